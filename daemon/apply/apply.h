@@ -1,0 +1,152 @@
+/**
+ * apply.h: entries onto `state`: the one way in which the daemon, a replay at start, a rebuild and an audit move it.
+ *
+ * An apply holds an overlay in memory: the records that a batch touches.  decide() reads through it, evolve() writes to it, and
+ * apply_flush() writes it to the state environment in one transaction, after the batch's ledger commit; apply_discard() forgets it.
+ * One thread uses an apply; the program table inside it may be read by any thread, and shows only flushed versions there.
+ */
+#ifndef FEALTY_APPLY_APPLY_H
+#define FEALTY_APPLY_APPLY_H
+
+#include "codec/codec.h"
+#include "ledger/decide.h"
+#include "merkle/tree.h"
+#include "store/store.h"
+
+struct apply;
+struct programs;
+
+/**
+ * apply_new(store, ret_apply): reads the program table and the head from the store's state; an empty state is at size 0.
+ * Errors: ST_NOMEM; ST_IO; ST_CORRUPT: a record of state cannot be read (discard it and rebuild).
+ */
+enum status apply_new(struct store *store, struct apply **ret_apply) MUST_CHECK;
+void apply_free(struct apply *apply);		/* accepts NULL; an unflushed batch is lost */
+
+/* What decide() and evolve() take; valid as long as the apply. */
+const struct ledger_state *apply_state(struct apply *apply);
+
+/* Where state is: transactions applied (flushed or not), SHA-256 of the newest Transaction (zeros at 0), its committed_at, and the tree. */
+struct apply_head {
+	uint64_t size;
+	uint8_t prev[SHA256_BYTES];
+	int64_t committed_at_us;
+	int64_t clock_us;			/* manual ledgers: the clock's instant; else committed_at_us */
+	bool manual_clock;
+	char origin[129];
+	uint8_t transaction_key[32], checkpoint_key[32];	/* from the genesis */
+};
+const struct apply_head *apply_head(const struct apply *apply);
+const struct merkle_tree *apply_tree(const struct apply *apply);
+/* The root that the log had at ${size} <= flushed size. */
+enum status apply_root_at(struct apply *apply, uint64_t size, uint8_t ret_root[static SHA256_BYTES]) MUST_CHECK;
+
+/**
+ * apply_entry(apply, entry, id, committed_at_us, mode, ret_fault):
+ * evolve(), and the entry's request id and receipt number.  As evolve() for faults and errors.
+ */
+enum status apply_entry(struct apply *apply, struct entry *entry, struct entry_id id, int64_t committed_at_us, enum evolve_mode mode,
+    enum evolve_fault *ret_fault) MUST_CHECK;
+
+/**
+ * apply_seal(apply, t, transaction): all entries of ${t} are applied and these are its bytes: the head moves past it.  t->seq must be head.size (asserted).
+ * apply_leaf(apply, leaf): its signed bytes, in the order of the seals: the tree moves.  Every sealed transaction needs its leaf before apply_flush() (asserted).
+ */
+void apply_seal(struct apply *apply, const struct transaction *t, struct bytes transaction);
+enum status apply_leaf(struct apply *apply, struct bytes leaf) MUST_CHECK;
+
+/* Writes the overlay and commits.  On failure nothing was written and the overlay is still there. */
+enum status apply_flush(struct apply *apply) MUST_CHECK;
+/* Back to what is flushed. */
+void apply_discard(struct apply *apply);
+/* Bytes that the overlay holds, to bound a batch. */
+size_t apply_overlay_bytes(const struct apply *apply);
+
+/* ---- lookups through the overlay ---- */
+
+struct request_row {
+	struct entry_id id;
+	uint32_t program;
+	uint64_t member;
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+};
+/* ST_NOTFOUND. */
+enum status apply_request(struct apply *apply, const char *principal, const char *key, struct request_row *ret) MUST_CHECK;
+/* The entries of a member that a request id names, whoever sent it: how many (2 means at least two), and the first. */
+enum status apply_reference(struct apply *apply, uint32_t program, uint64_t member, const char *key, unsigned *ret_n, struct entry_id *ret_id) MUST_CHECK;
+
+struct receipt_row { struct entry_id id; uint64_t member; uint8_t digest[32]; };
+enum status apply_receipt(struct apply *apply, uint32_t program, const char *store, const char *receipt_no, int32_t business_date, struct receipt_row *ret) MUST_CHECK;
+/* What makes two purchases with one receipt number equal: amount and lines. */
+enum status receipt_digest(int64_t amount, const struct entry_line *lines, size_t n_lines, uint8_t ret_digest[static 32]) MUST_CHECK;
+
+/* The first (due instant, program, member) at or before ${until_us}; ST_NOTFOUND. */
+struct due_row { int64_t at_us; uint32_t program; uint64_t member; };
+enum status apply_due_first(struct apply *apply, int64_t until_us, struct due_row *ret) MUST_CHECK;
+
+/* ---- reading flushed state from any thread ---- */
+
+/* A state read transaction's view. ST_NOTFOUND; memory from ${arena}. */
+enum status apply_read_member(struct store_txn *state, uint32_t program, uint64_t number, struct arena *arena, struct member *ret) MUST_CHECK;
+enum status apply_read_size(struct store_txn *state, uint64_t *ret_size) MUST_CHECK;
+enum status apply_read_request(struct store_txn *state, const char *principal, const char *key, struct request_row *ret) MUST_CHECK;
+enum status apply_read_totals(struct store_txn *state, uint32_t program, struct totals *ret) MUST_CHECK;
+
+struct programs *apply_programs(struct apply *apply);
+/* Any thread; the pointers live as long as the apply. */
+const struct program *programs_at(struct programs *programs, uint32_t number, int64_t at_us);
+const struct program *programs_version(struct programs *programs, uint32_t number, uint32_t version);
+uint32_t programs_number(struct programs *programs, const char *id);	/* 0: none */
+uint32_t programs_count(struct programs *programs);
+struct bytes programs_definition(struct programs *programs, uint32_t number, uint32_t version);
+
+/**
+ * program_from_bytes(definition, zone_data, arena, ret_program, ret_error):
+ * codec_program_def() and program_compile() in one: what a publish is judged by, everywhere.  Errors: theirs.
+ */
+enum status program_from_bytes(struct bytes definition, struct bytes zone_data, struct arena *arena, struct program **ret_program,
+    struct program_error *ret_error) MUST_CHECK;
+
+/* ---- replay ---- */
+
+/* What is wrong with a stored transaction. */
+enum replay_fault {
+	REPLAY_OK,
+	REPLAY_UNREADABLE,	/* the leaf or the transaction is no such message */
+	REPLAY_SEQ,		/* gap: its seq is not its place */
+	REPLAY_ORIGIN,
+	REPLAY_PREV,		/* the chain is broken */
+	REPLAY_TIME,		/* committed_at does not rise */
+	REPLAY_KEY,		/* signed by another key */
+	REPLAY_SIGNATURE,
+	REPLAY_GENESIS,		/* transaction 0 is no genesis, or there is another one */
+	REPLAY_REQUEST_TWICE,	/* a principal's request id was applied before */
+	REPLAY_ENTRY,		/* evolve refuses an entry: see fault and index */
+};
+struct replay_error {
+	enum replay_fault what;
+	enum evolve_fault fault;
+	uint64_t seq;
+	uint32_t index;
+	char sentence[240];	/* "transaction 17: its signature does not verify" */
+};
+
+/* An error with its sentence; for KEY and SIGNATURE, which the caller checks. */
+void replay_error_set(struct replay_error *error, enum replay_fault what, uint64_t seq);
+
+/**
+ * apply_transaction(apply, seq, leaf, ret_error):
+ * Reads, checks (all of enum replay_fault but KEY and SIGNATURE) and applies one stored transaction.  ST_INVALID with *${ret_error};
+ * ST_NOMEM; ST_IO.  Call apply_flush() now and then.
+ */
+enum status apply_transaction(struct apply *apply, uint64_t seq, struct bytes leaf, struct replay_error *ret_error) MUST_CHECK;
+
+/**
+ * apply_replay(apply, store, until_size, progress, ctx, ret_error):
+ * Applies the ledger's transactions from where state is up to ${until_size} (UINT64_MAX: all), flushing as it goes.  progress(ctx, done, total) may be NULL;
+ * false from it stops with ST_INTERRUPTED.
+ */
+enum status apply_replay(struct apply *apply, struct store *store, uint64_t until_size, bool (*progress)(void *ctx, uint64_t done, uint64_t total),
+    void *ctx, struct replay_error *ret_error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,44 @@
+/* internal.h: what the files of apply/ share. */
+#ifndef FEALTY_APPLY_INTERNAL_H
+#define FEALTY_APPLY_INTERNAL_H
+
+#include "apply/apply.h"
+#include "apply/overlay.h"
+#include "apply/programs.h"
+
+#define META_HEAD "head"
+#define REQUEST_KEY_BYTES_MAX 256
+#define RECEIPT_KEY_BYTES_MAX 256
+#define TILE_KEY_BYTES 9
+
+struct apply {
+	struct store *store;
+	struct store_txn *reader;		/* of state; at rest between batches */
+	bool reader_rests;
+	struct overlay overlay;
+	struct programs *programs;
+	struct ledger_state state;
+
+	struct apply_head head, head_flushed;
+	struct merkle_tree tree, tree_flushed;
+	struct totals *totals, *totals_flushed;	/* [number - 1] */
+	size_t n_totals, n_totals_flushed, cap_totals;
+
+	int64_t due_bound_us;			/* nothing is due before it */
+	struct arena scratch;			/* one transaction's, in a replay */
+	enum status tile_status;		/* of the appends that a leaf made */
+};
+
+/* The read transaction, fresh for the batch. */
+enum status apply_reader(struct apply *a, struct store_txn **ret_txn) MUST_CHECK;
+/* A row through the overlay.  ST_NOTFOUND. */
+enum status apply_row(struct apply *a, enum store_table table, struct bytes key, struct bytes *ret_value) MUST_CHECK;
+
+size_t request_key(const char *principal, const char *key, uint8_t ret_key[static REQUEST_KEY_BYTES_MAX]);	/* 0: too long */
+size_t receipt_key(uint32_t program, const char *store, const char *receipt_no, int32_t day,
+    uint8_t ret_key[static RECEIPT_KEY_BYTES_MAX]);	/* 0: too long */
+enum status request_row_decode(struct bytes value, struct request_row *ret) MUST_CHECK;
+enum status head_decode(struct bytes value, struct apply_head *ret) MUST_CHECK;
+void tile_key(unsigned level, uint64_t index, uint8_t ret_key[static TILE_KEY_BYTES]);
+
+#endif

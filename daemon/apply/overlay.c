@@ -1,0 +1,237 @@
+/**
+ * Invariants: a member or a row is in the overlay at most once; a clean member equals its stored record; the dirty list holds each dirty
+ * member once.  Writes go out sorted by key, so that neighbouring records share the pages they dirty.
+ */
+#include "apply/overlay.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+overlay_init(struct overlay *o, size_t budget_bytes)
+{
+	memset(o, 0, sizeof(*o));
+	arena_init(&o->arena, budget_bytes);
+}
+
+void
+overlay_release(struct overlay *o)
+{
+	arena_release(&o->arena);
+}
+
+void
+overlay_reset(struct overlay *o)
+{
+	memset(o->members, 0, sizeof(o->members));
+	memset(o->rows, 0, sizeof(o->rows));
+	o->dirty = NULL;
+	o->n_dirty = 0;
+	o->all_rows = NULL;
+	o->n_rows = 0;
+	arena_reset(&o->arena);
+}
+
+static size_t
+member_bucket(uint32_t program, uint64_t number)
+{
+	uint64_t h = (number ^ (uint64_t)program << 40) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (size_t)(h >> 40) % OVERLAY_BUCKETS;
+}
+
+struct overlay_member *
+overlay_find_member(const struct overlay *o, uint32_t program, uint64_t number)
+{
+	struct overlay_member *m = o->members[member_bucket(program, number)];
+
+	while (m != NULL && (m->m.number != number || m->m.program != program))
+		m = m->next;
+	return m;
+}
+
+struct overlay_member *
+overlay_add_member(struct overlay *o, uint32_t program, uint64_t number)
+{
+	struct overlay_member *m = arena_alloc(&o->arena, sizeof(*m));
+	size_t bucket = member_bucket(program, number);
+
+	if (m == NULL)
+		return NULL;
+	m->m.program = program;
+	m->m.number = number;
+	m->m.due_at_us = m->stored_due_us = INSTANT_NEVER;
+	m->next = o->members[bucket];
+	o->members[bucket] = m;
+	return m;
+}
+
+void
+overlay_mark_dirty(struct overlay *o, struct overlay_member *m)
+{
+	if (m->dirty)
+		return;
+	m->dirty = true;
+	m->next_dirty = o->dirty;
+	o->dirty = m;
+	o->n_dirty++;
+}
+
+static size_t
+row_bucket(enum store_table table, struct bytes key)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325) + (uint64_t)table;
+
+	for (size_t i = 0; i < key.len; i++) {
+		if (table == TABLE_REQUEST && key.data[i] == 0)
+			break;
+		h = (h ^ key.data[i]) * UINT64_C(0x100000001b3);
+	}
+	return (size_t)(h >> 32) % OVERLAY_BUCKETS;
+}
+
+struct overlay_row *
+overlay_bucket(const struct overlay *o, enum store_table table, struct bytes key)
+{
+	return o->rows[row_bucket(table, key)];
+}
+
+struct overlay_row *
+overlay_find_row(const struct overlay *o, enum store_table table, struct bytes key)
+{
+	struct overlay_row *r = overlay_bucket(o, table, key);
+
+	while (r != NULL && (r->table != table || !bytes_equal(r->key, key)))
+		r = r->next;
+	return r;
+}
+
+enum status
+overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, struct bytes value)
+{
+	struct overlay_row *r = overlay_find_row(o, table, key);
+	char *copy = arena_memdup(&o->arena, value.data, value.len);
+
+	if (copy == NULL)
+		return ST_NOMEM;
+	if (r == NULL) {
+		char *key_copy = arena_memdup(&o->arena, key.data, key.len);
+		r = arena_alloc(&o->arena, sizeof(*r));
+		if (r == NULL || key_copy == NULL)
+			return ST_NOMEM;
+		r->table = table;
+		r->key = bytes_of(key_copy, key.len);
+		struct overlay_row **bucket = &o->rows[row_bucket(table, key)];
+		r->next = *bucket;
+		*bucket = r;
+		r->next_row = o->all_rows;
+		o->all_rows = r;
+		o->n_rows++;
+	}
+	r->value = bytes_of(copy, value.len);
+	return ST_OK;
+}
+
+void
+member_key(uint32_t program, uint64_t number, uint8_t ret_key[static MEMBER_KEY_BYTES])
+{
+	put_be32(ret_key, program);
+	put_be64(ret_key + 4, number);
+}
+
+void
+due_key(int64_t at_us, uint32_t program, uint64_t number, uint8_t ret_key[static DUE_KEY_BYTES])
+{
+	put_be64(ret_key, (uint64_t)at_us);
+	member_key(program, number, ret_key + 8);
+}
+
+static int
+member_order(const void *a, const void *b)
+{
+	const struct member *x = &(*(struct overlay_member *const *)a)->m, *y = &(*(struct overlay_member *const *)b)->m;
+
+	if (x->program != y->program)
+		return x->program < y->program ? -1 : 1;
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+static int
+row_order(const void *a, const void *b)
+{
+	const struct overlay_row *x = *(struct overlay_row *const *)a, *y = *(struct overlay_row *const *)b;
+
+	if (x->table != y->table)
+		return x->table < y->table ? -1 : 1;
+	size_t n = x->key.len < y->key.len ? x->key.len : y->key.len;
+	int order = memcmp(x->key.data, y->key.data, n);
+	if (order != 0)
+		return order;
+	return x->key.len < y->key.len ? -1 : x->key.len > y->key.len;
+}
+
+static void
+write_due(const struct overlay_member *m, struct store_txn *state)
+{
+	uint8_t key[DUE_KEY_BYTES];
+
+	if (m->stored_due_us == m->m.due_at_us)
+		return;
+	if (m->stored_due_us != INSTANT_NEVER) {
+		due_key(m->stored_due_us, m->m.program, m->m.number, key);
+		store_delete(state, TABLE_DUE, bytes_of(key, sizeof(key)));
+	}
+	if (m->m.due_at_us != INSTANT_NEVER) {
+		due_key(m->m.due_at_us, m->m.program, m->m.number, key);
+		store_put(state, TABLE_DUE, bytes_of(key, sizeof(key)), bytes_of(NULL, 0));
+	}
+}
+
+static enum status
+write_members(struct overlay *o, struct store_txn *state)
+{
+	struct overlay_member **sorted = arena_alloc(&o->arena, o->n_dirty * sizeof(struct overlay_member *));
+	struct buf record;
+	size_t n = 0;
+
+	if (sorted == NULL)
+		return ST_NOMEM;
+	for (struct overlay_member *m = o->dirty; m != NULL; m = m->next_dirty)
+		sorted[n++] = m;
+	assert(n == o->n_dirty);
+	qsort(sorted, n, sizeof(struct overlay_member *), member_order);
+
+	buf_init(&record);
+	enum status st = ST_OK;
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
+		uint8_t key[MEMBER_KEY_BYTES];
+		buf_clear(&record);
+		member_encode(&sorted[i]->m, &record);
+		st = buf_status(&record);
+		if (st != ST_OK)
+			break;
+		member_key(sorted[i]->m.program, sorted[i]->m.number, key);
+		store_put(state, TABLE_MEMBER, bytes_of(key, sizeof(key)), buf_bytes(&record));
+		write_due(sorted[i], state);
+	}
+	buf_release(&record);
+	return st;
+}
+
+enum status
+overlay_write(struct overlay *o, struct store_txn *state)
+{
+	struct overlay_row **sorted = arena_alloc(&o->arena, o->n_rows * sizeof(struct overlay_row *));
+	size_t n = 0;
+
+	if (sorted == NULL)
+		return ST_NOMEM;
+	for (struct overlay_row *r = o->all_rows; r != NULL; r = r->next_row)
+		sorted[n++] = r;
+	assert(n == o->n_rows);
+	qsort(sorted, n, sizeof(struct overlay_row *), row_order);
+	for (size_t i = 0; i < n; i++)
+		store_put(state, sorted[i]->table, sorted[i]->key, sorted[i]->value);
+	return write_members(o, state);
+}

@@ -1,0 +1,63 @@
+/**
+ * overlay.h: the records that a batch touches, in memory over the state environment.  apply's own.
+ * Members are kept decoded; rows of all other tables as bytes.  All memory is the batch's arena: overlay_reset() forgets everything.
+ */
+#ifndef FEALTY_APPLY_OVERLAY_H
+#define FEALTY_APPLY_OVERLAY_H
+
+#include "ledger/ledger.h"
+#include "store/store.h"
+
+#define OVERLAY_BUCKETS 4096
+
+struct overlay_member {
+	struct overlay_member *next;		/* in its bucket */
+	struct overlay_member *next_dirty;
+	bool dirty;
+	int64_t stored_due_us;			/* of its row in TABLE_DUE; INSTANT_NEVER: none */
+	struct member m;
+};
+
+struct overlay_row {
+	struct overlay_row *next;		/* in its bucket */
+	struct overlay_row *next_row;
+	enum store_table table;
+	struct bytes key, value;
+};
+
+struct overlay {
+	struct arena arena;
+	struct overlay_member *members[OVERLAY_BUCKETS];
+	struct overlay_member *dirty;
+	size_t n_dirty;
+	struct overlay_row *rows[OVERLAY_BUCKETS];
+	struct overlay_row *all_rows;
+	size_t n_rows;
+};
+
+void overlay_init(struct overlay *o, size_t budget_bytes);
+void overlay_release(struct overlay *o);
+void overlay_reset(struct overlay *o);
+
+/* NULL: not in the overlay. */
+struct overlay_member *overlay_find_member(const struct overlay *o, uint32_t program, uint64_t number);
+/* A new, zeroed one, clean; NULL beyond the budget. */
+struct overlay_member *overlay_add_member(struct overlay *o, uint32_t program, uint64_t number) MUST_CHECK;
+void overlay_mark_dirty(struct overlay *o, struct overlay_member *m);
+
+/* Rows of TABLE_REQUEST share a bucket when their request ids are equal, whoever the principal. */
+struct overlay_row *overlay_find_row(const struct overlay *o, enum store_table table, struct bytes key);
+struct overlay_row *overlay_bucket(const struct overlay *o, enum store_table table, struct bytes key);
+/* Copies key and value; replaces the value of a row that is there. */
+enum status overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, struct bytes value) MUST_CHECK;
+
+/* Puts everything into a write transaction of state, in key order; failures stick to the transaction. ST_NOMEM. */
+enum status overlay_write(struct overlay *o, struct store_txn *state) MUST_CHECK;
+
+/* Keys of the tables that both sides build. */
+#define MEMBER_KEY_BYTES 12
+#define DUE_KEY_BYTES 20
+void member_key(uint32_t program, uint64_t number, uint8_t ret_key[static MEMBER_KEY_BYTES]);
+void due_key(int64_t at_us, uint32_t program, uint64_t number, uint8_t ret_key[static DUE_KEY_BYTES]);
+
+#endif

@@ -1,0 +1,223 @@
+/* Sticky failures: a run of puts or gets is checked once, at its end, so that no check is forgotten in between. */
+#include "base/bytes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool
+bytes_equal(struct bytes a, struct bytes b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+void
+buf_init(struct buf *b)
+{
+	*b = (struct buf){ 0 };
+}
+
+void
+buf_release(struct buf *b)
+{
+	free(b->data);
+	buf_init(b);
+}
+
+void
+buf_clear(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
+enum status
+buf_status(const struct buf *b)
+{
+	return b->failed ? ST_NOMEM : ST_OK;
+}
+
+struct bytes
+buf_bytes(const struct buf *b)
+{
+	assert(!b->failed);
+	return bytes_of(b->data, b->len);
+}
+
+static bool
+buf_reserve(struct buf *b, size_t len)
+{
+	if (b->failed)
+		return false;
+	if (len <= b->cap - b->len)
+		return true;
+
+	size_t cap = b->cap == 0 ? 256 : b->cap;
+	while (cap - b->len < len) {
+		if (cap > SIZE_MAX / 2) {
+			b->failed = true;
+			return false;
+		}
+		cap *= 2;
+	}
+	uint8_t *data = realloc(b->data, cap);
+	if (data == NULL) {
+		b->failed = true;
+		return false;
+	}
+	b->data = data;
+	b->cap = cap;
+	return true;
+}
+
+void
+buf_put(struct buf *b, const void *data, size_t len)
+{
+	if (len == 0 || !buf_reserve(b, len))
+		return;
+	memcpy(b->data + b->len, data, len);
+	b->len += len;
+}
+
+void
+buf_put_u8(struct buf *b, uint8_t v)
+{
+	buf_put(b, &v, 1);
+}
+
+void
+buf_put_be32(struct buf *b, uint32_t v)
+{
+	uint8_t p[4];
+
+	put_be32(p, v);
+	buf_put(b, p, sizeof(p));
+}
+
+void
+buf_put_be64(struct buf *b, uint64_t v)
+{
+	uint8_t p[8];
+
+	put_be64(p, v);
+	buf_put(b, p, sizeof(p));
+}
+
+void
+buf_put_varint(struct buf *b, uint64_t v)
+{
+	uint8_t p[10];
+	size_t n = 0;
+
+	while (v >= 0x80) {
+		p[n++] = (uint8_t)(v | 0x80);
+		v >>= 7;
+	}
+	p[n++] = (uint8_t)v;
+	buf_put(b, p, n);
+}
+
+void
+buf_put_svarint(struct buf *b, int64_t v)
+{
+	buf_put_varint(b, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
+}
+
+void
+buf_put_string(struct buf *b, const char *s)
+{
+	size_t len = s == NULL ? 0 : strlen(s);
+
+	buf_put_varint(b, len);
+	buf_put(b, s, len);
+}
+
+struct cursor
+cursor_of(struct bytes b)
+{
+	return (struct cursor){ .p = b.data, .end = b.len == 0 ? b.data : b.data + b.len };
+}
+
+bool
+cursor_ok(const struct cursor *c)
+{
+	return !c->failed;
+}
+
+bool
+cursor_done(const struct cursor *c)
+{
+	return !c->failed && c->p == c->end;
+}
+
+struct bytes
+cursor_bytes(struct cursor *c, size_t len)
+{
+	if (c->failed || (size_t)(c->end - c->p) < len) {
+		c->failed = true;
+		return bytes_of(NULL, 0);
+	}
+	struct bytes b = bytes_of(c->p, len);
+	if (len > 0)
+		c->p += len;
+	return b;
+}
+
+uint8_t
+cursor_u8(struct cursor *c)
+{
+	struct bytes b = cursor_bytes(c, 1);
+
+	return b.len == 1 ? b.data[0] : 0;
+}
+
+uint32_t
+cursor_be32(struct cursor *c)
+{
+	struct bytes b = cursor_bytes(c, 4);
+
+	return b.len == 4 ? get_be32(b.data) : 0;
+}
+
+uint64_t
+cursor_be64(struct cursor *c)
+{
+	struct bytes b = cursor_bytes(c, 8);
+
+	return b.len == 8 ? get_be64(b.data) : 0;
+}
+
+uint64_t
+cursor_varint(struct cursor *c)
+{
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t byte = cursor_u8(c);
+		if (shift == 63 && byte > 1)
+			break;
+		v |= (uint64_t)(byte & 0x7f) << shift;
+		if ((byte & 0x80) == 0)
+			return c->failed ? 0 : v;
+	}
+	c->failed = true;
+	return 0;
+}
+
+int64_t
+cursor_svarint(struct cursor *c)
+{
+	uint64_t v = cursor_varint(c);
+
+	return (int64_t)(v >> 1 ^ ((v & 1) != 0 ? UINT64_MAX : 0));
+}
+
+struct bytes
+cursor_string(struct cursor *c)
+{
+	uint64_t len = cursor_varint(c);
+
+	if (len > SIZE_MAX)
+		c->failed = true;
+	return cursor_bytes(c, (size_t)len);
+}

@@ -1,0 +1,88 @@
+/* bytes.h: borrowed byte strings, a growing buffer, and big-endian and varint integers.  Pure. */
+#ifndef FEALTY_BASE_BYTES_H
+#define FEALTY_BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+/* Borrowed: whoever hands it out says how long it lives.  data may be NULL when len is 0. */
+struct bytes {
+	const uint8_t *data;
+	size_t len;
+};
+
+static inline struct bytes
+bytes_of(const void *data, size_t len)
+{
+	return (struct bytes){ .data = data, .len = len };
+}
+
+bool bytes_equal(struct bytes a, struct bytes b);
+
+static inline void
+put_be32(uint8_t p[static 4], uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24); p[1] = (uint8_t)(v >> 16); p[2] = (uint8_t)(v >> 8); p[3] = (uint8_t)v;
+}
+static inline void
+put_be64(uint8_t p[static 8], uint64_t v)
+{
+	put_be32(p, (uint32_t)(v >> 32));
+	put_be32(p + 4, (uint32_t)v);
+}
+static inline uint32_t
+get_be32(const uint8_t p[static 4])
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+static inline uint64_t
+get_be64(const uint8_t p[static 8])
+{
+	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+}
+
+/**
+ * A buffer on the heap that grows.  The first allocation that fails sticks: later writes do nothing and buf_status() says
+ * ST_NOMEM, so that a writer checks once at its end.  data is owned by the buffer and moves when it grows.
+ */
+struct buf {
+	uint8_t *data;
+	size_t len, cap;
+	bool failed;
+};
+void buf_init(struct buf *b);
+void buf_release(struct buf *b);
+void buf_clear(struct buf *b);		/* keeps the memory */
+enum status buf_status(const struct buf *b) MUST_CHECK;
+struct bytes buf_bytes(const struct buf *b);
+void buf_put(struct buf *b, const void *data, size_t len);
+void buf_put_u8(struct buf *b, uint8_t v);
+void buf_put_be32(struct buf *b, uint32_t v);
+void buf_put_be64(struct buf *b, uint64_t v);
+void buf_put_varint(struct buf *b, uint64_t v);
+void buf_put_svarint(struct buf *b, int64_t v);		/* zigzag */
+void buf_put_string(struct buf *b, const char *s);	/* varint length, then bytes without NUL; NULL as "" */
+
+/**
+ * A cursor over borrowed bytes.  Reading past the end sticks: later reads give zeros and cursor_ok() is false, so that a reader
+ * checks once at its end.
+ */
+struct cursor {
+	const uint8_t *p, *end;
+	bool failed;
+};
+struct cursor cursor_of(struct bytes b);
+bool cursor_ok(const struct cursor *c);			/* nothing failed */
+bool cursor_done(const struct cursor *c);		/* nothing failed and nothing left */
+uint8_t cursor_u8(struct cursor *c);
+uint32_t cursor_be32(struct cursor *c);
+uint64_t cursor_be64(struct cursor *c);
+uint64_t cursor_varint(struct cursor *c);
+int64_t cursor_svarint(struct cursor *c);
+struct bytes cursor_bytes(struct cursor *c, size_t len);
+struct bytes cursor_string(struct cursor *c);		/* as buf_put_string wrote it; no NUL at its end */
+
+#endif

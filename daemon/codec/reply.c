@@ -1,0 +1,335 @@
+/**
+ * Responses, written by hand like transactions: one leaves for every command.
+ * Points are printed with all digits of the program's scale, money with those of its currency; a row or a field that the reply does not
+ * have is left out, a balance of zero is not.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/checked.h"
+#include "codec/codec.h"
+#include "codec/field.h"
+
+/* Field numbers of fealty.proto; test_reply reads them with the generated code. */
+enum {
+	RESPONSE_STATUS = 1, RESPONSE_REASON, RESPONSE_RETRYABLE, RESPONSE_RETRY_AFTER_MS, RESPONSE_FIELD, RESPONSE_MESSAGE,
+	RESPONSE_REPLAYED, RESPONSE_ID, RESPONSE_MEMBER_NO, RESPONSE_GRANTED, RESPONSE_WANTED, RESPONSE_VALUE, RESPONSE_LOTS,
+	RESPONSE_GRANTS, RESPONSE_ENDS_AT, RESPONSE_LEFT,
+	RESPONSE_AVAILABLE = 20, RESPONSE_PENDING, RESPONSE_HELD, RESPONSE_DEBT, RESPONSE_EXPIRING, RESPONSE_TIER, RESPONSE_TIER_EARNED,
+	RESPONSE_TIER_SINCE, RESPONSE_TIER_UNTIL, RESPONSE_POINTS_TO_NEXT, RESPONSE_POINTS_TO_KEEP, RESPONSE_POINTS_EARNED, RESPONSE_SPEND,
+	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ,
+	RESPONSE_HISTORY = 40, RESPONSE_NEXT_BEFORE, RESPONSE_TRANSACTION, RESPONSE_PROGRAM, RESPONSE_VERSION,
+};
+enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
+enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
+enum { GRANT_ROW_RULE = 1, GRANT_ROW_WANTED, GRANT_ROW_GRANTED };
+enum {
+	HISTORY_ID = 1, HISTORY_AT, HISTORY_BUSINESS_DATE, HISTORY_OP, HISTORY_PRINCIPAL, HISTORY_KEY, HISTORY_POINTS, HISTORY_AVAILABLE,
+	HISTORY_HELD, HISTORY_DEBT, HISTORY_TIER, HISTORY_AMOUNT, HISTORY_STORE, HISTORY_PENDING,
+};
+enum { BATCH_RESPONSE_OUTCOME = 1, BATCH_RESPONSE_RESULTS };
+
+/* gRPC's canonical codes. */
+enum code {
+	CODE_OK = 0, CODE_CANCELLED = 1, CODE_INVALID_ARGUMENT = 3, CODE_DEADLINE_EXCEEDED = 4, CODE_NOT_FOUND = 5, CODE_ALREADY_EXISTS = 6,
+	CODE_PERMISSION_DENIED = 7, CODE_RESOURCE_EXHAUSTED = 8, CODE_FAILED_PRECONDITION = 9, CODE_OUT_OF_RANGE = 11, CODE_UNAVAILABLE = 14,
+};
+
+unsigned
+ledger_result_code(enum ledger_result r)
+{
+	static const enum code codes[LEDGER_RESULT_COUNT] = {
+		[LEDGER_OK] = CODE_OK,
+		[LEDGER_INVALID_ARGUMENT] = CODE_INVALID_ARGUMENT,
+		[LEDGER_POINTS_NOT_POSITIVE] = CODE_INVALID_ARGUMENT,
+		[LEDGER_SELF_REFERRAL] = CODE_INVALID_ARGUMENT,
+		[LEDGER_PERMISSION_DENIED] = CODE_PERMISSION_DENIED,
+		[LEDGER_REQUEST_ID_REUSED] = CODE_ALREADY_EXISTS,
+		[LEDGER_RECEIPT_REUSED] = CODE_ALREADY_EXISTS,
+		[LEDGER_TOO_LARGE] = CODE_INVALID_ARGUMENT,
+		[LEDGER_CLOCK_SKEW] = CODE_OUT_OF_RANGE,
+		[LEDGER_EVENT_TOO_OLD] = CODE_OUT_OF_RANGE,
+		[LEDGER_NOT_FOUND] = CODE_NOT_FOUND,
+		[LEDGER_ALREADY_EXISTS] = CODE_ALREADY_EXISTS,
+		[LEDGER_NOT_OFFERED] = CODE_FAILED_PRECONDITION,
+		[LEDGER_MEMBER_CLOSED] = CODE_FAILED_PRECONDITION,
+		[LEDGER_MEMBER_FROZEN] = CODE_FAILED_PRECONDITION,
+		[LEDGER_MEMBER_PROVISIONAL] = CODE_FAILED_PRECONDITION,
+		[LEDGER_HOLD_EXPIRED] = CODE_FAILED_PRECONDITION,
+		[LEDGER_HOLD_NOT_OPEN] = CODE_FAILED_PRECONDITION,
+		[LEDGER_ALREADY_REVERSED] = CODE_FAILED_PRECONDITION,
+		[LEDGER_ALREADY_USED] = CODE_FAILED_PRECONDITION,
+		[LEDGER_VOUCHER_EXPIRED] = CODE_FAILED_PRECONDITION,
+		[LEDGER_MEMBERSHIP_ENDED] = CODE_FAILED_PRECONDITION,
+		[LEDGER_BELOW_MINIMUM] = CODE_FAILED_PRECONDITION,
+		[LEDGER_NOT_A_STEP] = CODE_FAILED_PRECONDITION,
+		[LEDGER_OVER_ORDER_TOTAL] = CODE_FAILED_PRECONDITION,
+		[LEDGER_MEMBER_TOO_NEW] = CODE_FAILED_PRECONDITION,
+		[LEDGER_NOT_ELIGIBLE] = CODE_FAILED_PRECONDITION,
+		[LEDGER_CAP_REACHED] = CODE_RESOURCE_EXHAUSTED,
+		[LEDGER_OUT_OF_STOCK] = CODE_RESOURCE_EXHAUSTED,
+		[LEDGER_INSUFFICIENT_POINTS] = CODE_FAILED_PRECONDITION,
+		[LEDGER_HOLD_TOO_SMALL] = CODE_FAILED_PRECONDITION,
+		[LEDGER_RETURN_EXCEEDS_PURCHASE] = CODE_FAILED_PRECONDITION,
+		[LEDGER_UNAVAILABLE] = CODE_UNAVAILABLE,
+		[LEDGER_DEADLINE_EXCEEDED] = CODE_DEADLINE_EXCEEDED,
+	};
+
+	assert(r < LEDGER_RESULT_COUNT);
+	return codes[r];
+}
+
+/* ---- values ---- */
+
+static void
+put_decimal(struct buf *out, uint32_t number, int64_t v, unsigned scale)
+{
+	char text[DECIMAL_TEXT_BYTES];
+
+	field_put_text(out, number, decimal_format(v, scale, text));
+}
+
+static void
+put_id(struct buf *out, uint32_t number, struct entry_id id)
+{
+	char text[48];
+
+	(void)snprintf(text, sizeof(text), "%llu.%u", (unsigned long long)id.seq, id.index);
+	field_put_text(out, number, text);
+}
+
+static void
+put_text_unless_empty(struct buf *out, uint32_t number, const char *v)
+{
+	if (v != NULL && v[0] != '\0')
+		field_put_text(out, number, v);
+}
+
+/* ---- the answer ---- */
+
+static void
+put_status(struct buf *out, const struct reply *r)
+{
+	field_put_uint(out, RESPONSE_STATUS, ledger_result_code(r->refusal.result));
+	if (r->refusal.result != LEDGER_OK)
+		field_put_text(out, RESPONSE_REASON, ledger_result_str(r->refusal.result));
+	if (r->retryable)
+		field_put_uint(out, RESPONSE_RETRYABLE, 1);
+	if (r->retry_after_ms > 0)
+		field_put_uint(out, RESPONSE_RETRY_AFTER_MS, r->retry_after_ms);
+	put_text_unless_empty(out, RESPONSE_FIELD, r->refusal.field);
+	put_text_unless_empty(out, RESPONSE_MESSAGE, r->refusal.sentence);
+	if (r->replayed)
+		field_put_uint(out, RESPONSE_REPLAYED, 1);
+	if (r->has_id)
+		put_id(out, RESPONSE_ID, r->id);
+	if (r->has_member)
+		field_put_uint(out, RESPONSE_MEMBER_NO, r->member_no);
+}
+
+/* ---- the outcome ---- */
+
+static bool
+sum_grants(const struct entry *e, int64_t *ret_granted, int64_t *ret_wanted)
+{
+	int64_t granted = 0, wanted = 0;
+
+	for (size_t i = 0; i < e->n_grants; ++i)
+		if (!checked_add(granted, e->grants[i].granted, &granted) || !checked_add(wanted, e->grants[i].wanted, &wanted))
+			return false;
+	*ret_granted = granted;
+	*ret_wanted = wanted;
+	return true;
+}
+
+/* The account whose lots an operation takes from; ACCOUNT_NONE: it has no `lots`. */
+static enum account
+lots_account(enum op op)
+{
+	switch (op) {
+	case OP_HOLD: case OP_REDEEM:
+		return ACCOUNT_MEMBER;
+	case OP_CAPTURE: case OP_RELEASE:
+		return ACCOUNT_HELD;
+	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_ADJUST: case OP_TIER:
+	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
+		return ACCOUNT_NONE;
+	}
+	return ACCOUNT_NONE;
+}
+
+static void
+put_lot_row(struct buf *out, int32_t last_day, int64_t points, unsigned scale)
+{
+	size_t begun = field_begin(out, RESPONSE_LOTS);
+
+	if (last_day != DAY_NEVER)
+		field_put_sint(out, LOT_ROW_LAST_DAY, last_day);
+	put_decimal(out, LOT_ROW_POINTS, points, scale);
+	field_end(out, begun);
+}
+
+/* Lots are taken in order of their last days, so those of one day follow each other, whatever their class. */
+static bool
+put_lots(struct buf *out, const struct entry *e, unsigned scale)
+{
+	enum account from = lots_account(e->op);
+	int32_t last_day = DAY_NONE;
+	int64_t points = 0;
+
+	for (size_t i = 0; from != ACCOUNT_NONE && i < e->n_postings; ++i) {
+		const struct posting *p = &e->postings[i];
+		if (p->account != from || p->points >= 0)
+			continue;
+		if (points > 0 && p->last_day != last_day) {
+			put_lot_row(out, last_day, points, scale);
+			points = 0;
+		}
+		last_day = p->last_day;
+		if (!checked_sub(points, p->points, &points))
+			return false;
+	}
+	if (points > 0)
+		put_lot_row(out, last_day, points, scale);
+	return true;
+}
+
+static bool
+put_outcome(struct buf *out, const struct reply *r)
+{
+	const struct entry *e = r->entry;
+	int64_t granted, wanted;
+
+	if (e->op == OP_PURCHASE || e->op == OP_BIRTHDAY) {
+		if (!sum_grants(e, &granted, &wanted))
+			return false;
+		put_decimal(out, RESPONSE_GRANTED, granted, r->scale);
+		put_decimal(out, RESPONSE_WANTED, wanted, r->scale);
+	}
+	if (e->has_value)
+		put_decimal(out, RESPONSE_VALUE, e->value, r->currency_digits);
+	if (!put_lots(out, e, r->scale))
+		return false;
+	for (size_t i = 0; i < e->n_grants; ++i) {
+		size_t begun = field_begin(out, RESPONSE_GRANTS);
+
+		field_put_text(out, GRANT_ROW_RULE, e->grants[i].rule);
+		put_decimal(out, GRANT_ROW_WANTED, e->grants[i].wanted, r->scale);
+		put_decimal(out, GRANT_ROW_GRANTED, e->grants[i].granted, r->scale);
+		field_end(out, begun);
+	}
+	if (e->has_hold) {
+		field_put_fixed(out, RESPONSE_ENDS_AT, e->hold.ends_at_us);
+		put_decimal(out, RESPONSE_LEFT, e->hold.left, r->scale);
+	}
+	return true;
+}
+
+/* ---- the balance block ---- */
+
+static void
+put_expiring(struct buf *out, const struct expiring *x, unsigned scale)
+{
+	size_t begun = field_begin(out, RESPONSE_EXPIRING);
+
+	put_decimal(out, EXPIRING_POINTS, x->points, scale);
+	field_put_sint(out, EXPIRING_LAST_DAY, x->last_day);
+	field_end(out, begun);
+}
+
+static void
+put_balance(struct buf *out, const struct reply *r)
+{
+	const struct balance *b = r->balance;
+	const struct touched *then = r->then;
+
+	put_decimal(out, RESPONSE_AVAILABLE, then != NULL ? then->available : b->available, r->scale);
+	put_decimal(out, RESPONSE_PENDING, then != NULL ? then->pending : b->pending, r->scale);
+	put_decimal(out, RESPONSE_HELD, then != NULL ? then->held : b->held, r->scale);
+	put_decimal(out, RESPONSE_DEBT, then != NULL ? then->debt : b->debt, r->scale);
+	for (size_t i = 0; i < b->n_expiring; ++i)
+		put_expiring(out, &b->expiring[i], r->scale);
+	put_text_unless_empty(out, RESPONSE_TIER, then != NULL ? then->tier : b->tier);
+	put_text_unless_empty(out, RESPONSE_TIER_EARNED, b->tier_earned);
+	if (b->tier_since != DAY_NONE)
+		field_put_sint(out, RESPONSE_TIER_SINCE, b->tier_since);
+	if (b->tier_until != DAY_NEVER)
+		field_put_sint(out, RESPONSE_TIER_UNTIL, b->tier_until);
+	if (b->has_next)
+		put_decimal(out, RESPONSE_POINTS_TO_NEXT, b->points_to_next, r->scale);
+	put_decimal(out, RESPONSE_POINTS_EARNED, b->points_earned, r->scale);
+	put_decimal(out, RESPONSE_SPEND, b->spend, r->currency_digits);
+	assert(b->visits >= 0);
+	field_put_uint(out, RESPONSE_VISITS, (uint64_t)b->visits);
+	field_put_fixed(out, RESPONSE_AS_OF, r->as_of_us);
+}
+
+/* ---- reads ---- */
+
+static void
+put_history_row(struct buf *out, const struct history_row *h, const struct reply *r)
+{
+	size_t begun = field_begin(out, RESPONSE_HISTORY);
+
+	put_id(out, HISTORY_ID, h->id);
+	field_put_fixed(out, HISTORY_AT, h->at_us);
+	if (h->business_date != DAY_NONE)
+		field_put_sint(out, HISTORY_BUSINESS_DATE, h->business_date);
+	field_put_text(out, HISTORY_OP, op_str(h->op));
+	put_text_unless_empty(out, HISTORY_PRINCIPAL, h->principal);
+	put_text_unless_empty(out, HISTORY_KEY, h->key);
+	put_decimal(out, HISTORY_POINTS, h->points, r->scale);
+	put_decimal(out, HISTORY_AVAILABLE, h->available, r->scale);
+	put_decimal(out, HISTORY_HELD, h->held, r->scale);
+	put_decimal(out, HISTORY_DEBT, h->debt, r->scale);
+	put_text_unless_empty(out, HISTORY_TIER, h->tier);
+	if (h->has_amount)
+		put_decimal(out, HISTORY_AMOUNT, h->amount, r->currency_digits);
+	put_text_unless_empty(out, HISTORY_STORE, h->store);
+	put_decimal(out, HISTORY_PENDING, h->pending, r->scale);
+	field_end(out, begun);
+}
+
+static void
+put_reads(struct buf *out, const struct reply *r)
+{
+	for (size_t i = 0; i < r->n_history; ++i)
+		put_history_row(out, &r->history[i], r);
+	if (r->has_next_before)
+		field_put_uint(out, RESPONSE_NEXT_BEFORE, r->next_before);
+	if (r->transaction.len > 0)
+		field_put_bytes(out, RESPONSE_TRANSACTION, r->transaction);
+	if (r->program.len > 0) {
+		field_put_bytes(out, RESPONSE_PROGRAM, r->program);
+		field_put_uint(out, RESPONSE_VERSION, r->version);
+	}
+}
+
+enum status
+codec_reply_encode(const struct reply *reply, struct arena *arena, struct buf *out)
+{
+	(void)arena;		/* nothing is built before it is written */
+	put_status(out, reply);
+	if (reply->entry != NULL && !put_outcome(out, reply))
+		return ST_CORRUPT;
+	if (reply->balance != NULL)
+		put_balance(out, reply);
+	if (reply->balance != NULL || reply->seq > 0)
+		field_put_uint(out, RESPONSE_SEQ, reply->seq);
+	put_reads(out, reply);
+	return buf_status(out);
+}
+
+void
+codec_batch_reply_encode(struct bytes outcome, const struct bytes *responses, size_t n, struct buf *out)
+{
+	field_put_bytes(out, BATCH_RESPONSE_OUTCOME, outcome);
+	for (size_t i = 0; i < n; ++i)
+		field_put_bytes(out, BATCH_RESPONSE_RESULTS, responses[i]);
+}
+
+void
+codec_cancelled_encode(struct buf *out)
+{
+	field_put_uint(out, RESPONSE_STATUS, CODE_CANCELLED);
+}

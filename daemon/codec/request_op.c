@@ -1,0 +1,547 @@
+/**
+ * One function for each message of the oneof.  It goes on after a refusal, so that a POINTS_NOT_POSITIVE gives way to an INVALID_ARGUMENT
+ * that is found later; what it fills in then is not used.
+ */
+#include "codec/request_op.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/arena_pb.h"
+#include "codec/words.h"
+
+#define ALIASES_MAX 16		/* in one command, in each list */
+#define SEGMENTS_MAX 16
+#define HISTORY_LIMIT_MAX 100
+#define HISTORY_LIMIT_DEFAULT 20
+
+static void
+invalid(struct judge *j, const char *field, const char *why)
+{
+	judge_refuse(j, LEDGER_INVALID_ARGUMENT, field, why);
+}
+
+/* The same for a place in a list: "lines[2].amount"; ${name} NULL: the element itself. */
+static void
+invalid_at(struct judge *j, const char *list, size_t i, const char *name, const char *why)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s[%zu]%s%s", list, i, name == NULL ? "" : ".", name == NULL ? "" : name);
+	const char *field = arena_strdup(j->arena, path);
+	if (field == NULL)
+		j->status = ST_NOMEM;
+	else
+		invalid(j, field, why);
+}
+
+static void
+not_built(struct judge *j, const char *field, bool given)
+{
+	if (given)
+		invalid(j, field, "is not built yet");
+}
+
+/* ---- values ---- */
+
+static const char *
+decimal_fault(const char *text, bool below_zero, struct decimal *ret)
+{
+	if (text == NULL)
+		return "is missing";
+	if (!decimal_parse(text, ret))
+		return "is not a decimal number of at most 18 digits";
+	if (ret->mantissa < 0 && !below_zero)
+		return "is below zero";
+	return NULL;
+}
+
+static void
+take_money(struct judge *j, const char *field, const char *text, struct decimal *ret)
+{
+	const char *why = decimal_fault(text, false, ret);
+
+	if (why != NULL)
+		invalid(j, field, why);
+}
+
+static void
+take_points(struct judge *j, const char *text, bool below_zero, struct decimal *ret)
+{
+	const char *why = decimal_fault(text, below_zero, ret);
+
+	if (why != NULL)
+		invalid(j, "points", why);
+	else if (ret->mantissa == 0)
+		judge_refuse(j, LEDGER_POINTS_NOT_POSITIVE, "points", "is zero");
+}
+
+static void
+take_order_amount(struct judge *j, const char *text, bool *ret_has, struct decimal *ret)
+{
+	*ret_has = text != NULL;
+	if (text != NULL)
+		take_money(j, "order_amount", text, ret);
+}
+
+static void
+judge_alias(struct judge *j, const char *alias)
+{
+	if (alias == NULL)
+		invalid(j, "member", "is missing");
+	else if (!alias_valid(alias))
+		invalid(j, "member", "is not 1 to 128 bytes of text without control characters");
+	j->ret->member = alias;
+}
+
+static void
+take_code(struct judge *j, const char *text, const char **ret)
+{
+	if (text == NULL)
+		invalid(j, "reason", "is missing");
+	else if (!words_code(text))
+		invalid(j, "reason", "is not a code: 1 to 32 of a-z 0-9 _");
+	*ret = text;
+}
+
+static void
+take_reference(struct judge *j, const char *field, const char *text)
+{
+	if (text == NULL)
+		invalid(j, field, "is missing");
+	else if (!request_id_valid(text))
+		invalid(j, field, "is neither a request id nor the id of an entry");
+	j->ret->reference = text;
+}
+
+static void
+take_day(struct judge *j, const char *field, bool has, int32_t day, int32_t absent, int32_t *ret)
+{
+	*ret = has ? day : absent;
+	if (!has)
+		return;
+	int year = date_of_day(day).year;
+	if (year < 1 || year > 9999)
+		invalid(j, field, "is not in the years 1 to 9999");
+}
+
+static void
+take_birthday(struct judge *j, const char *text)
+{
+	struct request *r = j->ret;
+	int32_t day;
+
+	if (text == NULL)
+		return;
+	r->has_birthday = true;
+	if (month_day_parse(text, &r->birthday_month, &r->birthday_day))
+		return;
+	if (day_parse(text, &day)) {
+		struct date d = date_of_day(day);	/* the year is dropped */
+		r->birthday_month = d.month;
+		r->birthday_day = d.day;
+		return;
+	}
+	invalid(j, "birthday", "is not a day of the year, MM-DD");
+}
+
+/* ${aliases} begins at ${list}[0]; an alias that stands in ${before} or twice is refused. */
+static void
+judge_aliases(struct judge *j, const char *list, char *const *aliases, size_t n, const char *const *before, size_t n_before)
+{
+	if (n > ALIASES_MAX) {
+		invalid(j, list, "has more than 16 elements");
+		return;
+	}
+	for (size_t i = 0; i < n; ++i) {
+		bool again = false;
+
+		for (size_t k = 0; k < n_before; ++k)
+			again |= before[k] != NULL && strcmp(before[k], aliases[i]) == 0;
+		for (size_t k = 0; k < i; ++k)
+			again |= strcmp(aliases[k], aliases[i]) == 0;
+		if (!alias_valid(aliases[i]))
+			invalid_at(j, list, i, NULL, "is not 1 to 128 bytes of text without control characters");
+		else if (again)
+			invalid_at(j, list, i, NULL, "is named twice");
+	}
+}
+
+static void
+take_segments(struct judge *j, char **segments, size_t n)
+{
+	if (n > SEGMENTS_MAX) {
+		invalid(j, "segments", "has more than 16 elements");
+		return;
+	}
+	for (size_t i = 0; i < n; ++i)
+		if (!words_id(segments[i]))
+			invalid_at(j, "segments", i, NULL, "is not 1 to 32 of a-z 0-9 _ -");
+	j->ret->has_segments = n > 0;
+	j->ret->n_segments = n;
+	j->ret->segments = (const char **)segments;
+}
+
+/* ---- writes ---- */
+
+/* What the program language says of the definition; program_compile() and the zone are the service's. */
+static void
+take_definition(struct judge *j, struct bytes definition)
+{
+	struct program_error error;
+	enum status st = codec_program_def(definition, j->arena, &j->ret->definition, &error);
+
+	if (st != ST_INVALID) {
+		j->status = st;
+		return;
+	}
+	const char *path = arena_strdup(j->arena, error.path);
+	if (path == NULL) {
+		j->status = ST_NOMEM;
+	} else if (j->refusal->result == LEDGER_OK) {
+		*j->refusal = (struct refusal){ .result = LEDGER_INVALID_ARGUMENT, .field = path };
+		(void)snprintf(j->refusal->sentence, sizeof(j->refusal->sentence), "%.199s", error.sentence);
+	}
+}
+
+static void
+judge_publish(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Publish *p = in->publish;
+	struct request *r = j->ret;
+	struct bytes definition;
+
+	if (p->has_version && p->version == 0)
+		invalid(j, "version", "is zero: the first version is 1");
+	if (p->definition == NULL) {
+		invalid(j, "definition", "is missing");
+		return;
+	}
+	j->status = arena_pb_pack_in(&p->definition->base, j->arena, &definition);
+	if (j->status != ST_OK)
+		return;
+	if (definition.len > LEDGER_PROGRAM_BYTES_MAX) {
+		invalid(j, "definition", "is larger than 40000 bytes");
+		return;
+	}
+	take_definition(j, definition);
+	if (r->definition == NULL)
+		return;
+	r->cmd.u.publish.definition = definition;
+	r->cmd.u.publish.version = p->version;
+	r->cmd.u.publish.id = r->definition->id;
+	if (r->definition->id == NULL)
+		invalid(j, "id", "is missing");
+	else if (r->program != NULL && strcmp(r->program, r->definition->id) != 0)
+		invalid(j, "program", "is not the id that the definition has");
+}
+
+static void
+judge_enrol(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Enrol *e = in->enrol;
+	struct request *r = j->ret;
+
+	judge_alias(j, e->member);
+	take_birthday(j, e->birthday);
+	judge_aliases(j, "aliases", e->aliases, e->n_aliases, (const char *const *)&e->member, 1);
+	take_segments(j, e->segments, e->n_segments);
+	not_built(j, "referrer", e->referrer != NULL);
+	if (e->n_aliases > ALIASES_MAX)
+		return;
+	r->n_aliases = e->n_aliases + 1;
+	r->aliases = arena_alloc(j->arena, r->n_aliases * sizeof(*r->aliases));
+	if (r->aliases == NULL) {
+		j->status = ST_NOMEM;
+		return;
+	}
+	r->aliases[0] = e->member;
+	for (size_t i = 0; i < e->n_aliases; ++i)
+		r->aliases[i + 1] = e->aliases[i];
+}
+
+static void
+judge_profile(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Profile *p = in->profile;
+	struct request *r = j->ret;
+
+	judge_alias(j, p->member);
+	take_birthday(j, p->birthday);
+	take_segments(j, p->segments, p->n_segments);
+	judge_aliases(j, "add_aliases", p->add_aliases, p->n_add_aliases, NULL, 0);
+	judge_aliases(j, "remove_aliases", p->remove_aliases, p->n_remove_aliases, (const char *const *)p->add_aliases, p->n_add_aliases);
+	r->n_aliases = p->n_add_aliases;
+	r->aliases = (const char **)p->add_aliases;
+	r->n_remove = p->n_remove_aliases;
+	r->remove = (const char **)p->remove_aliases;
+}
+
+static void
+take_line(struct judge *j, const Fealty__V1__Line *in, size_t i, struct line *ret)
+{
+	const char *plain = "is not 1 to 64 bytes of text without control characters";
+	const char *why = decimal_fault(in->amount, false, &ret->amount);
+
+	if (in->sku != NULL && !words_plain(in->sku, 64))
+		invalid_at(j, "lines", i, "sku", plain);
+	if (in->category != NULL && !words_plain(in->category, 64))
+		invalid_at(j, "lines", i, "category", plain);
+	if (in->has_qty && in->qty == 0)
+		invalid_at(j, "lines", i, "qty", "is zero");
+	if (why != NULL)
+		invalid_at(j, "lines", i, "amount", why);
+	ret->sku = in->sku;
+	ret->category = in->category;
+	ret->qty = in->has_qty ? in->qty : 1;
+}
+
+static void
+take_lines(struct judge *j, const Fealty__V1__Purchase *p)
+{
+	if (p->n_lines > LEDGER_LINES_MAX) {
+		invalid(j, "lines", "has more than 200 elements");
+		return;
+	}
+	struct line *lines = arena_alloc(j->arena, p->n_lines * sizeof(*lines));
+	if (lines == NULL) {
+		j->status = ST_NOMEM;
+		return;
+	}
+	for (size_t i = 0; i < p->n_lines; ++i)
+		take_line(j, p->lines[i], i, &lines[i]);
+	j->ret->cmd.u.purchase.lines = lines;
+	j->ret->cmd.u.purchase.n_lines = p->n_lines;
+}
+
+static void
+judge_purchase(struct judge *j, const Fealty__V1__Request *in)
+{
+	bool is_quote = in->op_case == FEALTY__V1__REQUEST__OP_QUOTE;
+	const Fealty__V1__Purchase *p = is_quote ? in->quote : in->purchase;
+	struct cmd *cmd = &j->ret->cmd;
+
+	cmd->is_quote = is_quote;
+	judge_alias(j, p->member);
+	take_money(j, "amount", p->amount, &cmd->u.purchase.amount);
+	if (p->n_lines > 0)
+		take_lines(j, p);
+	not_built(j, "partner", p->partner != NULL);
+	cmd->u.purchase.has_paid_with_points = p->paid_with_points != NULL;
+	if (p->paid_with_points != NULL)
+		take_money(j, "paid_with_points", p->paid_with_points, &cmd->u.purchase.paid_with_points);
+	judge_plain(j, "receipt_no", p->receipt_no);
+	cmd->u.purchase.receipt_no = p->receipt_no;
+}
+
+static void
+judge_hold(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Hold *h = in->hold;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, h->member);
+	not_built(j, "voucher", h->voucher != NULL);
+	take_points(j, h->points, false, &cmd->u.hold.points);
+	cmd->u.hold.has_ttl = h->ttl != NULL;
+	if (h->ttl != NULL && (!duration_parse(h->ttl, &cmd->u.hold.ttl_us) || cmd->u.hold.ttl_us < US_PER_SECOND))
+		invalid(j, "ttl", "is not a duration of at least 1s, as in 15m: a number and s, m, h or d");
+	take_order_amount(j, h->order_amount, &cmd->u.hold.has_order_amount, &cmd->u.hold.order_amount);
+	not_built(j, "pool", h->has_pool && h->pool);
+	not_built(j, "partner", h->partner != NULL);
+	not_built(j, "for_terminal", h->for_terminal != NULL);
+}
+
+static void
+judge_capture(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Capture *c = in->capture;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, c->member);
+	take_reference(j, "hold", c->hold);
+	cmd->u.capture.has_points = c->points != NULL;
+	if (c->points != NULL)
+		take_points(j, c->points, false, &cmd->u.capture.points);
+}
+
+static void
+judge_release(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_alias(j, in->release->member);
+	take_reference(j, "hold", in->release->hold);
+}
+
+static void
+judge_redeem(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Redeem *r = in->redeem;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, r->member);
+	not_built(j, "reward", r->reward != NULL);
+	take_points(j, r->points, false, &cmd->u.redeem.points);
+	take_order_amount(j, r->order_amount, &cmd->u.redeem.has_order_amount, &cmd->u.redeem.order_amount);
+	cmd->u.redeem.round_down = r->has_round_down && r->round_down;
+	not_built(j, "pool", r->has_pool && r->pool);
+	not_built(j, "partner", r->partner != NULL);
+}
+
+static void
+judge_adjust(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Adjust *a = in->adjust;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, a->member);
+	take_points(j, a->points, true, &cmd->u.adjust.points);
+	take_code(j, a->reason, &cmd->u.adjust.reason);
+	take_day(j, "last_day", a->has_last_day, a->last_day, DAY_NONE, &cmd->u.adjust.last_day);
+	cmd->u.adjust.tier_points = a->has_tier_points && a->tier_points;
+}
+
+static void
+judge_tier(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Tier *t = in->tier;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, t->member);
+	if (t->tier == NULL)
+		invalid(j, "tier", "is missing");
+	else if (t->tier[0] != '\0' && !words_id(t->tier))
+		invalid(j, "tier", "is not 1 to 32 of a-z 0-9 _ -, nor empty");
+	cmd->u.tier.tier = t->tier;
+	take_code(j, t->reason, &cmd->u.tier.reason);
+	take_day(j, "until", t->has_until, t->until, DAY_NEVER, &cmd->u.tier.until);
+}
+
+static void
+judge_birthday(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_alias(j, in->birthday->member);
+	j->ret->cmd.u.birthday.given = DAY_NONE;
+}
+
+static void
+judge_nothing(struct judge *j, const Fealty__V1__Request *in)
+{
+	(void)j;
+	(void)in;
+}
+
+/* ---- reads ---- */
+
+static void
+judge_balance(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Balance *b = in->balance;
+
+	judge_alias(j, b->member);
+	if (b->has_as_of)
+		judge_instant(j, "as_of", b->as_of);
+	j->ret->has_as_of = b->has_as_of;
+	j->ret->as_of_us = b->as_of;
+	not_built(j, "pool", b->has_pool && b->pool);
+}
+
+static void
+judge_history(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__History *h = in->history;
+
+	judge_alias(j, h->member);
+	if (h->has_limit && (h->limit < 1 || h->limit > HISTORY_LIMIT_MAX))
+		invalid(j, "limit", "is not 1 to 100");
+	j->ret->limit = h->has_limit ? h->limit : HISTORY_LIMIT_DEFAULT;
+	j->ret->has_before = h->has_before;
+	j->ret->before_seq = h->before;
+}
+
+static void
+judge_transaction(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__TransactionGet *t = in->transaction;
+
+	if (t->has_seq && t->command != NULL)
+		invalid(j, "command", "stands beside `seq`: give one of them");
+	else if (!t->has_seq)
+		take_reference(j, "command", t->command);
+	j->ret->has_seq = t->has_seq;
+	j->ret->seq = t->seq;
+}
+
+static void
+judge_program(struct judge *j, const Fealty__V1__Request *in)
+{
+	if (in->show_program->has_version && in->show_program->version == 0)
+		invalid(j, "version", "is zero: the first version is 1");
+	j->ret->version = in->show_program->version;
+}
+
+static void
+judge_subscribe(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Subscribe *s = in->subscribe;
+
+	j->ret->has_after = s->has_after;
+	j->ret->after_seq = s->after;
+	j->ret->credits = s->credits;
+	not_built(j, "member", s->member != NULL);
+}
+
+/* ---- the table ---- */
+
+static const struct op_row {
+	const char *name;
+	enum op op;			/* OP_NONE: a read that decides nothing */
+	Fealty__V1__Request__OpCase member;
+	void (*judge)(struct judge *j, const Fealty__V1__Request *in);
+} op_rows[REQUEST_OP_COUNT] = {
+	[REQUEST_NONE] = { "none", OP_NONE, FEALTY__V1__REQUEST__OP__NOT_SET, NULL },
+	[REQUEST_PUBLISH] = { "publish", OP_PUBLISH, FEALTY__V1__REQUEST__OP_PUBLISH, judge_publish },
+	[REQUEST_ENROL] = { "enrol", OP_ENROL, FEALTY__V1__REQUEST__OP_ENROL, judge_enrol },
+	[REQUEST_PROFILE] = { "profile", OP_PROFILE, FEALTY__V1__REQUEST__OP_PROFILE, judge_profile },
+	[REQUEST_PURCHASE] = { "purchase", OP_PURCHASE, FEALTY__V1__REQUEST__OP_PURCHASE, judge_purchase },
+	[REQUEST_HOLD] = { "hold", OP_HOLD, FEALTY__V1__REQUEST__OP_HOLD, judge_hold },
+	[REQUEST_CAPTURE] = { "capture", OP_CAPTURE, FEALTY__V1__REQUEST__OP_CAPTURE, judge_capture },
+	[REQUEST_RELEASE] = { "release", OP_RELEASE, FEALTY__V1__REQUEST__OP_RELEASE, judge_release },
+	[REQUEST_REDEEM] = { "redeem", OP_REDEEM, FEALTY__V1__REQUEST__OP_REDEEM, judge_redeem },
+	[REQUEST_ADJUST] = { "adjust", OP_ADJUST, FEALTY__V1__REQUEST__OP_ADJUST, judge_adjust },
+	[REQUEST_TIER] = { "tier", OP_TIER, FEALTY__V1__REQUEST__OP_TIER, judge_tier },
+	[REQUEST_BIRTHDAY] = { "birthday", OP_BIRTHDAY, FEALTY__V1__REQUEST__OP_BIRTHDAY, judge_birthday },
+	[REQUEST_CLOCK_ACCEPT] = { "clock_accept", OP_CLOCK_ACCEPT, FEALTY__V1__REQUEST__OP_CLOCK_ACCEPT, judge_nothing },
+	[REQUEST_QUOTE] = { "quote", OP_PURCHASE, FEALTY__V1__REQUEST__OP_QUOTE, judge_purchase },
+	[REQUEST_BALANCE] = { "balance", OP_NONE, FEALTY__V1__REQUEST__OP_BALANCE, judge_balance },
+	[REQUEST_HISTORY] = { "history", OP_NONE, FEALTY__V1__REQUEST__OP_HISTORY, judge_history },
+	[REQUEST_TRANSACTION] = { "transaction", OP_NONE, FEALTY__V1__REQUEST__OP_TRANSACTION, judge_transaction },
+	[REQUEST_PROGRAM] = { "program", OP_NONE, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, judge_program },
+	[REQUEST_SUBSCRIBE] = { "subscribe", OP_NONE, FEALTY__V1__REQUEST__OP_SUBSCRIBE, judge_subscribe },
+};
+
+const char *
+request_op_str(enum request_op op)
+{
+	assert(op < REQUEST_OP_COUNT);
+	return op_rows[op].name;
+}
+
+enum request_op
+request_op_of(Fealty__V1__Request__OpCase member)
+{
+	for (enum request_op op = REQUEST_NONE; op < REQUEST_OP_COUNT; ++op)
+		if (op_rows[op].member == member)
+			return op;
+	return REQUEST_NONE;
+}
+
+void
+request_op_judge(struct judge *j, const Fealty__V1__Request *in)
+{
+	const struct op_row *row = &op_rows[j->ret->op];
+
+	assert(row->judge != NULL && row->member == in->op_case);
+	j->ret->cmd.op = row->op;
+	row->judge(j, in);
+}

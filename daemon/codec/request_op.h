@@ -1,0 +1,28 @@
+/* request_op.h: what request.c, which judges a command's envelope, and request_op.c, which judges its operation, share.  Internal to codec/. */
+#ifndef FEALTY_CODEC_REQUEST_OP_H
+#define FEALTY_CODEC_REQUEST_OP_H
+
+#include "codec/codec.h"
+#include "fealty.pb-c.h"
+
+/* A command while it is judged.  The first refusal stands, but INVALID_ARGUMENT comes before POINTS_NOT_POSITIVE whenever it is found. */
+struct judge {
+	struct arena *arena;
+	struct request *ret;
+	struct refusal *refusal;
+	enum status status;		/* ST_NOMEM sticks */
+};
+
+/* Refuses with the sentence "`field` why."; ${field} is static or in the arena. */
+void judge_refuse(struct judge *j, enum ledger_result result, const char *field, const char *why);
+
+/* An instant of the years 2 to 9998, so that every zone's date and every term from it is a date that we can name. */
+void judge_instant(struct judge *j, const char *field, int64_t at_us);
+/* 1 to 64 bytes without control characters; NULL is fine. */
+void judge_plain(struct judge *j, const char *field, const char *text);
+
+enum request_op request_op_of(Fealty__V1__Request__OpCase op);
+/* The fields of the operation, which is there; fills ret->cmd and what else is the operation's in ${ret}. */
+void request_op_judge(struct judge *j, const Fealty__V1__Request *in);
+
+#endif

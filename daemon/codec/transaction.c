@@ -1,0 +1,362 @@
+/**
+ * Transactions, written by hand: every command that changes something comes through here.
+ * A scalar that is zero is left out where absence means zero; a field whose absence says something (days, `has_…`, strings that may
+ * be NULL) is written exactly when it is there, zero or not.  So equal entries give equal bytes, and codec_transaction_decode() gives
+ * back what was encoded.
+ */
+#include "codec/codec.h"
+
+#include <assert.h>
+
+#include "codec/field.h"
+#include "codec/ledger_fields.h"
+
+static void
+put_uint_unless_zero(struct buf *out, uint32_t number, uint64_t v)
+{
+	if (v != 0)
+		field_put_uint(out, number, v);
+}
+
+static void
+put_sint_unless_zero(struct buf *out, uint32_t number, int64_t v)
+{
+	if (v != 0)
+		field_put_sint(out, number, v);
+}
+
+static void
+put_day_unless(struct buf *out, uint32_t number, int32_t day, int32_t absent)
+{
+	if (day != absent)
+		field_put_sint(out, number, day);
+}
+
+static void
+put_text_if_given(struct buf *out, uint32_t number, const char *v)
+{
+	if (v != NULL)
+		field_put_text(out, number, v);
+}
+
+static void
+put_text_unless_empty(struct buf *out, uint32_t number, const char *v)
+{
+	if (v != NULL && v[0] != '\0')
+		field_put_text(out, number, v);
+}
+
+static void
+put_bytes_unless_empty(struct buf *out, uint32_t number, struct bytes v)
+{
+	if (v.len > 0)
+		field_put_bytes(out, number, v);
+}
+
+static void
+put_entry_id(struct buf *out, uint32_t number, struct entry_id id)
+{
+	size_t begun = field_begin(out, number);
+
+	field_put_uint(out, ENTRY_ID_SEQ, id.seq);
+	put_uint_unless_zero(out, ENTRY_ID_INDEX, id.index);
+	field_end(out, begun);
+}
+
+/* ---- inputs ---- */
+
+static void
+put_genesis(struct buf *out, const struct entry *e)
+{
+	put_uint_unless_zero(out, GENESIS_FORMAT, e->u.genesis.format);
+	put_text_unless_empty(out, GENESIS_ORIGIN, e->u.genesis.origin);
+	put_bytes_unless_empty(out, GENESIS_TRANSACTION_KEY, e->u.genesis.transaction_key);
+	put_bytes_unless_empty(out, GENESIS_CHECKPOINT_KEY, e->u.genesis.checkpoint_key);
+	field_put_uint(out, GENESIS_CLOCK, e->u.genesis.manual_clock ? CLOCK_IS_MANUAL : CLOCK_IS_REAL);
+}
+
+static void
+put_publish(struct buf *out, const struct entry *e)
+{
+	put_text_unless_empty(out, PUBLISH_PROGRAM, e->u.publish.id);
+	put_uint_unless_zero(out, PUBLISH_VERSION, e->u.publish.version);
+	put_bytes_unless_empty(out, PUBLISH_DEFINITION, e->u.publish.definition);
+	put_bytes_unless_empty(out, PUBLISH_ZONE_DATA, e->u.publish.zone_data);
+}
+
+static void
+put_nothing(struct buf *out, const struct entry *e)
+{
+	(void)out;
+	(void)e;
+}
+
+static void
+put_purchase(struct buf *out, const struct entry *e)
+{
+	put_sint_unless_zero(out, PURCHASE_AMOUNT, e->u.purchase.amount);
+	for (size_t i = 0; i < e->u.purchase.n_lines; ++i) {
+		const struct entry_line *l = &e->u.purchase.lines[i];
+		size_t begun = field_begin(out, PURCHASE_LINES);
+
+		put_text_if_given(out, LINE_SKU, l->sku);
+		put_text_if_given(out, LINE_CATEGORY, l->category);
+		put_uint_unless_zero(out, LINE_QTY, l->qty);
+		put_sint_unless_zero(out, LINE_AMOUNT, l->amount);
+		field_end(out, begun);
+	}
+	put_text_if_given(out, PURCHASE_PARTNER, e->u.purchase.partner);
+	if (e->u.purchase.has_paid_with_points)
+		field_put_sint(out, PURCHASE_PAID_WITH_POINTS, e->u.purchase.paid_with_points);
+	put_text_if_given(out, PURCHASE_RECEIPT_NO, e->u.purchase.receipt_no);
+}
+
+static void
+put_hold(struct buf *out, const struct entry *e)
+{
+	assert(e->u.hold.ttl_us >= 0);
+	put_sint_unless_zero(out, HOLD_POINTS, e->u.hold.points);
+	put_uint_unless_zero(out, HOLD_TTL_US, (uint64_t)e->u.hold.ttl_us);
+	if (e->u.hold.has_order_amount)
+		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
+}
+
+static void
+put_capture(struct buf *out, const struct entry *e)
+{
+	put_entry_id(out, CAPTURE_HOLD, e->u.capture.hold);
+	if (e->op == OP_CAPTURE && e->u.capture.has_points)
+		field_put_sint(out, CAPTURE_POINTS, e->u.capture.points);
+}
+
+static void
+put_redeem(struct buf *out, const struct entry *e)
+{
+	put_sint_unless_zero(out, REDEEM_POINTS, e->u.redeem.points);
+	if (e->u.redeem.has_order_amount)
+		field_put_sint(out, REDEEM_ORDER_AMOUNT, e->u.redeem.order_amount);
+	put_uint_unless_zero(out, REDEEM_ROUND_DOWN, e->u.redeem.round_down);
+}
+
+static void
+put_adjust(struct buf *out, const struct entry *e)
+{
+	put_sint_unless_zero(out, ADJUST_POINTS, e->u.adjust.points);
+	put_text_unless_empty(out, ADJUST_REASON, e->u.adjust.reason);
+	put_day_unless(out, ADJUST_LAST_DAY, e->u.adjust.last_day, DAY_NONE);
+	put_uint_unless_zero(out, ADJUST_TIER_POINTS, e->u.adjust.tier_points);
+}
+
+static void
+put_tier(struct buf *out, const struct entry *e)
+{
+	put_text_unless_empty(out, TIER_TIER, e->u.tier.tier);
+	put_text_unless_empty(out, TIER_REASON, e->u.tier.reason);
+	put_day_unless(out, TIER_UNTIL, e->u.tier.until, DAY_NEVER);
+}
+
+static void
+put_zone_data(struct buf *out, const struct entry *e)
+{
+	put_bytes_unless_empty(out, ZONE_DATA_ZONE_DATA, e->u.zone_data.zone_data);
+}
+
+static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e) = {
+	[OP_GENESIS] = put_genesis, [OP_PUBLISH] = put_publish, [OP_ENROL] = put_nothing, [OP_PROFILE] = put_nothing,
+	[OP_PURCHASE] = put_purchase, [OP_HOLD] = put_hold, [OP_CAPTURE] = put_capture, [OP_RELEASE] = put_capture,
+	[OP_REDEEM] = put_redeem, [OP_ADJUST] = put_adjust, [OP_TIER] = put_tier, [OP_BIRTHDAY] = put_nothing,
+	[OP_HOLD_TIMEOUT] = put_capture, [OP_TIER_END] = put_nothing, [OP_EXPIRE] = put_nothing, [OP_CLOCK_ACCEPT] = put_nothing,
+	[OP_ZONE_DATA] = put_zone_data,
+};
+
+static void
+put_inputs(struct buf *out, const struct entry *e)
+{
+	size_t inputs = field_begin(out, ENTRY_INPUTS);
+	size_t command = field_begin(out, (uint32_t)e->op);
+
+	put_input[e->op](out, e);
+	field_end(out, command);
+	field_end(out, inputs);
+}
+
+/* ---- facts ---- */
+
+static void
+put_tier_state(struct buf *out, const struct tier_state *t)
+{
+	size_t begun = field_begin(out, FACTS_TIER);
+
+	put_text_unless_empty(out, TIER_STATE_EARNED, t->earned);
+	put_day_unless(out, TIER_STATE_SINCE, t->since, DAY_NONE);
+	put_day_unless(out, TIER_STATE_UNTIL, t->until, DAY_NEVER);
+	put_text_unless_empty(out, TIER_STATE_GIFT, t->gift);
+	put_day_unless(out, TIER_STATE_GIFT_UNTIL, t->gift_until, DAY_NEVER);
+	field_end(out, begun);
+}
+
+static void
+put_hold_state(struct buf *out, const struct entry *e)
+{
+	size_t begun = field_begin(out, FACTS_HOLD);
+
+	if (e->hold.has_id)
+		put_entry_id(out, HOLD_STATE_ID, e->hold.id);
+	field_put_fixed(out, HOLD_STATE_ENDS_AT, e->hold.ends_at_us);
+	put_sint_unless_zero(out, HOLD_STATE_LEFT, e->hold.left);
+	field_end(out, begun);
+}
+
+static void
+put_facts(struct buf *out, const struct entry *e)
+{
+	for (size_t i = 0; i < e->n_grants; ++i) {
+		size_t begun = field_begin(out, FACTS_GRANTS);
+
+		put_text_unless_empty(out, GRANT_RULE, e->grants[i].rule);
+		put_sint_unless_zero(out, GRANT_WANTED, e->grants[i].wanted);
+		put_sint_unless_zero(out, GRANT_GRANTED, e->grants[i].granted);
+		field_end(out, begun);
+	}
+	if (e->has_metrics) {
+		size_t begun = field_begin(out, FACTS_METRICS);
+
+		put_sint_unless_zero(out, METRICS_POINTS_EARNED, e->metrics.points_earned);
+		put_sint_unless_zero(out, METRICS_SPEND, e->metrics.spend);
+		put_sint_unless_zero(out, METRICS_VISITS, e->metrics.visits);
+		field_end(out, begun);
+	}
+	if (e->has_tier)
+		put_tier_state(out, &e->tier);
+	if (e->has_hold)
+		put_hold_state(out, e);
+	put_day_unless(out, FACTS_BIRTHDAY, e->birthday, DAY_NONE);
+	if (e->has_value)
+		field_put_sint(out, FACTS_VALUE, e->value);
+	put_uint_unless_zero(out, FACTS_ENROLLED, e->enrolled);
+}
+
+static bool
+has_facts(const struct entry *e)
+{
+	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled;
+}
+
+/* ---- effects ---- */
+
+static void
+put_posting(struct buf *out, const struct posting *p)
+{
+	size_t begun = field_begin(out, ENTRY_POSTINGS);
+
+	field_put_uint(out, POSTING_ACCOUNT, (uint64_t)p->account);
+	put_uint_unless_zero(out, POSTING_MEMBER, p->member);
+	put_sint_unless_zero(out, POSTING_POINTS, p->points);
+	put_day_unless(out, POSTING_LAST_DAY, p->last_day, DAY_NEVER);
+	put_uint_unless_zero(out, POSTING_CLASS, (uint64_t)p->class);
+	field_end(out, begun);
+}
+
+static void
+put_after(struct buf *out, const struct touched *t)
+{
+	size_t begun = field_begin(out, ENTRY_AFTER);
+
+	put_sint_unless_zero(out, AFTER_AVAILABLE, t->available);
+	put_sint_unless_zero(out, AFTER_PENDING, t->pending);
+	put_sint_unless_zero(out, AFTER_HELD, t->held);
+	put_sint_unless_zero(out, AFTER_DEBT, t->debt);
+	put_text_unless_empty(out, AFTER_TIER, t->tier);
+	field_end(out, begun);
+}
+
+static void
+put_touched(struct buf *out, const struct touched *t)
+{
+	size_t begun = field_begin(out, ENTRY_TOUCHED);
+
+	put_uint_unless_zero(out, TOUCHED_MEMBER, t->member);
+	if (t->has_prev) {
+		field_put_uint(out, TOUCHED_PREV_SEQ, t->prev.seq);
+		field_put_uint(out, TOUCHED_PREV_INDEX, t->prev.index);
+	}
+	field_end(out, begun);
+}
+
+static void
+put_entry(struct buf *out, const struct entry *e)
+{
+	size_t begun = field_begin(out, TRANSACTION_ENTRIES);
+
+	assert(e->op > OP_NONE && e->op < OP_COUNT);
+	put_text_if_given(out, ENTRY_PRINCIPAL, e->principal);
+	put_text_if_given(out, ENTRY_REQUEST_ID, e->request_id);
+	put_uint_unless_zero(out, ENTRY_ENGINE, e->engine);
+	put_uint_unless_zero(out, ENTRY_PROGRAM_VERSION, e->program_version);
+	if (e->has_occurred_at)
+		field_put_fixed(out, ENTRY_OCCURRED_AT, e->occurred_at_us);
+	if (e->has_due_at)
+		field_put_fixed(out, ENTRY_DUE_AT, e->due_at_us);
+	put_day_unless(out, ENTRY_BUSINESS_DATE, e->business_date, DAY_NONE);
+	put_uint_unless_zero(out, ENTRY_MEMBER, e->member);
+	put_text_if_given(out, ENTRY_STORE, e->store);
+	put_text_if_given(out, ENTRY_TERMINAL, e->terminal);
+	put_uint_unless_zero(out, ENTRY_TERMINAL_SEQ, e->terminal_seq);
+	if (e->has_fingerprint)
+		field_put_bytes(out, ENTRY_FINGERPRINT, bytes_of(e->fingerprint, sizeof(e->fingerprint)));
+	put_inputs(out, e);
+	if (has_facts(e)) {
+		size_t facts = field_begin(out, ENTRY_FACTS);
+
+		put_facts(out, e);
+		field_end(out, facts);
+	}
+	for (size_t i = 0; i < e->n_postings; ++i)
+		put_posting(out, &e->postings[i]);
+	for (size_t i = 0; i < e->n_touched; ++i)
+		put_after(out, &e->touched[i]);
+	for (size_t i = 0; i < e->n_touched; ++i)
+		put_touched(out, &e->touched[i]);
+	if (e->has_at)
+		field_put_fixed(out, ENTRY_AT, e->at_us);
+	field_end(out, begun);
+}
+
+enum status
+codec_transaction_encode(const struct transaction *t, struct arena *arena, struct buf *out)
+{
+	(void)arena;		/* nothing is built before it is written */
+	field_put_text(out, TRANSACTION_ORIGIN, t->origin);
+	field_put_uint(out, TRANSACTION_SEQ, t->seq);
+	field_put_bytes(out, TRANSACTION_PREV, bytes_of(t->prev, sizeof(t->prev)));
+	field_put_fixed(out, TRANSACTION_COMMITTED_AT, t->committed_at_us);
+	put_uint_unless_zero(out, TRANSACTION_PROGRAM, t->program);
+	for (size_t i = 0; i < t->n_entries; ++i) {
+		assert(t->entries[i].program == t->program);
+		put_entry(out, &t->entries[i]);
+	}
+	return buf_status(out);
+}
+
+enum status
+codec_entry_bytes(const struct entry *e, struct arena *arena, size_t *ret_bytes)
+{
+	struct buf b;
+
+	(void)arena;
+	buf_init(&b);
+	put_entry(&b, e);
+	enum status st = buf_status(&b);
+	if (st == ST_OK)
+		*ret_bytes = b.len;
+	buf_release(&b);
+	return st;
+}
+
+void
+codec_signed_encode(const struct signed_transaction *s, struct buf *out)
+{
+	field_put_bytes(out, SIGNED_TRANSACTION, s->transaction);
+	field_put_bytes(out, SIGNED_SIGNATURE, s->signature);
+	field_put_bytes(out, SIGNED_KEY_ID, s->key_id);
+}

@@ -1,0 +1,698 @@
+/**
+ * Transactions, read by hand: replay and audit read every one of them.
+ * One pass, one sticky status: a message is read to its end whatever it holds, and the status is looked at where an answer is given.
+ * A field that we know and that may stand once must not stand twice, and has the type and range of ledger.proto: then no two readers of a
+ * ledger see different things in it.  Fields that we do not know are passed over.
+ */
+#include "codec/codec.h"
+
+#include <string.h>
+
+#include "codec/field.h"
+#include "codec/ledger_fields.h"
+
+#define SIGNATURE_BYTES 64
+#define KEY_ID_BYTES 8
+
+struct reader {
+	struct arena *arena;
+	enum status status;		/* the first failure sticks */
+};
+
+static void
+fail(struct reader *r, enum status st)
+{
+	if (r->status == ST_OK)
+		r->status = st;
+}
+
+/* One message while it is read: ${singular} has bit n for each field n that may stand once; seen() knows of these only. */
+struct message {
+	struct reader *r;
+	struct bytes rest;
+	uint32_t singular, seen;
+	struct field f;
+};
+#define FIELDS(first, last) ((uint32_t)((UINT64_C(2) << (last)) - (UINT64_C(1) << (first))))
+
+static struct message
+message_of(struct reader *r, struct bytes body, uint32_t singular)
+{
+	return (struct message){ .r = r, .rest = body, .singular = singular };
+}
+
+/* The number of the next field, 0 at the end. */
+static uint32_t
+next(struct message *m)
+{
+	bool malformed;
+
+	if (m->r->status != ST_OK)
+		return 0;
+	if (!field_next(&m->rest, &m->f, &malformed)) {
+		if (malformed)
+			fail(m->r, ST_CORRUPT);
+		return 0;
+	}
+	uint32_t bit = m->f.number < 32 ? UINT32_C(1) << m->f.number & m->singular : 0;
+	if ((bit & m->seen) != 0)
+		fail(m->r, ST_CORRUPT);
+	m->seen |= bit;
+	return m->r->status == ST_OK ? m->f.number : 0;
+}
+
+static bool
+seen(const struct message *m, uint32_t number)
+{
+	return (m->seen >> number & 1) != 0;
+}
+
+/* ---- values: each fails when the field is of another type or out of range ---- */
+
+static bool
+is(struct message *m, enum wire_type type)
+{
+	if (m->f.type == type)
+		return true;
+	fail(m->r, ST_CORRUPT);
+	return false;
+}
+
+static uint64_t
+get_uint(struct message *m, uint64_t max)
+{
+	if (!is(m, WIRE_VARINT))
+		return 0;
+	if (m->f.value > max)
+		fail(m->r, ST_CORRUPT);
+	return m->f.value <= max ? m->f.value : 0;
+}
+
+static uint32_t
+get_u32(struct message *m)
+{
+	return (uint32_t)get_uint(m, UINT32_MAX);
+}
+
+static bool
+get_bool(struct message *m)
+{
+	return get_uint(m, 1) != 0;
+}
+
+static int64_t
+get_sint(struct message *m)
+{
+	return is(m, WIRE_VARINT) ? field_unzigzag(m->f.value) : 0;
+}
+
+/* ${absent} is what a day is when the field is not there, so it is never written. */
+static int32_t
+get_day(struct message *m, int32_t absent)
+{
+	int64_t v = field_unzigzag(get_uint(m, UINT32_MAX));
+
+	if (v == absent)
+		fail(m->r, ST_CORRUPT);
+	return (int32_t)v;
+}
+
+static int64_t
+get_fixed(struct message *m)
+{
+	return is(m, WIRE_FIXED64) ? (int64_t)m->f.value : 0;
+}
+
+static struct bytes
+get_bytes(struct message *m)
+{
+	return is(m, WIRE_BYTES) ? m->f.bytes : bytes_of(NULL, 0);
+}
+
+static void
+get_exactly(struct message *m, uint8_t *ret, size_t len)
+{
+	struct bytes b = get_bytes(m);
+
+	if (b.len == len)
+		memcpy(ret, b.data, len);
+	else
+		fail(m->r, ST_CORRUPT);
+}
+
+static const char *
+get_text(struct message *m)
+{
+	struct bytes b = get_bytes(m);
+
+	if (!field_text_valid(b)) {
+		fail(m->r, ST_CORRUPT);
+		return "";
+	}
+	char *text = arena_memdup(m->r->arena, b.data, b.len);
+	if (text == NULL) {
+		fail(m->r, ST_NOMEM);
+		return "";
+	}
+	return text;
+}
+
+static void
+get_word(struct message *m, char ret[static LEDGER_ID_MAX + 1])
+{
+	struct bytes b = get_bytes(m);
+
+	if (b.len > LEDGER_ID_MAX || !field_text_valid(b)) {
+		fail(m->r, ST_CORRUPT);
+		return;
+	}
+	if (b.len > 0)
+		memcpy(ret, b.data, b.len);
+	ret[b.len] = '\0';
+}
+
+static struct entry_id
+get_entry_id(struct message *parent)
+{
+	struct entry_id id = { 0 };
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(ENTRY_ID_SEQ, ENTRY_ID_INDEX));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case ENTRY_ID_SEQ: id.seq = get_uint(&m, UINT64_MAX); break;
+		case ENTRY_ID_INDEX: id.index = get_u32(&m); break;
+		}
+	}
+	return id;
+}
+
+/* One more zeroed element at the end of an array in the arena; NULL when that failed. */
+static void *
+append(struct reader *r, void **array, size_t *n, size_t *cap, size_t size)
+{
+	void *grown = arena_grow(r->arena, *array, cap, *n + 1, size);
+
+	if (grown == NULL) {
+		fail(r, ST_NOMEM);
+		return NULL;
+	}
+	*array = grown;
+	return memset((char *)grown + (*n)++ * size, 0, size);
+}
+
+/* ---- inputs ---- */
+
+static void
+get_genesis(struct message *m, struct entry *e)
+{
+	uint64_t clock = 0;
+
+	e->u.genesis.origin = "";
+	m->singular = FIELDS(GENESIS_FORMAT, GENESIS_CLOCK);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case GENESIS_FORMAT: e->u.genesis.format = get_u32(m); break;
+		case GENESIS_ORIGIN: e->u.genesis.origin = get_text(m); break;
+		case GENESIS_TRANSACTION_KEY: e->u.genesis.transaction_key = get_bytes(m); break;
+		case GENESIS_CHECKPOINT_KEY: e->u.genesis.checkpoint_key = get_bytes(m); break;
+		case GENESIS_CLOCK: clock = get_uint(m, CLOCK_IS_MANUAL); break;
+		}
+	}
+	if (clock == 0)
+		fail(m->r, ST_CORRUPT);
+	e->u.genesis.manual_clock = clock == CLOCK_IS_MANUAL;
+}
+
+static void
+get_publish(struct message *m, struct entry *e)
+{
+	e->u.publish.id = "";
+	m->singular = FIELDS(PUBLISH_PROGRAM, PUBLISH_ZONE_DATA);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case PUBLISH_PROGRAM: e->u.publish.id = get_text(m); break;
+		case PUBLISH_VERSION: e->u.publish.version = get_u32(m); break;
+		case PUBLISH_DEFINITION: e->u.publish.definition = get_bytes(m); break;
+		case PUBLISH_ZONE_DATA: e->u.publish.zone_data = get_bytes(m); break;
+		}
+	}
+}
+
+static void
+get_nothing(struct message *m, struct entry *e)
+{
+	(void)e;
+	while (next(m) != 0)
+		continue;
+}
+
+static void
+get_line(struct message *parent, struct entry_line *l)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(LINE_SKU, LINE_AMOUNT));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case LINE_SKU: l->sku = get_text(&m); break;
+		case LINE_CATEGORY: l->category = get_text(&m); break;
+		case LINE_QTY: l->qty = get_u32(&m); break;
+		case LINE_AMOUNT: l->amount = get_sint(&m); break;
+		}
+	}
+}
+
+static void
+get_purchase(struct message *m, struct entry *e)
+{
+	void *lines = NULL;
+	size_t cap = 0;
+
+	m->singular = FIELDS(PURCHASE_AMOUNT, PURCHASE_RECEIPT_NO) & ~FIELDS(PURCHASE_LINES, PURCHASE_LINES);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		struct entry_line *l;
+		switch (n) {
+		case PURCHASE_AMOUNT: e->u.purchase.amount = get_sint(m); break;
+		case PURCHASE_LINES:
+			l = append(m->r, &lines, &e->u.purchase.n_lines, &cap, sizeof(*l));
+			if (l != NULL)
+				get_line(m, l);
+			break;
+		case PURCHASE_PARTNER: e->u.purchase.partner = get_text(m); break;
+		case PURCHASE_PAID_WITH_POINTS: e->u.purchase.paid_with_points = get_sint(m); break;
+		case PURCHASE_RECEIPT_NO: e->u.purchase.receipt_no = get_text(m); break;
+		}
+	}
+	e->u.purchase.lines = lines;
+	e->u.purchase.has_paid_with_points = seen(m, PURCHASE_PAID_WITH_POINTS);
+}
+
+static void
+get_hold(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(HOLD_POINTS, HOLD_ORDER_AMOUNT);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case HOLD_POINTS: e->u.hold.points = get_sint(m); break;
+		case HOLD_TTL_US: e->u.hold.ttl_us = (int64_t)get_uint(m, INT64_MAX); break;
+		case HOLD_ORDER_AMOUNT: e->u.hold.order_amount = get_sint(m); break;
+		}
+	}
+	e->u.hold.has_order_amount = seen(m, HOLD_ORDER_AMOUNT);
+}
+
+static void
+get_capture(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(CAPTURE_HOLD, CAPTURE_POINTS);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		if (n == CAPTURE_HOLD)
+			e->u.capture.hold = get_entry_id(m);
+		else if (n == CAPTURE_POINTS && e->op == OP_CAPTURE)
+			e->u.capture.points = get_sint(m);
+	}
+	e->u.capture.has_points = e->op == OP_CAPTURE && seen(m, CAPTURE_POINTS);
+}
+
+static void
+get_redeem(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(REDEEM_POINTS, REDEEM_ROUND_DOWN);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case REDEEM_POINTS: e->u.redeem.points = get_sint(m); break;
+		case REDEEM_ORDER_AMOUNT: e->u.redeem.order_amount = get_sint(m); break;
+		case REDEEM_ROUND_DOWN: e->u.redeem.round_down = get_bool(m); break;
+		}
+	}
+	e->u.redeem.has_order_amount = seen(m, REDEEM_ORDER_AMOUNT);
+}
+
+static void
+get_adjust(struct message *m, struct entry *e)
+{
+	e->u.adjust.reason = "";
+	e->u.adjust.last_day = DAY_NONE;
+	m->singular = FIELDS(ADJUST_POINTS, ADJUST_TIER_POINTS);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case ADJUST_POINTS: e->u.adjust.points = get_sint(m); break;
+		case ADJUST_REASON: e->u.adjust.reason = get_text(m); break;
+		case ADJUST_LAST_DAY: e->u.adjust.last_day = get_day(m, DAY_NONE); break;
+		case ADJUST_TIER_POINTS: e->u.adjust.tier_points = get_bool(m); break;
+		}
+	}
+}
+
+static void
+get_tier(struct message *m, struct entry *e)
+{
+	e->u.tier.tier = e->u.tier.reason = "";
+	e->u.tier.until = DAY_NEVER;
+	m->singular = FIELDS(TIER_TIER, TIER_UNTIL);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case TIER_TIER: e->u.tier.tier = get_text(m); break;
+		case TIER_REASON: e->u.tier.reason = get_text(m); break;
+		case TIER_UNTIL: e->u.tier.until = get_day(m, DAY_NEVER); break;
+		}
+	}
+}
+
+static void
+get_zone_data(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(ZONE_DATA_ZONE_DATA, ZONE_DATA_ZONE_DATA);
+	while (next(m) != 0)
+		if (m->f.number == ZONE_DATA_ZONE_DATA)
+			e->u.zone_data.zone_data = get_bytes(m);
+}
+
+static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
+	[OP_GENESIS] = get_genesis, [OP_PUBLISH] = get_publish, [OP_ENROL] = get_nothing, [OP_PROFILE] = get_nothing,
+	[OP_PURCHASE] = get_purchase, [OP_HOLD] = get_hold, [OP_CAPTURE] = get_capture, [OP_RELEASE] = get_capture,
+	[OP_REDEEM] = get_redeem, [OP_ADJUST] = get_adjust, [OP_TIER] = get_tier, [OP_BIRTHDAY] = get_nothing,
+	[OP_HOLD_TIMEOUT] = get_capture, [OP_TIER_END] = get_nothing, [OP_EXPIRE] = get_nothing, [OP_CLOCK_ACCEPT] = get_nothing,
+	[OP_ZONE_DATA] = get_zone_data,
+};
+
+/* A oneof: exactly one operation that we know. */
+static void
+get_inputs(struct message *parent, struct entry *e)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(OP_GENESIS, OP_ZONE_DATA));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		if (n >= OP_COUNT)
+			continue;
+		if (e->op != OP_NONE) {
+			fail(m.r, ST_CORRUPT);
+			return;
+		}
+		e->op = (enum op)n;
+		struct message command = message_of(m.r, get_bytes(&m), 0);
+		get_input[n](&command, e);
+	}
+}
+
+/* ---- facts ---- */
+
+static void
+get_grant(struct message *parent, struct grant *g)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(GRANT_RULE, GRANT_GRANTED));
+
+	g->rule = "";
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case GRANT_RULE: g->rule = get_text(&m); break;
+		case GRANT_WANTED: g->wanted = get_sint(&m); break;
+		case GRANT_GRANTED: g->granted = get_sint(&m); break;
+		}
+	}
+}
+
+static void
+get_metrics(struct message *parent, struct metric_day *day)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(METRICS_POINTS_EARNED, METRICS_VISITS));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case METRICS_POINTS_EARNED: day->points_earned = get_sint(&m); break;
+		case METRICS_SPEND: day->spend = get_sint(&m); break;
+		case METRICS_VISITS: day->visits = get_sint(&m); break;
+		}
+	}
+}
+
+static void
+get_tier_state(struct message *parent, struct tier_state *t)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TIER_STATE_EARNED, TIER_STATE_GIFT_UNTIL));
+
+	*t = (struct tier_state){ .since = DAY_NONE, .until = DAY_NEVER, .gift_until = DAY_NEVER };
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case TIER_STATE_EARNED: get_word(&m, t->earned); break;
+		case TIER_STATE_SINCE: t->since = get_day(&m, DAY_NONE); break;
+		case TIER_STATE_UNTIL: t->until = get_day(&m, DAY_NEVER); break;
+		case TIER_STATE_GIFT: get_word(&m, t->gift); break;
+		case TIER_STATE_GIFT_UNTIL: t->gift_until = get_day(&m, DAY_NEVER); break;
+		}
+	}
+}
+
+static void
+get_hold_state(struct message *parent, struct entry *e)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(HOLD_STATE_ID, HOLD_STATE_LEFT));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case HOLD_STATE_ID: e->hold.id = get_entry_id(&m); break;
+		case HOLD_STATE_ENDS_AT: e->hold.ends_at_us = get_fixed(&m); break;
+		case HOLD_STATE_LEFT: e->hold.left = get_sint(&m); break;
+		}
+	}
+	e->hold.has_id = seen(&m, HOLD_STATE_ID);
+}
+
+static void
+get_facts(struct message *parent, struct entry *e)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED));
+	void *grants = NULL;
+	size_t cap = 0;
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		struct grant *g;
+		switch (n) {
+		case FACTS_GRANTS:
+			g = append(m.r, &grants, &e->n_grants, &cap, sizeof(*g));
+			if (g != NULL)
+				get_grant(&m, g);
+			break;
+		case FACTS_METRICS: get_metrics(&m, &e->metrics); break;
+		case FACTS_TIER: get_tier_state(&m, &e->tier); break;
+		case FACTS_HOLD: get_hold_state(&m, e); break;
+		case FACTS_BIRTHDAY: e->birthday = get_day(&m, DAY_NONE); break;
+		case FACTS_VALUE: e->value = get_sint(&m); break;
+		case FACTS_ENROLLED: e->enrolled = get_bool(&m); break;
+		}
+	}
+	e->grants = grants;
+	e->has_metrics = seen(&m, FACTS_METRICS);
+	e->has_tier = seen(&m, FACTS_TIER);
+	e->has_hold = seen(&m, FACTS_HOLD);
+	e->has_value = seen(&m, FACTS_VALUE);
+}
+
+/* ---- effects ---- */
+
+static void
+get_posting(struct message *parent, struct posting *p)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(POSTING_ACCOUNT, POSTING_CLASS));
+
+	p->last_day = DAY_NEVER;
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case POSTING_ACCOUNT: p->account = (enum account)get_uint(&m, ACCOUNT_COUNT - 1); break;
+		case POSTING_MEMBER: p->member = get_uint(&m, UINT64_MAX); break;
+		case POSTING_POINTS: p->points = get_sint(&m); break;
+		case POSTING_LAST_DAY: p->last_day = get_day(&m, DAY_NEVER); break;
+		case POSTING_CLASS: p->class = (enum lot_class)get_uint(&m, LOT_CLASS_COUNT - 1); break;
+		}
+	}
+	if (p->account == ACCOUNT_NONE)
+		fail(m.r, ST_CORRUPT);
+}
+
+static void
+get_after(struct message *parent, struct touched *t)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(AFTER_AVAILABLE, AFTER_TIER));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case AFTER_AVAILABLE: t->available = get_sint(&m); break;
+		case AFTER_PENDING: t->pending = get_sint(&m); break;
+		case AFTER_HELD: t->held = get_sint(&m); break;
+		case AFTER_DEBT: t->debt = get_sint(&m); break;
+		case AFTER_TIER: t->tier = get_text(&m); break;
+		}
+	}
+}
+
+static void
+get_touched(struct message *parent, struct touched *t)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TOUCHED_MEMBER, TOUCHED_PREV_INDEX));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case TOUCHED_MEMBER: t->member = get_uint(&m, UINT64_MAX); break;
+		case TOUCHED_PREV_SEQ: t->prev.seq = get_uint(&m, UINT64_MAX); break;
+		case TOUCHED_PREV_INDEX: t->prev.index = get_u32(&m); break;
+		}
+	}
+	if (seen(&m, TOUCHED_PREV_SEQ) != seen(&m, TOUCHED_PREV_INDEX))
+		fail(m.r, ST_CORRUPT);
+	t->has_prev = seen(&m, TOUCHED_PREV_SEQ);
+}
+
+/* `after` and `touched` are two lists of equal length and one array of ours: either may make a row, whichever comes first. */
+struct rows {
+	void *postings, *touched;
+	size_t cap_postings, cap_touched, n_after, n_touched;
+};
+
+static struct touched *
+touched_row(struct reader *r, struct entry *e, struct rows *rows, size_t *n)
+{
+	size_t at = (*n)++;
+
+	if (at < e->n_touched)
+		return (struct touched *)rows->touched + at;
+	struct touched *t = append(r, &rows->touched, &e->n_touched, &rows->cap_touched, sizeof(*t));
+	if (t != NULL)
+		t->tier = "";
+	return t;
+}
+
+static void
+get_effect(struct message *m, struct entry *e, struct rows *rows)
+{
+	struct posting *p;
+	struct touched *t;
+
+	switch (m->f.number) {
+	case ENTRY_POSTINGS:
+		p = append(m->r, &rows->postings, &e->n_postings, &rows->cap_postings, sizeof(*p));
+		if (p != NULL)
+			get_posting(m, p);
+		break;
+	case ENTRY_AFTER:
+		t = touched_row(m->r, e, rows, &rows->n_after);
+		if (t != NULL)
+			get_after(m, t);
+		break;
+	case ENTRY_TOUCHED:
+		t = touched_row(m->r, e, rows, &rows->n_touched);
+		if (t != NULL)
+			get_touched(m, t);
+		break;
+	}
+}
+
+static void
+get_entry(struct message *parent, struct entry *e)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(ENTRY_PRINCIPAL, ENTRY_FACTS) | FIELDS(ENTRY_AT, ENTRY_AT));
+	struct rows rows = { 0 };
+
+	e->business_date = e->birthday = DAY_NONE;
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case ENTRY_PRINCIPAL: e->principal = get_text(&m); break;
+		case ENTRY_REQUEST_ID: e->request_id = get_text(&m); break;
+		case ENTRY_ENGINE: e->engine = get_u32(&m); break;
+		case ENTRY_PROGRAM_VERSION: e->program_version = get_u32(&m); break;
+		case ENTRY_OCCURRED_AT: e->occurred_at_us = get_fixed(&m); break;
+		case ENTRY_DUE_AT: e->due_at_us = get_fixed(&m); break;
+		case ENTRY_BUSINESS_DATE: e->business_date = get_day(&m, DAY_NONE); break;
+		case ENTRY_MEMBER: e->member = get_uint(&m, UINT64_MAX); break;
+		case ENTRY_STORE: e->store = get_text(&m); break;
+		case ENTRY_TERMINAL: e->terminal = get_text(&m); break;
+		case ENTRY_TERMINAL_SEQ: e->terminal_seq = get_uint(&m, UINT64_MAX); break;
+		case ENTRY_FINGERPRINT: get_exactly(&m, e->fingerprint, sizeof(e->fingerprint)); break;
+		case ENTRY_INPUTS: get_inputs(&m, e); break;
+		case ENTRY_FACTS: get_facts(&m, e); break;
+		case ENTRY_AT: e->at_us = get_fixed(&m); break;
+		default: get_effect(&m, e, &rows); break;
+		}
+	}
+	if (e->op == OP_NONE || rows.n_after != rows.n_touched)
+		fail(m.r, ST_CORRUPT);
+	e->has_occurred_at = seen(&m, ENTRY_OCCURRED_AT);
+	e->has_due_at = seen(&m, ENTRY_DUE_AT);
+	e->has_at = seen(&m, ENTRY_AT);
+	e->has_fingerprint = seen(&m, ENTRY_FINGERPRINT);
+	if (e->has_metrics)
+		e->metrics.day = e->business_date;
+	e->postings = rows.postings;
+	e->touched = rows.touched;
+}
+
+/* How often a field stands in a message that may be malformed further on. */
+static size_t
+count(struct bytes rest, uint32_t number)
+{
+	struct field f;
+	bool malformed;
+	size_t n = 0;
+
+	while (field_next(&rest, &f, &malformed))
+		n += f.number == number;
+	return n;
+}
+
+static void
+get_transaction(struct reader *r, struct bytes bytes, struct transaction *t)
+{
+	struct message m = message_of(r, bytes, FIELDS(TRANSACTION_ORIGIN, TRANSACTION_PROGRAM));
+	size_t cap = count(bytes, TRANSACTION_ENTRIES);
+
+	t->entries = arena_alloc(r->arena, cap * sizeof(*t->entries));		/* entries are large: no growing */
+	if (t->entries == NULL)
+		fail(r, ST_NOMEM);
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case TRANSACTION_ORIGIN: t->origin = get_text(&m); break;
+		case TRANSACTION_SEQ: t->seq = get_uint(&m, UINT64_MAX); break;
+		case TRANSACTION_PREV: get_exactly(&m, t->prev, sizeof(t->prev)); break;
+		case TRANSACTION_COMMITTED_AT: t->committed_at_us = get_fixed(&m); break;
+		case TRANSACTION_PROGRAM: t->program = get_u32(&m); break;
+		case TRANSACTION_ENTRIES: get_entry(&m, &t->entries[t->n_entries++]); break;
+		}
+	}
+	uint32_t required = FIELDS(TRANSACTION_ORIGIN, TRANSACTION_COMMITTED_AT);
+	if ((m.seen & required) != required || t->n_entries == 0)
+		fail(r, ST_CORRUPT);
+}
+
+enum status
+codec_transaction_decode(struct bytes bytes, struct arena *arena, struct transaction *ret)
+{
+	struct reader r = { .arena = arena };
+	struct transaction t = { 0 };
+
+	get_transaction(&r, bytes, &t);
+	if (r.status != ST_OK)
+		return r.status;
+	for (size_t i = 0; i < t.n_entries; ++i)
+		t.entries[i].program = t.program;
+	*ret = t;
+	return ST_OK;
+}
+
+enum status
+codec_signed_decode(struct bytes leaf, struct signed_transaction *ret)
+{
+	struct reader r = { .arena = NULL };		/* nothing is copied */
+	struct message m = message_of(&r, leaf, FIELDS(SIGNED_TRANSACTION, SIGNED_KEY_ID));
+	struct signed_transaction s = { 0 };
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case SIGNED_TRANSACTION: s.transaction = get_bytes(&m); break;
+		case SIGNED_SIGNATURE: s.signature = get_bytes(&m); break;
+		case SIGNED_KEY_ID: s.key_id = get_bytes(&m); break;
+		}
+	}
+	if (s.transaction.len == 0 || s.signature.len != SIGNATURE_BYTES || s.key_id.len != KEY_ID_BYTES)
+		fail(&r, ST_CORRUPT);
+	if (r.status == ST_OK)
+		*ret = s;
+	return r.status;
+}

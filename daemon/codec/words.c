@@ -1,0 +1,137 @@
+/* Each form is a set of characters and a length; nothing here depends on the locale. */
+#include "codec/words.h"
+
+#include <string.h>
+
+#include "codec/field.h"
+
+#define ALIAS_BYTES_MAX 128
+#define PRINCIPAL_BYTES_MAX 128
+
+enum { LOWER = 1, UPPER = 2, DIGIT = 4 };
+
+/* 1 to ${max} characters of ${classes} and of ${others}. */
+static bool
+consists_of(struct bytes text, size_t max, int classes, const char *others)
+{
+	if (text.len == 0 || text.len > max)
+		return false;
+	for (size_t i = 0; i < text.len; ++i) {
+		char c = (char)text.data[i];
+		bool in = ((classes & LOWER) != 0 && c >= 'a' && c <= 'z') || ((classes & UPPER) != 0 && c >= 'A' && c <= 'Z') ||
+		    ((classes & DIGIT) != 0 && c >= '0' && c <= '9') || (c != '\0' && strchr(others, c) != NULL);
+		if (!in)
+			return false;
+	}
+	return true;
+}
+
+static struct bytes
+bytes_of_text(const char *text)
+{
+	return bytes_of(text, strlen(text));
+}
+
+bool
+words_request_id(struct bytes text)
+{
+	return consists_of(text, LEDGER_REQUEST_ID_MAX, LOWER | UPPER | DIGIT, "._:-");
+}
+
+bool
+request_id_valid(const char *text)
+{
+	return words_request_id(bytes_of_text(text));
+}
+
+bool
+words_code(const char *text)
+{
+	return consists_of(bytes_of_text(text), LEDGER_ID_MAX, LOWER | DIGIT, "_");
+}
+
+bool
+words_program(const char *text)
+{
+	return consists_of(bytes_of_text(text), LEDGER_ID_MAX, LOWER | DIGIT, "-");
+}
+
+bool
+words_id(const char *text)
+{
+	return consists_of(bytes_of_text(text), LEDGER_ID_MAX, LOWER | DIGIT, "_-");
+}
+
+bool
+words_plain(const char *text, size_t max)
+{
+	struct bytes b = bytes_of_text(text);
+
+	if (b.len == 0 || b.len > max || !field_text_valid(b))
+		return false;
+	for (size_t i = 0; i < b.len; ++i) {
+		if (b.data[i] < 0x20 || b.data[i] == 0x7f)
+			return false;
+		if (b.data[i] == 0xc2 && b.data[i + 1] < 0xa0)		/* U+0080 … U+009F; valid UTF-8, so there is a next byte */
+			return false;
+	}
+	return true;
+}
+
+bool
+alias_valid(const char *text)
+{
+	return words_plain(text, ALIAS_BYTES_MAX);
+}
+
+bool
+principal_valid(const char *text)
+{
+	static const char *const roles[] = { "pos", "backend", "auditor", "operator", "approver" };
+	size_t role_len = strcspn(text, "/");
+	bool known = false;
+
+	if (strlen(text) > PRINCIPAL_BYTES_MAX)
+		return false;
+	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); ++i)
+		known |= strlen(roles[i]) == role_len && memcmp(roles[i], text, role_len) == 0;
+	for (;;) {
+		size_t len = strcspn(text, "/");
+		if (!consists_of(bytes_of(text, len), PRINCIPAL_BYTES_MAX, LOWER | UPPER | DIGIT, "._-"))
+			return false;
+		if (text[len] == '\0')
+			return known;
+		text += len + 1;
+	}
+}
+
+/* A decimal without sign or leading zeros; moves *${text} behind it. */
+static bool
+take_number(const char **text, uint64_t max, uint64_t *ret)
+{
+	const char *p = *text;
+	uint64_t v = 0;
+
+	if (*p < '0' || *p > '9' || (*p == '0' && p[1] >= '0' && p[1] <= '9'))
+		return false;
+	for (; *p >= '0' && *p <= '9'; ++p) {
+		uint64_t digit = (uint64_t)(*p - '0');
+		if (v > (max - digit) / 10)
+			return false;
+		v = v * 10 + digit;
+	}
+	*text = p;
+	*ret = v;
+	return true;
+}
+
+bool
+entry_id_parse(const char *text, struct entry_id *ret)
+{
+	uint64_t seq, index;
+
+	if (!take_number(&text, UINT64_MAX, &seq) || *text++ != '.' || !take_number(&text, UINT32_MAX, &index) || *text != '\0')
+		return false;
+	*ret = (struct entry_id){ .seq = seq, .index = (uint32_t)index };
+	return true;
+}

@@ -1,0 +1,109 @@
+/**
+ * decide.h: what a command brings about, and applying it.  Pure.
+ *
+ *   decide(state, command, now) -> entry        a refusal changes nothing
+ *   evolve(state, entry)                        the only function that changes state
+ */
+#ifndef FEALTY_LEDGER_DECIDE_H
+#define FEALTY_LEDGER_DECIDE_H
+
+#include "ledger/ledger.h"
+#include "ledger/program.h"
+
+/**
+ * decide(state, cmd, now_us, arena, ret_entry, ret_refusal):
+ * LEDGER_OK in ret_refusal->result: *${ret_entry} holds everything but touched[].prev and the balances after, which evolve fills in; its memory is
+ * ${arena}'s and ${cmd}'s.  Otherwise *${ret_refusal} names the first refusal that applies, from CLOCK_SKEW on in the order of enum ledger_result, and
+ * *${ret_entry} is undefined.  The caller has rolled the member forward to ${now_us} first.  Errors: ST_NOMEM, and those of ${state}.
+ */
+enum status decide(const struct ledger_state *state, const struct cmd *cmd, int64_t now_us, struct arena *arena,
+    struct entry *ret_entry, struct refusal *ret_refusal) MUST_CHECK;
+
+/* ---- what falls due ---- */
+
+enum due_kind { DUE_HOLD_TIMEOUT, DUE_BIRTHDAY, DUE_TIER_END, DUE_EXPIRE };	/* in the order within one instant */
+struct due {
+	enum due_kind kind;
+	int64_t at_us;
+	struct entry_id hold;		/* DUE_HOLD_TIMEOUT */
+	int32_t birthday;		/* DUE_BIRTHDAY: its day */
+};
+
+/**
+ * due_next(m, program, until_us, ret_due):
+ * The first thing due for a member at or before ${until_us}, birthdays apart (the vault knows them); false when there is none.  Any version of the
+ * program serves: the zone is the same in all.
+ */
+bool due_next(const struct member *m, const struct program *program, int64_t until_us, struct due *ret_due) MUST_CHECK;
+
+/* When the next one is; INSTANT_NEVER. What evolve keeps in member.due_at_us. */
+int64_t due_at_us(const struct member *m, const struct program *program);
+
+/**
+ * birthday_on(program, dates, n_dates, day):
+ * Whether ${day} is a birthday by the date that is in force for it: of the dates entered at least guard_days before, the newest.
+ */
+bool birthday_on(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day) MUST_CHECK;
+
+/* Whether the member gets a reward for the birthday ${day}: the program has one, and none was paid for its year nor too shortly before. */
+bool birthday_payable(const struct program *program, const struct member *m, int32_t day) MUST_CHECK;
+
+/**
+ * decide_due(state, program, member, due, arena, ret_entry):
+ * The entry of principal `system` for what is due, decided at due->at_us under the version in force then.  ST_NOTFOUND: nothing to write after all
+ * (a birthday that is already paid or that the version does not reward).  Other errors as in decide().
+ */
+enum status decide_due(const struct ledger_state *state, uint32_t program, uint64_t member, const struct due *due, struct arena *arena,
+    struct entry *ret_entry) MUST_CHECK;
+
+/* ---- evolve ---- */
+
+enum evolve_mode {
+	EVOLVE_LIVE,		/* fills entry->touched[]: prev, balances, tier (all but .member) */
+	EVOLVE_REPLAY,		/* compares them */
+};
+enum evolve_fault {
+	EVOLVE_OK,
+	EVOLVE_UNBALANCED,	/* postings do not sum to zero, or overflow */
+	EVOLVE_NEGATIVE,	/* a balance or a lot below zero, or debt above zero in postings */
+	EVOLVE_NO_LOT,		/* a posting takes from a lot or a hold that is not there */
+	EVOLVE_NO_MEMBER,	/* a member that is not there, or enrolled twice, or not in touched[] */
+	EVOLVE_NO_PROGRAM,
+	EVOLVE_PREV_DIFFERS,	/* replay: touched[].prev is not the member's head */
+	EVOLVE_AFTER_DIFFERS,	/* replay: a balance after is not what the entry brings about */
+	EVOLVE_MALFORMED,	/* fields that this operation needs are missing or out of range */
+};
+const char *evolve_fault_str(enum evolve_fault f);	/* a sentence's end: "its postings do not sum to zero" */
+
+/**
+ * evolve(state, entry, id, committed_at_us, mode, ret_fault):
+ * Applies an entry that is, or will be, ${id}.  On a fault the state is undefined: live callers assert EVOLVE_OK, an audit stops there.
+ * Errors: ST_NOMEM, and those of ${state}.
+ */
+enum status evolve(const struct ledger_state *state, struct entry *entry, struct entry_id id, int64_t committed_at_us,
+    enum evolve_mode mode, enum evolve_fault *ret_fault) MUST_CHECK;
+
+/* Asserted after every change, and used by audits: lots sorted and positive, available and held equal to their sums, nothing below zero. */
+enum evolve_fault member_check(const struct member *m) MUST_CHECK;
+
+/* ---- the balance block ---- */
+
+struct expiring { int32_t last_day; int64_t points; };
+struct balance {
+	int64_t available, pending, held, debt;
+	size_t n_expiring;
+	const struct expiring *expiring;	/* by last day, one row a day, without never-expiring and held points */
+	const char *tier, *tier_earned;		/* "" without tiers */
+	int32_t tier_since;			/* of the tier that counts; for a gift, of the earned one; DAY_NONE without tiers */
+	int32_t tier_until;			/* last day of the tier that counts; DAY_NEVER */
+	bool has_next;				/* a higher tier asks for points_earned */
+	int64_t points_to_next;			/* the least of points_earned that is missing for the next higher tier, 0 when only other metrics miss */
+	int64_t points_earned, spend, visits;	/* lifetime */
+};
+/* As of local date ${today}; memory from ${arena}. */
+enum status balance_of(const struct member *m, const struct program *program, int32_t today, struct arena *arena, struct balance *ret) MUST_CHECK;
+
+/* The tier that counts on ${today}: the higher of earned and gift; NULL when the program has no tiers. */
+const struct tier *member_tier(const struct member *m, const struct program *program, int32_t today);
+
+#endif

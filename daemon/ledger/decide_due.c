@@ -1,0 +1,165 @@
+/*
+ * What falls due without being asked for.  An entry of `system` is decided at its due instant, under the version in force
+ * then: catching up after a pause gives the entries that no pause would have given.
+ */
+#include <assert.h>
+
+#include "ledger/internal.h"
+
+/* The first instant after a last day; INSTANT_NEVER for what never ends, and at the end of the calendar. */
+static int64_t
+ended_at_us(const struct program *program, int32_t last_day)
+{
+	return last_day >= DAY_MAX ? INSTANT_NEVER : zone_midnight_us(&program->zone, last_day + 1);
+}
+
+/* ${later} comes behind what is equal, so candidates are offered in the order of enum due_kind. */
+static void
+due_consider(struct due *due, const struct due *later)
+{
+	if (later->at_us < due->at_us)
+		*due = *later;
+}
+
+static struct due
+due_first(const struct member *m, const struct program *program)
+{
+	struct due due = { .at_us = INSTANT_NEVER };
+
+	for (size_t i = 0; i < m->n_holds; i++) {
+		struct due hold = { .kind = DUE_HOLD_TIMEOUT, .at_us = m->holds[i].ends_at_us, .hold = m->holds[i].id };
+		due_consider(&due, &hold);
+	}
+	if (m->tier.gift[0] != 0) {
+		struct due gift = { .kind = DUE_TIER_END, .at_us = ended_at_us(program, m->tier.gift_until) };
+		due_consider(&due, &gift);
+	}
+	if (m->n_lots > 0) {
+		struct due lots = { .kind = DUE_EXPIRE, .at_us = ended_at_us(program, m->lots[0].last_day) };
+		due_consider(&due, &lots);
+	}
+	return due;
+}
+
+bool
+due_next(const struct member *m, const struct program *program, int64_t until_us, struct due *ret_due)
+{
+	struct due due = due_first(m, program);
+
+	if (due.at_us == INSTANT_NEVER || due.at_us > until_us)
+		return false;
+	*ret_due = due;
+	return true;
+}
+
+int64_t
+due_at_us(const struct member *m, const struct program *program)
+{
+	return due_first(m, program).at_us;
+}
+
+/* ---- deciding it; ST_NOTFOUND: nothing to write ---- */
+
+static enum status
+due_hold_timeout(struct decision *d, const struct due *due)
+{
+	const struct hold *hold = member_hold(d->member, due->hold);
+
+	if (hold == NULL || hold->ends_at_us > d->now_us)
+		return ST_NOTFOUND;
+	d->entry->op = OP_HOLD_TIMEOUT;
+	d->entry->u.capture.hold = hold->id;
+	return decision_release(d, hold);
+}
+
+static enum status
+due_birthday(struct decision *d, const struct due *due)
+{
+	bool fits;
+
+	if (!day_ok(due->birthday) || d->program->birthday_on_claim || !birthday_payable(d->program, d->member, due->birthday))
+		return ST_NOTFOUND;
+	d->entry->op = OP_BIRTHDAY;
+	enum status st = decision_birthday(d, due->birthday, &fits);
+	return st == ST_OK && !fits ? ST_NOTFOUND : st;
+}
+
+static enum status
+due_tier_end(struct decision *d)
+{
+	if (d->member->tier.gift[0] == 0 || d->member->tier.gift_until >= d->today)
+		return ST_NOTFOUND;
+	d->entry->op = OP_TIER_END;
+	d->entry->has_tier = true;
+	d->entry->tier = d->member->tier;
+	d->entry->tier.gift[0] = 0;
+	d->entry->tier.gift_until = DAY_NEVER;
+	return ST_OK;
+}
+
+static enum status
+due_expire(struct decision *d)
+{
+	const struct member *m = d->member;
+	size_t ended = 0;
+
+	while (ended < m->n_lots && m->lots[ended].last_day < d->today)
+		ended++;
+	if (ended == 0)
+		return ST_NOTFOUND;
+	d->entry->op = OP_EXPIRE;
+	return decision_take(d, m->lots, ended, m->available, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, ACCOUNT_EXPIRED, d->today);
+}
+
+static enum status
+due_run(struct decision *d, const struct due *due)
+{
+	switch (due->kind) {
+	case DUE_HOLD_TIMEOUT: return due_hold_timeout(d, due);
+	case DUE_BIRTHDAY: return due_birthday(d, due);
+	case DUE_TIER_END: return due_tier_end(d);
+	case DUE_EXPIRE: return due_expire(d);
+	}
+	assert(false);
+	return ST_NOTFOUND;
+}
+
+/* A late event can make lots that ended before the program began: its first version judges them. */
+static const struct program *
+version_at(const struct ledger_state *state, uint32_t program, int64_t at_us)
+{
+	const struct program *p = state->program_at(state->ctx, program, at_us);
+
+	return p != NULL ? p : state->program_version(state->ctx, program, 1);
+}
+
+enum status
+decide_due(const struct ledger_state *state, uint32_t program, uint64_t member, const struct due *due, struct arena *arena,
+    struct entry *ret_entry)
+{
+	struct decision d = {
+		.state = state, .now_us = due->at_us, .arena = arena, .entry = ret_entry, .program = version_at(state, program, due->at_us),
+	};
+	enum status st = state->member(state->ctx, program, member, &d.member);
+
+	if (st != ST_OK)
+		return st;
+	if (d.program == NULL || d.member == NULL)
+		return ST_NOTFOUND;
+	d.today = d.business_date = zone_day(&d.program->zone, due->at_us);
+	if (!day_ok(d.today))
+		return ST_NOTFOUND;
+	*ret_entry = (struct entry){
+		.principal = "system",
+		.engine = LEDGER_ENGINE,
+		.program_version = d.program->version,
+		.has_due_at = true,
+		.due_at_us = due->at_us,
+		.business_date = d.today,
+		.member = member,
+		.program = program,
+		.birthday = DAY_NONE,
+	};
+	st = due_run(&d, due);
+	return st == ST_OK ? decision_finish(&d) : st;
+}

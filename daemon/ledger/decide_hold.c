@@ -1,0 +1,241 @@
+/*
+ * Spending: holds, their ends, and redemptions.  A redemption outside a hold takes its lots straight away.  Lots leave in
+ * consumption order, both the member's and a hold's, so ended lots of a hold go first.
+ */
+#include <assert.h>
+
+#include "base/checked.h"
+#include "ledger/internal.h"
+
+/* What points are worth, rounded down; false: beyond an int64. */
+static bool
+value_of(const struct program *p, int64_t points, int64_t *ret_value)
+{
+	wide value = (wide)points * p->value_amount / p->value_points;
+
+	if (value > INT64_MAX)
+		return false;
+	*ret_value = (int64_t)value;
+	return true;
+}
+
+static bool
+set_value(struct decision *d, int64_t points)
+{
+	if (!d->program->has_value)
+		return true;
+	d->entry->has_value = true;
+	return value_of(d->program, points, &d->entry->value);
+}
+
+/* The limits of `redemption` on *${points}, which ${round_down} brings down to a step first; refused, or not. */
+static enum status
+check_terms(struct decision *d, int64_t *points, bool round_down, const int64_t *order_amount)
+{
+	const struct program *p = d->program;
+
+	if (!p->has_redemption)
+		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no redemption");
+	if (!set_value(d, *points))
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "points are worth more than can be counted");
+	if (round_down)
+		*points -= *points % p->redeem_step;
+	if (*points == 0)
+		return refuse(d, LEDGER_NOT_A_STEP, "points", "points are fewer than one step of %s", POINTS_TEXT(d, p->redeem_step));
+	if (*points < p->redeem_min)
+		return refuse(d, LEDGER_BELOW_MINIMUM, "points", "at least %s points are redeemed at a time", POINTS_TEXT(d, p->redeem_min));
+	if (*points % p->redeem_step != 0)
+		return refuse(d, LEDGER_NOT_A_STEP, "points", "points are redeemed in steps of %s", POINTS_TEXT(d, p->redeem_step));
+	if (!set_value(d, *points))
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "points are worth more than can be counted");
+	if (order_amount != NULL && p->has_value && (wide)d->entry->value * 100 > (wide)*order_amount * p->max_percent_of_order)
+		return refuse(d, LEDGER_OVER_ORDER_TOTAL, "points", "the points are worth more than the %u %% of the order that they may pay",
+		    p->max_percent_of_order);
+	return ST_OK;
+}
+
+static enum status
+refuse_insufficient(struct decision *d, int64_t points)
+{
+	return refuse(d, LEDGER_INSUFFICIENT_POINTS, "points", "%s points are available, %s were asked for", POINTS_TEXT(d, d->member->available),
+	    POINTS_TEXT(d, points));
+}
+
+static enum status
+take_available(struct decision *d, int64_t points, enum account to)
+{
+	return decision_take(d, d->member->lots, d->member->n_lots, points, ACCOUNT_MEMBER, to, to, d->today);
+}
+
+/* ---- hold ---- */
+
+/* The command at scale, in the entry; false: refused. */
+static bool
+hold_inputs(struct decision *d)
+{
+	const struct cmd *cmd = d->cmd;
+	const struct program *p = d->program;
+	struct entry *e = d->entry;
+
+	e->u.hold.ttl_us = cmd->u.hold.has_ttl ? cmd->u.hold.ttl_us : p->default_ttl_us;
+	e->u.hold.has_order_amount = cmd->u.hold.has_order_amount;
+	if (!decision_points(d, "points", cmd->u.hold.points, &e->u.hold.points))
+		return false;
+	if (cmd->u.hold.has_order_amount && !decision_money(d, "order_amount", cmd->u.hold.order_amount, &e->u.hold.order_amount))
+		return false;
+	if (p->has_redemption && e->u.hold.ttl_us > p->max_ttl_us)
+		return refuse_false(d, LEDGER_INVALID_ARGUMENT, "ttl", "a hold of this program lasts at most %lld s",
+		    (long long)(p->max_ttl_us / US_PER_SECOND));
+	return true;
+}
+
+enum status
+decide_hold(struct decision *d)
+{
+	struct entry *e = d->entry;
+
+	if (!hold_inputs(d))
+		return ST_OK;
+	int64_t points = e->u.hold.points;
+	enum status st = check_terms(d, &points, false, e->u.hold.has_order_amount ? &e->u.hold.order_amount : NULL);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
+	if (d->member->n_holds >= LEDGER_HOLDS_MAX)
+		return refuse(d, LEDGER_CAP_REACHED, NULL, "the member has %d open holds; capture or release one first", LEDGER_HOLDS_MAX);
+	if (points > d->member->available)
+		return refuse_insufficient(d, points);
+	e->has_hold = true;
+	e->hold.ends_at_us = d->now_us + e->u.hold.ttl_us;
+	e->hold.left = points;
+	return take_available(d, points, ACCOUNT_HELD);
+}
+
+/* ---- capture and release ---- */
+
+/* The hold that the command names, while it is open; NULL: refused. */
+static enum status
+find_hold(struct decision *d, const struct hold **ret_hold)
+{
+	const struct hold *hold = d->cmd->u.capture.found ? member_hold(d->member, d->cmd->u.capture.hold) : NULL;
+
+	*ret_hold = hold;
+	if (hold != NULL)
+		return ST_OK;
+	if (d->cmd->u.capture.found) {
+		struct closed_hold closed;
+		enum status st = d->state->closed_hold(d->state->ctx, d->cmd->u.capture.hold, &closed);
+
+		if (st != ST_OK && st != ST_NOTFOUND)
+			return st;
+		if (st == ST_OK && closed.program == d->cmd->program && closed.member == d->cmd->member)
+			return ST_OK;		/* judged by refuse_closed(), after the points */
+	}
+	return refuse(d, LEDGER_NOT_FOUND, "hold", "the member has no such hold");
+}
+
+static enum status
+refuse_closed(struct decision *d)
+{
+	struct closed_hold closed;
+	enum status st = d->state->closed_hold(d->state->ctx, d->cmd->u.capture.hold, &closed);
+
+	if (st != ST_OK)
+		return st;
+	switch (closed.end) {
+	case HOLD_END_TIMED_OUT: return refuse(d, LEDGER_HOLD_EXPIRED, "hold", "the hold timed out and its points went back");
+	case HOLD_END_TAKEN: return refuse(d, LEDGER_HOLD_NOT_OPEN, "hold", "the hold was captured to the last point");
+	case HOLD_END_RELEASED: return refuse(d, LEDGER_HOLD_NOT_OPEN, "hold", "the hold was released");
+	}
+	assert(false);
+	return ST_CORRUPT;
+}
+
+/* Common to both: finds the hold, scales the points, and sees that the hold is open; NULL: refused. */
+static enum status
+open_hold(struct decision *d, const struct hold **ret_hold)
+{
+	const struct cmd *cmd = d->cmd;
+	const struct hold *hold;
+	enum status st = find_hold(d, &hold);
+
+	*ret_hold = NULL;
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
+	d->entry->u.capture.hold = cmd->u.capture.hold;
+	d->entry->u.capture.has_points = cmd->op == OP_CAPTURE && cmd->u.capture.has_points;
+	if (d->entry->u.capture.has_points && !decision_points(d, "points", cmd->u.capture.points, &d->entry->u.capture.points))
+		return ST_OK;
+	if (hold == NULL)
+		return refuse_closed(d);
+	if (d->now_us >= hold->ends_at_us)
+		return refuse(d, LEDGER_HOLD_EXPIRED, "hold", "the hold timed out and its points went back");
+	*ret_hold = hold;
+	return ST_OK;
+}
+
+static void
+hold_facts(struct decision *d, const struct hold *hold, int64_t left)
+{
+	d->entry->has_hold = true;
+	d->entry->hold.has_id = true;
+	d->entry->hold.id = hold->id;
+	d->entry->hold.ends_at_us = hold->ends_at_us;
+	d->entry->hold.left = left;
+}
+
+enum status
+decide_capture(struct decision *d)
+{
+	const struct hold *hold;
+	enum status st = open_hold(d, &hold);
+
+	if (st != ST_OK || hold == NULL)
+		return st;
+	int64_t left = hold_left(hold), points = d->entry->u.capture.has_points ? d->entry->u.capture.points : left;
+	if (points > left)
+		return refuse(d, LEDGER_HOLD_TOO_SMALL, "points", "%s points are left in the hold, %s were asked for", POINTS_TEXT(d, left),
+		    POINTS_TEXT(d, points));
+	if (!set_value(d, points))
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "points are worth more than can be counted");
+	hold_facts(d, hold, left - points);
+	return decision_take(d, hold->lots, hold->n_lots, points, ACCOUNT_HELD, ACCOUNT_REDEEMED, ACCOUNT_REDEEMED, d->today);
+}
+
+enum status
+decision_release(struct decision *d, const struct hold *hold)
+{
+	hold_facts(d, hold, 0);
+	return decision_take(d, hold->lots, hold->n_lots, hold_left(hold), ACCOUNT_HELD, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, d->today);
+}
+
+enum status
+decide_release(struct decision *d)
+{
+	const struct hold *hold;
+	enum status st = open_hold(d, &hold);
+
+	return st != ST_OK || hold == NULL ? st : decision_release(d, hold);
+}
+
+/* ---- redeem ---- */
+
+enum status
+decide_redeem(struct decision *d)
+{
+	const struct cmd *cmd = d->cmd;
+	struct entry *e = d->entry;
+
+	e->u.redeem.has_order_amount = cmd->u.redeem.has_order_amount;
+	e->u.redeem.round_down = cmd->u.redeem.round_down;
+	if (!decision_points(d, "points", cmd->u.redeem.points, &e->u.redeem.points))
+		return ST_OK;
+	if (cmd->u.redeem.has_order_amount && !decision_money(d, "order_amount", cmd->u.redeem.order_amount, &e->u.redeem.order_amount))
+		return ST_OK;
+	int64_t points = e->u.redeem.points;
+	enum status st = check_terms(d, &points, cmd->u.redeem.round_down, e->u.redeem.has_order_amount ? &e->u.redeem.order_amount : NULL);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
+	if (points > d->member->available)
+		return refuse_insufficient(d, points);
+	return take_available(d, points, ACCOUNT_REDEEMED);
+}

@@ -1,0 +1,237 @@
+/* What is about a member rather than about a sale: enrolment, profile, adjustments, gifted tiers, birthdays. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "ledger/internal.h"
+
+/* ---- enrol and profile ---- */
+
+enum status
+decide_enrol(struct decision *d)
+{
+	const struct totals *totals = NULL;
+	const struct program *p = d->program;
+	struct member *newcomer = arena_alloc(d->arena, sizeof(*newcomer));
+
+	if (newcomer == NULL)
+		return ST_NOMEM;
+	if (d->cmd->member != 0)
+		return refuse(d, LEDGER_ALREADY_EXISTS, "member", "that alias belongs to a member already");
+	enum status st = d->state->totals(d->state->ctx, d->cmd->program, &totals);
+	if (st != ST_OK)
+		return st;
+	d->entry->member = totals == NULL ? 1 : totals->members + 1;
+	d->entry->enrolled = true;
+	newcomer->tier = (struct tier_state){ .since = d->business_date, .until = DAY_NEVER, .gift_until = DAY_NEVER };
+	if (p->n_tiers > 0) {
+		tier_id_copy(newcomer->tier.earned, p->tiers[0].id);
+		d->entry->has_tier = true;
+		d->entry->tier = newcomer->tier;
+	}
+	d->member = newcomer;
+	decision_upgrade(d, NULL);
+	return ST_OK;
+}
+
+/* The vault has it all; the entry tells when and by whom. */
+enum status
+decide_profile(struct decision *d)
+{
+	assert(d->member != NULL);
+	return ST_OK;
+}
+
+/* ---- adjust ---- */
+
+static enum status
+adjust_credit(struct decision *d, int64_t points)
+{
+	struct lot lot = { .last_day = d->cmd->u.adjust.last_day, .class = LOT_ADJUSTMENT, .points = points };
+
+	if (lot.last_day == DAY_NONE)
+		lot.last_day = program_last_day(d->program, member_tier(d->member, d->program, d->today), d->business_date);
+	return decision_credit(d, ACCOUNT_ADJUSTED, &lot);
+}
+
+static enum status
+adjust_debit(struct decision *d, int64_t points)
+{
+	if (points > d->member->available)
+		return refuse(d, LEDGER_INSUFFICIENT_POINTS, "points", "%s points are available, %s would be taken",
+		    POINTS_TEXT(d, d->member->available), POINTS_TEXT(d, points));
+	return decision_take(d, d->member->lots, d->member->n_lots, points, ACCOUNT_MEMBER, ACCOUNT_ADJUSTED, ACCOUNT_ADJUSTED, d->today);
+}
+
+/* The command at scale, in the entry; false in *${ret_ok}: refused. */
+static enum status
+adjust_inputs(struct decision *d, bool *ret_ok)
+{
+	struct entry *e = d->entry;
+	bool fits;
+
+	*ret_ok = false;
+	e->u.adjust.reason = d->cmd->u.adjust.reason;
+	e->u.adjust.last_day = d->cmd->u.adjust.last_day;
+	e->u.adjust.tier_points = d->cmd->u.adjust.tier_points;
+	if (!decision_points(d, "points", d->cmd->u.adjust.points, &e->u.adjust.points))
+		return ST_OK;
+	if (e->u.adjust.last_day != DAY_NONE && !(last_day_ok(e->u.adjust.last_day) && e->u.adjust.last_day >= d->today))
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "last_day", "last_day is over already");
+	if (e->u.adjust.tier_points) {
+		e->has_metrics = true;
+		e->metrics = (struct metric_day){ .day = d->business_date, .points_earned = e->u.adjust.points };
+	}
+	enum status st = decision_account_fits(d, ACCOUNT_ADJUSTED, -e->u.adjust.points, &fits);
+	if (st != ST_OK)
+		return st;
+	if (!fits || (e->has_metrics && !metrics_fit(d->member, &e->metrics)))
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "points are so many that the ledger's sums cannot hold them");
+	*ret_ok = true;
+	return ST_OK;
+}
+
+enum status
+decide_adjust(struct decision *d)
+{
+	struct entry *e = d->entry;
+	bool ok;
+	enum status st = adjust_inputs(d, &ok);
+
+	if (st != ST_OK || !ok)
+		return st;
+	st = e->u.adjust.points > 0 ? adjust_credit(d, e->u.adjust.points) : adjust_debit(d, -e->u.adjust.points);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
+	if (e->has_metrics)
+		decision_upgrade(d, &e->metrics);
+	return ST_OK;
+}
+
+/* ---- tier ---- */
+
+enum status
+decide_tier(struct decision *d)
+{
+	const struct cmd *cmd = d->cmd;
+	struct entry *e = d->entry;
+	bool removes = cmd->u.tier.tier[0] == 0;
+
+	if (d->program->n_tiers == 0)
+		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no tiers");
+	if (!removes && program_tier(d->program, cmd->u.tier.tier) == NULL)
+		return refuse(d, LEDGER_NOT_FOUND, "tier", "this program has no such tier");
+	if (!last_day_ok(cmd->u.tier.until) || cmd->u.tier.until < d->today)
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "until", "until is over already");
+	e->u.tier.tier = cmd->u.tier.tier;
+	e->u.tier.reason = cmd->u.tier.reason;
+	e->u.tier.until = cmd->u.tier.until;
+	e->tier = d->member->tier;
+	tier_id_copy(e->tier.gift, cmd->u.tier.tier);
+	e->tier.gift_until = cmd->u.tier.until;
+	e->has_tier = !tier_state_equal(&e->tier, &d->member->tier);
+	return ST_OK;
+}
+
+/* ---- birthday ---- */
+
+bool
+birthday_on(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day)
+{
+	const struct birthday_date *in_force = NULL;
+
+	for (size_t i = 0; i < n_dates; i++) {
+		if ((int64_t)dates[i].entered_day + program->guard_days <= day)
+			in_force = &dates[i];
+	}
+	return in_force != NULL &&
+	    day_of_birthday(date_of_day(day).year, in_force->month, in_force->day, program->leap_to_march) == day;
+}
+
+/* 1 March, when it stood for 29 February, and 29 February are one date. */
+static bool
+same_leap_birthday(const struct program *program, struct date paid, struct date next)
+{
+	return program->leap_to_march && paid.month == 3 && paid.day == 1 && !date_valid((struct date){ paid.year, 2, 29 }) &&
+	    next.month == 2 && next.day == 29;
+}
+
+bool
+birthday_payable(const struct program *program, const struct member *m, int32_t day)
+{
+	int32_t slack = (int32_t)(program->birthday_days_before + program->birthday_days_after);
+
+	if (!program->has_birthday)
+		return false;
+	if (m->birthday_paid == DAY_NONE)
+		return true;
+	struct date paid = date_of_day(m->birthday_paid), next = date_of_day(day);
+	if (next.year <= paid.year)
+		return false;
+	return same_leap_birthday(program, paid, next) || day >= day_add_months(m->birthday_paid, 12) - slack;
+}
+
+enum status
+decision_birthday(struct decision *d, int32_t day, bool *ret_fits)
+{
+	const struct program *p = d->program;
+	struct grant *grant = arena_alloc(d->arena, sizeof(*grant));
+	struct lot lot = {
+		.last_day = program_last_day(p, member_tier(d->member, p, d->today), d->business_date),
+		.class = LOT_BIRTHDAY,
+		.points = p->birthday_points,
+	};
+
+	if (grant == NULL)
+		return ST_NOMEM;
+	enum status st = decision_account_fits(d, ACCOUNT_ISSUED, -lot.points, ret_fits);
+	if (st != ST_OK || !*ret_fits)
+		return st;
+	*grant = (struct grant){ .rule = "birthday", .wanted = lot.points, .granted = lot.points };
+	d->entry->grants = grant;
+	d->entry->n_grants = 1;
+	d->entry->birthday = day;
+	return decision_credit(d, ACCOUNT_ISSUED, &lot);
+}
+
+/* The birthday that the claim is for: the first payable one whose window holds the business date, or else any; DAY_NONE: none is due. */
+static int32_t
+birthday_due(const struct decision *d)
+{
+	const struct cmd *cmd = d->cmd;
+	int32_t from = d->business_date - (int32_t)d->program->birthday_days_after;
+	int32_t to = d->business_date + (int32_t)d->program->birthday_days_before, due = DAY_NONE;
+
+	if (cmd->u.birthday.given != DAY_NONE)
+		return day_ok(cmd->u.birthday.given) ? cmd->u.birthday.given : DAY_NONE;
+	for (int32_t day = from; day <= to; day++) {
+		if (!birthday_on(d->program, cmd->u.birthday.dates, cmd->u.birthday.n_dates, day))
+			continue;
+		if (birthday_payable(d->program, d->member, day))
+			return day;
+		due = day;
+	}
+	return due;
+}
+
+enum status
+decide_birthday(struct decision *d)
+{
+	bool fits;
+
+	if (!d->program->has_birthday)
+		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no birthday reward");
+
+	int32_t due = birthday_due(d);
+	int year = date_of_day(due == DAY_NONE ? d->business_date : due).year;
+	if (d->member->birthday_paid != DAY_NONE && date_of_day(d->member->birthday_paid).year == year)
+		return refuse(d, LEDGER_ALREADY_EXISTS, NULL, "the birthday reward of %d was granted already", year);
+	if (due == DAY_NONE)
+		return refuse(d, LEDGER_NOT_ELIGIBLE, NULL, "no birthday is due now");
+	if (!birthday_payable(d->program, d->member, due))
+		return refuse(d, LEDGER_NOT_ELIGIBLE, NULL, "the last birthday reward is less than a year ago");
+	enum status st = decision_birthday(d, due, &fits);
+	if (st != ST_OK || fits)
+		return st;
+	return refuse(d, LEDGER_CAP_REACHED, NULL, "the program has given all the points that a ledger can hold");
+}

@@ -1,0 +1,466 @@
+/*
+ * Applying an entry.  It is taken at its word, but nothing in it is trusted: it may come from a forged ledger, so whatever
+ * does not hold is a fault and never an assertion.
+ *
+ * In this engine an entry changes at most one member, the one it is about, and touched[] has just that one.  The order is fixed:
+ *   1. the link to the member's previous entry   2. a new hold   3. postings, one after the other
+ *   4. the hold's end, tier, birthday, metrics   5. settling: lots beyond LEDGER_LOTS_MAX merge, head, next due instant   6.
+ *   balances after
+ *
+ * A posting on MEMBER or HELD names one lot: plus adds to it or makes it, minus takes from it.  HELD means the lots of the
+ * hold in facts.hold, a new hold being named by the entry itself.  Merging is no posting: it follows from the record alone, so
+ * every replay does the same.
+ *
+ * Genesis, clock_accept and zone_data change no member and no totals: an engine that follows a zone's new data will say so in its
+ * own number.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "ledger/internal.h"
+
+struct evolution {
+	const struct ledger_state *state;
+	struct entry *entry;
+	struct entry_id id;
+	int64_t at_us;			/* due instant, or committed_at */
+	enum evolve_mode mode;
+	enum evolve_fault fault;	/* the first; everything stops there */
+
+	const struct program *program;
+	struct totals *totals;
+	struct member *m;
+	struct hold *hold;		/* one of m's; NULL: the entry is about none */
+};
+
+/* Always ST_OK, so that `return fault(…)` stops. */
+static enum status
+fault(struct evolution *e, enum evolve_fault f)
+{
+	e->fault = f;
+	return ST_OK;
+}
+
+static bool
+op_is_members(enum op op)
+{
+	switch (op) {
+	case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE: case OP_RELEASE: case OP_REDEEM: case OP_ADJUST:
+	case OP_TIER: case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE:
+		return true;
+	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
+		break;
+	}
+	return false;
+}
+
+/* ---- entries of a whole program, or of the ledger ---- */
+
+static bool
+entry_is_bare(const struct entry *entry)
+{
+	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && !entry->has_metrics &&
+	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
+}
+
+static enum status
+evolve_publish(struct evolution *e, int64_t committed_at_us)
+{
+	const struct entry *entry = e->entry;
+	const struct ledger_state *state = e->state;
+	const struct totals *before = NULL;
+
+	if (entry->u.publish.id == NULL || entry->program == 0)
+		return fault(e, EVOLVE_MALFORMED);
+	uint32_t number = state->program_number(state->ctx, entry->u.publish.id), count = state->program_count(state->ctx);
+	if (number != entry->program && !(number == 0 && entry->program == count + 1))
+		return fault(e, EVOLVE_NO_PROGRAM);
+	enum status st = state->totals(state->ctx, entry->program, &before);
+	if (st != ST_OK)
+		return st;
+	if (entry->u.publish.version != (before == NULL ? 0 : before->versions) + 1)
+		return fault(e, EVOLVE_NO_PROGRAM);
+	st = state->publish(state->ctx, entry->program, entry->u.publish.version, entry->u.publish.definition, entry->u.publish.zone_data,
+	    committed_at_us);
+	if (st == ST_INVALID)
+		return fault(e, EVOLVE_MALFORMED);
+	if (st != ST_OK)
+		return st;
+	st = state->totals_edit(state->ctx, entry->program, &e->totals);
+	if (st != ST_OK)
+		return st;
+	e->totals->versions = entry->u.publish.version;
+	return ST_OK;
+}
+
+/* ---- 1. the member ---- */
+
+static bool
+entry_days_ok(const struct entry *entry)
+{
+	if (!day_ok(entry->business_date) || (entry->birthday != DAY_NONE && !day_ok(entry->birthday)))
+		return false;
+	return !entry->has_metrics || entry->metrics.day == entry->business_date;
+}
+
+static bool
+entry_shape_ok(const struct entry *entry)
+{
+	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE;
+	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT;
+
+	if (is_due && !entry->has_due_at)
+		return false;
+	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)))
+		return false;
+	return entry_days_ok(entry);
+}
+
+static enum status
+enrol(struct evolution *e)
+{
+	struct entry *entry = e->entry;
+	const struct member *there = NULL;
+	enum status st = e->state->member(e->state->ctx, entry->program, entry->member, &there);
+
+	if (st != ST_OK)
+		return st;
+	if (there != NULL || entry->member != e->totals->members + 1)
+		return fault(e, EVOLVE_NO_MEMBER);
+	st = e->state->member_edit(e->state->ctx, entry->program, entry->member, true, &e->m);
+	if (st != ST_OK)
+		return st;
+	*e->m = (struct member){
+		.program = entry->program,
+		.number = entry->member,
+		.enrolled_day = entry->business_date,
+		.tier = { .since = entry->business_date, .until = DAY_NEVER, .gift_until = DAY_NEVER },
+		.birthday_paid = DAY_NONE,
+		.due_at_us = INSTANT_NEVER,
+	};
+	if (e->program->n_tiers > 0)
+		tier_id_copy(e->m->tier.earned, e->program->tiers[0].id);
+	e->totals->members = entry->member;
+	return ST_OK;
+}
+
+static enum status
+find_member(struct evolution *e)
+{
+	struct entry *entry = e->entry;
+	enum status st = e->state->totals_edit(e->state->ctx, entry->program, &e->totals);
+
+	if (st != ST_OK)
+		return st;
+	if (entry->op == OP_ENROL)
+		return enrol(e);
+	st = e->state->member_edit(e->state->ctx, entry->program, entry->member, false, &e->m);
+	if (st != ST_OK)
+		return st;
+	return e->m == NULL ? fault(e, EVOLVE_NO_MEMBER) : ST_OK;
+}
+
+static enum status
+link_previous(struct evolution *e)
+{
+	struct touched *t = &e->entry->touched[0];
+
+	if (e->mode == EVOLVE_LIVE) {
+		t->has_prev = e->m->has_head;
+		t->prev = e->m->head;
+		return ST_OK;
+	}
+	if (t->has_prev != e->m->has_head)
+		return fault(e, EVOLVE_PREV_DIFFERS);
+	if (t->has_prev && (t->prev.seq != e->m->head.seq || t->prev.index != e->m->head.index))
+		return fault(e, EVOLVE_PREV_DIFFERS);
+	return ST_OK;
+}
+
+/* ---- 2. the hold ---- */
+
+/* Holds stand in the order of their ids, and a new one is the newest entry of all; where a forged one is not, member_check() says so. */
+static enum status
+hold_new(struct evolution *e)
+{
+	struct member *m = e->m;
+	struct hold hold = { .id = e->id, .ends_at_us = e->entry->hold.ends_at_us };
+
+	if (m->n_holds >= LEDGER_HOLDS_MAX || member_hold(m, e->id) != NULL)
+		return fault(e, EVOLVE_MALFORMED);
+	struct hold *grown = arena_grow(e->state->arena, m->holds, &m->cap_holds, m->n_holds + 1, sizeof(*grown));
+	if (grown == NULL)
+		return ST_NOMEM;
+	m->holds = grown;
+	e->hold = &m->holds[m->n_holds++];
+	*e->hold = hold;
+	return ST_OK;
+}
+
+static enum status
+find_hold(struct evolution *e)
+{
+	const struct entry *entry = e->entry;
+
+	if (!entry->has_hold)
+		return ST_OK;
+	if (entry->op == OP_HOLD)
+		return hold_new(e);
+	const struct hold *hold = member_hold(e->m, entry->hold.id);
+	if (hold == NULL)
+		return fault(e, EVOLVE_NO_LOT);
+	if (hold->ends_at_us != entry->hold.ends_at_us)
+		return fault(e, EVOLVE_MALFORMED);
+	e->hold = &e->m->holds[hold - e->m->holds];
+	return ST_OK;
+}
+
+/* ---- 3. postings ---- */
+
+static enum status
+post_lot(struct evolution *e, struct lot **lots, size_t *n, size_t *cap, const struct posting *p)
+{
+	struct lot lot = { .last_day = p->last_day, .class = p->class, .points = p->points };
+	bool ok = true;
+
+	if (p->class == LOT_NONE || p->class >= LOT_CLASS_COUNT || !last_day_ok(p->last_day) || p->points == INT64_MIN)
+		return fault(e, EVOLVE_MALFORMED);
+	if (p->points < 0) {
+		lot.points = -p->points;
+		return lots_take(*lots, n, &lot) ? ST_OK : fault(e, EVOLVE_NO_LOT);
+	}
+	enum status st = lots_add(lots, n, cap, e->state->arena, &lot, &ok);
+	if (st == ST_OK && !ok)
+		return fault(e, EVOLVE_UNBALANCED);
+	return st;
+}
+
+static enum status
+post_member(struct evolution *e, const struct posting *p)
+{
+	struct member *m = e->m;
+
+	if (!checked_add(m->available, p->points, &m->available))
+		return fault(e, EVOLVE_UNBALANCED);
+	return post_lot(e, &m->lots, &m->n_lots, &m->cap_lots, p);
+}
+
+static enum status
+post_held(struct evolution *e, const struct posting *p)
+{
+	if (e->hold == NULL)
+		return fault(e, EVOLVE_NO_LOT);
+	if (!checked_add(e->m->held, p->points, &e->m->held))
+		return fault(e, EVOLVE_UNBALANCED);
+	return post_lot(e, &e->hold->lots, &e->hold->n_lots, &e->hold->cap_lots, p);
+}
+
+/* Balances that are numbers only.  Debt is shown positive and posted negative. */
+static enum status
+post_number(struct evolution *e, const struct posting *p)
+{
+	struct member *m = e->m;
+	bool ok = p->account == ACCOUNT_PENDING ? checked_add(m->pending, p->points, &m->pending) : checked_sub(m->debt, p->points, &m->debt);
+
+	if (!ok)
+		return fault(e, EVOLVE_UNBALANCED);
+	return m->pending < 0 || m->debt < 0 ? fault(e, EVOLVE_NEGATIVE) : ST_OK;
+}
+
+static enum status
+post(struct evolution *e, const struct posting *p)
+{
+	if (p->account == ACCOUNT_NONE || p->account >= ACCOUNT_COUNT || p->points == 0)
+		return fault(e, EVOLVE_MALFORMED);
+	if (!checked_add(e->totals->account[p->account], p->points, &e->totals->account[p->account]))
+		return fault(e, EVOLVE_UNBALANCED);
+	switch (p->account) {
+	case ACCOUNT_MEMBER: case ACCOUNT_HELD: case ACCOUNT_PENDING: case ACCOUNT_DEBT:
+		if (p->member != e->m->number)
+			return fault(e, EVOLVE_NO_MEMBER);
+		if (p->account == ACCOUNT_MEMBER)
+			return post_member(e, p);
+		return p->account == ACCOUNT_HELD ? post_held(e, p) : post_number(e, p);
+	case ACCOUNT_NONE: case ACCOUNT_ISSUED: case ACCOUNT_REDEEMED: case ACCOUNT_EXPIRED: case ACCOUNT_ADJUSTED: case ACCOUNT_TRANSFERRED:
+	case ACCOUNT_CLAWED: case ACCOUNT_REINSTATED: case ACCOUNT_ADVANCED: case ACCOUNT_OPENING: case ACCOUNT_PARTNER_ISSUED:
+	case ACCOUNT_PARTNER_REDEEMED: case ACCOUNT_COUNT:
+		break;
+	}
+	return p->member == 0 ? ST_OK : fault(e, EVOLVE_MALFORMED);
+}
+
+static enum status
+post_all(struct evolution *e)
+{
+	wide sum = 0;
+
+	for (size_t i = 0; i < e->entry->n_postings; i++)
+		sum += e->entry->postings[i].points;
+	if (sum != 0)
+		return fault(e, EVOLVE_UNBALANCED);
+	for (size_t i = 0; i < e->entry->n_postings; i++) {
+		enum status st = post(e, &e->entry->postings[i]);
+		if (st != ST_OK || e->fault != EVOLVE_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+/* ---- 4. facts ---- */
+
+static enum hold_end
+hold_end_of(enum op op)
+{
+	return op == OP_CAPTURE ? HOLD_END_TAKEN : op == OP_RELEASE ? HOLD_END_RELEASED : HOLD_END_TIMED_OUT;
+}
+
+/* A hold that is empty is over, and is remembered under its id. */
+static enum status
+close_hold(struct evolution *e)
+{
+	struct member *m = e->m;
+	struct closed_hold closed = { .program = e->entry->program, .member = m->number, .end = hold_end_of(e->entry->op) };
+	struct entry_id id;
+	size_t at;
+
+	if (e->hold == NULL)
+		return ST_OK;
+	if (hold_left(e->hold) != e->entry->hold.left)
+		return fault(e, EVOLVE_MALFORMED);
+	if (e->hold->n_lots > 0)
+		return e->entry->op == OP_HOLD || e->entry->op == OP_CAPTURE ? ST_OK : fault(e, EVOLVE_MALFORMED);
+	if (e->entry->op == OP_HOLD)
+		return fault(e, EVOLVE_MALFORMED);
+	id = e->hold->id;
+	at = (size_t)(e->hold - m->holds);
+	memmove(m->holds + at, m->holds + at + 1, (m->n_holds - at - 1) * sizeof(*m->holds));
+	m->n_holds--;
+	e->hold = NULL;
+	return e->state->close_hold(e->state->ctx, id, &closed);
+}
+
+static enum status
+apply_tier(struct evolution *e)
+{
+	const struct tier_state *t = &e->entry->tier;
+
+	if (!e->entry->has_tier)
+		return ST_OK;
+	if (memchr(t->earned, 0, sizeof(t->earned)) == NULL || memchr(t->gift, 0, sizeof(t->gift)) == NULL)
+		return fault(e, EVOLVE_MALFORMED);
+	if (!day_ok(t->since) || !last_day_ok(t->until) || !last_day_ok(t->gift_until))
+		return fault(e, EVOLVE_MALFORMED);
+	/* Copied field by field: what lies behind the ids' ends is not ours. */
+	tier_id_copy(e->m->tier.earned, t->earned);
+	tier_id_copy(e->m->tier.gift, t->gift);
+	e->m->tier.since = t->since;
+	e->m->tier.until = t->until;
+	e->m->tier.gift_until = t->gift_until;
+	return ST_OK;
+}
+
+static enum status
+apply_metrics(struct evolution *e)
+{
+	const struct entry *entry = e->entry;
+	bool ok = true;
+
+	if (!entry->has_metrics)
+		return ST_OK;
+	enum status st = metrics_add(e->m, e->state->arena, &entry->metrics, entry->business_date - (int32_t)e->program->metric_days, &ok);
+	if (st == ST_OK && !ok)
+		return fault(e, EVOLVE_UNBALANCED);
+	return st;
+}
+
+static enum status
+apply_facts(struct evolution *e)
+{
+	int32_t birthday = e->entry->birthday;
+	enum status st = close_hold(e);
+
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_tier(e);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_metrics(e);
+	if (birthday != DAY_NONE && birthday > e->m->birthday_paid)		/* DAY_NONE is below every day */
+		e->m->birthday_paid = birthday;
+	return st;
+}
+
+/* ---- 5 and 6. settling, balances after ---- */
+
+static void
+settle(struct evolution *e)
+{
+	struct member *m = e->m;
+
+	lots_merge(m->lots, &m->n_lots, LEDGER_LOTS_MAX);
+	m->has_head = true;
+	m->head = e->id;
+	m->due_at_us = due_at_us(m, e->program);
+	e->fault = member_check(m);
+}
+
+static enum status
+balances_after(struct evolution *e)
+{
+	const struct member *m = e->m;
+	struct touched *t = &e->entry->touched[0];
+	const struct tier *counts = member_tier(m, e->program, zone_day(&e->program->zone, e->at_us));
+	const char *tier = counts == NULL ? "" : counts->id;
+
+	if (e->mode == EVOLVE_LIVE) {
+		t->available = m->available;
+		t->pending = m->pending;
+		t->held = m->held;
+		t->debt = m->debt;
+		t->tier = tier;
+		return ST_OK;
+	}
+	if (t->available != m->available || t->pending != m->pending || t->held != m->held || t->debt != m->debt)
+		return fault(e, EVOLVE_AFTER_DIFFERS);
+	return strcmp(t->tier == NULL ? "" : t->tier, tier) == 0 ? ST_OK : fault(e, EVOLVE_AFTER_DIFFERS);
+}
+
+static enum status
+evolve_member(struct evolution *e)
+{
+	static enum status (*const steps[])(struct evolution *e) = { find_member, link_previous, find_hold, post_all, apply_facts };
+	struct entry *entry = e->entry;
+
+	e->program = e->state->program_version(e->state->ctx, entry->program, entry->program_version);
+	if (e->program == NULL)
+		return fault(e, EVOLVE_NO_PROGRAM);
+	if (entry->member == 0 || entry->n_touched != 1 || entry->touched[0].member != entry->member)
+		return fault(e, EVOLVE_NO_MEMBER);
+	if (!entry_shape_ok(entry) || !day_ok(zone_day(&e->program->zone, e->at_us)))
+		return fault(e, EVOLVE_MALFORMED);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		enum status st = steps[i](e);
+		if (st != ST_OK || e->fault != EVOLVE_OK)
+			return st;
+	}
+	settle(e);
+	return e->fault == EVOLVE_OK ? balances_after(e) : ST_OK;
+}
+
+enum status
+evolve(const struct ledger_state *state, struct entry *entry, struct entry_id id, int64_t committed_at_us, enum evolve_mode mode,
+    enum evolve_fault *ret_fault)
+{
+	struct evolution e = {
+		.state = state, .entry = entry, .id = id, .at_us = entry->has_due_at ? entry->due_at_us : committed_at_us, .mode = mode,
+	};
+	enum status st = ST_OK;
+
+	if (op_is_members(entry->op))
+		st = evolve_member(&e);
+	else if (entry->op == OP_NONE || entry->op >= OP_COUNT || !entry_is_bare(entry))
+		e.fault = EVOLVE_MALFORMED;
+	else if (entry->op == OP_PUBLISH)
+		st = evolve_publish(&e, committed_at_us);
+	*ret_fault = e.fault;
+	return st;
+}

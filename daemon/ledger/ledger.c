@@ -1,0 +1,141 @@
+/* Names only.  They are part of the wire, of the command line and of stored texts: a name never changes. */
+#include "ledger/ledger.h"
+
+#include <assert.h>
+
+#include "ledger/decide.h"
+
+#define NAME(table, i) name_of(table, sizeof(table) / sizeof((table)[0]), (size_t)(i))
+
+static const char *
+name_of(const char *const *table, size_t n, size_t i)
+{
+	assert(i < n && table[i] != NULL);
+	return table[i];
+}
+
+const char *
+ledger_result_str(enum ledger_result r)
+{
+	static const char *const names[LEDGER_RESULT_COUNT] = {
+		[LEDGER_OK] = "OK",
+		[LEDGER_INVALID_ARGUMENT] = "INVALID_ARGUMENT",
+		[LEDGER_POINTS_NOT_POSITIVE] = "POINTS_NOT_POSITIVE",
+		[LEDGER_SELF_REFERRAL] = "SELF_REFERRAL",
+		[LEDGER_PERMISSION_DENIED] = "PERMISSION_DENIED",
+		[LEDGER_REQUEST_ID_REUSED] = "REQUEST_ID_REUSED",
+		[LEDGER_RECEIPT_REUSED] = "RECEIPT_REUSED",
+		[LEDGER_TOO_LARGE] = "TOO_LARGE",
+		[LEDGER_CLOCK_SKEW] = "CLOCK_SKEW",
+		[LEDGER_EVENT_TOO_OLD] = "EVENT_TOO_OLD",
+		[LEDGER_NOT_FOUND] = "NOT_FOUND",
+		[LEDGER_ALREADY_EXISTS] = "ALREADY_EXISTS",
+		[LEDGER_NOT_OFFERED] = "NOT_OFFERED",
+		[LEDGER_MEMBER_CLOSED] = "MEMBER_CLOSED",
+		[LEDGER_MEMBER_FROZEN] = "MEMBER_FROZEN",
+		[LEDGER_MEMBER_PROVISIONAL] = "MEMBER_PROVISIONAL",
+		[LEDGER_HOLD_EXPIRED] = "HOLD_EXPIRED",
+		[LEDGER_HOLD_NOT_OPEN] = "HOLD_NOT_OPEN",
+		[LEDGER_ALREADY_REVERSED] = "ALREADY_REVERSED",
+		[LEDGER_ALREADY_USED] = "ALREADY_USED",
+		[LEDGER_VOUCHER_EXPIRED] = "VOUCHER_EXPIRED",
+		[LEDGER_MEMBERSHIP_ENDED] = "MEMBERSHIP_ENDED",
+		[LEDGER_BELOW_MINIMUM] = "BELOW_MINIMUM",
+		[LEDGER_NOT_A_STEP] = "NOT_A_STEP",
+		[LEDGER_OVER_ORDER_TOTAL] = "OVER_ORDER_TOTAL",
+		[LEDGER_MEMBER_TOO_NEW] = "MEMBER_TOO_NEW",
+		[LEDGER_NOT_ELIGIBLE] = "NOT_ELIGIBLE",
+		[LEDGER_CAP_REACHED] = "CAP_REACHED",
+		[LEDGER_OUT_OF_STOCK] = "OUT_OF_STOCK",
+		[LEDGER_INSUFFICIENT_POINTS] = "INSUFFICIENT_POINTS",
+		[LEDGER_HOLD_TOO_SMALL] = "HOLD_TOO_SMALL",
+		[LEDGER_RETURN_EXCEEDS_PURCHASE] = "RETURN_EXCEEDS_PURCHASE",
+		[LEDGER_UNAVAILABLE] = "UNAVAILABLE",
+		[LEDGER_DEADLINE_EXCEEDED] = "DEADLINE_EXCEEDED",
+	};
+
+	return NAME(names, r);
+}
+
+const char *
+account_str(enum account a)
+{
+	static const char *const names[ACCOUNT_COUNT] = {
+		[ACCOUNT_NONE] = "none",
+		[ACCOUNT_MEMBER] = "member",
+		[ACCOUNT_PENDING] = "pending",
+		[ACCOUNT_HELD] = "held",
+		[ACCOUNT_DEBT] = "debt",
+		[ACCOUNT_ISSUED] = "issued",
+		[ACCOUNT_REDEEMED] = "redeemed",
+		[ACCOUNT_EXPIRED] = "expired",
+		[ACCOUNT_ADJUSTED] = "adjusted",
+		[ACCOUNT_TRANSFERRED] = "transferred",
+		[ACCOUNT_CLAWED] = "clawed",
+		[ACCOUNT_REINSTATED] = "reinstated",
+		[ACCOUNT_ADVANCED] = "advanced",
+		[ACCOUNT_OPENING] = "opening",
+		[ACCOUNT_PARTNER_ISSUED] = "partner_issued",
+		[ACCOUNT_PARTNER_REDEEMED] = "partner_redeemed",
+	};
+
+	return NAME(names, a);
+}
+
+const char *
+lot_class_str(enum lot_class c)
+{
+	static const char *const names[LOT_CLASS_COUNT] = {
+		[LOT_NONE] = "none",
+		[LOT_EARNED] = "earned",
+		[LOT_BIRTHDAY] = "birthday",
+		[LOT_ADJUSTMENT] = "adjustment",
+	};
+
+	return NAME(names, c);
+}
+
+const char *
+op_str(enum op op)
+{
+	static const char *const names[OP_COUNT] = {
+		[OP_NONE] = "none",
+		[OP_GENESIS] = "genesis",
+		[OP_PUBLISH] = "publish",
+		[OP_ENROL] = "enrol",
+		[OP_PROFILE] = "profile",
+		[OP_PURCHASE] = "purchase",
+		[OP_HOLD] = "hold",
+		[OP_CAPTURE] = "capture",
+		[OP_RELEASE] = "release",
+		[OP_REDEEM] = "redeem",
+		[OP_ADJUST] = "adjust",
+		[OP_TIER] = "tier",
+		[OP_BIRTHDAY] = "birthday",
+		[OP_HOLD_TIMEOUT] = "hold_timeout",
+		[OP_TIER_END] = "tier_end",
+		[OP_EXPIRE] = "expire",
+		[OP_CLOCK_ACCEPT] = "clock_accept",
+		[OP_ZONE_DATA] = "zone_data",
+	};
+
+	return NAME(names, op);
+}
+
+const char *
+evolve_fault_str(enum evolve_fault f)
+{
+	static const char *const names[] = {
+		[EVOLVE_OK] = "nothing is wrong",
+		[EVOLVE_UNBALANCED] = "its postings do not sum to zero, or overflow",
+		[EVOLVE_NEGATIVE] = "it leaves a balance or a lot below zero, or debt above zero",
+		[EVOLVE_NO_LOT] = "it takes points from a lot or a hold that is not there",
+		[EVOLVE_NO_MEMBER] = "it names a member that is not there, is enrolled already, or is not in its list of members touched",
+		[EVOLVE_NO_PROGRAM] = "it names a program or a version that is not there",
+		[EVOLVE_PREV_DIFFERS] = "its link to the member's previous entry is wrong",
+		[EVOLVE_AFTER_DIFFERS] = "the balance it records is not the balance it brings about",
+		[EVOLVE_MALFORMED] = "fields that its operation needs are missing or out of range",
+	};
+
+	return NAME(names, f);
+}

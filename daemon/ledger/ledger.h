@@ -1,0 +1,359 @@
+/**
+ * ledger.h: the words of the core: accounts, lots, members, commands, entries, answers.  Pure: no clock, no I/O, no randomness.
+ *
+ * Points are int64 in units of 10^-scale of their program, money int64 in minor units of its currency, instants int64 UTC
+ * microseconds, days int32 since 1970-01-01 in the program's time zone (calendar.h).  Strings are NUL-terminated and borrowed: from the
+ * arena or the transaction they were read from, unless a field says otherwise.
+ */
+#ifndef FEALTY_LEDGER_LEDGER_H
+#define FEALTY_LEDGER_LEDGER_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "ledger/calendar.h"
+#include "ledger/decimal.h"
+
+#define LEDGER_ENGINE 1			/* raised by every change that alters a decision; ARCHITECTURE.md lists them */
+#define LEDGER_ID_MAX 32
+#define LEDGER_REQUEST_ID_MAX 64
+#define LEDGER_LEAF_BYTES_MAX 60000
+#define LEDGER_PROGRAM_BYTES_MAX 40000
+#define LEDGER_LOTS_MAX 1000		/* of a member; beyond it the two nearest last days merge into the later */
+#define LEDGER_HOLDS_MAX 64		/* open holds of a member; one more is CAP_REACHED */
+#define LEDGER_LINES_MAX 200		/* of a purchase */
+#define LEDGER_BIRTHDAYS_MAX 4		/* dates that a member's profile remembers */
+#define LEDGER_SKEW_US (300 * US_PER_SECOND)
+
+/**
+ * Answers: LEDGER_OK or a refusal.  Their order is the order of RULINGS: of several that apply, the first is the answer.
+ */
+enum ledger_result {
+	LEDGER_OK,
+	LEDGER_INVALID_ARGUMENT,
+	LEDGER_POINTS_NOT_POSITIVE,
+	LEDGER_SELF_REFERRAL,
+	LEDGER_PERMISSION_DENIED,
+	LEDGER_REQUEST_ID_REUSED,
+	LEDGER_RECEIPT_REUSED,
+	LEDGER_TOO_LARGE,
+	LEDGER_CLOCK_SKEW,
+	LEDGER_EVENT_TOO_OLD,
+	LEDGER_NOT_FOUND,
+	LEDGER_ALREADY_EXISTS,
+	LEDGER_NOT_OFFERED,
+	LEDGER_MEMBER_CLOSED,
+	LEDGER_MEMBER_FROZEN,
+	LEDGER_MEMBER_PROVISIONAL,
+	LEDGER_HOLD_EXPIRED,
+	LEDGER_HOLD_NOT_OPEN,
+	LEDGER_ALREADY_REVERSED,
+	LEDGER_ALREADY_USED,
+	LEDGER_VOUCHER_EXPIRED,
+	LEDGER_MEMBERSHIP_ENDED,
+	LEDGER_BELOW_MINIMUM,
+	LEDGER_NOT_A_STEP,
+	LEDGER_OVER_ORDER_TOTAL,
+	LEDGER_MEMBER_TOO_NEW,
+	LEDGER_NOT_ELIGIBLE,
+	LEDGER_CAP_REACHED,
+	LEDGER_OUT_OF_STOCK,
+	LEDGER_INSUFFICIENT_POINTS,
+	LEDGER_HOLD_TOO_SMALL,
+	LEDGER_RETURN_EXCEEDS_PURCHASE,
+	LEDGER_UNAVAILABLE,		/* retryable; the service's, never a decision */
+	LEDGER_DEADLINE_EXCEEDED,	/* the service's */
+	LEDGER_RESULT_COUNT
+};
+const char *ledger_result_str(enum ledger_result r);	/* the stable reason: "INSUFFICIENT_POINTS" */
+
+/* A refusal, for people and programs.  field is static or borrowed like strings. */
+struct refusal {
+	enum ledger_result result;
+	const char *field;		/* NULL: no single one */
+	char sentence[200];		/* what happened, to what, what to do next; names no alias */
+};
+
+/* Values of fealty.ledger.v1.Account and LotClass. */
+enum account {
+	ACCOUNT_NONE, ACCOUNT_MEMBER, ACCOUNT_PENDING, ACCOUNT_HELD, ACCOUNT_DEBT, ACCOUNT_ISSUED, ACCOUNT_REDEEMED, ACCOUNT_EXPIRED,
+	ACCOUNT_ADJUSTED, ACCOUNT_TRANSFERRED, ACCOUNT_CLAWED, ACCOUNT_REINSTATED, ACCOUNT_ADVANCED, ACCOUNT_OPENING,
+	ACCOUNT_PARTNER_ISSUED, ACCOUNT_PARTNER_REDEEMED, ACCOUNT_COUNT
+};
+const char *account_str(enum account a);		/* "member", "issued", … */
+
+enum lot_class { LOT_NONE, LOT_EARNED, LOT_BIRTHDAY, LOT_ADJUSTMENT, LOT_CLASS_COUNT };
+const char *lot_class_str(enum lot_class c);
+
+/* Values of the field numbers in fealty.ledger.v1.Inputs. */
+enum op {
+	OP_NONE = 0, OP_GENESIS = 1, OP_PUBLISH = 2, OP_ENROL = 3, OP_PROFILE = 4, OP_PURCHASE = 5, OP_HOLD = 6, OP_CAPTURE = 7,
+	OP_RELEASE = 8, OP_REDEEM = 9, OP_ADJUST = 10, OP_TIER = 11, OP_BIRTHDAY = 12, OP_HOLD_TIMEOUT = 13, OP_TIER_END = 14,
+	OP_EXPIRE = 15, OP_CLOCK_ACCEPT = 16, OP_ZONE_DATA = 17, OP_COUNT
+};
+const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
+
+struct entry_id { uint64_t seq; uint32_t index; };
+
+/* ---- a member's record ---- */
+
+/* Sorted by last_day (DAY_NEVER last), then by earning order; equal (last_day, class) are one; points > 0. */
+struct lot {
+	int32_t last_day;
+	enum lot_class class;
+	int64_t points;
+};
+
+struct hold {
+	struct entry_id id;
+	int64_t ends_at_us;		/* that instant excluded */
+	size_t n_lots, cap_lots;
+	struct lot *lots;		/* what is left, in consumption order; sum > 0 */
+};
+
+/* What a day added to the metrics; days rise, zero rows are left out. */
+struct metric_day {
+	int32_t day;
+	int64_t points_earned, spend, visits;
+};
+
+struct tier_state {
+	char earned[LEDGER_ID_MAX + 1];		/* "": the lowest, never reached anything */
+	int32_t since;				/* day it was reached; for the lowest, of enrolment */
+	int32_t until;				/* last day; DAY_NEVER */
+	char gift[LEDGER_ID_MAX + 1];		/* "": none */
+	int32_t gift_until;			/* last day; DAY_NEVER: until removed */
+};
+
+#define DAY_NONE INT32_MIN
+#define INSTANT_NEVER INT64_MAX
+
+struct member {
+	uint32_t program;
+	uint64_t number;			/* from 1, in its program */
+	int32_t enrolled_day;
+	int64_t available, pending, held, debt;	/* available = sum of lots, held = sum over holds; debt shown positive */
+	int64_t points_earned, spend, visits;	/* lifetime */
+	struct tier_state tier;
+	int32_t birthday_paid;			/* the newest birthday a grant was for; DAY_NONE */
+	bool has_head;
+	struct entry_id head;			/* its newest entry */
+	int64_t due_at_us;			/* next instant at which something is due without a birthday; INSTANT_NEVER */
+	size_t n_lots, cap_lots, n_holds, cap_holds, n_days, cap_days;
+	struct lot *lots;
+	struct hold *holds;			/* in order of their ids */
+	struct metric_day *days;
+};
+
+/**
+ * member_encode(m, out): appends the record's bytes, the same for equal members (head and due_at_us included; program and number are the key).
+ * member_decode(bytes, arena, ret_member): ST_CORRUPT, ST_NOMEM; program and number are left 0.
+ */
+void member_encode(const struct member *m, struct buf *out);
+enum status member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member) MUST_CHECK;
+
+/* A deep copy into ${arena}. */
+enum status member_copy(const struct member *from, struct arena *arena, struct member *ret_member) MUST_CHECK;
+
+/* Holds that are over are kept under their id, so that capture and release answer for ever. */
+enum hold_end { HOLD_END_TAKEN, HOLD_END_RELEASED, HOLD_END_TIMED_OUT };
+struct closed_hold {
+	uint32_t program;
+	uint64_t member;
+	enum hold_end end;
+};
+
+/* What a program's number stands for besides its versions. */
+struct totals {
+	uint64_t members;			/* enrolled, and the greatest number given */
+	uint32_t versions;			/* published, and the newest version */
+	int64_t account[ACCOUNT_COUNT];		/* MEMBER, PENDING, HELD, DEBT: sums over the members; all sum to zero */
+};
+void totals_encode(const struct totals *t, struct buf *out);
+enum status totals_decode(struct bytes bytes, struct totals *ret_totals) MUST_CHECK;
+
+/* ---- commands ---- */
+
+struct line {
+	const char *sku, *category;		/* NULL: none */
+	uint32_t qty;				/* at least 1 */
+	struct decimal amount;
+};
+
+struct birthday_date { int month, day; int32_t entered_day; };
+
+/* A command that went through the codec: its syntax is right, its decimals are not yet at a scale. */
+struct cmd {
+	enum op op;				/* OP_PUBLISH … OP_BIRTHDAY, OP_CLOCK_ACCEPT */
+	bool is_quote;				/* OP_PURCHASE: nothing will be written */
+	const char *principal, *request_id, *store, *terminal;	/* NULL: not given */
+	uint64_t terminal_seq;
+	bool has_occurred_at;
+	int64_t occurred_at_us;
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+
+	/* Looked up by the caller; 0: what the command named was not found (decide refuses in its turn). */
+	uint32_t program;			/* OP_PUBLISH: 0 is a new one */
+	uint64_t member;			/* OP_ENROL: 0, or the member that holds the alias already */
+
+	union {
+		struct {
+			const char *id;
+			uint32_t version;	/* 0: not given */
+			struct bytes definition, zone_data;
+			const struct program *compiled;	/* of definition and zone_data */
+		} publish;
+		struct {
+			struct decimal amount;
+			size_t n_lines;
+			const struct line *lines;
+			const char *partner, *receipt_no;	/* NULL: none */
+			bool has_paid_with_points;
+			struct decimal paid_with_points;
+		} purchase;
+		struct {
+			struct decimal points;
+			bool has_ttl, has_order_amount;
+			int64_t ttl_us;
+			struct decimal order_amount;
+		} hold;
+		struct {
+			bool found;		/* the reference named exactly one entry of the member, and it made a hold */
+			struct entry_id hold;
+			bool has_points;
+			struct decimal points;
+		} capture;			/* release: without points */
+		struct {
+			struct decimal points;
+			bool has_order_amount, round_down;
+			struct decimal order_amount;
+		} redeem;
+		struct {
+			struct decimal points;
+			const char *reason;
+			int32_t last_day;	/* DAY_NONE: not given */
+			bool tier_points;
+		} adjust;
+		struct {
+			const char *tier, *reason;	/* tier "": remove the gift */
+			int32_t until;		/* DAY_NEVER: not given */
+		} tier;
+		struct {
+			size_t n_dates;		/* from the vault, oldest first */
+			struct birthday_date dates[LEDGER_BIRTHDAYS_MAX];
+			int32_t given;		/* re-deciding: the recorded fact; else DAY_NONE */
+		} birthday;
+	} u;
+};
+
+/* ---- entries ---- */
+
+struct posting {
+	enum account account;
+	uint64_t member;		/* 0 for accounts of the program */
+	int64_t points;
+	int32_t last_day;		/* of the lot; DAY_NEVER */
+	enum lot_class class;		/* LOT_NONE on DEBT and when no lot is meant */
+};
+
+struct grant {
+	const char *rule;		/* rule id; "tier:<id>" for a tier's share; "birthday" */
+	int64_t wanted, granted;
+};
+
+struct touched {
+	uint64_t member;
+	bool has_prev;
+	struct entry_id prev;
+	int64_t available, pending, held, debt;		/* after the entry */
+	const char *tier;				/* effective tier after it; "" when the program has none */
+};
+
+struct entry_line { const char *sku, *category; uint32_t qty; int64_t amount; };
+
+/* Everything of a fealty.ledger.v1.Entry. */
+struct entry {
+	enum op op;
+	const char *principal, *request_id, *store, *terminal;	/* NULL: absent */
+	uint64_t terminal_seq;
+	uint32_t engine, program_version;
+	bool has_occurred_at, has_due_at, has_at, has_fingerprint;
+	int64_t occurred_at_us, due_at_us;
+	int64_t at_us;					/* manual ledgers: the clock's instant; the caller of decide() sets it */
+	int32_t business_date;				/* DAY_NONE: ledger-wide */
+	uint64_t member;				/* 0: none */
+	uint8_t fingerprint[FINGERPRINT_BYTES];
+
+	uint32_t program;				/* Transaction.program; not part of the entry's bytes */
+
+	union {
+		struct { uint32_t format; const char *origin; struct bytes transaction_key, checkpoint_key; bool manual_clock; } genesis;
+		struct { const char *id; uint32_t version; struct bytes definition, zone_data; } publish;
+		struct {
+			int64_t amount, paid_with_points;
+			bool has_paid_with_points;
+			size_t n_lines;
+			const struct entry_line *lines;
+			const char *partner, *receipt_no;
+		} purchase;
+		struct { int64_t points, ttl_us, order_amount; bool has_order_amount; } hold;
+		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
+		struct { int64_t points, order_amount; bool has_order_amount, round_down; } redeem;
+		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
+		struct { const char *tier, *reason; int32_t until; } tier;			/* until DAY_NEVER: absent */
+		struct { struct bytes zone_data; } zone_data;
+	} u;
+
+	/* facts */
+	size_t n_grants;
+	const struct grant *grants;
+	bool has_metrics;
+	struct metric_day metrics;			/* day is business_date */
+	bool has_tier;
+	struct tier_state tier;				/* whole state after the entry, when it changed */
+	bool has_hold;
+	struct { bool has_id; struct entry_id id; int64_t ends_at_us, left; } hold;
+	int32_t birthday;				/* DAY_NONE: no grant for a birthday */
+	bool has_value;
+	int64_t value;					/* money a redemption is worth */
+	bool enrolled;
+
+	size_t n_postings;
+	const struct posting *postings;
+	size_t n_touched;
+	struct touched *touched;			/* evolve fills all but member (live) or compares (replay) */
+};
+
+/* ---- state, as decide and evolve see it ---- */
+
+struct program;
+
+/**
+ * Whoever applies entries implements this: in memory, over LMDB, for one member only.  Errors are machinery's and passed up.
+ * Pointers stay valid until the caller's batch ends; member() and member_edit() of one member give the same record.
+ */
+struct ledger_state {
+	void *ctx;
+	struct arena *arena;		/* what evolve may allocate for records; lives as long as the batch */
+
+	/* *ret = NULL when there is none. */
+	enum status (*member)(void *ctx, uint32_t program, uint64_t number, const struct member **ret);
+	/* The version in force at an instant, or a version by its number; NULL when there is none. */
+	const struct program *(*program_at)(void *ctx, uint32_t program, int64_t at_us);
+	const struct program *(*program_version)(void *ctx, uint32_t program, uint32_t version);
+	/* A program's number by its id, 0 when there is none; how many programs there are. */
+	uint32_t (*program_number)(void *ctx, const char *id);
+	uint32_t (*program_count)(void *ctx);
+	/* ST_NOTFOUND when the id names no closed hold. */
+	enum status (*closed_hold)(void *ctx, struct entry_id id, struct closed_hold *ret);
+	enum status (*totals)(void *ctx, uint32_t program, const struct totals **ret);
+
+	/* evolve only.  member_edit() makes a new, zeroed record when ${create}, and else gives NULL when there is none. */
+	enum status (*member_edit)(void *ctx, uint32_t program, uint64_t number, bool create, struct member **ret);
+	enum status (*close_hold)(void *ctx, struct entry_id id, const struct closed_hold *hold);
+	enum status (*totals_edit)(void *ctx, uint32_t program, struct totals **ret);	/* made when new */
+	/* A published version, in force from ${at_us} (committed_at). ST_INVALID: the definition does not compile. */
+	enum status (*publish)(void *ctx, uint32_t program, uint32_t version, struct bytes definition, struct bytes zone_data, int64_t at_us);
+};
+
+#endif

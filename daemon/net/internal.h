@@ -1,0 +1,164 @@
+/**
+ * internal.h: what the files of net/ share.  Who runs what:
+ *   net.c       the main thread: making, starting and stopping
+ *   loop.c      a loop's thread: its turn, its timers, its queue of messages
+ *   conn.c      a loop's thread: one connection
+ *   listener.c  the main thread before net_start(), then loop 0's thread
+ */
+#ifndef FEALTY_NET_INTERNAL_H
+#define FEALTY_NET_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "net/net.h"
+
+#define NET_LISTENERS_MAX 8
+#define NET_READ_BYTES (64u * 1024)	/* of one read */
+#define NET_KEEP_BYTES 4096u		/* an emptied buffer larger than this is freed */
+#define NET_STOP_DRAIN_MS 100u		/* at net_stop(), for input on its way when the last output has gone */
+#define NET_REFUSED_MAX 256u		/* connections over the limit that we wait for to read their ERROR */
+#define NET_ACCEPT_AGAIN_MS 100u	/* without accept() after EMFILE and its like */
+#define NET_ACCEPTS_PER_EVENT 64u
+
+/* All timers of one kind last equally long, so each loop keeps a kind in a list whose head is due first. */
+enum net_timer { NET_TIMER_HELLO, NET_TIMER_FRAME, NET_TIMER_IDLE, NET_TIMER_LINGER, NET_TIMER_DRAIN, NET_TIMERS };
+
+/* Moves downwards only. */
+enum conn_state {
+	CONN_OPEN,
+	CONN_FLUSHING,		/* closing: sends what is left, discards what comes */
+	CONN_DRAINING,		/* all is sent and our side shut down: discards until the peer closes */
+	CONN_DEAD,		/* freed at the end of the turn */
+};
+
+TAILQ_HEAD(conn_list, net_conn);
+
+struct net_conn {
+	struct net_loop *loop;
+	uint64_t id;
+	int fd;
+	enum net_door door;
+	enum conn_state state;
+	const char *reason;		/* NULL while open */
+	void *user;
+	struct frame_limits limits;
+
+	struct event read_event, write_event;
+	bool reading, writing;		/* the event is added */
+	bool paused;
+	bool refused;			/* over the limit: the handler never hears of it */
+	bool peer_done;			/* the peer has shut down its side */
+
+	struct buf in;			/* what was read and not delivered: a part of a frame, or more when paused */
+	struct buf out;
+	size_t out_sent;		/* of out, from its beginning */
+	bool room_wanted;
+	size_t room_bytes;
+
+	struct { TAILQ_ENTRY(net_conn) link; int64_t due_us; } timer[NET_TIMERS];	/* due_us 0: does not run */
+	bool is_ready, is_dirty;	/* in the loop's list */
+	TAILQ_ENTRY(net_conn) all, ready, dirty, dead;
+	struct net_conn *bucket_next;
+	struct net_message arrival;
+};
+
+struct net_loop {
+	struct net *net;
+	unsigned index;
+	struct event_base *base;
+	struct event *wake_event, *timer_event;
+	int wake_fd;
+	pthread_t thread;
+	bool has_thread;		/* the main thread's */
+	atomic_bool thread_ran;		/* `owner` is set */
+	pthread_t owner;		/* who may touch connections */
+	bool stopping;
+
+	int64_t now_us;			/* of this event */
+	int64_t armed_us;		/* when timer_event fires; 0: it does not */
+	struct conn_list timers[NET_TIMERS];
+	struct conn_list all;		/* not CONN_DEAD */
+	struct conn_list ready;		/* to be looked after: resumed, or waiting for room */
+	struct conn_list dirty;		/* to be flushed */
+	struct conn_list dead;
+	struct net_conn **buckets;	/* by id */
+	size_t n_buckets;		/* a power of two */
+	uint8_t *scratch;		/* NET_READ_BYTES */
+	struct net_message stop_message;
+
+	pthread_mutex_t mutex;		/* of the rest */
+	struct net_message *first, *last;
+	bool signalled;			/* wake_fd was written and is not read yet */
+	bool ended;			/* nobody will run another message: net_post() breaks its contract */
+};
+
+struct listener {
+	struct net *net;
+	int fd;				/* -1: closed */
+	enum net_door door;
+	struct event *event;
+	char *path;			/* of a UNIX socket */
+	struct stat made;		/* what we bound at path */
+};
+
+struct net {
+	struct net_limits limits;
+	struct net_handler handler;
+	struct net_loop *loops;
+	unsigned n_loops;
+	bool started, stopped;		/* the main thread's */
+
+	struct listener listeners[NET_LISTENERS_MAX];
+	unsigned n_listeners;
+	struct event *accept_again;
+	unsigned next_loop;		/* these two are the accepting thread's */
+	uint64_t next_id;
+	atomic_uint connections, refused;
+
+	pthread_mutex_t accept_mutex;	/* of accept_ended */
+	bool accept_ended;
+	struct net_message accept_end;
+};
+
+/* ---- loop.c ---- */
+
+enum status loop_init(struct net_loop *loop, struct net *net, unsigned index) MUST_CHECK;
+void loop_release(struct net_loop *loop);	/* accepts a zeroed or half-built one */
+void *loop_run(void *loop);			/* the thread */
+
+/* Runs what was posted, on the caller's thread: there is no other any more, or yet. */
+void loop_run_leftovers(struct net_loop *loop);
+
+bool loop_is_mine(const struct net_loop *loop);
+void loop_touch_clock(struct net_loop *loop);
+void loop_add(struct net_loop *loop, struct net_conn *conn);
+void loop_remove(struct net_loop *loop, struct net_conn *conn);	/* to the dead ones */
+void loop_mark_ready(struct net_conn *conn);
+void loop_mark_dirty(struct net_conn *conn);
+void loop_timer_start(struct net_conn *conn, enum net_timer kind);	/* anew when it runs */
+void loop_timer_stop(struct net_conn *conn, enum net_timer kind);
+bool loop_timer_runs(const struct net_conn *conn, enum net_timer kind);
+
+/* ---- conn.c ---- */
+
+/* Owns ${fd}, also when it returns NULL.  conn_arrive() is its arrival message. */
+struct net_conn *conn_new(struct net_loop *loop, int fd, enum net_door door, uint64_t id, bool refused);
+void conn_free(struct net_conn *conn);
+void conn_flush(struct net_conn *conn);
+void conn_look_after(struct net_conn *conn);	/* delivers what was kept; room */
+void conn_timer_due(struct net_conn *conn, enum net_timer kind);
+void conn_stop(struct net_conn *conn);		/* net_stop() has begun */
+
+/* ---- listener.c ---- */
+
+enum status listeners_start(struct net *net) MUST_CHECK;
+void listeners_end(struct net *net);		/* removes socket files; the sockets refuse from now on */
+void listeners_close(struct net *net);		/* on the accepting thread, or when there is none */
+
+#endif

@@ -1,0 +1,75 @@
+/* Replies are built in one place, so that a live answer, a replay and a refusal show the same block in the same way. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "service/internal.h"
+
+#define RETRY_AFTER_MS 1000
+
+void
+refusal_set(struct refusal *refusal, enum ledger_result result, const char *field, const char *format, ...)
+{
+	va_list ap;
+
+	refusal->result = result;
+	refusal->field = field;
+	va_start(ap, format);
+	vsnprintf(refusal->sentence, sizeof(refusal->sentence), format, ap);
+	va_end(ap);
+}
+
+static int32_t
+today_of(const struct program *program, int64_t at_us)
+{
+	return zone_day(&program->zone, at_us);
+}
+
+enum status
+answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
+{
+	struct reply reply = { .replayed = a->replayed, .has_id = a->has_id, .id = a->id, .entry = a->entry, .then = a->then };
+	struct balance balance;
+
+	if (a->refusal != NULL)
+		reply.refusal = *a->refusal;
+	if (reply.refusal.result == LEDGER_UNAVAILABLE) {
+		reply.retryable = true;
+		reply.retry_after_ms = RETRY_AFTER_MS;
+	}
+	if (a->program != NULL) {
+		reply.scale = a->program->scale;
+		reply.currency_digits = a->program->currency_digits;
+	}
+	reply.seq = a->seq;
+	reply.as_of_us = a->as_of_us;
+	if (a->member != NULL && a->program != NULL) {
+		enum status st = balance_of(a->member, a->program, today_of(a->program, a->as_of_us), arena, &balance);
+		if (st != ST_OK)
+			return st;
+		reply.balance = &balance;
+		reply.has_member = true;
+		reply.member_no = a->member->number;
+	}
+	return codec_reply_encode(&reply, arena, out);
+}
+
+void
+refusal_encode(const struct refusal *refusal, struct arena *arena, struct buf *out)
+{
+	struct answer answer = { .refusal = refusal };
+
+	if (answer_encode(&answer, arena, out) != ST_OK)
+		out->failed = true;
+}
+
+uint32_t
+request_program(const struct request *request, uint32_t count, uint32_t number_of_id, struct refusal *ret_refusal)
+{
+	ret_refusal->result = LEDGER_OK;
+	if (request->program != NULL)
+		return number_of_id;
+	if (count > 1)
+		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "program", "This ledger has %u programs; name the one that is meant.", count);
+	return count == 1 ? 1 : 0;
+}

@@ -1,0 +1,624 @@
+/**
+ * One command: from the names in a request to an entry, in the order that RULINGS section 2 gives to the refusals:
+ *
+ *   deadline, `at` -> program -> who the alias is -> replay of the request id, or of the receipt number -> the clock -> roll the member forward ->
+ *   references -> decide -> vault -> apply -> roll forward what is over already -> answer
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "service/commit.h"
+
+struct step {
+	struct commit *c;
+	struct work *work;
+	struct request *request;
+	struct refusal *refusal;
+	const struct program *program;		/* NULL: not found */
+	struct profile profile;			/* enrol, profile, birthday */
+	bool has_profile, ambiguous;
+};
+
+static bool
+refused(const struct step *s)
+{
+	return s->refusal->result != LEDGER_OK;
+}
+
+/* ---- the clock ---- */
+
+enum status
+command_clock(struct commit *c, const struct request *request, struct refusal *ret_refusal)
+{
+	bool more;
+
+	if (!request->has_at || request->at_us == c->clock_us || !c->service->manual_clock)
+		return ST_OK;
+	if (request->at_us < c->clock_us) {
+		char text[INSTANT_TEXT_BYTES];
+		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "at", "The clock of this ledger stands at %s and does not go back.", instant_format(c->clock_us, text));
+		return ST_OK;
+	}
+	if (c->exclusive) {
+		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "at", "All commands of an atomic batch are decided at one instant: give them the same `at`.");
+		return ST_OK;
+	}
+	enum status st = tx_seal(c);
+	if (st != ST_OK)
+		return st;
+	c->clock_us = request->at_us;
+	st = sched_run(c, c->clock_us, SIZE_MAX, &more);
+	if (st == ST_FULL) {
+		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "disk", "The ledger's disk is full: nothing was written. Send the same request id again when there is space.");
+		return ST_OK;
+	}
+	return st;
+}
+
+/* ---- looking names up ---- */
+
+static enum status
+find_program(struct step *s)
+{
+	struct request *r = s->request;
+	const struct ledger_state *state = apply_state(s->c->apply);
+
+	if (r->op == REQUEST_PUBLISH) {
+		r->cmd.program = state->program_number(state->ctx, r->cmd.u.publish.id);
+		return ST_OK;
+	}
+	if (r->op == REQUEST_CLOCK_ACCEPT)
+		return ST_OK;
+	uint32_t named = r->program == NULL ? 0 : state->program_number(state->ctx, r->program);
+	r->cmd.program = request_program(r, state->program_count(state->ctx), named, s->refusal);
+	if (r->cmd.program != 0)
+		s->program = state->program_at(state->ctx, r->cmd.program, INT64_MAX);
+	return ST_OK;
+}
+
+static enum status
+find_member(struct step *s)
+{
+	struct request *r = s->request;
+	struct vault *vault = s->c->service->vault;
+	const char *const *aliases = r->op == REQUEST_ENROL ? r->aliases : &r->member;
+	size_t n = r->op == REQUEST_ENROL ? r->n_aliases : r->member != NULL;
+
+	r->cmd.member = 0;
+	for (size_t i = 0; i < n && r->cmd.member == 0 && r->cmd.program != 0; i++) {
+		enum status st = vault_find(vault, r->cmd.program, aliases[i], &r->cmd.member);
+		if (st != ST_OK && st != ST_NOTFOUND)
+			return st;
+	}
+	return ST_OK;
+}
+
+static enum status
+load_profile(struct step *s, uint64_t member)
+{
+	enum status st = vault_profile(s->c->service->vault, s->request->cmd.program, member, &s->work->arena, &s->profile);
+
+	s->has_profile = st == ST_OK;
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+static bool
+is_hold(const struct step *s, const struct member *m, struct entry_id id)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	struct closed_hold closed;
+
+	for (size_t i = 0; i < m->n_holds; i++) {
+		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
+			return true;
+	}
+	return state->closed_hold(state->ctx, id, &closed) == ST_OK && closed.member == m->number && closed.program == m->program;
+}
+
+/* What a capture or a release names: an entry's id, or a request id among the member's commands. */
+static enum status
+find_hold(struct step *s)
+{
+	struct request *r = s->request;
+	const struct ledger_state *state = apply_state(s->c->apply);
+	struct entry_id by_id, by_key;
+	const struct member *m;
+	unsigned n;
+
+	enum status st = state->member(state->ctx, r->cmd.program, r->cmd.member, &m);
+	if (st != ST_OK || m == NULL)
+		return st;
+	st = apply_reference(s->c->apply, r->cmd.program, r->cmd.member, r->reference, &n, &by_key);
+	if (st != ST_OK)
+		return st;
+	bool has_id = entry_id_parse(r->reference, &by_id) && is_hold(s, m, by_id);
+	s->ambiguous = n + has_id > 1;
+	if (s->ambiguous || n + has_id == 0)
+		return ST_OK;
+	r->cmd.u.capture.hold = has_id ? by_id : by_key;
+	r->cmd.u.capture.found = is_hold(s, m, r->cmd.u.capture.hold);
+	return ST_OK;
+}
+
+/* ---- replays ---- */
+
+/* The first outcome of ${id}, from this batch or from the ledger, with the member as it is now. */
+static enum status
+answer_again(struct step *s, struct entry_id id, struct buf *out)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	const struct entry *entry = tx_find(s->c, id);
+	struct store_txn *ledger = NULL;
+	struct transaction t;
+	struct entry *stored;
+	enum status st = ST_OK;
+
+	if (entry == NULL) {
+		st = store_read(s->c->service->store, STORE_LEDGER, &ledger);
+		if (st == ST_OK)
+			st = read_entry(ledger, id, &s->work->arena, &t, &stored);
+		entry = stored;
+	}
+	struct answer answer = { .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = apply_head(s->c->apply)->size - 1 };
+	answer.as_of_us = commit_now_us(s->c);
+	if (st == ST_OK && entry->member != 0) {
+		answer.program = state->program_at(state->ctx, entry->program, INT64_MAX);
+		st = state->member(state->ctx, entry->program, entry->member, &answer.member);
+		for (size_t i = 0; i < entry->n_touched; i++) {
+			if (entry->touched[i].member == entry->member)
+				answer.then = &entry->touched[i];
+		}
+	}
+	if (st == ST_OK)
+		st = answer_encode(&answer, &s->work->arena, out);
+	store_abort(ledger);
+	return st;
+}
+
+/* The keyed hash of the body: with the member's key where the body is personal, so that it ends with it. */
+static void
+fingerprint(struct step *s, uint8_t ret[static FINGERPRINT_BYTES])
+{
+	bool personal = s->request->op == REQUEST_ENROL || s->request->op == REQUEST_PROFILE;
+	const uint8_t *key = personal ? s->profile.key : keys_secret(s->c->service->keys, KEY_FINGERPRINT);
+
+	hash_keyed(ret, key, s->request->canonical);
+}
+
+static enum status
+check_request_id(struct step *s, struct buf *out, bool *ret_answered)
+{
+	struct request *r = s->request;
+	struct request_row row;
+
+	enum status st = apply_request(s->c->apply, s->work->who->principal, r->key, &row);
+	if (st != ST_OK)
+		return st == ST_NOTFOUND ? ST_OK : st;
+	if (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE) {
+		st = row.member == 0 ? ST_OK : vault_profile(s->c->service->vault, row.program, row.member, &s->work->arena, &s->profile);
+		s->has_profile = st == ST_OK && row.member != 0;
+		if (st != ST_OK && st != ST_NOTFOUND)
+			return st;
+	}
+	uint8_t mine[FINGERPRINT_BYTES];
+	bool personal = r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE;
+	if (!personal || s->has_profile) {
+		fingerprint(s, mine);
+		if (memcmp(mine, row.fingerprint, sizeof(mine)) == 0) {
+			*ret_answered = true;
+			return answer_again(s, row.id, out);
+		}
+	}
+	refusal_set(s->refusal, LEDGER_REQUEST_ID_REUSED, "key", "This request id was used for another command, entry %llu.%u. A new command needs a new request id.",
+	    (unsigned long long)row.id.seq, row.id.index);
+	return ST_OK;
+}
+
+/* A purchase's lines at the program's scale; false when they do not fit it: decide() will say so. */
+static bool
+scaled_lines(struct step *s, struct entry_line *lines)
+{
+	const struct cmd *cmd = &s->request->cmd;
+
+	for (size_t i = 0; i < cmd->u.purchase.n_lines; i++) {
+		const struct line *l = &cmd->u.purchase.lines[i];
+		lines[i] = (struct entry_line){ .sku = l->sku, .category = l->category, .qty = l->qty };
+		if (decimal_scale(l->amount, s->program->currency_digits, &lines[i].amount) != DECIMAL_OK)
+			return false;
+	}
+	return true;
+}
+
+static enum status
+check_receipt(struct step *s, int64_t now_us, struct buf *out, bool *ret_answered)
+{
+	struct cmd *cmd = &s->request->cmd;
+	struct entry_line lines[LEDGER_LINES_MAX];
+	struct receipt_row row;
+	uint8_t digest[32];
+	int64_t amount, at_us = cmd->has_occurred_at && cmd->occurred_at_us < now_us ? cmd->occurred_at_us : now_us;
+
+	if (cmd->op != OP_PURCHASE || cmd->u.purchase.receipt_no == NULL || cmd->store == NULL || s->program == NULL)
+		return ST_OK;
+	enum status st = apply_receipt(s->c->apply, cmd->program, cmd->store, cmd->u.purchase.receipt_no, zone_day(&s->program->zone, at_us), &row);
+	if (st != ST_OK)
+		return st == ST_NOTFOUND ? ST_OK : st;
+	if (row.member == cmd->member && decimal_scale(cmd->u.purchase.amount, s->program->currency_digits, &amount) == DECIMAL_OK && scaled_lines(s, lines)) {
+		st = receipt_digest(amount, lines, cmd->u.purchase.n_lines, digest);
+		if (st != ST_OK)
+			return st;
+		if (memcmp(digest, row.digest, sizeof(digest)) == 0) {
+			*ret_answered = true;
+			return answer_again(s, row.id, out);
+		}
+	}
+	refusal_set(s->refusal, LEDGER_RECEIPT_REUSED, "receipt_no", "This store's receipt of that date is entry %llu.%u already, with another member, amount or lines.",
+	    (unsigned long long)row.id.seq, row.id.index);
+	return ST_OK;
+}
+
+/* ---- publish ---- */
+
+/* The TZif file of an IANA name.  ST_NOTFOUND: no such zone; ST_TOO_LARGE. */
+static enum status
+zone_load(const char *name, struct arena *arena, struct bytes *ret_data)
+{
+	char path[128];
+
+	for (const char *p = name; *p != '\0'; p++) {
+		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_' || *p == '+' || *p == '-';
+		if (!plain && !(*p == '/' && p != name && p[1] != '\0' && p[1] != '/'))
+			return ST_NOTFOUND;
+	}
+	int len = snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
+	if (name[0] == '\0' || len < 0 || (size_t)len >= sizeof(path))
+		return ST_NOTFOUND;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR ? ST_NOTFOUND : ST_IO;
+	uint8_t *data = arena_alloc(arena, CALENDAR_ZONE_DATA_BYTES_MAX + 1);
+	ssize_t n = data == NULL ? -1 : read(fd, data, CALENDAR_ZONE_DATA_BYTES_MAX + 1);
+	bool directory = n < 0 && errno == EISDIR;
+	close(fd);
+	if (data == NULL)
+		return ST_NOMEM;
+	if (n < 0)
+		return directory ? ST_NOTFOUND : ST_IO;
+	*ret_data = bytes_of(data, (size_t)n);
+	return (size_t)n > CALENDAR_ZONE_DATA_BYTES_MAX ? ST_TOO_LARGE : ST_OK;
+}
+
+static enum status
+compile(struct step *s)
+{
+	struct request *r = s->request;
+	struct program_error error;
+	struct program *compiled;
+
+	if (r->cmd.u.publish.definition.len > LEDGER_PROGRAM_BYTES_MAX) {
+		refusal_set(s->refusal, LEDGER_TOO_LARGE, "definition", "A program is at most %d bytes encoded; this one has %zu.", LEDGER_PROGRAM_BYTES_MAX,
+		    r->cmd.u.publish.definition.len);
+		return ST_OK;
+	}
+	const char *zone = r->definition->timezone == NULL ? "" : r->definition->timezone;
+	enum status st = zone_load(zone, &s->work->arena, &r->cmd.u.publish.zone_data);
+	if (st == ST_NOTFOUND || st == ST_TOO_LARGE) {
+		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "timezone", st == ST_NOTFOUND ? "This machine knows no time zone of that name; use an IANA name such as Asia/Seoul."
+		    : "The data of this time zone is larger than the ledger takes.");
+		return ST_OK;
+	}
+	if (st == ST_OK)
+		st = program_from_bytes(r->cmd.u.publish.definition, r->cmd.u.publish.zone_data, &s->c->arena, &compiled, &error);
+	if (st == ST_INVALID) {
+		char *field = arena_strdup(&s->work->arena, error.path);
+		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, field, "%.199s", error.sentence);
+		return ST_OK;
+	}
+	if (st == ST_OK)
+		r->cmd.u.publish.compiled = compiled;
+	return st;
+}
+
+/* ---- the vault's part ---- */
+
+static bool
+same_date(const struct profile *p, int month, int day)
+{
+	return p->n_dates > 0 && p->dates[p->n_dates - 1].month == month && p->dates[p->n_dates - 1].day == day;
+}
+
+/* A date entered on the same day replaces the one before; the oldest goes when there are too many. */
+static void
+enter_birthday(struct profile *p, const struct request *r, int32_t today)
+{
+	if (!r->has_birthday || same_date(p, r->birthday_month, r->birthday_day))
+		return;
+	if (p->n_dates > 0 && p->dates[p->n_dates - 1].entered_day == today)
+		p->n_dates--;
+	if (p->n_dates == LEDGER_BIRTHDAYS_MAX) {
+		memmove(p->dates, p->dates + 1, (LEDGER_BIRTHDAYS_MAX - 1) * sizeof(*p->dates));
+		p->n_dates--;
+	}
+	p->dates[p->n_dates++] = (struct birthday_date){ r->birthday_month, r->birthday_day, today };
+}
+
+static size_t
+alias_index(const struct profile *p, const char *alias)
+{
+	for (size_t i = 0; i < p->n_aliases; i++) {
+		if (strcmp(p->aliases[i], alias) == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+/* Whether the aliases of a `profile` may be added and removed, and the profile as it will be. */
+static enum status
+change_aliases(struct step *s)
+{
+	struct request *r = s->request;
+	struct profile *p = &s->profile;
+	uint64_t owner;
+
+	for (size_t i = 0; i < r->n_remove; i++) {
+		size_t at = alias_index(p, r->remove[i]);
+		if (at == SIZE_MAX) {
+			refusal_set(s->refusal, LEDGER_NOT_FOUND, "remove_aliases", "The member has no such alias, so it cannot be removed.");
+			return ST_OK;
+		}
+		p->aliases[at] = p->aliases[--p->n_aliases];
+	}
+	for (size_t i = 0; i < r->n_aliases; i++) {
+		if (alias_index(p, r->aliases[i]) != SIZE_MAX)
+			continue;
+		enum status st = vault_find(s->c->service->vault, r->cmd.program, r->aliases[i], &owner);
+		if (st != ST_OK && st != ST_NOTFOUND)
+			return st;
+		if (st == ST_OK) {
+			refusal_set(s->refusal, LEDGER_ALREADY_EXISTS, "add_aliases", "The alias belongs to a member already; remove it there first.");
+			return ST_OK;
+		}
+		if (p->n_aliases == PROFILE_ALIASES_MAX) {
+			refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "add_aliases", "A member has at most %d aliases.", PROFILE_ALIASES_MAX);
+			return ST_OK;
+		}
+		p->aliases[p->n_aliases++] = r->aliases[i];
+	}
+	if (p->n_aliases == 0)
+		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "remove_aliases", "A member keeps at least one alias.");
+	return ST_OK;
+}
+
+static enum status
+write_vault(struct step *s, const struct entry *entry, struct entry_id id)
+{
+	struct request *r = s->request;
+	struct vault *vault = s->c->service->vault;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < r->n_remove && st == ST_OK; i++)
+		st = vault_unlink(vault, entry->program, r->remove[i], id.seq);
+	for (size_t i = 0; i < r->n_aliases && st == ST_OK; i++)
+		st = vault_link(vault, entry->program, r->aliases[i], entry->member, id.seq);
+	if (r->has_segments) {
+		s->profile.n_segments = r->n_segments;
+		for (size_t i = 0; i < r->n_segments; i++)
+			s->profile.segments[i] = r->segments[i];
+	}
+	enter_birthday(&s->profile, r, entry->business_date);
+	if (st == ST_OK)
+		st = vault_put_profile(vault, entry->program, entry->member, id.seq, &s->profile);
+	if (st == ST_OK && r->has_birthday)
+		st = calendar_add(s->c->calendar, entry->program, entry->member, r->birthday_month, r->birthday_day);
+	return st;
+}
+
+/* ---- deciding ---- */
+
+static enum status
+prepare(struct step *s)
+{
+	struct request *r = s->request;
+
+	switch (r->op) {
+	case REQUEST_PUBLISH:
+		return compile(s);
+	case REQUEST_CAPTURE:
+	case REQUEST_RELEASE:
+		return find_hold(s);
+	case REQUEST_ENROL:
+		vault_profile_init(&s->profile);
+		s->profile.n_aliases = r->n_aliases;
+		for (size_t i = 0; i < r->n_aliases; i++)
+			s->profile.aliases[i] = r->aliases[i];
+		return ST_OK;
+	case REQUEST_PROFILE:
+	case REQUEST_BIRTHDAY: {
+		enum status st = r->cmd.member == 0 ? ST_OK : load_profile(s, r->cmd.member);
+		if (r->op == REQUEST_BIRTHDAY) {
+			r->cmd.u.birthday.n_dates = s->profile.n_dates;
+			memcpy(r->cmd.u.birthday.dates, s->profile.dates, sizeof(s->profile.dates));
+			r->cmd.u.birthday.given = DAY_NONE;
+		}
+		return st;
+	}
+	default:
+		return ST_OK;
+	}
+}
+
+static enum status
+decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
+{
+	struct commit *c = s->c;
+	struct request *r = s->request;
+	struct entry entry;
+
+	fingerprint(s, r->cmd.fingerprint);
+	enum status st = decide(apply_state(c->apply), &r->cmd, tx_now_us(c), &c->arena, &entry, s->refusal);
+	if (st != ST_OK)
+		return st;
+	if (s->ambiguous && s->refusal->result == LEDGER_NOT_FOUND && strcmp(s->refusal->field, "hold") == 0)
+		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "hold", "More than one of the member's commands has this request id: name the hold by its id.");
+	if (!refused(s) && r->op == REQUEST_PROFILE)
+		st = change_aliases(s);
+	if (st != ST_OK || refused(s))
+		return st;
+
+	if (r->op == REQUEST_PUBLISH)
+		st = tx_begin(c, entry.program);
+	if (st == ST_OK)
+		st = tx_add(c, &entry, ret_id, ret_entry);
+	if (st == ST_TOO_LARGE) {
+		refusal_set(s->refusal, LEDGER_TOO_LARGE, NULL, c->exclusive ? "The atomic batch does not fit one transaction; split it."
+		    : "The command does not fit one transaction; give it fewer lines.");
+		return ST_OK;
+	}
+	if (st == ST_OK && (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE))
+		st = write_vault(s, *ret_entry, *ret_id);
+	return st;
+}
+
+static void
+clock_accepted(struct commit *c)
+{
+	const struct clock *clock = &c->service->params.clock;
+
+	c->clock_suspect = false;
+	c->base_real_us = clock->now_us(clock->ctx);
+	c->base_boot_us = clock->boot_us(clock->ctx);
+	log_event(c->service->log, LOG_LEVEL_WARNING, "clock.accepted", NULL);
+}
+
+/* RULINGS section 2: from CLOCK_SKEW on a refusal shows the member's balance. */
+static bool
+shows_balance(const struct refusal *refusal)
+{
+	return refusal->result == LEDGER_OK || (refusal->result >= LEDGER_CLOCK_SKEW && refusal->result < LEDGER_UNAVAILABLE);
+}
+
+static enum status
+answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct buf *out)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	struct answer answer = { .refusal = s->refusal, .as_of_us = commit_now_us(s->c), .seq = apply_head(s->c->apply)->size };
+	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
+
+	if (entry != NULL) {
+		answer.has_id = true;
+		answer.id = id;
+		answer.entry = entry;
+	}
+	answer.program = s->program;
+	if (number != 0 && s->program != NULL && shows_balance(s->refusal)) {
+		enum status st = state->member(state->ctx, s->request->cmd.program, number, &answer.member);
+		if (st != ST_OK)
+			return st;
+	}
+	return answer_encode(&answer, &s->work->arena, out);
+}
+
+static enum status
+run_decision(struct step *s, struct buf *out)
+{
+	struct commit *c = s->c;
+	struct request *r = s->request;
+	struct entry *entry = NULL;
+	struct entry_id id = { 0 };
+
+	if (!c->group) {
+		enum status st = tx_seal(c);
+		if (st != ST_OK)
+			return st;
+	}
+	enum status st = tx_begin(c, r->cmd.program);
+	if (st == ST_OK && r->cmd.member != 0)
+		st = sched_roll(c, r->cmd.program, r->cmd.member, tx_now_us(c));
+	if (st == ST_OK)
+		st = prepare(s);
+	if (st == ST_OK && !refused(s))
+		st = decide_and_apply(s, &id, &entry);
+	if (st == ST_OK && entry != NULL && entry->member != 0)
+		st = sched_roll(c, entry->program, entry->member, tx_now_us(c));
+	if (st == ST_OK && entry != NULL && r->op == REQUEST_CLOCK_ACCEPT)
+		clock_accepted(c);
+	if (st == ST_OK)
+		st = answer_now(s, id, entry, out);
+	if (st == ST_OK && !c->group)
+		st = tx_seal(c);
+	return st;
+}
+
+static void
+check_deadline(struct step *s)
+{
+	uint32_t deadline_ms = s->request->deadline_ms != 0 ? s->request->deadline_ms : s->work->batch.deadline_ms;
+
+	if (deadline_ms != 0 && clock_monotonic_us() - s->work->arrived_us > (int64_t)deadline_ms * 1000)
+		refusal_set(s->refusal, LEDGER_DEADLINE_EXCEEDED, "deadline_ms", "The deadline of %u ms passed before the command was decided; nothing was written.", deadline_ms);
+	else if (s->request->has_at && !s->c->service->manual_clock)
+		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "at", "Only a ledger on a manual clock takes `at`; leave it out, or use occurred_at.");
+}
+
+static bool
+clock_waits(const struct step *s)
+{
+	return s->c->clock_suspect && s->request->op != REQUEST_CLOCK_ACCEPT;
+}
+
+static enum status
+run(struct step *s, struct buf *out)
+{
+	bool answered = false;
+
+	check_deadline(s);
+	enum status st = refused(s) ? ST_OK : find_program(s);
+	if (st == ST_OK && !refused(s))
+		st = find_member(s);
+	if (st == ST_OK && !refused(s))
+		st = check_request_id(s, out, &answered);
+	if (st != ST_OK || answered)
+		return st;
+	if (!refused(s) && clock_waits(s))
+		refusal_set(s->refusal, LEDGER_UNAVAILABLE, "clock", "The server's clock jumped ahead; writes wait until an operator sets it right or runs `fealty admin clock accept`.");
+	if (!refused(s))
+		st = command_clock(s->c, s->request, s->refusal);
+	if (st == ST_OK && !refused(s))
+		st = check_receipt(s, commit_now_us(s->c), out, &answered);
+	if (st != ST_OK || answered)
+		return st;
+	if (refused(s))
+		return answer_now(s, (struct entry_id){ 0 }, NULL, out);
+	return run_decision(s, out);
+}
+
+enum status
+command_run(struct commit *c, struct work *work, size_t index, struct refusal *ret_refusal)
+{
+	struct step s = { .c = c, .work = work, .request = &work->batch.commands[index], .refusal = ret_refusal };
+	struct buf out;
+
+	assert(index == work->n_done);
+	*ret_refusal = work->batch.refusals[index];
+	buf_init(&out);
+	enum status st = ST_OK;
+	if (refused(&s))
+		refusal_encode(ret_refusal, &work->arena, &out);
+	else
+		st = run(&s, &out);
+	if (st == ST_OK)
+		st = buf_status(&out);
+	char *copy = st == ST_OK ? arena_memdup(&work->arena, out.data, out.len) : NULL;
+	if (st == ST_OK && copy == NULL)
+		st = ST_NOMEM;
+	if (copy != NULL) {
+		work->responses[index] = bytes_of(copy, out.len);
+		work->n_done = index + 1;
+	}
+	buf_release(&out);
+	return st;
+}

@@ -1,0 +1,770 @@
+/**
+ * The one writer.
+ *
+ *   queue -> decide, evolve on the overlay, build bytes, chain, hand to the signers -> vault additions -> ledger commit (fsync) ->
+ *   vault removals -> state commit -> replies
+ *
+ * Group commit without a timer: a batch is what was queued when the last flush returned.  Under light load it is one command, under heavy load
+ * thousands.  Nothing is answered before the flush that covers it: a work's responses wait in it until n_durable says that they may leave.
+ *
+ * Invariants: between flushes the ledger environment, the state environment and apply's flushed head agree (unless `unflushed`); the sealed
+ * list is what the ledger still lacks, in order; only this thread writes to any environment.
+ */
+#include "service/commit.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define QUEUE_MAX 65536
+#define TRANSACTION_OVERHEAD 512	/* of a leaf around its entries: origin, prev, signature, key id, tags */
+#define AFTER_MARGIN 128		/* of one touched member, whose balances are filled in after the entry is measured */
+#define ARENA_BYTES_MAX ((size_t)2 * 1024 * 1024 * 1024)
+#define CLOCK_AHEAD_RUNNING_US (INT64_C(24) * 3600 * US_PER_SECOND)
+#define CLOCK_AHEAD_START_US (7 * US_PER_DAY)
+#define DISK_RETRY_MS 500
+
+/* ---- the queue ---- */
+
+bool
+commit_submit(struct commit *c, struct work *work)
+{
+	pthread_mutex_lock(&c->lock);
+	bool room = c->queue_length < QUEUE_MAX && !c->stopping;
+	if (room) {
+		work->next = NULL;
+		if (c->queue_last == NULL)
+			c->queue_first = work;
+		else
+			c->queue_last->next = work;
+		c->queue_last = work;
+		if (c->queue_length++ == 0)
+			pthread_cond_signal(&c->wake);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return room;
+}
+
+static void
+timespec_of(int64_t us, struct timespec *ret)
+{
+	ret->tv_sec = us / US_PER_SECOND;
+	ret->tv_nsec = us % US_PER_SECOND * 1000;
+}
+
+/* Everything that is queued; NULL when it is time to look at the schedule, or to stop. */
+static struct work *
+queue_take(struct commit *c, int64_t wait_us, bool *ret_stopping)
+{
+	struct timespec until;
+
+	pthread_mutex_lock(&c->lock);
+	timespec_of(clock_monotonic_us() + wait_us, &until);
+	while (c->queue_first == NULL && !c->stopping && wait_us > 0) {
+		if (pthread_cond_timedwait(&c->wake, &c->lock, &until) != 0)
+			break;
+	}
+	struct work *first = c->queue_first;
+	c->queue_first = c->queue_last = NULL;
+	c->queue_length = 0;
+	*ret_stopping = c->stopping;
+	pthread_mutex_unlock(&c->lock);
+	return first;
+}
+
+/* ---- transactions ---- */
+
+int64_t
+commit_now_us(const struct commit *c)
+{
+	int64_t last = apply_head(c->apply)->committed_at_us;
+
+	if (c->service->manual_clock)
+		return c->clock_us;
+	int64_t now = c->service->params.clock.now_us(c->service->params.clock.ctx);
+	return now > last ? now : last + 1;
+}
+
+int64_t
+tx_now_us(const struct commit *c)
+{
+	assert(c->is_open);
+	return c->service->manual_clock ? c->clock_us : c->open.committed_at_us;
+}
+
+enum status
+tx_begin(struct commit *c, uint32_t program)
+{
+	const struct apply_head *head = apply_head(c->apply);
+
+	if (c->is_open && (c->open.program != program || (c->service->manual_clock && c->open.committed_at_us < c->clock_us))) {
+		enum status st = tx_seal(c);
+		if (st != ST_OK)
+			return st;
+	}
+	if (c->is_open)
+		return ST_OK;
+	int64_t now = commit_now_us(c);
+	c->open = (struct transaction){
+		.origin = c->service->origin,
+		.seq = head->size,
+		.committed_at_us = now > head->committed_at_us ? now : head->committed_at_us + 1,
+		.program = program,
+	};
+	memcpy(c->open.prev, head->prev, sizeof(head->prev));
+	c->open_cap = 0;
+	c->open_bytes = 0;
+	c->is_open = true;
+	return ST_OK;
+}
+
+static enum status
+tx_room(struct commit *c, const struct entry *entry, size_t *ret_bytes)
+{
+	size_t bytes;
+
+	enum status st = codec_entry_bytes(entry, &c->arena, &bytes);
+	if (st != ST_OK)
+		return st;
+	bytes += entry->n_touched * AFTER_MARGIN;
+	if (bytes + TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX)
+		return ST_TOO_LARGE;
+	if (c->open_bytes + bytes + TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX) {
+		if (c->exclusive)
+			return ST_TOO_LARGE;
+		uint32_t program = c->open.program;
+		st = tx_seal(c);
+		if (st == ST_OK)
+			st = tx_begin(c, program);
+	}
+	*ret_bytes = bytes;
+	return st;
+}
+
+enum status
+tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, struct entry **ret_entry)
+{
+	enum evolve_fault fault;
+	size_t bytes;
+
+	assert(c->is_open);
+	enum status st = tx_room(c, entry, &bytes);
+	if (st != ST_OK)
+		return st;
+	struct entry *grown = arena_grow(&c->arena, c->open.entries, &c->open_cap, c->open.n_entries + 1, sizeof(*grown));
+	if (grown == NULL)
+		return ST_NOMEM;
+	c->open.entries = grown;
+	struct entry *slot = &c->open.entries[c->open.n_entries];
+	*slot = *entry;
+	slot->program = c->open.program;
+	slot->has_at = c->service->manual_clock;
+	slot->at_us = c->clock_us;
+	struct entry_id id = { c->open.seq, (uint32_t)c->open.n_entries };
+	st = apply_entry(c->apply, slot, id, c->open.committed_at_us, EVOLVE_LIVE, &fault);
+	if (st != ST_OK)
+		return st;
+	assert(fault == EVOLVE_OK);		/* decide() and evolve() disagree: better to stop than to write it */
+	c->open.n_entries++;
+	c->open_bytes += bytes;
+	*ret_id = id;
+	*ret_entry = slot;
+	return ST_OK;
+}
+
+enum status
+tx_seal(struct commit *c)
+{
+	if (!c->is_open)
+		return ST_OK;
+	c->is_open = false;
+	if (c->open.n_entries == 0)
+		return ST_OK;
+
+	struct sealed *s = arena_alloc(&c->arena, sizeof(*s));
+	buf_clear(&c->scratch);
+	enum status st = codec_transaction_encode(&c->open, &c->arena, &c->scratch);
+	if (st == ST_OK)
+		st = buf_status(&c->scratch);
+	char *copy = st == ST_OK ? arena_memdup(&c->arena, c->scratch.data, c->scratch.len) : NULL;
+	if (s == NULL || copy == NULL)
+		return st == ST_OK ? ST_NOMEM : st;
+	s->t = c->open;
+	s->bytes = bytes_of(copy, c->scratch.len);
+	s->job.body = s->bytes;
+	signer_submit(c->service->signer, &s->job);
+	apply_seal(c->apply, &s->t, s->bytes);
+	if (c->sealed_last == NULL)
+		c->sealed_first = s;
+	else
+		c->sealed_last->next = s;
+	c->sealed_last = s;
+	c->n_sealed++;
+	return ST_OK;
+}
+
+const struct entry *
+tx_find(const struct commit *c, struct entry_id id)
+{
+	if (c->is_open && c->open.seq == id.seq)
+		return id.index < c->open.n_entries ? &c->open.entries[id.index] : NULL;
+	for (const struct sealed *s = c->sealed_first; s != NULL; s = s->next) {
+		if (s->t.seq == id.seq)
+			return id.index < s->t.n_entries ? &s->t.entries[id.index] : NULL;
+	}
+	return NULL;
+}
+
+bool
+commit_is_large(const struct commit *c)
+{
+	return c->n_sealed >= BATCH_TRANSACTIONS_MAX || c->arena.used_bytes >= BATCH_BYTES_MAX || apply_overlay_bytes(c->apply) >= BATCH_BYTES_MAX;
+}
+
+/* ---- replies ---- */
+
+static void
+encode_reply(struct work *w)
+{
+	struct buf outcome;
+
+	buf_clear(&w->reply);
+	if (!w->is_batch) {
+		buf_put(&w->reply, w->responses[0].data, w->responses[0].len);
+		return;
+	}
+	buf_init(&outcome);
+	refusal_encode(&w->whole, &w->arena, &outcome);
+	codec_batch_reply_encode(bytes_of(outcome.data, outcome.len), w->responses, w->whole.result == LEDGER_OK ? w->n_done : 0, &w->reply);
+	buf_release(&outcome);
+}
+
+static void
+post_replies(struct commit *c, struct work *list)
+{
+	unsigned n = net_loop_count(c->service->net);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct net_loop *loop = net_loop_at(c->service->net, i);
+		struct net_message *first = NULL, *last = NULL;
+		struct work *rest = NULL;
+		for (struct work *w = list, *next; w != NULL; w = next) {
+			next = w->next_active;
+			if (w->loop != loop) {
+				w->next_active = rest;
+				rest = w;
+				continue;
+			}
+			w->message.next = NULL;
+			if (first == NULL)
+				first = &w->message;
+			else
+				last->next = &w->message;
+			last = &w->message;
+		}
+		list = rest;
+		if (first != NULL)
+			net_post(loop, first, last);
+	}
+	assert(list == NULL);
+}
+
+static void
+replace_responses(struct work *w, const struct refusal *refusal)
+{
+	struct buf b;
+
+	buf_init(&b);
+	refusal_encode(refusal, &w->arena, &b);
+	if (w->is_batch && w->batch.atomic)
+		w->whole = *refusal;
+	char *copy = buf_status(&b) == ST_OK ? arena_memdup(&w->arena, b.data, b.len) : NULL;
+	for (size_t i = w->n_durable; i < w->n_done && copy != NULL; i++)
+		w->responses[i] = bytes_of(copy, b.len);
+	buf_release(&b);
+}
+
+/* The works that this batch touched: their responses may leave now, or are replaced by a refusal. */
+static void
+release_active(struct commit *c, const struct refusal *refusal)
+{
+	struct work *ready = NULL;
+
+	for (struct work *w = c->active, *next; w != NULL; w = next) {
+		next = w->next_active;
+		w->active = false;
+		w->next_active = NULL;
+		if (refusal != NULL)
+			replace_responses(w, refusal);
+		w->n_durable = w->n_done;
+		if (!w->finished)
+			continue;
+		encode_reply(w);
+		w->next_active = ready;
+		ready = w;
+	}
+	c->active = NULL;
+	post_replies(c, ready);
+}
+
+static void
+work_activate(struct commit *c, struct work *w)
+{
+	if (w->active)
+		return;
+	w->active = true;
+	w->next_active = c->active;
+	c->active = w;
+}
+
+/* ---- the flush ---- */
+
+static void
+reset_batch(struct commit *c)
+{
+	c->sealed_first = c->sealed_last = NULL;
+	c->n_sealed = 0;
+	c->is_open = false;
+	arena_reset(&c->arena);
+}
+
+void
+commit_discard(struct commit *c)
+{
+	if (signer_wait(c->service->signer) != ST_OK)
+		atomic_store(&c->service->failed, true);
+	apply_discard(c->apply);
+	vault_discard(c->service->vault);
+	reset_batch(c);
+}
+
+static enum status
+append_all(struct commit *c)
+{
+	struct store_txn *txn;
+
+	enum status st = store_write(c->service->store, STORE_LEDGER, &txn);
+	if (st != ST_OK)
+		return st;
+	for (struct sealed *s = c->sealed_first; s != NULL; s = s->next) {
+		uint8_t key[8];
+		struct signed_transaction leaf = {
+			.transaction = s->bytes,
+			.signature = bytes_of(s->job.signature, SIGNATURE_BYTES),
+			.key_id = bytes_of(c->service->key_id, KEY_ID_BYTES),
+		};
+		buf_clear(&c->scratch);
+		codec_signed_encode(&leaf, &c->scratch);
+		st = buf_status(&c->scratch);
+		if (st == ST_OK)
+			st = apply_leaf(c->apply, buf_bytes(&c->scratch));
+		if (st != ST_OK) {
+			store_abort(txn);
+			return st;
+		}
+		assert(c->scratch.len <= LEDGER_LEAF_BYTES_MAX);
+		put_be64(key, s->t.seq);
+		store_append(txn, TABLE_TRANSACTION, bytes_of(key, sizeof(key)), buf_bytes(&c->scratch));
+	}
+	return store_commit(txn);
+}
+
+static void
+show_head(struct commit *c)
+{
+	struct service *s = c->service;
+	const struct apply_head *head = apply_head(c->apply);
+
+	pthread_mutex_lock(&s->head_lock);
+	s->head.size = head->size;
+	merkle_tree_root(apply_tree(c->apply), s->head.root);
+	pthread_mutex_unlock(&s->head_lock);
+	atomic_store(&s->now_us, head->clock_us);
+	atomic_store(&s->size, head->size);
+}
+
+static void
+wake_subscriptions(struct service *s)
+{
+	unsigned n = net_loop_count(s->net);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct loop_context *loop = &s->loops[i];
+		if (atomic_load(&loop->subscriptions) == 0 || atomic_exchange(&loop->wake_posted, true))
+			continue;
+		loop->wake.next = NULL;
+		net_post(net_loop_at(s->net, i), &loop->wake, &loop->wake);
+	}
+}
+
+static void
+disk_refusal(struct refusal *refusal)
+{
+	refusal_set(refusal, LEDGER_UNAVAILABLE, "disk", "The ledger's disk is full: nothing was written. Reads go on; send the same request id again when there is space.");
+}
+
+/* Before the ledger's commit everything can be undone. */
+static enum status
+write_ledger(struct commit *c)
+{
+	struct service *s = c->service;
+	bool vault = vault_changed(s->vault);
+
+	enum status st = signer_wait(s->signer);
+	if (st == ST_OK && vault)
+		st = vault_write_additions(s->vault);
+	if (st != ST_OK)
+		return st;
+	st = append_all(c);
+	if (st == ST_FULL && vault && vault_undo(s->vault) != ST_OK)
+		log_event(s->log, LOG_LEVEL_WARNING, "vault.undo_delayed", NULL);	/* vault_recover() does it at the next start */
+	return st;
+}
+
+static enum status
+write_state(struct commit *c)
+{
+	enum status st = apply_flush(c->apply);
+
+	c->unflushed = st == ST_FULL;
+	if (st == ST_FULL) {
+		log_event(c->service->log, LOG_LEVEL_ERROR, "state.disk_full", NULL);
+		return ST_OK;		/* the ledger has it; state follows when there is space */
+	}
+	return st;
+}
+
+enum status
+commit_flush(struct commit *c)
+{
+	struct service *s = c->service;
+	struct refusal refusal = { .result = LEDGER_OK };
+
+	enum status st = tx_seal(c);
+	if (st != ST_OK)
+		return st;
+	if (c->sealed_first == NULL) {
+		apply_discard(c->apply);	/* records that were only read */
+		vault_discard(s->vault);
+		reset_batch(c);
+		release_active(c, NULL);
+		return ST_OK;
+	}
+	st = write_ledger(c);
+	if (st == ST_FULL) {
+		log_event(s->log, LOG_LEVEL_ERROR, "ledger.disk_full", "transactions_undone", LOG_N(c->n_sealed), NULL);
+		commit_discard(c);
+		disk_refusal(&refusal);
+		release_active(c, &refusal);
+		return ST_FULL;
+	}
+	if (st != ST_OK)
+		return st;
+	if (vault_changed(s->vault)) {
+		st = vault_write_removals(s->vault);
+		if (st == ST_FULL)
+			log_event(s->log, LOG_LEVEL_WARNING, "vault.removals_delayed", NULL);
+		else if (st != ST_OK)
+			return st;
+	}
+	st = write_state(c);
+	if (st != ST_OK)
+		return st;
+	reset_batch(c);
+	show_head(c);
+	release_active(c, NULL);
+	wake_subscriptions(s);
+	return ST_OK;
+}
+
+/* ---- works ---- */
+
+static void
+set_whole(struct work *w, const struct refusal *refusal, size_t index)
+{
+	w->whole = *refusal;
+	char *field = arena_alloc(&w->arena, 96);
+	if (field != NULL) {
+		snprintf(field, 96, "commands[%zu].%.60s", index, refusal->field == NULL ? "" : refusal->field);
+		if (refusal->field == NULL)
+			field[strlen(field) - 1] = '\0';
+		w->whole.field = field;
+	}
+}
+
+/* All or nothing: alone in its batch, so that undoing it undoes nobody else's. */
+static enum status
+run_atomic(struct commit *c, struct work *w)
+{
+	struct refusal refusal = { .result = LEDGER_OK };
+
+	enum status st = commit_flush(c);
+	if (st == ST_OK || st == ST_FULL)
+		st = command_clock(c, &w->batch.commands[0], &refusal);
+	if (st == ST_OK)
+		st = commit_flush(c);
+	if (st == ST_FULL)
+		st = ST_OK;
+	if (refusal.result != LEDGER_OK)
+		set_whole(w, &refusal, 0);
+	work_activate(c, w);
+	c->group = c->exclusive = true;
+	for (size_t i = 0; i < w->batch.n && st == ST_OK && refusal.result == LEDGER_OK; i++) {
+		st = command_run(c, w, i, &refusal);
+		if (st == ST_OK && refusal.result != LEDGER_OK)
+			set_whole(w, &refusal, i);
+	}
+	c->group = c->exclusive = false;
+	if (st == ST_OK && refusal.result != LEDGER_OK)
+		commit_discard(c);
+	w->finished = true;
+	return st;
+}
+
+static enum status
+run_work(struct commit *c, struct work *w)
+{
+	struct refusal refusal;
+	enum status st = ST_OK;
+
+	if (w->is_batch && w->batch.atomic)
+		return run_atomic(c, w);
+	c->group = w->is_batch;
+	for (size_t i = 0; i < w->batch.n && st == ST_OK; i++) {
+		work_activate(c, w);
+		st = command_run(c, w, i, &refusal);
+		if (st == ST_OK && commit_is_large(c)) {
+			w->finished = i + 1 == w->batch.n;
+			st = commit_flush(c);
+			if (w->finished)
+				return st == ST_FULL ? ST_OK : st;
+			if (st == ST_FULL)
+				st = ST_OK;
+		}
+	}
+	c->group = false;
+	if (st == ST_OK)
+		st = tx_seal(c);
+	work_activate(c, w);
+	w->finished = true;
+	return st;
+}
+
+/* Why no write may be decided now; LEDGER_OK otherwise. */
+static void
+writes_allowed(struct commit *c, struct refusal *ret_refusal)
+{
+	struct service *s = c->service;
+
+	ret_refusal->result = LEDGER_OK;
+	if (c->unflushed && apply_flush(c->apply) == ST_OK)
+		c->unflushed = false;
+	if (c->unflushed || store_writable(s->store) != ST_OK)
+		disk_refusal(ret_refusal);
+}
+
+static bool
+clock_is_suspect(struct commit *c)
+{
+	const struct clock *clock = &c->service->params.clock;
+
+	if (c->service->manual_clock)
+		return false;
+	int64_t predicted = c->base_real_us + (clock->boot_us(clock->ctx) - c->base_boot_us);
+	if (!c->clock_suspect && clock->now_us(clock->ctx) > predicted + CLOCK_AHEAD_RUNNING_US) {
+		c->clock_suspect = true;
+		log_event(c->service->log, LOG_LEVEL_ERROR, "clock.jumped", "remedy", "set the clock right, or run `fealty admin clock accept`", NULL);
+	}
+	return c->clock_suspect;
+}
+
+static void
+refuse_work(struct commit *c, struct work *w, const struct refusal *refusal)
+{
+	w->n_done = w->batch.n;
+	work_activate(c, w);
+	w->finished = true;
+	replace_responses(w, refusal);
+	if (w->is_batch)
+		w->whole = *refusal;
+}
+
+static enum status
+run_queue(struct commit *c, struct work *list)
+{
+	struct refusal refusal;
+	enum status st = ST_OK;
+
+	for (struct work *w = list, *next; w != NULL; w = next) {
+		next = w->next;
+		if (st != ST_OK) {
+			work_free(w);		/* the process is about to end: the client learns UNKNOWN */
+			continue;
+		}
+		writes_allowed(c, &refusal);
+		if (refusal.result != LEDGER_OK)
+			refuse_work(c, w, &refusal);
+		else
+			st = run_work(c, w);
+		if (st == ST_OK && commit_is_large(c)) {
+			st = commit_flush(c);
+			if (st == ST_FULL)
+				st = ST_OK;
+		}
+	}
+	if (st == ST_OK)
+		st = commit_flush(c);
+	return st == ST_FULL ? ST_OK : st;
+}
+
+static enum status
+run_due(struct commit *c, bool *ret_more)
+{
+	struct refusal refusal;
+
+	*ret_more = false;
+	if (c->service->manual_clock || clock_is_suspect(c))
+		return ST_OK;
+	writes_allowed(c, &refusal);
+	if (refusal.result != LEDGER_OK)
+		return ST_OK;
+	enum status st = sched_run(c, commit_now_us(c), SCHED_CHUNK, ret_more);
+	return st == ST_FULL ? ST_OK : st;
+}
+
+static enum status
+wait_time(struct commit *c, bool more, int64_t *ret_us)
+{
+	int64_t at_us;
+
+	*ret_us = 0;
+	if (more)
+		return ST_OK;
+	*ret_us = US_PER_SECOND;
+	if (c->service->manual_clock || c->clock_suspect)
+		return ST_OK;
+	enum status st = sched_next_us(c, &at_us);
+	if (st != ST_OK)
+		return st;
+	int64_t left = at_us == INSTANT_NEVER ? US_PER_SECOND : at_us - commit_now_us(c);
+	if (left < US_PER_SECOND)
+		*ret_us = left < 1000 ? (c->unflushed ? DISK_RETRY_MS * 1000 : 1000) : left;
+	return ST_OK;
+}
+
+static void *
+run(void *arg)
+{
+	struct commit *c = arg;
+	struct service *s = c->service;
+	enum status st = ST_OK;
+	bool more = false;
+
+	for (;;) {
+		int64_t wait_us;
+		bool stopping;
+		st = wait_time(c, more, &wait_us);
+		if (st != ST_OK)
+			break;
+		struct work *list = queue_take(c, wait_us, &stopping);
+		if (list == NULL && stopping)
+			break;
+		st = run_due(c, &more);
+		st = st == ST_OK ? run_queue(c, list) : st;
+		if (st != ST_OK)
+			break;
+	}
+	if (st != ST_OK) {
+		atomic_store(&s->failed, true);
+		log_event(s->log, LOG_LEVEL_ERROR, "commit.failed", "why", status_str(st), "remedy", "restart fealtyd: it verifies the tail and replays", NULL);
+		if (s->params.on_fatal != NULL)
+			s->params.on_fatal(s->params.fatal_ctx);
+	}
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static void
+judge_clock_at_start(struct commit *c)
+{
+	struct service *s = c->service;
+	const struct clock *clock = &s->params.clock;
+
+	c->base_real_us = clock->now_us(clock->ctx);
+	c->base_boot_us = clock->boot_us(clock->ctx);
+	if (s->manual_clock || c->base_real_us - apply_head(c->apply)->committed_at_us <= CLOCK_AHEAD_START_US)
+		return;
+	c->clock_suspect = true;
+	log_event(s->log, LOG_LEVEL_ERROR, "clock.far_ahead", "remedy", "the clock is over 7 days after the last transaction; set it right, or run `fealty admin clock accept`", NULL);
+}
+
+enum status
+commit_new(struct service *s, struct commit **ret_commit)
+{
+	struct commit *c = calloc(1, sizeof(*c));
+	pthread_condattr_t attr;
+
+	if (c == NULL)
+		return ST_NOMEM;
+	c->service = s;
+	c->apply = s->apply;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	arena_init(&c->arena, ARENA_BYTES_MAX);
+	buf_init(&c->scratch);
+	c->clock_us = apply_head(s->apply)->clock_us;
+	judge_clock_at_start(c);
+	enum status st = sched_new(c);
+	if (st != ST_OK) {
+		commit_free(c);
+		return st;
+	}
+	show_head(c);
+	*ret_commit = c;
+	return ST_OK;
+}
+
+enum status
+commit_start(struct commit *c)
+{
+	if (pthread_create(&c->thread, NULL, run, c) != 0)
+		return ST_NOMEM;
+	c->started = true;
+	return ST_OK;
+}
+
+void
+commit_drain(struct commit *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->stopping = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	if (c->started)
+		pthread_join(c->thread, NULL);
+	c->started = false;
+}
+
+void
+commit_free(struct commit *c)
+{
+	if (c == NULL)
+		return;
+	assert(!c->started);
+	for (struct work *w = c->queue_first, *next; w != NULL; w = next) {
+		next = w->next;
+		work_free(w);
+	}
+	sched_free(c);
+	buf_release(&c->scratch);
+	arena_release(&c->arena);
+	pthread_cond_destroy(&c->wake);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}

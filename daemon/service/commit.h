@@ -1,0 +1,90 @@
+/* commit.h: what the files of the commit thread share: commit.c (the loop and the flush), command.c (one command), sched.c (what falls due). */
+#ifndef FEALTY_SERVICE_COMMIT_H
+#define FEALTY_SERVICE_COMMIT_H
+
+#include "service/calendar.h"
+#include "service/internal.h"
+
+#define SCHED_CHUNK 2000		/* entries of `system` in a row before commands get a turn, on a real clock */
+#define BATCH_TRANSACTIONS_MAX 4000
+#define BATCH_BYTES_MAX ((size_t)128 * 1024 * 1024)
+
+/* A transaction whose bytes are final; its signature may still be on its way. */
+struct sealed {
+	struct sealed *next;
+	struct transaction t;
+	struct bytes bytes;
+	struct sign_job job;
+};
+
+struct commit {
+	struct service *service;
+	struct apply *apply;
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock;			/* guards the queue */
+	pthread_cond_t wake;
+	struct work *queue_first, *queue_last;
+	size_t queue_length;
+	bool stopping;
+
+	/* the thread's own */
+	struct arena arena;			/* the batch's: entries, bytes, sealed */
+	struct buf scratch;
+	struct sealed *sealed_first, *sealed_last;
+	size_t n_sealed;
+	struct transaction open;		/* n_entries of it are applied */
+	bool is_open, group, exclusive;		/* entries may share a transaction; and must (an atomic batch) */
+	size_t open_cap, open_bytes;
+	struct work *active;
+	int64_t clock_us;			/* manual: the clock's instant */
+	bool clock_suspect;			/* writes wait for clock_accept */
+	int64_t base_real_us, base_boot_us;	/* what CLOCK_BOOTTIME predicts is counted from here */
+	bool unflushed;				/* the ledger has a batch that state could not take yet */
+	struct calendar *calendar;
+	struct sched_position { bool known; int32_t day; uint64_t from; } *sched;	/* [program - 1]: day and member from which birthdays are still to be looked at */
+	size_t n_sched;
+};
+
+/* ---- transactions of the batch ---- */
+
+/* Now, for decisions: a manual ledger's clock, or max(clock, last committed_at + 1). */
+int64_t commit_now_us(const struct commit *c);
+/* The open transaction's `now`, opening one for ${program} if needed (sealing what is open for another, or at another instant). */
+enum status tx_begin(struct commit *c, uint32_t program) MUST_CHECK;
+int64_t tx_now_us(const struct commit *c);
+/**
+ * tx_add(c, entry, ret_id): applies the entry and puts it into the open transaction, or into a new one when it does not fit any more.
+ * ST_TOO_LARGE: it fits no transaction, or (exclusive) not this one; nothing was applied.
+ */
+enum status tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
+/* Ends the open transaction; nothing happens when it has no entry. */
+enum status tx_seal(struct commit *c) MUST_CHECK;
+/* An entry of this batch, or NULL. */
+const struct entry *tx_find(const struct commit *c, struct entry_id id);
+/* Makes the batch durable and lets its replies go.  ST_FULL: it was undone, its replies say UNAVAILABLE, the daemon goes on. */
+enum status commit_flush(struct commit *c) MUST_CHECK;
+/* Undoes what is not flushed. */
+void commit_discard(struct commit *c);
+bool commit_is_large(const struct commit *c);
+
+/* ---- command.c ---- */
+
+/* Moves a manual ledger's clock to the command's `at`, after what falls due up to it.  A refusal when it may not. */
+enum status command_clock(struct commit *c, const struct request *request, struct refusal *ret_refusal) MUST_CHECK;
+/* Runs command ${index} of ${work} and sets its response.  ST_FULL or ST_TOO_LARGE never come back: they are answers. */
+enum status command_run(struct commit *c, struct work *work, size_t index, struct refusal *ret_refusal) MUST_CHECK;
+
+/* ---- sched.c ---- */
+
+enum status sched_new(struct commit *c) MUST_CHECK;
+void sched_free(struct commit *c);
+/* Adds entries for all that is due at or before ${until_us}, at most ${budget} of them; *${ret_more} when there is more.  Flushes in between when the batch grows large. */
+enum status sched_run(struct commit *c, int64_t until_us, size_t budget, bool *ret_more) MUST_CHECK;
+/* The same for one member, birthdays apart: before and after a command touches it. */
+enum status sched_roll(struct commit *c, uint32_t program, uint64_t member, int64_t until_us) MUST_CHECK;
+/* When the thread must wake up by itself; INSTANT_NEVER. */
+enum status sched_next_us(struct commit *c, int64_t *ret_at_us) MUST_CHECK;
+
+#endif

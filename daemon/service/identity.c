@@ -1,0 +1,97 @@
+/* Who may do what, in one table. */
+#include <stdio.h>
+#include <string.h>
+
+#include "service/internal.h"
+
+#define TILLS (ROLE_POS | ROLE_BACKEND | ROLE_OPERATOR)
+
+static const unsigned permitted[REQUEST_OP_COUNT] = {
+	[REQUEST_PUBLISH] = ROLE_OPERATOR,
+	[REQUEST_ENROL] = TILLS,
+	[REQUEST_PROFILE] = TILLS,
+	[REQUEST_PURCHASE] = TILLS,
+	[REQUEST_HOLD] = TILLS,
+	[REQUEST_CAPTURE] = TILLS,
+	[REQUEST_RELEASE] = TILLS,
+	[REQUEST_REDEEM] = TILLS,
+	[REQUEST_ADJUST] = ROLE_OPERATOR,
+	[REQUEST_TIER] = ROLE_OPERATOR,
+	[REQUEST_BIRTHDAY] = TILLS,
+	[REQUEST_CLOCK_ACCEPT] = ROLE_OPERATOR,
+	[REQUEST_QUOTE] = TILLS,
+	[REQUEST_BALANCE] = TILLS,
+	[REQUEST_HISTORY] = ROLE_BACKEND | ROLE_OPERATOR,
+	[REQUEST_TRANSACTION] = TILLS | ROLE_AUDITOR,
+	[REQUEST_PROGRAM] = TILLS | ROLE_AUDITOR | ROLE_APPROVER,
+	[REQUEST_SUBSCRIBE] = ROLE_BACKEND | ROLE_AUDITOR | ROLE_OPERATOR,
+};
+
+static enum role
+role_of(const char *principal)
+{
+	static const struct { const char *name; enum role role; } roles[] = {
+		{ "pos/", ROLE_POS }, { "backend/", ROLE_BACKEND }, { "auditor/", ROLE_AUDITOR },
+		{ "operator/", ROLE_OPERATOR }, { "approver/", ROLE_APPROVER },
+	};
+
+	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
+		if (strncmp(principal, roles[i].name, strlen(roles[i].name)) == 0)
+			return roles[i].role;
+	}
+	return ROLE_NONE;
+}
+
+/* pos/<store>/<terminal> */
+static bool
+split_till(struct identity *who)
+{
+	const char *store = who->principal + strlen("pos/");
+	const char *slash = strchr(store, '/');
+
+	if (slash == NULL || slash == store || slash[1] == '\0' || strchr(slash + 1, '/') != NULL)
+		return false;
+	size_t store_len = (size_t)(slash - store), terminal_len = strlen(slash + 1);
+	if (store_len >= sizeof(who->store) || terminal_len >= sizeof(who->terminal))
+		return false;
+	memcpy(who->store, store, store_len);
+	memcpy(who->terminal, slash + 1, terminal_len);
+	return true;
+}
+
+bool
+identity_parse(const char *principal, enum net_door door, struct identity *ret)
+{
+	struct identity who = { .role = ROLE_NONE };
+
+	if (principal[0] == '\0' && door == NET_DOOR_UNIX)
+		principal = "operator/local";
+	if (!principal_valid(principal) || strlen(principal) >= sizeof(who.principal))
+		return false;
+	strcpy(who.principal, principal);
+	who.role = role_of(principal);
+	if (who.role == ROLE_NONE || (who.role == ROLE_POS && !split_till(&who)))
+		return false;
+	if (door == NET_DOOR_LOOPBACK && who.role != ROLE_POS && who.role != ROLE_BACKEND)
+		return false;
+	*ret = who;
+	return true;
+}
+
+static bool
+is_own(const char *said, const char *own)
+{
+	return said == NULL || strcmp(said, own) == 0;
+}
+
+void
+identity_permit(const struct identity *who, const struct request *request, struct refusal *ret_refusal)
+{
+	ret_refusal->result = LEDGER_OK;
+	if ((permitted[request->op] & who->role) == 0)
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "op", "The principal %s may not send `%s`.", who->principal, request_op_str(request->op));
+	else if (who->role == ROLE_POS && !is_own(request->cmd.store, who->store))
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "store", "The till %s acts only for its own store.", who->principal);
+	else if (who->role == ROLE_POS && !is_own(request->cmd.terminal, who->terminal))
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "terminal", "The till %s acts only for its own terminal.", who->principal);
+}

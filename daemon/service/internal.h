@@ -1,0 +1,169 @@
+/* internal.h: what the files of service/ share. */
+#ifndef FEALTY_SERVICE_INTERNAL_H
+#define FEALTY_SERVICE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "apply/apply.h"
+#include "service/service.h"
+#include "service/vault.h"
+#include "signer/signer.h"
+
+#define PRINCIPAL_BYTES 129
+#define WORK_ARENA_BYTES ((size_t)2 * 1024 * 1024)
+#define BATCH_ARENA_BYTES ((size_t)48 * 1024 * 1024)
+#define READ_ARENA_BYTES ((size_t)32 * 1024 * 1024)
+
+/* ---- who ---- */
+
+enum role { ROLE_NONE = 0, ROLE_POS = 1, ROLE_BACKEND = 2, ROLE_AUDITOR = 4, ROLE_OPERATOR = 8, ROLE_APPROVER = 16 };
+struct identity {
+	enum role role;
+	char principal[PRINCIPAL_BYTES];
+	char store[65], terminal[65];		/* of pos/<store>/<terminal>; "" otherwise */
+};
+/* False when the text is no principal, or not one for this door; "" is what the door gives. */
+bool identity_parse(const char *principal, enum net_door door, struct identity *ret) MUST_CHECK;
+/* The role table, and that a till acts only for its own store and terminal.  LEDGER_OK or PERMISSION_DENIED. */
+void identity_permit(const struct identity *who, const struct request *request, struct refusal *ret_refusal);
+
+/* ---- a command on its way ---- */
+
+struct work {
+	struct net_message message;		/* takes the reply to its connection */
+	struct work *next;			/* in the queue */
+	struct work *next_active;		/* of those that changed something since the last flush */
+	bool active, finished, is_batch;
+	struct service *service;
+	struct net_loop *loop;
+	uint64_t conn_id, tag;
+	const struct identity *who;		/* in the arena */
+	int64_t arrived_us;			/* monotonic */
+	struct arena arena;
+	struct batch batch;			/* a single command is a batch of one */
+	struct bytes *responses;		/* [batch.n], encoded, in the arena */
+	size_t n_done, n_durable;		/* commands that have a response; whose response may leave */
+	struct refusal whole;			/* of an atomic batch that failed */
+	struct buf reply;			/* what leaves */
+};
+struct work *work_new(struct service *service, struct net_conn *conn, uint64_t tag, size_t arena_bytes) MUST_CHECK;
+void work_free(struct work *work);
+/* Runs on the connection's thread: sends work->reply and frees it. */
+void work_deliver(struct net_message *message, struct net_loop *loop, struct net_conn *conn);
+
+/* ---- the service ---- */
+
+struct commit;
+struct loop_context;
+
+struct service {
+	struct service_params params;
+	struct log *log;
+	struct store *store;
+	struct keys *keys;
+	struct apply *apply;			/* the commit thread's */
+	struct programs *programs;
+	struct vault *vault;
+	struct signer *signer;
+	struct commit *commit;
+	struct net *net;
+	struct loop_context *loops;		/* one for each net loop */
+	char origin[129];
+	bool manual_clock;
+	uint8_t key_id[KEY_ID_BYTES];
+
+	/* what is durable, for readers */
+	pthread_mutex_t head_lock;
+	struct store_head head;			/* size and root; guarded */
+	atomic_uint_fast64_t size;
+	_Atomic int64_t now_us;			/* manual ledgers: the clock's instant; else committed_at of the newest transaction */
+	atomic_bool draining, failed;
+	struct store_head published;		/* main thread's: what head.lock says */
+	int64_t snapshot_at_us;			/* main thread's: when the next one may begin */
+	uint64_t snapshot_size;
+	pthread_t snapshot_thread;
+	bool snapshot_running;
+	atomic_bool snapshot_done;
+};
+
+/* The clock for readers: a manual ledger's instant, or the system's, never before the newest transaction. */
+int64_t service_now_us(const struct service *service);
+
+/* ---- start ---- */
+
+enum status start_recover(struct service *service, char *ret_message) MUST_CHECK;
+
+/* ---- replies ---- */
+
+struct answer {
+	const struct refusal *refusal;		/* NULL: OK */
+	bool replayed, has_id;
+	struct entry_id id;
+	const struct entry *entry;		/* NULL: no outcome */
+	const struct touched *then;
+	const struct program *program;		/* NULL: unknown */
+	const struct member *member;		/* NULL: no balance block */
+	int64_t as_of_us;
+	uint64_t seq;
+};
+/* Appends an encoded Response. */
+enum status answer_encode(const struct answer *answer, struct arena *arena, struct buf *out) MUST_CHECK;
+void refusal_set(struct refusal *refusal, enum ledger_result result, const char *field, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Appends a Response that refuses, for when nothing else is known. */
+void refusal_encode(const struct refusal *refusal, struct arena *arena, struct buf *out);
+
+/* The program that a request means: its number, or 0 and *${ret_refusal} INVALID_ARGUMENT when it must be named; 0 and OK when there is none. */
+uint32_t request_program(const struct request *request, uint32_t count, uint32_t number_of_id, struct refusal *ret_refusal);
+
+/* ---- a member alone ---- */
+
+/* A ledger_state that knows one member, for virtual roll-forward and quotes. */
+struct view {
+	struct ledger_state state;
+	struct programs *programs;
+	struct arena *arena;
+	struct member m;
+	struct totals totals;
+};
+void view_init(struct view *view, struct programs *programs, struct arena *arena);	/* the caller fills view->m */
+enum status view_roll(struct view *view, int64_t until_us) MUST_CHECK;
+
+/* ---- reads, on a connection's thread ---- */
+
+struct loop_context {
+	struct service *service;
+	struct net_message wake;		/* tells subscriptions that the head moved */
+	atomic_bool wake_posted;
+	atomic_uint subscriptions;
+	struct store_txn *ledger, *vault, *state;	/* at rest between requests */
+	struct arena arena;
+	struct buf out;
+};
+/* Appends the Response of a read. */
+enum status query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out) MUST_CHECK;
+/* A stored transaction's leaf, borrowed from ${ledger}. */
+enum status read_leaf(struct store_txn *ledger, uint64_t seq, struct bytes *ret_leaf) MUST_CHECK;
+/* An entry and its transaction, decoded into ${arena}. ST_NOTFOUND. */
+enum status read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, struct transaction *ret_t, struct entry **ret_entry) MUST_CHECK;
+/* Takes fresh snapshots of what is needed, state first, so that ledger and vault are never behind it. */
+enum status loop_renew(struct loop_context *loop) MUST_CHECK;
+void loop_rest(struct loop_context *loop);
+
+/* ---- subscriptions ---- */
+
+struct session;
+struct subscription;
+void subscriptions_pump_all(struct loop_context *loop, struct net_loop *net_loop);
+
+/* ---- the commit thread ---- */
+
+enum status commit_new(struct service *service, struct commit **ret_commit) MUST_CHECK;
+enum status commit_start(struct commit *commit) MUST_CHECK;
+/* False when the queue is full; the caller answers UNAVAILABLE then and keeps ${work}. */
+bool commit_submit(struct commit *commit, struct work *work) MUST_CHECK;
+/* Returns when everything submitted before is answered, and ends the thread. */
+void commit_drain(struct commit *commit);
+void commit_free(struct commit *commit);
+
+#endif

@@ -1,0 +1,427 @@
+/**
+ * Reads: answered on the connection's own thread from short read transactions.
+ *
+ * State is renewed before ledger and vault, so what state names is always in them.  A statement walks a member's entries backwards through the log by
+ * their back-pointers; no index by member exists.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "service/internal.h"
+
+#define HISTORY_DEFAULT 20
+
+static enum status
+renew(struct store *store, enum store_env env, struct store_txn **txn)
+{
+	return *txn == NULL ? store_read(store, env, txn) : store_renew(*txn);
+}
+
+enum status
+loop_renew(struct loop_context *loop)
+{
+	struct store *store = loop->service->store;
+
+	enum status st = renew(store, STORE_STATE, &loop->state);
+	if (st == ST_OK)
+		st = renew(store, STORE_VAULT, &loop->vault);
+	if (st == ST_OK)
+		st = renew(store, STORE_LEDGER, &loop->ledger);
+	return st;
+}
+
+void
+loop_rest(struct loop_context *loop)
+{
+	struct store_txn *txns[] = { loop->state, loop->vault, loop->ledger };
+
+	for (size_t i = 0; i < sizeof(txns) / sizeof(*txns); i++) {
+		if (txns[i] != NULL)
+			store_rest(txns[i]);
+	}
+}
+
+enum status
+read_leaf(struct store_txn *ledger, uint64_t seq, struct bytes *ret_leaf)
+{
+	uint8_t key[8];
+
+	put_be64(key, seq);
+	return store_get(ledger, TABLE_TRANSACTION, bytes_of(key, sizeof(key)), ret_leaf);
+}
+
+enum status
+read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, struct transaction *ret_t, struct entry **ret_entry)
+{
+	struct signed_transaction s;
+	struct bytes leaf;
+
+	enum status st = read_leaf(ledger, id.seq, &leaf);
+	if (st == ST_OK)
+		st = codec_signed_decode(leaf, &s);
+	if (st == ST_OK)
+		st = codec_transaction_decode(s.transaction, arena, ret_t);
+	if (st != ST_OK)
+		return st;
+	if (id.index >= ret_t->n_entries)
+		return ST_NOTFOUND;
+	*ret_entry = &ret_t->entries[id.index];
+	return ST_OK;
+}
+
+/* ---- one read ---- */
+
+struct query {
+	struct loop_context *loop;
+	const struct identity *who;
+	struct request *request;
+	struct refusal refusal;
+	uint32_t program;
+	const struct program *rules;
+	uint64_t member;
+	int64_t now_us;
+	uint64_t size;			/* applied in the snapshot of state */
+	struct view view;
+};
+
+static enum status
+find_program(struct query *q)
+{
+	struct programs *programs = q->loop->service->programs;
+	uint32_t named = q->request->program == NULL ? 0 : programs_number(programs, q->request->program);
+
+	q->program = request_program(q->request, programs_count(programs), named, &q->refusal);
+	if (q->program != 0)
+		q->rules = programs_at(programs, q->program, INT64_MAX);
+	return ST_OK;
+}
+
+static void
+find_now(struct query *q)
+{
+	const struct request *r = q->request;
+	int64_t asked = r->has_as_of ? r->as_of_us : r->at_us;
+
+	q->now_us = service_now_us(q->loop->service);
+	if (!r->has_as_of && !r->has_at)
+		return;
+	if (!r->has_as_of && !q->loop->service->manual_clock)
+		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, "at", "Only a ledger on a manual clock takes `at`; leave it out.");
+	else if (asked < q->now_us)
+		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, r->has_as_of ? "as_of" : "at", "A balance can be seen as of now or later, not of the past; use history for that.");
+	else
+		q->now_us = asked;
+}
+
+static enum status
+find_member(struct query *q)
+{
+	struct loop_context *loop = q->loop;
+
+	q->member = 0;
+	if (q->program == 0)
+		return ST_OK;
+	enum status st = vault_lookup(loop->service->vault, loop->vault, q->program, q->request->member, &q->member);
+	if (st == ST_NOTFOUND)
+		return ST_OK;
+	view_init(&q->view, loop->service->programs, &loop->arena);
+	if (st == ST_OK)
+		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
+	if (st == ST_NOTFOUND) {
+		q->member = 0;		/* the vault is ahead of this snapshot of state: not yet */
+		return ST_OK;
+	}
+	return st;
+}
+
+static void
+require_member(struct query *q)
+{
+	if (q->refusal.result != LEDGER_OK)
+		return;
+	if (q->program == 0)
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "program", "There is no such program in this ledger; publish one first, or look at its id.");
+	else if (q->member == 0)
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "member", "No member of the program has this alias; enrol it first.");
+}
+
+static enum status
+encode_refusal(struct query *q, struct buf *out)
+{
+	struct answer answer = { .refusal = &q->refusal, .seq = q->size == 0 ? 0 : q->size - 1 };
+
+	return answer_encode(&answer, &q->loop->arena, out);
+}
+
+static enum status
+run_balance(struct query *q, struct buf *out)
+{
+	enum status st = view_roll(&q->view, q->now_us);
+	struct answer answer = { .program = q->rules, .member = &q->view.m, .as_of_us = q->now_us, .seq = q->size - 1 };
+
+	return st != ST_OK ? st : answer_encode(&answer, &q->loop->arena, out);
+}
+
+static enum status
+run_quote(struct query *q, struct buf *out)
+{
+	struct cmd *cmd = &q->request->cmd;
+	struct entry entry;
+
+	enum status st = view_roll(&q->view, q->now_us);
+	if (st != ST_OK)
+		return st;
+	cmd->program = q->program;
+	cmd->member = q->member;
+	cmd->principal = q->who->principal;
+	st = decide(&q->view.state, cmd, q->now_us, &q->loop->arena, &entry, &q->refusal);
+	if (st != ST_OK)
+		return st;
+	struct answer answer = { .refusal = &q->refusal, .program = q->rules, .member = &q->view.m, .as_of_us = q->now_us, .seq = q->size - 1 };
+	if (q->refusal.result == LEDGER_OK)
+		answer.entry = &entry;
+	return answer_encode(&answer, &q->loop->arena, out);
+}
+
+static int64_t
+available_change(const struct entry *e, uint64_t member)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < e->n_postings; i++) {
+		if (e->postings[i].account == ACCOUNT_MEMBER && e->postings[i].member == member)
+			sum += e->postings[i].points;
+	}
+	return sum;
+}
+
+static void
+fill_row(struct history_row *row, struct entry_id id, const struct transaction *t, const struct entry *e, const struct touched *touched)
+{
+	*row = (struct history_row){
+		.id = id,
+		.at_us = e->has_at ? e->at_us : t->committed_at_us,
+		.business_date = e->business_date,
+		.op = e->op,
+		.principal = e->principal,
+		.key = e->request_id,
+		.store = e->store,
+		.tier = touched->tier,
+		.points = available_change(e, touched->member),
+		.available = touched->available,
+		.pending = touched->pending,
+		.held = touched->held,
+		.debt = touched->debt,
+	};
+	if (e->op == OP_PURCHASE) {
+		row->has_amount = true;
+		row->amount = e->u.purchase.amount;
+	}
+}
+
+static const struct touched *
+find_touched(const struct entry *e, uint64_t member)
+{
+	for (size_t i = 0; i < e->n_touched; i++) {
+		if (e->touched[i].member == member)
+			return &e->touched[i];
+	}
+	return NULL;
+}
+
+/* Rows from ${*id} back, until there are ${limit} and the transaction of the last one is complete. */
+static enum status
+walk_back(struct query *q, struct entry_id *id, bool *more, uint32_t limit, struct history_row **ret_rows, size_t *ret_n)
+{
+	const struct request *r = q->request;
+	struct history_row *rows = NULL;
+	size_t n = 0, cap = 0;
+	struct arena skipped;
+	enum status st = ST_OK;
+
+	arena_init(&skipped, READ_ARENA_BYTES);
+	while (st == ST_OK && *more && (n < limit || rows[n - 1].id.seq == id->seq)) {
+		bool shown = !r->has_before || id->seq < r->before_seq;
+		struct transaction t;
+		struct entry *e;
+		arena_reset(&skipped);
+		st = read_entry(q->loop->ledger, *id, shown ? &q->loop->arena : &skipped, &t, &e);
+		const struct touched *touched = st == ST_OK ? find_touched(e, q->member) : NULL;
+		if (touched == NULL) {
+			st = st == ST_OK ? ST_CORRUPT : st;
+			break;
+		}
+		if (shown) {
+			struct history_row *grown = arena_grow(&q->loop->arena, rows, &cap, n + 1, sizeof(*rows));
+			if (grown == NULL) {
+				st = ST_NOMEM;
+				break;
+			}
+			rows = grown;
+			fill_row(&rows[n++], *id, &t, e, touched);
+		}
+		*more = touched->has_prev;
+		*id = touched->prev;
+	}
+	arena_release(&skipped);
+	*ret_rows = rows;
+	*ret_n = n;
+	return st;
+}
+
+static enum status
+run_history(struct query *q, struct buf *out)
+{
+	uint32_t limit = q->request->limit == 0 ? HISTORY_DEFAULT : q->request->limit;
+	struct reply reply = { .scale = q->rules->scale, .currency_digits = q->rules->currency_digits };
+	struct entry_id id = q->view.m.head;
+	struct history_row *rows;
+
+	reply.has_next_before = q->view.m.has_head;
+	enum status st = walk_back(q, &id, &reply.has_next_before, limit, &rows, &reply.n_history);
+	if (st != ST_OK)
+		return st;
+	reply.history = rows;
+	reply.next_before = reply.n_history == 0 ? 0 : rows[reply.n_history - 1].id.seq;
+	reply.has_member = true;
+	reply.member_no = q->member;
+	reply.seq = q->size - 1;
+	reply.as_of_us = q->now_us;
+	return codec_reply_encode(&reply, &q->loop->arena, out);
+}
+
+/* Tills and backends see only transactions about a single member. */
+static bool
+may_see(const struct identity *who, const struct transaction *t)
+{
+	uint64_t member = t->n_entries == 0 ? 0 : t->entries[0].member;
+
+	if (who->role == ROLE_OPERATOR || who->role == ROLE_AUDITOR)
+		return true;
+	for (size_t i = 0; i < t->n_entries; i++) {
+		const struct entry *e = &t->entries[i];
+		if (e->member == 0 || e->member != member || e->n_touched != 1)
+			return false;
+	}
+	return true;
+}
+
+/* The transaction that a command names: an entry's id, or a request id of the asking principal. */
+static enum status
+find_transaction(struct query *q, uint64_t *ret_seq)
+{
+	struct entry_id id;
+	struct request_row row;
+	const struct request *r = q->request;
+
+	if (r->has_seq) {
+		*ret_seq = r->seq;
+		return ST_OK;
+	}
+	enum status st = apply_read_request(q->loop->state, q->who->principal, r->reference, &row);
+	if (st == ST_OK) {
+		*ret_seq = row.id.seq;
+		return ST_OK;
+	}
+	if (st == ST_NOTFOUND && entry_id_parse(r->reference, &id)) {
+		*ret_seq = id.seq;
+		return ST_OK;
+	}
+	return st;
+}
+
+static enum status
+run_transaction(struct query *q, struct buf *out)
+{
+	struct signed_transaction s;
+	struct transaction t;
+	struct bytes leaf;
+	uint64_t seq;
+
+	enum status st = find_transaction(q, &seq);
+	if (st == ST_OK)
+		st = seq < q->size ? read_leaf(q->loop->ledger, seq, &leaf) : ST_NOTFOUND;
+	if (st == ST_NOTFOUND) {
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->request->has_seq ? "seq" : "command", "There is no such transaction in the ledger.");
+		return encode_refusal(q, out);
+	}
+	if (st == ST_OK)
+		st = codec_signed_decode(leaf, &s);
+	if (st == ST_OK)
+		st = codec_transaction_decode(s.transaction, &q->loop->arena, &t);
+	if (st != ST_OK)
+		return st;
+	if (!may_see(q->who, &t)) {
+		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "seq", "The transaction concerns more than one member; only operators and auditors may read it.");
+		return encode_refusal(q, out);
+	}
+	struct reply reply = { .transaction = leaf, .seq = q->size - 1 };
+	return codec_reply_encode(&reply, &q->loop->arena, out);
+}
+
+static enum status
+run_program(struct query *q, struct buf *out)
+{
+	struct programs *programs = q->loop->service->programs;
+	struct reply reply = { .seq = q->size == 0 ? 0 : q->size - 1 };
+
+	if (q->program != 0) {
+		reply.version = q->request->version != 0 ? q->request->version : q->rules->version;
+		reply.program = programs_definition(programs, q->program, reply.version);
+	}
+	if (reply.program.len == 0) {
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->program == 0 ? "program" : "version", "There is no such program, or no such version of it, in this ledger.");
+		return encode_refusal(q, out);
+	}
+	return codec_reply_encode(&reply, &q->loop->arena, out);
+}
+
+static enum status
+run_about_member(struct query *q, struct buf *out)
+{
+	enum status st = find_member(q);
+
+	if (st != ST_OK)
+		return st;
+	find_now(q);
+	require_member(q);
+	if (q->refusal.result != LEDGER_OK)
+		return encode_refusal(q, out);
+	switch (q->request->op) {
+	case REQUEST_BALANCE: return run_balance(q, out);
+	case REQUEST_QUOTE: return run_quote(q, out);
+	case REQUEST_HISTORY: return run_history(q, out);
+	default: assert(false); return ST_INVALID;
+	}
+}
+
+enum status
+query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out)
+{
+	struct request copy = *request;
+	struct query *q = arena_alloc(&loop->arena, sizeof(*q));
+
+	if (q == NULL)
+		return ST_NOMEM;
+	q->loop = loop;
+	q->who = who;
+	q->request = &copy;
+	enum status st = loop_renew(loop);
+	if (st == ST_OK)
+		st = apply_read_size(loop->state, &q->size);
+	if (st == ST_OK)
+		st = find_program(q);
+	if (st != ST_OK)
+		goto end;
+	if (q->refusal.result != LEDGER_OK)
+		st = encode_refusal(q, out);
+	else if (request->op == REQUEST_TRANSACTION)
+		st = run_transaction(q, out);
+	else if (request->op == REQUEST_PROGRAM)
+		st = run_program(q, out);
+	else
+		st = run_about_member(q, out);
+end:
+	loop_rest(loop);
+	return st;
+}

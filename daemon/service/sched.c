@@ -1,0 +1,307 @@
+/**
+ * What falls due: hold time-outs, gifts and lots that end (TABLE_DUE knows when), and birthdays (the calendar knows the day).
+ *
+ * Everything is decided at its due instant, in the order of instants, then programs, then members; at one instant a member's birthday comes before its
+ * lots.  Whatever was done leaves a mark in the member's record, so going over an instant again (after a crash in the middle of a night) does nothing twice:
+ * at start the birthdays of the last days before the newest transaction are looked at once more.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/commit.h"
+
+#define LOOK_BACK_DAYS 3
+
+enum status
+sched_new(struct commit *c)
+{
+	return calendar_new(c->service->vault, &c->calendar);
+}
+
+void
+sched_free(struct commit *c)
+{
+	calendar_free(c->calendar);
+	free(c->sched);
+	c->calendar = NULL;
+	c->sched = NULL;
+}
+
+static const struct program *
+program_now(struct commit *c, uint32_t number)
+{
+	return apply_state(c->apply)->program_at(c->apply, number, INT64_MAX);
+}
+
+/* A program that is new here begins a few days before the ledger's newest transaction. */
+static enum status
+positions_update(struct commit *c)
+{
+	uint32_t n = apply_state(c->apply)->program_count(c->apply);
+
+	if (n > c->n_sched) {
+		struct sched_position *grown = realloc(c->sched, n * sizeof(*grown));
+		if (grown == NULL)
+			return ST_NOMEM;
+		memset(grown + c->n_sched, 0, (n - c->n_sched) * sizeof(*grown));
+		c->sched = grown;
+		c->n_sched = n;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		if (c->sched[i].known)
+			continue;
+		c->sched[i].known = true;
+		c->sched[i].day = zone_day(&program_now(c, i + 1)->zone, apply_head(c->apply)->clock_us) - LOOK_BACK_DAYS;
+	}
+	return ST_OK;
+}
+
+/* ---- birthdays ---- */
+
+struct day_list { const uint64_t *a, *b; size_t n_a, n_b; };
+
+static uint64_t
+least_from(const uint64_t *list, size_t n, uint64_t from)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (list[middle] < from)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n ? list[low] : UINT64_MAX;
+}
+
+/* The first member, from ${from} on, that the calendar lists for a day; UINT64_MAX: none. */
+static enum status
+birthday_from(struct commit *c, uint32_t program, int32_t day, uint64_t from, uint64_t *ret_member)
+{
+	struct date d = date_of_day(day);
+	bool leap = days_in_month(d.year, 2) == 29;
+	const uint64_t *list;
+	size_t n;
+
+	enum status st = calendar_on(c->calendar, program, d.month, d.day, &list, &n);
+	if (st != ST_OK)
+		return st;
+	*ret_member = least_from(list, n, from);
+	if (leap || !((d.month == 2 && d.day == 28) || (d.month == 3 && d.day == 1)))
+		return ST_OK;
+	st = calendar_on(c->calendar, program, 2, 29, &list, &n);
+	if (st != ST_OK)
+		return st;
+	uint64_t other = least_from(list, n, from);
+	if (other < *ret_member)
+		*ret_member = other;
+	return ST_OK;
+}
+
+struct birthday_row { int64_t at_us; uint32_t program; int32_t day; uint64_t member; };
+
+/* A program's next listed birthday at or before ${until_us}; at_us INSTANT_NEVER: none. */
+static enum status
+birthday_next(struct commit *c, uint32_t program, int64_t until_us, struct birthday_row *ret)
+{
+	const struct program *p = program_now(c, program);
+	struct sched_position *position = &c->sched[program - 1];
+
+	ret->at_us = INSTANT_NEVER;
+	if (!p->has_birthday) {
+		position->day = zone_day(&p->zone, until_us) + 1;
+		position->from = 0;
+		return ST_OK;
+	}
+	for (;; position->day++, position->from = 0) {
+		int64_t at_us = zone_midnight_us(&p->zone, position->day);
+		if (at_us > until_us)
+			return ST_OK;
+		uint64_t member;
+		enum status st = birthday_from(c, program, position->day, position->from, &member);
+		if (st != ST_OK)
+			return st;
+		if (member != UINT64_MAX) {
+			*ret = (struct birthday_row){ at_us, program, position->day, member };
+			return ST_OK;
+		}
+	}
+}
+
+static enum status
+birthday_is_due(struct commit *c, const struct birthday_row *row, bool *ret_due)
+{
+	const struct ledger_state *state = apply_state(c->apply);
+	const struct program *p = state->program_at(state->ctx, row->program, row->at_us);
+	struct profile profile;
+	struct arena arena;
+	const struct member *m;
+
+	*ret_due = false;
+	if (p == NULL || !p->has_birthday || p->birthday_on_claim)
+		return ST_OK;
+	enum status st = state->member(state->ctx, row->program, row->member, &m);
+	if (st != ST_OK || m == NULL || !birthday_payable(p, m, row->day))
+		return st;
+	arena_init(&arena, 65536);
+	st = vault_profile(c->service->vault, row->program, row->member, &arena, &profile);
+	if (st == ST_OK)
+		*ret_due = birthday_on(p, profile.dates, profile.n_dates, row->day);
+	else if (st == ST_NOTFOUND)
+		st = ST_OK;
+	arena_release(&arena);
+	return st;
+}
+
+/* ---- one due thing ---- */
+
+static enum status
+add_due(struct commit *c, uint32_t program, uint64_t member, const struct due *due)
+{
+	struct entry entry, *applied;
+	struct entry_id id;
+
+	enum status st = decide_due(apply_state(c->apply), program, member, due, &c->arena, &entry);
+	if (st == ST_NOTFOUND)
+		return ST_OK;
+	if (st == ST_OK)
+		st = tx_begin(c, program);
+	if (st == ST_OK)
+		st = tx_add(c, &entry, &id, &applied);
+	return st;
+}
+
+static enum status
+run_birthday(struct commit *c, const struct birthday_row *row)
+{
+	bool due;
+	enum status st = birthday_is_due(c, row, &due);
+
+	if (st != ST_OK || !due)
+		return st;
+	return add_due(c, row->program, row->member, &(struct due){ .kind = DUE_BIRTHDAY, .at_us = row->at_us, .birthday = row->day });
+}
+
+enum status
+sched_roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us)
+{
+	const struct ledger_state *state = apply_state(c->apply);
+	const struct member *m;
+	struct due due;
+
+	enum status st = state->member(state->ctx, program, number, &m);
+	if (st != ST_OK || m == NULL || m->due_at_us > until_us)
+		return st;
+	while (st == ST_OK && due_next(m, program_now(c, program), until_us, &due)) {
+		int64_t before = m->due_at_us;
+		st = add_due(c, program, number, &due);
+		if (st == ST_OK)
+			st = state->member(state->ctx, program, number, &m);
+		assert(st != ST_OK || m->due_at_us >= before);	/* it moves on, or this would never end */
+	}
+	return st;
+}
+
+static bool
+birthday_first(const struct birthday_row *b, const struct due_row *d)
+{
+	if (b->at_us != d->at_us)
+		return b->at_us < d->at_us;
+	if (b->program != d->program)
+		return b->program < d->program;
+	return b->member <= d->member;
+}
+
+/* ${nexts}[i] is what birthday_next() said of program i + 1; at_us 0: not asked yet. */
+static enum status
+earliest_birthday(struct commit *c, struct birthday_row *nexts, int64_t until_us, struct birthday_row *ret)
+{
+	ret->at_us = INSTANT_NEVER;
+	for (uint32_t i = 0; i < c->n_sched; i++) {
+		if (nexts[i].at_us == 0) {
+			enum status st = birthday_next(c, i + 1, until_us, &nexts[i]);
+			if (st != ST_OK)
+				return st;
+		}
+		if (nexts[i].at_us < ret->at_us)
+			*ret = nexts[i];
+	}
+	return ST_OK;
+}
+
+static enum status
+step(struct commit *c, struct birthday_row *nexts, int64_t until_us, bool *ret_any)
+{
+	struct birthday_row birthday;
+	struct due_row row;
+
+	enum status st = earliest_birthday(c, nexts, until_us, &birthday);
+	if (st != ST_OK)
+		return st;
+	st = apply_due_first(c->apply, until_us, &row);
+	bool has_row = st == ST_OK, has_birthday = birthday.at_us != INSTANT_NEVER;
+	if (st != ST_OK && st != ST_NOTFOUND)
+		return st;
+	*ret_any = has_row || has_birthday;
+	if (!*ret_any)
+		return ST_OK;
+	if (!has_birthday || (has_row && !birthday_first(&birthday, &row)))
+		return sched_roll(c, row.program, row.member, row.at_us);
+
+	nexts[birthday.program - 1].at_us = 0;
+	c->sched[birthday.program - 1].from = birthday.member + 1;
+	return run_birthday(c, &birthday);
+}
+
+enum status
+sched_run(struct commit *c, int64_t until_us, size_t budget, bool *ret_more)
+{
+	bool any = true;
+
+	*ret_more = false;
+	enum status st = positions_update(c);
+	if (st != ST_OK)
+		return st;
+	struct birthday_row *nexts = calloc(c->n_sched + 1, sizeof(*nexts));
+	if (nexts == NULL)
+		return ST_NOMEM;
+	for (size_t n = 0; st == ST_OK; n++) {
+		st = step(c, nexts, until_us, &any);
+		if (st != ST_OK || !any)
+			break;
+		if (commit_is_large(c))
+			st = commit_flush(c);
+		if (n >= budget) {
+			*ret_more = true;
+			break;
+		}
+	}
+	free(nexts);
+	return st;
+}
+
+enum status
+sched_next_us(struct commit *c, int64_t *ret_at_us)
+{
+	struct due_row row;
+	int64_t next = INSTANT_NEVER;
+
+	enum status st = positions_update(c);
+	if (st != ST_OK)
+		return st;
+	st = apply_due_first(c->apply, commit_now_us(c) + US_PER_SECOND, &row);
+	if (st == ST_OK)
+		next = row.at_us;
+	else if (st != ST_NOTFOUND)
+		return st;
+	for (uint32_t i = 0; i < c->n_sched; i++) {
+		const struct program *p = program_now(c, i + 1);
+		int64_t midnight = zone_midnight_us(&p->zone, c->sched[i].day);
+		if (p->has_birthday && midnight < next)
+			next = midnight;
+	}
+	*ret_at_us = next;
+	return ST_OK;
+}

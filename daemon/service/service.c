@@ -1,0 +1,295 @@
+/**
+ * Opening, ticking, draining, closing.
+ *
+ * Order of the end: no new connections -> draining (new writes are refused) -> the commit thread empties its queue and stops -> net_stop() sends what is
+ * unsent -> state is synced and marked clean.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "service/session.h"
+
+static enum status
+open_store(struct service *s, char *ret_message)
+{
+	const struct service_params *p = &s->params;
+	struct store_params store = { .data_path = p->data_path, .head_lock_path = p->head_lock_path, .low_space_bytes = p->low_space_bytes };
+
+	enum status st = store_open(&store, &s->store);
+	if (st == ST_BUSY)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "Another process writes to %s. Only one fealtyd may run on a data directory.", p->data_path);
+	else if (st == ST_NOTFOUND)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "%s is not a data directory of fealty. Make one with `fealty init`.", p->data_path);
+	else if (st == ST_FORMAT)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "%s was written in another format; this version reads `fealty 1`.", p->data_path);
+	else if (st != ST_OK)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The data directory %s cannot be opened (%s).", p->data_path, status_str(st));
+	return st;
+}
+
+static enum status
+open_keys(struct service *s, char *ret_message)
+{
+	const char *bad;
+
+	enum status st = keys_load(s->params.keys_path, &s->keys, &bad);
+	if (st == ST_INVALID)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The key file %s/%s is readable by others than its owner, or is not a key. Set its mode to 0400 and the "
+		    "directory's to 0700.", s->params.keys_path, bad == NULL ? "" : bad);
+	else if (st == ST_NOMEM)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "Memory for the keys cannot be locked. Raise the limit on locked memory (ulimit -l, LimitMEMLOCK=).");
+	else if (st != ST_OK)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The keys in %s cannot be read (%s%s%s). `fealty init` makes them; --keys says where they are.",
+		    s->params.keys_path, bad == NULL ? "" : bad, bad == NULL ? "" : ": ", status_str(st));
+	return st;
+}
+
+static enum status
+open_all(struct service *s, char *ret_message)
+{
+	enum status st = open_keys(s, ret_message);
+	if (st == ST_OK)
+		st = open_store(s, ret_message);
+	if (st != ST_OK)
+		return st;
+	snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The service could not be started.");
+	st = vault_new(s->store, s->keys, &s->vault);
+	if (st == ST_OK)
+		st = start_recover(s, ret_message);
+	if (st != ST_OK)
+		return st;
+	s->programs = apply_programs(s->apply);
+	st = signer_new(s->keys, s->params.sign_threads, &s->signer);
+	if (st == ST_OK)
+		st = commit_new(s, &s->commit);
+	return st;
+}
+
+enum status
+service_open(const struct service_params *params, struct service **ret_service, char *ret_message)
+{
+	struct service *s = calloc(1, sizeof(*s));
+
+	ret_message[0] = '\0';
+	if (s == NULL)
+		return ST_NOMEM;
+	s->params = *params;
+	s->log = params->log;
+	pthread_mutex_init(&s->head_lock, NULL);
+	enum status st = open_all(s, ret_message);
+	if (st != ST_OK) {
+		atomic_store(&s->failed, true);		/* state may be half rebuilt: do not call it clean */
+		service_close(s);
+		return st;
+	}
+	s->snapshot_at_us = clock_monotonic_us() + (int64_t)params->snapshot_seconds * US_PER_SECOND;
+	s->snapshot_size = service_size(s);
+	*ret_service = s;
+	return ST_OK;
+}
+
+/* ---- loops ---- */
+
+static void
+on_wake(struct net_message *message, struct net_loop *loop, struct net_conn *conn)
+{
+	struct loop_context *context = (struct loop_context *)((char *)message - offsetof(struct loop_context, wake));
+
+	(void)conn;
+	atomic_store(&context->wake_posted, false);
+	subscriptions_pump_all(context, loop);
+}
+
+enum status
+service_attach(struct service *s, struct net *net)
+{
+	unsigned n = net_loop_count(net);
+
+	s->net = net;
+	s->loops = calloc(n, sizeof(*s->loops));
+	if (s->loops == NULL)
+		return ST_NOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		s->loops[i].service = s;
+		s->loops[i].wake.run = on_wake;
+		arena_init(&s->loops[i].arena, READ_ARENA_BYTES);
+		buf_init(&s->loops[i].out);
+	}
+	return commit_start(s->commit);
+}
+
+static void
+free_loops(struct service *s)
+{
+	unsigned n = s->loops == NULL ? 0 : net_loop_count(s->net);
+
+	for (unsigned i = 0; i < n; i++) {
+		store_abort(s->loops[i].ledger);
+		store_abort(s->loops[i].vault);
+		store_abort(s->loops[i].state);
+		arena_release(&s->loops[i].arena);
+		buf_release(&s->loops[i].out);
+	}
+	free(s->loops);
+}
+
+/* ---- the tick ---- */
+
+static void
+publish_head(struct service *s)
+{
+	struct store_head head;
+
+	pthread_mutex_lock(&s->head_lock);
+	head = s->head;
+	pthread_mutex_unlock(&s->head_lock);
+	if (head.size == s->published.size)
+		return;
+	enum status st = store_head_write(s->store, &head);
+	if (st == ST_OK)
+		s->published = head;
+	else
+		log_event(s->log, LOG_LEVEL_ERROR, "head_lock.failed", "why", status_str(st), NULL);
+}
+
+static void *
+snapshot(void *arg)
+{
+	struct service *s = arg;
+	struct store_txn *state;
+	uint64_t size = 0;
+
+	enum status st = store_read(s->store, STORE_STATE, &state);
+	if (st == ST_OK) {
+		st = apply_read_size(state, &size);
+		store_abort(state);
+	}
+	if (st == ST_OK)
+		st = store_snapshot_write(s->store, size);
+	if (st == ST_OK)
+		log_event(s->log, LOG_LEVEL_INFO, "snapshot.written", "size", LOG_N(size), NULL);
+	else
+		log_event(s->log, LOG_LEVEL_ERROR, "snapshot.failed", "why", status_str(st), NULL);
+	atomic_store(&s->snapshot_done, true);
+	return NULL;
+}
+
+static void
+snapshot_join(struct service *s)
+{
+	if (s->snapshot_running)
+		pthread_join(s->snapshot_thread, NULL);
+	s->snapshot_running = false;
+}
+
+static void
+snapshot_maybe(struct service *s)
+{
+	if (s->snapshot_running && atomic_load(&s->snapshot_done))
+		snapshot_join(s);
+	if (s->params.snapshot_seconds == 0 || s->snapshot_running || clock_monotonic_us() < s->snapshot_at_us || service_size(s) == s->snapshot_size)
+		return;
+	s->snapshot_at_us = clock_monotonic_us() + (int64_t)s->params.snapshot_seconds * US_PER_SECOND;
+	s->snapshot_size = service_size(s);
+	atomic_store(&s->snapshot_done, false);
+	if (pthread_create(&s->snapshot_thread, NULL, snapshot, s) == 0)
+		s->snapshot_running = true;
+}
+
+void
+service_tick(struct service *s)
+{
+	publish_head(s);
+	snapshot_maybe(s);
+	store_reader_check(s->store);
+}
+
+/* ---- the end ---- */
+
+struct goaway { struct net_message message; };
+
+static void
+say_goaway(void *ctx, struct net_conn *conn)
+{
+	struct session *session = net_conn_user(conn);
+
+	if (session != NULL && session->ready)
+		net_conn_send(conn, FRAME_GOAWAY, 0, 0, *(const struct bytes *)ctx);
+}
+
+static void
+on_goaway(struct net_message *message, struct net_loop *loop, struct net_conn *conn)
+{
+	struct buf body;
+
+	(void)conn;
+	buf_init(&body);
+	codec_goaway_encode("The server is shutting down.", &body);
+	if (buf_status(&body) == ST_OK) {
+		struct bytes bytes = buf_bytes(&body);
+		net_loop_each(loop, say_goaway, &bytes);
+	}
+	buf_release(&body);
+	free(message);
+}
+
+void
+service_drain(struct service *s)
+{
+	atomic_store(&s->draining, true);
+	for (unsigned i = 0; s->net != NULL && i < net_loop_count(s->net); i++) {
+		struct goaway *g = calloc(1, sizeof(*g));
+		if (g == NULL)
+			continue;
+		g->message.run = on_goaway;
+		net_post(net_loop_at(s->net, i), &g->message, &g->message);
+	}
+	commit_drain(s->commit);
+}
+
+void
+service_close(struct service *s)
+{
+	if (s == NULL)
+		return;
+	if (s->commit != NULL)
+		commit_drain(s->commit);
+	snapshot_join(s);
+	bool clean = !atomic_load(&s->failed);
+	if (clean)
+		publish_head(s);
+	commit_free(s->commit);
+	signer_free(s->signer);
+	free_loops(s);
+	apply_free(s->apply);
+	vault_free(s->vault);
+	store_close(s->store, clean);
+	keys_free(s->keys);
+	pthread_mutex_destroy(&s->head_lock);
+	free(s);
+}
+
+const char *
+service_origin(const struct service *s)
+{
+	return s->origin;
+}
+
+uint64_t
+service_size(const struct service *s)
+{
+	return atomic_load(&s->size);
+}
+
+int64_t
+service_now_us(const struct service *s)
+{
+	int64_t newest = atomic_load(&s->now_us);
+
+	if (s->manual_clock)
+		return newest;
+	int64_t now = s->params.clock.now_us(s->params.clock.ctx);
+	return now > newest ? now : newest;
+}

@@ -1,0 +1,438 @@
+/**
+ * Invariants: a tag is in flight from its REQUEST or BATCH until its RESPONSE, at most FRAME_IN_FLIGHT_MAX of them; reads are answered at once and
+ * are never in flight; a session ends in on_closed() and nowhere else.
+ */
+#include "service/session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUTPUT_PAUSE_BYTES ((size_t)1024 * 1024)	/* unsent output above which nothing more is read */
+#define DECIDE_ARENA_BYTES ((size_t)1024 * 1024 * 1024)	/* what a work's arena may hold once it is decoded: our own needs, not the peer's */
+
+static const char *const features[] = { "batch", "subscribe" };
+#define N_FEATURES (sizeof(features) / sizeof(*features))
+
+static void
+fail(struct session *s, enum frame_error reason, const char *message, uint64_t tag)
+{
+	log_event(s->service->log, LOG_LEVEL_WARNING, "conn.refused", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, "reason",
+	    frame_error_str(reason), NULL);
+	net_conn_fail(s->conn, reason, message, tag, 0);
+}
+
+/* ---- HELLO ---- */
+
+static void
+send_hello_ok(struct session *s, const struct hello *hello, struct arena *arena)
+{
+	const char *common[N_FEATURES];
+	struct hello_ok ok = {
+		.origin = s->service->origin,
+		.principal = s->who.principal,
+		.server_version = s->service->params.version,
+		.features = common,
+		.frame_bytes_max = FRAME_BODY_BYTES_MAX,
+		.batch_bytes_max = FRAME_BATCH_BYTES_MAX,
+		.batch_commands_max = FRAME_BATCH_COMMANDS_MAX,
+		.reply_bytes_max = FRAME_REPLY_BYTES_MAX,
+		.in_flight_max = FRAME_IN_FLIGHT_MAX,
+		.idle_ms = net_limits_default().idle_ms,
+		.manual_clock = s->service->manual_clock,
+		.size = service_size(s->service),
+	};
+	struct buf body;
+
+	for (size_t i = 0; i < N_FEATURES; i++) {
+		for (size_t k = 0; k < hello->n_features; k++) {
+			if (strcmp(features[i], hello->features[k]) == 0) {
+				common[ok.n_features++] = features[i];
+				break;
+			}
+		}
+	}
+	buf_init(&body);
+	if (codec_hello_ok_encode(&ok, arena, &body) == ST_OK && buf_status(&body) == ST_OK)
+		net_conn_send(s->conn, FRAME_HELLO_OK, 0, 0, buf_bytes(&body));
+	else
+		net_conn_fail(s->conn, FRAME_ERROR_INTERNAL, "The server has no memory for this connection.", 0, 0);
+	buf_release(&body);
+}
+
+static void
+on_hello(struct session *s, struct bytes body)
+{
+	struct hello hello;
+	struct frame_limits limits = frame_limits_server();
+
+	if (s->ready) {
+		fail(s, FRAME_ERROR_HELLO_REPEATED, "HELLO comes once, first.", 0);
+		return;
+	}
+	arena_reset(&s->loop->arena);
+	if (codec_hello_decode(body, &s->loop->arena, &hello) != ST_OK) {
+		fail(s, FRAME_ERROR_MALFORMED, "The HELLO is no fealty.v1.Hello message.", 0);
+		return;
+	}
+	if (hello.version_min > FRAME_VERSION || hello.version_max < FRAME_VERSION) {
+		fail(s, FRAME_ERROR_NO_COMMON_VERSION, "This server speaks version 1 of the protocol.", 0);
+		return;
+	}
+	if (!identity_parse(hello.principal, net_conn_door(s->conn), &s->who)) {
+		fail(s, FRAME_ERROR_PRINCIPAL_REFUSED, net_conn_door(s->conn) == NET_DOOR_UNIX
+		    ? "The principal must be pos/<store>/<terminal>, backend/<name>, auditor/<name>, operator/<name> or approver/<name>."
+		    : "On TCP without TLS the principal must be pos/<store>/<terminal> or backend/<name>.", 0);
+		return;
+	}
+	s->ready = true;
+	net_conn_set_limits(s->conn, &limits);
+	log_event(s->service->log, LOG_LEVEL_INFO, "conn.hello", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, NULL);
+	send_hello_ok(s, &hello, &s->loop->arena);
+	if (atomic_load(&s->service->draining)) {
+		struct buf goaway;
+		buf_init(&goaway);
+		codec_goaway_encode("The server is shutting down.", &goaway);
+		if (buf_status(&goaway) == ST_OK)
+			net_conn_send(s->conn, FRAME_GOAWAY, 0, 0, buf_bytes(&goaway));
+		buf_release(&goaway);
+	}
+}
+
+/* ---- requests ---- */
+
+bool
+session_tag_used(const struct session *s, uint64_t tag)
+{
+	for (unsigned i = 0; i < s->n_in_flight; i++) {
+		if (s->in_flight[i] == tag)
+			return true;
+	}
+	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX; i++) {
+		if (s->subscriptions[i].used && s->subscriptions[i].tag == tag)
+			return true;
+	}
+	return false;
+}
+
+static void
+send_response(struct session *s, uint64_t tag, struct buf *response)
+{
+	if (buf_status(response) != ST_OK || response->len > FRAME_REPLY_BYTES_MAX)
+		net_conn_fail(s->conn, FRAME_ERROR_INTERNAL, "The reply could not be made.", tag, 0);
+	else
+		net_conn_send(s->conn, FRAME_RESPONSE, 0, tag, buf_bytes(response));
+	if (net_conn_output_bytes(s->conn) > OUTPUT_PAUSE_BYTES) {
+		net_conn_pause(s->conn);
+		net_conn_want_room(s->conn, OUTPUT_PAUSE_BYTES);
+	}
+}
+
+void
+session_reply(struct session *s, uint64_t tag, struct buf *response)
+{
+	for (unsigned i = 0; i < s->n_in_flight; i++) {
+		if (s->in_flight[i] == tag) {
+			s->in_flight[i] = s->in_flight[--s->n_in_flight];
+			break;
+		}
+	}
+	send_response(s, tag, response);
+}
+
+static void
+reply_refusal(struct session *s, uint64_t tag, const struct refusal *refusal, bool is_batch)
+{
+	struct buf *out = &s->loop->out;
+	struct buf one;
+
+	buf_clear(out);
+	buf_init(&one);
+	refusal_encode(refusal, &s->loop->arena, &one);
+	if (one.failed)
+		out->failed = true;
+	else if (is_batch)
+		codec_batch_reply_encode(buf_bytes(&one), NULL, 0, out);
+	else
+		buf_put(out, one.data, one.len);
+	buf_release(&one);
+	send_response(s, tag, out);
+}
+
+static void
+answer_read(struct session *s, uint64_t tag, const struct request *request)
+{
+	struct buf *out = &s->loop->out;
+
+	buf_clear(out);
+	enum status st = query_run(s->loop, &s->who, request, out);
+	if (st == ST_OK) {
+		send_response(s, tag, out);
+		return;
+	}
+	log_event(s->service->log, LOG_LEVEL_ERROR, "query.failed", "op", request_op_str(request->op), "why", status_str(st), NULL);
+	struct refusal refusal;
+	refusal_set(&refusal, LEDGER_UNAVAILABLE, "disk", "The answer could not be read: %s. Try again; an operator finds more in the log.", status_str(st));
+	reply_refusal(s, tag, &refusal, false);
+}
+
+/* A till's commands carry its store and terminal even when they do not say so.  ${who} lives as long as the request. */
+static void
+fill_own(const struct identity *who, struct request *request)
+{
+	if (who->role != ROLE_POS)
+		return;
+	if (request->cmd.store == NULL)
+		request->cmd.store = who->store;
+	if (request->cmd.terminal == NULL)
+		request->cmd.terminal = who->terminal;
+}
+
+static void
+submit_or_say_why(struct session *s, struct work *work, struct refusal *ret_refusal)
+{
+	struct identity *who = arena_alloc(&work->arena, sizeof(*who));
+
+	ret_refusal->result = LEDGER_OK;
+	work->responses = arena_alloc(&work->arena, work->batch.n * sizeof(*work->responses));
+	if (who == NULL || work->responses == NULL) {
+		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "queue", "The server has no memory for the command; nothing was written.");
+		return;
+	}
+	*who = s->who;
+	work->who = who;
+	for (size_t i = 0; i < work->batch.n; i++)
+		fill_own(who, &work->batch.commands[i]);
+	if (atomic_load(&s->service->draining))
+		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "shutdown", "The server is shutting down; nothing was written. Connect again and send the same request id.");
+	else if (!commit_submit(s->service->commit, work))
+		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "queue", "Too many commands are waiting; nothing was written. Send the same request id again a little later.");
+}
+
+static void
+submit(struct session *s, struct work *work)
+{
+	struct refusal refusal;
+	uint64_t tag = work->tag;
+	bool is_batch = work->is_batch;
+
+	work->arena.budget_bytes = DECIDE_ARENA_BYTES;
+	submit_or_say_why(s, work, &refusal);
+	if (refusal.result == LEDGER_OK) {
+		s->in_flight[s->n_in_flight++] = tag;	/* its reply comes by a message to this thread, so not before this */
+		return;
+	}
+	work_free(work);
+	reply_refusal(s, tag, &refusal, is_batch);
+}
+
+static struct work *
+single_work(struct session *s, uint64_t tag, struct bytes body, enum status *ret_status)
+{
+	struct work *w = work_new(s->service, s->conn, tag, WORK_ARENA_BYTES);
+
+	if (w == NULL) {
+		*ret_status = ST_NOMEM;
+		return NULL;
+	}
+	w->batch.n = 1;
+	char *copy = arena_memdup(&w->arena, body.data, body.len);	/* what is decoded may borrow from it */
+	w->batch.commands = arena_alloc(&w->arena, sizeof(*w->batch.commands));
+	w->batch.refusals = arena_alloc(&w->arena, sizeof(*w->batch.refusals));
+	*ret_status = copy == NULL || w->batch.commands == NULL || w->batch.refusals == NULL ? ST_NOMEM
+	    : codec_request_decode(bytes_of(copy, body.len), &w->arena, w->batch.commands, w->batch.refusals);
+	return w;
+}
+
+static void
+answer_request(struct session *s, uint64_t tag, struct work *w)
+{
+	struct request *request = &w->batch.commands[0];
+	struct refusal *refusal = &w->batch.refusals[0];
+
+	if (refusal->result == LEDGER_OK)
+		identity_permit(&s->who, request, refusal);
+	if (refusal->result != LEDGER_OK) {
+		reply_refusal(s, tag, refusal, false);
+	} else if (request->op == REQUEST_SUBSCRIBE) {
+		subscription_open(s, tag, request);
+	} else if (!request_op_writes(request->op)) {
+		fill_own(&s->who, request);
+		answer_read(s, tag, request);
+	} else {
+		submit(s, w);
+		return;
+	}
+	work_free(w);
+}
+
+static bool
+tag_is_free(struct session *s, uint64_t tag)
+{
+	if (session_tag_used(s, tag)) {
+		fail(s, FRAME_ERROR_TAG_IN_USE, "The tag is in flight already; a tag is used again only after its response.", tag);
+		return false;
+	}
+	if (s->n_in_flight == FRAME_IN_FLIGHT_MAX) {
+		fail(s, FRAME_ERROR_TOO_MANY_IN_FLIGHT, "More requests are in flight than HELLO_OK allows.", tag);
+		return false;
+	}
+	return true;
+}
+
+static void
+on_request(struct session *s, uint64_t tag, struct bytes body)
+{
+	enum status st;
+
+	if (!tag_is_free(s, tag))
+		return;
+	arena_reset(&s->loop->arena);
+	struct work *w = single_work(s, tag, body, &st);
+	if (st == ST_OK) {
+		answer_request(s, tag, w);
+		return;
+	}
+	work_free(w);
+	fail(s, FRAME_ERROR_MALFORMED, st == ST_NOMEM ? "The request unpacks into more memory than a request may take."
+	    : "The body is no fealty.v1.Request message.", tag);
+}
+
+static void
+on_batch(struct session *s, uint64_t tag, struct bytes body)
+{
+	if (!tag_is_free(s, tag))
+		return;
+	arena_reset(&s->loop->arena);
+	struct work *w = work_new(s->service, s->conn, tag, BATCH_ARENA_BYTES);
+	char *copy = w == NULL ? NULL : arena_memdup(&w->arena, body.data, body.len);
+	enum status st = copy == NULL ? ST_NOMEM : codec_batch_decode(bytes_of(copy, body.len), &w->arena, &w->batch);
+	if (st != ST_OK) {
+		work_free(w);
+		fail(s, FRAME_ERROR_MALFORMED, st == ST_NOMEM ? "The batch unpacks into more memory than a batch may take."
+		    : "The body is no fealty.v1.Batch message.", tag);
+		return;
+	}
+	w->is_batch = true;
+	if (w->batch.refusal.result == LEDGER_OK && w->batch.n == 0)
+		refusal_set(&w->batch.refusal, LEDGER_INVALID_ARGUMENT, "commands", "A batch has at least one command.");
+	if (w->batch.refusal.result != LEDGER_OK) {
+		reply_refusal(s, tag, &w->batch.refusal, true);
+		work_free(w);
+		return;
+	}
+	for (size_t i = 0; i < w->batch.n; i++) {
+		if (w->batch.refusals[i].result == LEDGER_OK)
+			identity_permit(&s->who, &w->batch.commands[i], &w->batch.refusals[i]);
+	}
+	submit(s, w);
+}
+
+static void
+on_ping(struct session *s, uint64_t tag, struct bytes body)
+{
+	struct buf *out = &s->loop->out;
+	uint64_t nonce;
+
+	arena_reset(&s->loop->arena);
+	if (codec_ping_decode(body, &s->loop->arena, &nonce) != ST_OK) {
+		fail(s, FRAME_ERROR_MALFORMED, "The body is no fealty.v1.Ping message.", tag);
+		return;
+	}
+	buf_clear(out);
+	codec_pong_encode(nonce, out);
+	if (buf_status(out) == ST_OK)
+		net_conn_send(s->conn, FRAME_PONG, 0, tag, buf_bytes(out));
+}
+
+static void
+on_credit(struct session *s, uint64_t tag, struct bytes body)
+{
+	uint32_t credits;
+
+	arena_reset(&s->loop->arena);
+	if (codec_credit_decode(body, &s->loop->arena, &credits) != ST_OK)
+		fail(s, FRAME_ERROR_MALFORMED, "The body is no fealty.v1.Credit message.", tag);
+	else
+		subscription_credit(s, tag, credits);
+}
+
+/* ---- what net/ calls ---- */
+
+static void
+on_open(void *ctx, struct net_conn *conn)
+{
+	struct service *service = ctx;
+	struct session *s = calloc(1, sizeof(*s));
+
+	net_conn_set_user(conn, s);
+	if (s == NULL) {
+		net_conn_fail(conn, FRAME_ERROR_INTERNAL, "The server has no memory for this connection.", 0, 0);
+		return;
+	}
+	s->service = service;
+	s->conn = conn;
+	s->loop = &service->loops[net_loop_index(net_conn_loop(conn))];
+}
+
+static void
+on_frame(void *ctx, struct net_conn *conn, const struct frame_header *header, struct bytes body)
+{
+	struct session *s = net_conn_user(conn);
+
+	(void)ctx;
+	if (s == NULL)
+		return;
+	switch (header->type) {
+	case FRAME_HELLO: on_hello(s, body); break;
+	case FRAME_REQUEST: on_request(s, header->tag, body); break;
+	case FRAME_BATCH: on_batch(s, header->tag, body); break;
+	case FRAME_PING: on_ping(s, header->tag, body); break;
+	case FRAME_PONG: break;
+	case FRAME_CREDIT: on_credit(s, header->tag, body); break;
+	case FRAME_CANCEL:
+		if (!subscription_cancel(s, header->tag))
+			break;		/* a command cannot be taken back: it is answered as if nothing had been said */
+		break;
+	default: fail(s, FRAME_ERROR_UNKNOWN_TYPE, "A client does not send frames of this type.", header->tag); break;
+	}
+}
+
+static void
+on_room(void *ctx, struct net_conn *conn)
+{
+	struct session *s = net_conn_user(conn);
+
+	(void)ctx;
+	if (s == NULL)
+		return;
+	net_conn_resume(conn);
+	subscriptions_pump(s);
+}
+
+static void
+on_closed(void *ctx, struct net_conn *conn, const char *reason)
+{
+	struct service *service = ctx;
+	struct session *s = net_conn_user(conn);
+
+	if (s == NULL)
+		return;
+	log_event(service->log, LOG_LEVEL_INFO, "conn.closed", "conn", LOG_N(net_conn_id(conn)), "principal", s->who.principal, "reason", reason,
+	    "in_flight", LOG_N(s->n_in_flight), NULL);
+	subscriptions_end(s);
+	net_conn_set_user(conn, NULL);
+	free(s);
+}
+
+struct net_handler
+service_handler(struct service *service)
+{
+	return (struct net_handler){
+		.ctx = service,
+		.on_open = on_open,
+		.on_frame = on_frame,
+		.on_room = on_room,
+		.on_closed = on_closed,
+	};
+}

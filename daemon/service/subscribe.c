@@ -1,0 +1,187 @@
+/**
+ * Subscriptions: the log, from a seq on, as fast as the client gives credits and its connection takes the bytes.
+ *
+ * A pump reads in chunks from a short ledger transaction and stops at the first of: no credit, the head, or OUTPUT_MARK bytes unsent (then on_room() goes
+ * on).  A connection that does not read for long is closed by its output limit, and resumes after the last seq it saw.
+ */
+#include "service/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define OUTPUT_MARK ((size_t)512 * 1024)
+#define PUSH_TRANSACTIONS 256
+#define PUSH_BYTES ((size_t)256 * 1024)
+
+static struct subscription *
+find(struct session *s, uint64_t tag)
+{
+	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX; i++) {
+		if (s->subscriptions[i].used && s->subscriptions[i].tag == tag)
+			return &s->subscriptions[i];
+	}
+	return NULL;
+}
+
+static void
+end(struct session *s, struct subscription *sub)
+{
+	sub->used = false;
+	s->n_subscriptions--;
+	atomic_fetch_sub(&s->loop->subscriptions, 1);
+}
+
+static void
+respond(struct session *s, uint64_t tag, const struct refusal *refusal)
+{
+	struct buf *out = &s->loop->out;
+
+	buf_clear(out);
+	refusal_encode(refusal, &s->loop->arena, out);
+	if (buf_status(out) == ST_OK)
+		net_conn_send(s->conn, FRAME_RESPONSE, 0, tag, buf_bytes(out));
+}
+
+void
+subscription_open(struct session *s, uint64_t tag, const struct request *request)
+{
+	struct refusal refusal = { .result = LEDGER_OK };
+	struct subscription *sub = NULL;
+
+	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX && sub == NULL; i++) {
+		if (!s->subscriptions[i].used)
+			sub = &s->subscriptions[i];
+	}
+	if (sub == NULL) {
+		refusal_set(&refusal, LEDGER_CAP_REACHED, NULL, "A connection has at most %d subscriptions; cancel one first.", SUBSCRIPTIONS_MAX);
+		respond(s, tag, &refusal);
+		return;
+	}
+	*sub = (struct subscription){
+		.used = true,
+		.tag = tag,
+		.next_seq = request->has_after ? request->after_seq + 1 : 0,
+		.credits = request->credits,
+	};
+	if (request->has_after && request->after_seq == UINT64_MAX)
+		sub->next_seq = UINT64_MAX;
+	s->n_subscriptions++;
+	atomic_fetch_add(&s->loop->subscriptions, 1);
+	subscriptions_pump(s);
+}
+
+void
+subscription_credit(struct session *s, uint64_t tag, uint32_t credits)
+{
+	struct subscription *sub = find(s, tag);
+
+	if (sub == NULL)
+		return;			/* it has just ended: the credit crossed its end */
+	sub->credits += credits;
+	subscriptions_pump(s);
+}
+
+bool
+subscription_cancel(struct session *s, uint64_t tag)
+{
+	struct subscription *sub = find(s, tag);
+
+	if (sub == NULL)
+		return false;
+	end(s, sub);
+	struct buf *out = &s->loop->out;
+	buf_clear(out);
+	codec_cancelled_encode(out);
+	if (buf_status(out) == ST_OK)
+		net_conn_send(s->conn, FRAME_RESPONSE, 0, tag, buf_bytes(out));
+	return true;
+}
+
+/* One PUSH; how many transactions went.  The ledger transaction is fresh. */
+static enum status
+push_some(struct session *s, struct subscription *sub, uint64_t head, size_t *ret_n)
+{
+	struct bytes leaves[PUSH_TRANSACTIONS];
+	struct push push = { .transactions = leaves, .first_seq = sub->next_seq, .head = head };
+	size_t bytes = 0;
+
+	while (push.n < PUSH_TRANSACTIONS && push.n < sub->credits && sub->next_seq + push.n < head && bytes < PUSH_BYTES) {
+		enum status st = read_leaf(s->loop->ledger, sub->next_seq + push.n, &leaves[push.n]);
+		if (st != ST_OK)
+			return st;
+		bytes += leaves[push.n++].len;
+	}
+	*ret_n = push.n;
+	if (push.n == 0)
+		return ST_OK;
+	push.last_seq = sub->next_seq + push.n - 1;
+	struct buf *out = &s->loop->out;
+	buf_clear(out);
+	codec_push_encode(&push, out);
+	enum status st = buf_status(out);
+	if (st == ST_OK)
+		net_conn_send(s->conn, FRAME_PUSH, 0, sub->tag, buf_bytes(out));
+	sub->next_seq += push.n;
+	sub->credits -= push.n;
+	return st;
+}
+
+static enum status
+pump(struct session *s, struct subscription *sub, uint64_t head)
+{
+	size_t n = 1;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && n > 0 && sub->credits > 0 && sub->next_seq < head) {
+		if (net_conn_output_bytes(s->conn) > OUTPUT_MARK) {
+			net_conn_want_room(s->conn, OUTPUT_MARK);
+			return ST_OK;
+		}
+		st = push_some(s, sub, head, &n);
+	}
+	return st;
+}
+
+void
+subscriptions_pump(struct session *s)
+{
+	uint64_t head = service_size(s->service);
+
+	if (s->n_subscriptions == 0)
+		return;
+	enum status st = loop_renew(s->loop);
+	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX && st == ST_OK; i++) {
+		if (s->subscriptions[i].used)
+			st = pump(s, &s->subscriptions[i], head);
+	}
+	loop_rest(s->loop);
+	if (st != ST_OK) {
+		log_event(s->service->log, LOG_LEVEL_ERROR, "subscribe.failed", "why", status_str(st), NULL);
+		net_conn_fail(s->conn, FRAME_ERROR_INTERNAL, "The ledger could not be read; an operator finds more in the log.", 0, 0);
+	}
+}
+
+void
+subscriptions_end(struct session *s)
+{
+	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX; i++) {
+		if (s->subscriptions[i].used)
+			end(s, &s->subscriptions[i]);
+	}
+}
+
+static void
+pump_conn(void *ctx, struct net_conn *conn)
+{
+	struct session *s = net_conn_user(conn);
+
+	(void)ctx;
+	if (s != NULL)
+		subscriptions_pump(s);
+}
+
+void
+subscriptions_pump_all(struct loop_context *loop, struct net_loop *net_loop)
+{
+	net_loop_each(net_loop, pump_conn, loop);
+}

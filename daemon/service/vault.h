@@ -1,0 +1,72 @@
+/**
+ * vault.h: who is who: aliases and profiles.  The only place that sees personal data after the codec.
+ *
+ *   TABLE_ALIAS   BLAKE2b-256(alias key, program be32 ‖ alias) -> seq be64, nonce, sealed (program be32, member be64)
+ *                 sealed by XChaCha20-Poly1305-IETF under the vault key, with the row's key as associated data
+ *   TABLE_PERSON  program be32, member be64, seq be64 -> nonce, wrapped member key; nonce, sealed profile
+ *                 the member key is wrapped under the vault key, the profile sealed under the member key, both bound to (program, member)
+ *
+ * Changes belong to a batch: they are seen at once by the thread that makes them, written by vault_write_additions() before the ledger's commit, and
+ * finished by vault_write_removals() after it.  The row `batch` of TABLE_VAULT_META names what the newest batch added and will remove, so that
+ * vault_recover() can drop additions that the ledger never got, and repeat removals that it did get.
+ */
+#ifndef FEALTY_SERVICE_VAULT_H
+#define FEALTY_SERVICE_VAULT_H
+
+#include "ledger/ledger.h"
+#include "signer/signer.h"
+#include "store/store.h"
+
+#define ALIAS_HASH_BYTES 32
+#define MEMBER_KEY_SECRET_BYTES 32
+#define PROFILE_ALIASES_MAX 64
+#define PROFILE_SEGMENTS_MAX 64
+
+struct vault;
+
+/* What is kept of a person.  Strings live in the arena that it was read into. */
+struct profile {
+	uint8_t key[MEMBER_KEY_SECRET_BYTES];	/* the member's: seals the profile, and keys fingerprints of enrol and profile */
+	size_t n_dates;
+	struct birthday_date dates[LEDGER_BIRTHDAYS_MAX];	/* oldest first */
+	size_t n_aliases, n_segments;
+	const char *aliases[PROFILE_ALIASES_MAX];
+	const char *segments[PROFILE_SEGMENTS_MAX];
+};
+
+/* ${store} and ${keys} are borrowed.  One thread changes and reads through it; vault_lookup() and vault_read() serve all. */
+enum status vault_new(struct store *store, const struct keys *keys, struct vault **ret_vault) MUST_CHECK;
+void vault_free(struct vault *vault);
+
+/* At start, with the ledger at ${size}: see above. */
+enum status vault_recover(struct vault *vault, uint64_t size) MUST_CHECK;
+
+/* ---- reading from any thread, what is committed: ${txn} is a read transaction of the vault ---- */
+
+/* The member of an alias; ST_NOTFOUND. ST_CORRUPT: a row that does not open (another vault key?). */
+enum status vault_lookup(const struct vault *vault, struct store_txn *txn, uint32_t program, const char *alias, uint64_t *ret_member) MUST_CHECK;
+enum status vault_read(const struct vault *vault, struct store_txn *txn, uint32_t program, uint64_t member, struct arena *arena, struct profile *ret) MUST_CHECK;
+
+/* ---- the writer, through its batch ---- */
+
+enum status vault_find(struct vault *vault, uint32_t program, const char *alias, uint64_t *ret_member) MUST_CHECK;
+enum status vault_profile(struct vault *vault, uint32_t program, uint64_t member, struct arena *arena, struct profile *ret) MUST_CHECK;
+/* A fresh member key and nothing else. */
+void vault_profile_init(struct profile *profile);
+/* Records for the batch; the profile is copied.  ${seq} is the transaction that says so. */
+enum status vault_put_profile(struct vault *vault, uint32_t program, uint64_t member, uint64_t seq, const struct profile *profile) MUST_CHECK;
+enum status vault_link(struct vault *vault, uint32_t program, const char *alias, uint64_t member, uint64_t seq) MUST_CHECK;
+enum status vault_unlink(struct vault *vault, uint32_t program, const char *alias, uint64_t seq) MUST_CHECK;
+
+bool vault_changed(const struct vault *vault);		/* the batch has something to write */
+enum status vault_write_additions(struct vault *vault) MUST_CHECK;
+enum status vault_write_removals(struct vault *vault) MUST_CHECK;	/* and ends the batch */
+void vault_discard(struct vault *vault);
+/* After a batch whose ledger commit failed: undoes the additions that were written. */
+enum status vault_undo(struct vault *vault) MUST_CHECK;
+
+/* Every birthday of every profile in the vault, for the calendar.  Any thread; blocks on disk. false from ${visit} stops. */
+enum status vault_each_birthday(const struct vault *vault, bool (*visit)(void *ctx, uint32_t program, uint64_t member, const struct birthday_date *date),
+    void *ctx) MUST_CHECK;
+
+#endif

@@ -1,0 +1,328 @@
+/**
+ * Secrets, and the text of the files they come from, are only ever in one block of sodium_malloc(), which is locked (and the lock is
+ * checked, which sodium_malloc() does not do), left out of core dumps, read-only once filled, and wiped by sodium_free().
+ * A key file is created or it is left alone: O_EXCL, and whatever a failing keys_create() made it takes back.
+ */
+#include "signer/signer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "signer/internal.h"
+
+#define SEED_BYTES 32
+#define FILE_BYTES (2 * SEED_BYTES + 1)		/* hex digits and a newline */
+#define SIGNING_KEYS 2				/* the first two of enum key_name */
+
+static_assert(KEY_TRANSACTION < SIGNING_KEYS && KEY_CHECKPOINT < SIGNING_KEYS && KEY_ALIAS >= SIGNING_KEYS, "signing keys come first");
+static_assert(SEED_BYTES == crypto_sign_SEEDBYTES && SEED_BYTES == HASH_KEY_BYTES, "one form for all keys");
+static_assert(PUBLIC_KEY_BYTES == crypto_sign_PUBLICKEYBYTES && SIGNATURE_BYTES == crypto_sign_BYTES, "Ed25519");
+
+struct keys {
+	uint8_t seed[KEY_COUNT][SEED_BYTES];
+	uint8_t secret[SIGNING_KEYS][crypto_sign_SECRETKEYBYTES];
+	uint8_t public[SIGNING_KEYS][PUBLIC_KEY_BYTES];
+	char text[FILE_BYTES + 1];		/* a file, one more byte to see that it ends */
+};
+
+static const char *const file_names[KEY_COUNT] = {
+	[KEY_TRANSACTION] = "transaction.key",
+	[KEY_CHECKPOINT] = "checkpoint.key",
+	[KEY_ALIAS] = "alias.key",
+	[KEY_VAULT] = "vault.key",
+	[KEY_FINGERPRINT] = "fingerprint.key",
+};
+
+/* ---- memory ---- */
+
+static bool
+lock_and_hide(void *p, size_t len)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = (uintptr_t)p / page * page;
+	uintptr_t end = ((uintptr_t)p + len + page - 1) / page * page;
+
+	return sodium_mlock(p, len) == 0 && madvise((void *)begin, end - begin, MADV_DONTDUMP) == 0;
+}
+
+static struct keys *
+keys_alloc(void)
+{
+	struct keys *keys = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*keys));
+
+	if (keys != NULL && !lock_and_hide(keys, sizeof(*keys))) {
+		sodium_free(keys);
+		return NULL;
+	}
+	if (keys != NULL)
+		sodium_memzero(keys, sizeof(*keys));
+	return keys;
+}
+
+void
+keys_free(struct keys *keys)
+{
+	sodium_free(keys);
+}
+
+/* ---- creating ---- */
+
+static void
+close_quietly(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+}
+
+static enum status
+write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return ST_IO;
+		data += n;
+		len -= (size_t)n;
+	}
+	return ST_OK;
+}
+
+/* Writes what is in ${keys}' text; the file must not be there. */
+static enum status
+create_file(int dir_fd, const char *name, const struct keys *keys)
+{
+	int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+
+	if (fd < 0)
+		return errno == EEXIST ? ST_BUSY : ST_IO;
+	enum status st = fchmod(fd, 0400) == 0 ? write_all(fd, keys->text, FILE_BYTES) : ST_IO;
+	if (st == ST_OK && fsync(fd) != 0)
+		st = ST_IO;
+	close_quietly(fd);
+	if (st != ST_OK) {
+		int saved = errno;
+		unlinkat(dir_fd, name, 0);
+		errno = saved;
+	}
+	return st;
+}
+
+/* What a power loss must not take: the files' names, and the directory's own. */
+static enum status
+sync_names(int dir_fd)
+{
+	int parent_fd = openat(dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (parent_fd < 0)
+		return ST_IO;
+	enum status st = fsync(dir_fd) == 0 && fsync(parent_fd) == 0 ? ST_OK : ST_IO;
+	close_quietly(parent_fd);
+	return st;
+}
+
+static enum status
+create_files(int dir_fd, struct keys *scratch)
+{
+	enum status st = ST_OK;
+	int made = 0;
+
+	while (made < KEY_COUNT && st == ST_OK) {
+		randombytes_buf(scratch->seed[0], SEED_BYTES);
+		sodium_bin2hex(scratch->text, sizeof(scratch->text), scratch->seed[0], SEED_BYTES);
+		scratch->text[FILE_BYTES - 1] = '\n';
+		st = create_file(dir_fd, file_names[made], scratch);
+		if (st == ST_OK)
+			made++;
+	}
+	if (st == ST_OK)
+		st = sync_names(dir_fd);
+	if (st != ST_OK) {
+		int saved = errno;
+		while (made > 0)
+			unlinkat(dir_fd, file_names[--made], 0);
+		errno = saved;
+	}
+	return st;
+}
+
+/* ST_INVALID: others than its owner may enter or change it. */
+static enum status
+open_dir(const char *dir, int *ret_fd)
+{
+	struct stat s;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? ST_NOTFOUND : ST_IO;
+	enum status st = fstat(fd, &s) != 0 ? ST_IO : (s.st_mode & 077) != 0 ? ST_INVALID : ST_OK;
+	if (st == ST_OK)
+		*ret_fd = fd;
+	else
+		close_quietly(fd);
+	return st;
+}
+
+enum status
+keys_create(const char *dir)
+{
+	int dir_fd;
+	enum status st;
+	struct stat s;
+	struct keys *scratch = keys_alloc();
+
+	if (scratch == NULL)
+		return ST_NOMEM;
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		st = ST_IO;
+	else
+		st = open_dir(dir, &dir_fd);
+	if (st != ST_OK) {
+		keys_free(scratch);
+		return st == ST_NOTFOUND ? ST_IO : st;
+	}
+	for (int i = 0; i < KEY_COUNT && st == ST_OK; i++)		/* before anything is made */
+		if (fstatat(dir_fd, file_names[i], &s, AT_SYMLINK_NOFOLLOW) == 0)
+			st = ST_BUSY;
+	if (st == ST_OK)
+		st = create_files(dir_fd, scratch);
+	close_quietly(dir_fd);
+	keys_free(scratch);
+	return st;
+}
+
+/* ---- loading ---- */
+
+static enum status
+open_file(int dir_fd, const char *name, int *ret_fd)
+{
+	struct stat s;
+	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);	/* a FIFO must not hold us up */
+
+	if (fd < 0)
+		return errno == ENOENT ? ST_NOTFOUND : errno == ELOOP ? ST_INVALID : ST_IO;
+	enum status st = ST_OK;
+	if (fstat(fd, &s) != 0)
+		st = ST_IO;
+	else if (!S_ISREG(s.st_mode) || (s.st_mode & 077) != 0 || (s.st_uid != geteuid() && s.st_uid != 0))
+		st = ST_INVALID;
+	if (st == ST_OK)
+		*ret_fd = fd;
+	else
+		close_quietly(fd);
+	return st;
+}
+
+/* The file's text, which may be longer than it should by the one byte that tells. */
+static enum status
+read_text(int fd, struct keys *keys, size_t *ret_len)
+{
+	size_t len = 0;
+
+	while (len < sizeof(keys->text)) {
+		ssize_t n = read(fd, keys->text + len, sizeof(keys->text) - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ST_IO;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	*ret_len = len;
+	return ST_OK;
+}
+
+static enum status
+load_file(int dir_fd, enum key_name name, struct keys *keys)
+{
+	size_t len, seed_len;
+	const char *end;
+	int fd;
+	enum status st = open_file(dir_fd, file_names[name], &fd);
+
+	if (st != ST_OK)
+		return st;
+	st = read_text(fd, keys, &len);
+	close_quietly(fd);
+	if (st == ST_OK && (len != FILE_BYTES || keys->text[FILE_BYTES - 1] != '\n' ||
+	    sodium_hex2bin(keys->seed[name], SEED_BYTES, keys->text, FILE_BYTES - 1, NULL, &seed_len, &end) != 0 ||
+	    seed_len != SEED_BYTES || end != keys->text + FILE_BYTES - 1))
+		st = ST_INVALID;
+	sodium_memzero(keys->text, sizeof(keys->text));
+	return st;
+}
+
+enum status
+keys_load(const char *dir, struct keys **ret_keys, const char **ret_bad)
+{
+	int dir_fd;
+	struct keys *keys = keys_alloc();
+
+	*ret_bad = NULL;
+	if (keys == NULL)
+		return ST_NOMEM;
+	enum status st = open_dir(dir, &dir_fd);
+	if (st != ST_OK) {
+		keys_free(keys);
+		return st;
+	}
+	for (int name = 0; name < KEY_COUNT && st == ST_OK; name++) {
+		st = load_file(dir_fd, (enum key_name)name, keys);
+		if (st != ST_OK)
+			*ret_bad = file_names[name];
+	}
+	close_quietly(dir_fd);
+	for (int name = 0; name < SIGNING_KEYS && st == ST_OK; name++) {
+		crypto_sign_seed_keypair(keys->public[name], keys->secret[name], keys->seed[name]);
+		sodium_memzero(keys->seed[name], SEED_BYTES);
+	}
+	if (st == ST_OK && sodium_mprotect_readonly(keys) != 0)
+		st = ST_NOMEM;
+	if (st != ST_OK) {
+		keys_free(keys);
+		return st;
+	}
+	*ret_keys = keys;
+	return ST_OK;
+}
+
+/* ---- using ---- */
+
+const uint8_t *
+keys_secret(const struct keys *keys, enum key_name name)
+{
+	assert(name >= SIGNING_KEYS && name < KEY_COUNT);
+	return keys->seed[name];
+}
+
+const uint8_t *
+keys_public(const struct keys *keys, enum key_name name)
+{
+	assert(name < SIGNING_KEYS);
+	return keys->public[name];
+}
+
+enum status
+keys_sign(const struct keys *keys, enum key_name name, struct buf *pae, const char *type, struct bytes body,
+    uint8_t ret_signature[static SIGNATURE_BYTES])
+{
+	assert(name < SIGNING_KEYS);
+	buf_clear(pae);
+	pae_put(pae, type, body);
+	if (buf_status(pae) != ST_OK)
+		return ST_NOMEM;
+	struct bytes message = buf_bytes(pae);
+	int failed = crypto_sign_detached(ret_signature, NULL, message.data, message.len, keys->secret[name]);
+	assert(failed == 0);		/* it has no way to fail */
+	return ST_OK;
+}

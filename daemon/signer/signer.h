@@ -1,0 +1,85 @@
+/**
+ * signer.h: signing keys and the pool that signs.  The only user of crypto_sign.
+ *
+ * A key directory (mode 0700) holds files of mode 0400, each 32 random bytes as 64 hex digits and a newline:
+ *   transaction.key  seed of the Ed25519 key that signs transactions
+ *   checkpoint.key   seed of the Ed25519 key that signs checkpoints
+ *   alias.key        keys the hash of aliases
+ *   vault.key        wraps the members' keys
+ *   fingerprint.key  keys the fingerprints of commands
+ * Secrets live in locked memory (sodium_mlock is checked), are excluded from core dumps, and are wiped.
+ */
+#ifndef FEALTY_SIGNER_SIGNER_H
+#define FEALTY_SIGNER_SIGNER_H
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/status.h"
+
+#define SIGNATURE_BYTES 64
+#define PUBLIC_KEY_BYTES 32
+#define KEY_ID_BYTES 8
+#define SIGNER_TRANSACTION_TYPE "application/vnd.fealty.transaction.v1+protobuf"
+
+enum key_name { KEY_TRANSACTION, KEY_CHECKPOINT, KEY_ALIAS, KEY_VAULT, KEY_FINGERPRINT, KEY_COUNT };
+
+struct keys;
+
+/**
+ * keys_create(dir): makes the directory, unless it is there, and all files, fsynced.  Blocks.  On failure it leaves no file behind that
+ * it made.  ST_BUSY: a file is already there (none is ever overwritten); ST_INVALID: the directory is open to others than its owner;
+ * ST_IO; ST_NOMEM: as below.
+ *
+ * keys_load(dir, ret_keys, ret_bad): blocks; the caller ends the keys with keys_free(), which takes NULL.  ST_NOTFOUND; ST_INVALID: the
+ * directory or a file is open to others than its owner, or a file is of another owner (root's will do), a symbolic link, or not of the
+ * form; ST_IO; ST_NOMEM: memory could not be locked (raise RLIMIT_MEMLOCK).  On failure *${ret_bad} is the static name of the file, or
+ * NULL when it is the directory or memory.
+ */
+enum status keys_create(const char *dir) MUST_CHECK;
+enum status keys_load(const char *dir, struct keys **ret_keys, const char **ret_bad) MUST_CHECK;
+void keys_free(struct keys *keys);
+
+/* Borrowed until keys_free(). */
+const uint8_t *keys_secret(const struct keys *keys, enum key_name name);	/* 32 bytes; not for the two signing keys (asserted) */
+const uint8_t *keys_public(const struct keys *keys, enum key_name name);	/* 32 bytes; the two signing keys only */
+
+/* First 8 bytes of SHA-256 of the public key. */
+void key_id_of(const uint8_t public_key[static PUBLIC_KEY_BYTES], uint8_t ret_id[static KEY_ID_BYTES]);
+
+/* DSSE's pre-authentication encoding, appended to ${out}: "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body. */
+void pae_put(struct buf *out, const char *type, struct bytes body);
+
+/* One signature, on the calling thread. Ed25519 (RFC 8032, pure) over PAE(type, body). ST_NOMEM. */
+enum status sign_once(const struct keys *keys, enum key_name name, const char *type, struct bytes body,
+    uint8_t ret_signature[static SIGNATURE_BYTES]) MUST_CHECK;
+
+/* Whether the signature holds; any thread. ST_INVALID: it does not; ST_NOMEM. */
+enum status sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body,
+    struct bytes signature) MUST_CHECK;
+
+/* ---- the pool ---- */
+
+struct signer;
+
+struct sign_job {
+	struct sign_job *next;			/* the pool's */
+	struct bytes body;			/* transaction bytes, borrowed until signer_wait() returns */
+	uint8_t signature[SIGNATURE_BYTES];	/* written by the pool */
+};
+
+/**
+ * ${threads} workers that sign transactions with KEY_TRANSACTION; with 0 the waiting thread signs all.  ${keys} is borrowed and outlives
+ * the pool. ST_NOMEM, also when no thread can be had.  The workers block all signals.  signer_free() takes NULL; it drops jobs that
+ * nobody waited for.
+ */
+enum status signer_new(const struct keys *keys, unsigned threads, struct signer **ret_signer) MUST_CHECK;
+void signer_free(struct signer *signer);
+
+/**
+ * One thread submits and waits: jobs start at once; the wait helps signing, and returns when all submitted jobs are signed.
+ * ST_NOMEM: at least one of them could not be signed; none of them may be used.
+ */
+void signer_submit(struct signer *signer, struct sign_job *job);
+enum status signer_wait(struct signer *signer) MUST_CHECK;
+
+#endif

@@ -1,0 +1,477 @@
+/*
+ * LMDB maps its file and follows what it finds there: one bad page number or length and the process is gone.  Here the same pages are read
+ * with pread() and every number is checked before it is used, so that damage is an answer.  The layout is that of LMDB's data format 1
+ * (mdb.c: MDB_meta, MDB_page, MDB_node, MDB_db) on a 64-bit machine in its own byte order.
+ *
+ * Keys must ascend over the whole walk, so no page can be visited twice and a walk always ends.
+ */
+#include "store/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define META_MAGIC UINT32_C(0xBEEFC0DE)
+#define META_VERSION 1
+#define PAGE_HEADER 16
+#define NODE_HEADER 8
+#define DEPTH_MAX 32
+#define KEY_MAX STORE_KEY_MAX
+#define PSIZE_MIN 512
+#define PSIZE_MAX 65536
+/* Pages that a transaction took at the end of the file and gave back are never written; it can have no more than this. */
+#define UNWRITTEN_PAGES_MAX 131072
+
+enum { P_BRANCH = 0x01, P_LEAF = 0x02, P_OVERFLOW = 0x04, P_META = 0x08, P_IN_MEMORY = 0xC010 };
+enum { N_BIGDATA = 0x01, N_SUBDATA = 0x02 };
+
+_Static_assert(sizeof(size_t) == 8, "pages are read as a 64-bit machine writes them");
+
+struct tree {
+	uint16_t flags, depth;
+	uint64_t entries, root;
+};
+
+struct meta {
+	uint32_t psize;
+	struct tree free_tree, main_tree;
+	uint64_t last_page, txn_id;
+};
+
+struct walk {
+	int fd;
+	uint32_t psize;
+	uint64_t last_page;
+	uint64_t file_bytes;
+	uint8_t *pages;			/* one per level */
+	uint16_t depth;
+	bool shallow;			/* the root only */
+	bool integer_keys;		/* of the tree of free pages */
+	bool is_main;			/* its values are trees */
+	struct tree *ret_trees;		/* is_main: of each table found */
+	uint64_t entries;
+	uint8_t least[KEY_MAX];		/* what the next leaf's first key must reach */
+	size_t least_len;
+	struct store_key near;		/* the last key that was sound */
+};
+
+static uint16_t
+load16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+static uint32_t
+load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+static uint64_t
+load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static enum status
+read_at(int fd, uint8_t *ret_data, size_t len, uint64_t offset)
+{
+	if (offset > INT64_MAX - len)
+		return ST_CORRUPT;
+	while (len > 0) {
+		ssize_t n = pread(fd, ret_data, len, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return file_status(errno);
+		if (n == 0)
+			return ST_CORRUPT;	/* past the end */
+		ret_data += n;
+		len -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return ST_OK;
+}
+
+/* ---- meta pages ---- */
+
+static struct tree
+load_tree(const uint8_t *p)
+{
+	return (struct tree){ .flags = load16(p + 4), .depth = load16(p + 6), .entries = load64(p + 32), .root = load64(p + 40) };
+}
+
+static enum status
+read_meta(int fd, uint64_t page, uint32_t psize, struct meta *ret_meta)
+{
+	uint8_t data[PAGE_HEADER + 136];
+
+	enum status st = read_at(fd, data, sizeof(data), page * psize);
+	if (st != ST_OK)
+		return st;
+	const uint8_t *m = data + PAGE_HEADER;
+	if (load64(data) != page || (load16(data + 10) & P_META) == 0 || load32(m) != META_MAGIC || load32(m + 4) != META_VERSION)
+		return ST_CORRUPT;
+	struct meta meta = {
+		.psize = load32(m + 24),
+		.free_tree = load_tree(m + 24),
+		.main_tree = load_tree(m + 72),
+		.last_page = load64(m + 120),
+		.txn_id = load64(m + 128),
+	};
+	bool psize_ok = meta.psize >= PSIZE_MIN && meta.psize <= PSIZE_MAX && (meta.psize & (meta.psize - 1)) == 0;
+	if (!psize_ok || (psize != 0 && meta.psize != psize) || meta.free_tree.flags != MDB_INTEGERKEY || meta.main_tree.flags != 0)
+		return ST_CORRUPT;
+	if (meta.last_page == 0 || meta.last_page > INT64_MAX / PSIZE_MAX - 1)
+		return ST_CORRUPT;
+	*ret_meta = meta;
+	return ST_OK;
+}
+
+static enum status
+read_metas(int fd, struct meta ret_metas[static 2])
+{
+	enum status st = read_meta(fd, 0, 0, &ret_metas[0]);
+
+	return st == ST_OK ? read_meta(fd, 1, ret_metas[0].psize, &ret_metas[1]) : st;
+}
+
+static enum status
+file_bytes(int fd, uint64_t *ret_bytes)
+{
+	struct stat info;
+
+	if (fstat(fd, &info) != 0)
+		return file_status(errno);
+	if (!S_ISREG(info.st_mode))
+		return ST_CORRUPT;
+	*ret_bytes = (uint64_t)info.st_size;
+	return ST_OK;
+}
+
+enum status
+inspect_file(const char *env_path)
+{
+	struct meta metas[2];
+	uint64_t bytes = 0;
+
+	char *path = file_path(env_path, "data.mdb");
+	if (path == NULL)
+		return ST_NOMEM;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int err = errno;
+	free(path);
+	if (fd < 0)
+		return err == ENOTDIR ? ST_NOTFOUND : file_status(err);
+	enum status st = file_bytes(fd, &bytes);
+	if (st == ST_OK)
+		st = read_metas(fd, metas);
+	if (st == ST_OK)
+		st = file_bytes(fd, &bytes);	/* after the metas: a writer beside us only makes it longer */
+	close(fd);
+	for (size_t i = 0; i < 2 && st == ST_OK; i++)
+		if (metas[i].last_page + 1 > bytes / metas[i].psize + UNWRITTEN_PAGES_MAX)
+			st = ST_CORRUPT;
+	return st;
+}
+
+/* ---- trees ---- */
+
+static int
+key_compare(const struct walk *w, struct bytes a, struct bytes b)
+{
+	if (w->integer_keys && a.len == 8 && b.len == 8) {
+		uint64_t x = load64(a.data), y = load64(b.data);
+		return (x > y) - (x < y);
+	}
+	size_t common = a.len < b.len ? a.len : b.len;
+	int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static struct bytes
+near_bytes(const struct walk *w)
+{
+	return bytes_of(w->near.data, w->near.len);
+}
+
+static bool
+page_sane(const struct walk *w, const uint8_t *page, uint64_t page_no, bool leaf)
+{
+	size_t lower = load16(page + 12), upper = load16(page + 14);
+	unsigned flags = load16(page + 10) & ~(unsigned)P_IN_MEMORY;
+	size_t keys_min = leaf || w->integer_keys ? 1 : 2;
+
+	if (load64(page) != page_no || flags != (leaf ? (unsigned)P_LEAF : (unsigned)P_BRANCH))
+		return false;
+	return lower >= PAGE_HEADER + 2 * keys_min && lower % 2 == 0 && lower <= upper && upper <= w->psize;
+}
+
+/* A node of a page: its key, and for a branch the child, for a leaf the flags and the length of the value. */
+struct node {
+	struct bytes key;
+	uint64_t child;
+	unsigned flags;
+	size_t value_len;
+	const uint8_t *value;
+};
+
+static bool
+node_load(const struct walk *w, const uint8_t *page, size_t index, bool leaf, struct node *ret_node)
+{
+	size_t offset = load16(page + PAGE_HEADER + 2 * index), upper = load16(page + 14);
+
+	if (offset < upper || offset + NODE_HEADER > w->psize)
+		return false;
+	const uint8_t *p = page + offset;
+	size_t key_len = load16(p + 6), room = w->psize - offset - NODE_HEADER;
+	uint64_t low = load16(p), high = load16(p + 2), flags = load16(p + 4);
+	if (key_len > room || key_len > KEY_MAX)
+		return false;
+	struct node node = { .key = bytes_of(p + NODE_HEADER, key_len), .value = p + NODE_HEADER + key_len };
+	if (leaf) {
+		node.flags = (unsigned)flags;
+		node.value_len = (size_t)(low | high << 16);
+		size_t inline_len = (flags & N_BIGDATA) != 0 ? sizeof(uint64_t) : node.value_len;
+		if (key_len == 0 || inline_len > room - key_len)
+			return false;
+	} else {
+		node.child = low | high << 16 | flags << 32;
+	}
+	*ret_node = node;
+	return true;
+}
+
+static enum status
+walk_overflow(const struct walk *w, const struct node *node)
+{
+	uint8_t head[PAGE_HEADER];
+	uint64_t first = load64(node->value), count = (PAGE_HEADER - 1 + node->value_len) / w->psize + 1;
+
+	if (first < 2 || first > w->last_page || count > w->last_page - first + 1 || (first + count) * w->psize > w->file_bytes)
+		return ST_CORRUPT;
+	enum status st = read_at(w->fd, head, sizeof(head), first * w->psize);
+	if (st != ST_OK)
+		return st;
+	bool ok = load64(head) == first && (load16(head + 10) & ~(unsigned)P_IN_MEMORY) == P_OVERFLOW && load32(head + 12) == count;
+	return ok ? ST_OK : ST_CORRUPT;
+}
+
+static enum status
+walk_value(struct walk *w, const struct node *node)
+{
+	if (w->is_main) {
+		if (node->flags != N_SUBDATA || node->value_len != 48)
+			return ST_CORRUPT;
+		for (enum store_table t = 0; t < TABLE_COUNT; t++)
+			if (bytes_equal(node->key, bytes_of(store_table_str(t), strlen(store_table_str(t)))))
+				w->ret_trees[t] = load_tree(node->value);
+		return ST_OK;
+	}
+	if (node->flags == N_BIGDATA)
+		return walk_overflow(w, node);
+	return node->flags == 0 ? ST_OK : ST_CORRUPT;
+}
+
+static enum status
+walk_leaf(struct walk *w, const uint8_t *page)
+{
+	size_t keys = (load16(page + 12) - (size_t)PAGE_HEADER) / 2;
+	struct node node;
+
+	for (size_t i = 0; i < keys; i++) {
+		if (!node_load(w, page, i, true, &node))
+			return ST_CORRUPT;
+		if (w->near.len > 0 && key_compare(w, node.key, near_bytes(w)) <= 0)
+			return ST_CORRUPT;
+		if (i == 0 && w->least_len > 0 && key_compare(w, node.key, bytes_of(w->least, w->least_len)) < 0)
+			return ST_CORRUPT;
+		enum status st = walk_value(w, &node);
+		if (st != ST_OK)
+			return st;
+		memcpy(w->near.data, node.key.data, node.key.len);
+		w->near.len = node.key.len;
+		w->entries++;
+	}
+	return ST_OK;
+}
+
+static enum status walk_page(struct walk *w, uint64_t page_no, uint16_t level);
+
+static enum status
+walk_branch(struct walk *w, const uint8_t *page, uint16_t level)
+{
+	size_t keys = (load16(page + 12) - (size_t)PAGE_HEADER) / 2;
+	struct node node;
+
+	for (size_t i = 0; i < keys; i++) {
+		if (!node_load(w, page, i, false, &node))
+			return ST_CORRUPT;
+		if (i > 0) {	/* the first key of a branch is not used: whatever is below the second */
+			if (node.key.len == 0 || (w->near.len > 0 && key_compare(w, node.key, near_bytes(w)) <= 0))
+				return ST_CORRUPT;
+			memcpy(w->least, node.key.data, node.key.len);
+			w->least_len = node.key.len;
+		}
+		if (w->shallow)
+			continue;
+		enum status st = walk_page(w, node.child, (uint16_t)(level + 1));
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+static enum status
+walk_page(struct walk *w, uint64_t page_no, uint16_t level)
+{
+	bool leaf = level + 1 == w->depth;
+	uint8_t *page = w->pages + (size_t)level * w->psize;
+
+	if (page_no < 2 || page_no > w->last_page)
+		return ST_CORRUPT;
+	enum status st = read_at(w->fd, page, w->psize, page_no * w->psize);
+	if (st != ST_OK)
+		return st;
+	if (!page_sane(w, page, page_no, leaf))
+		return ST_CORRUPT;
+	return leaf ? walk_leaf(w, page) : walk_branch(w, page, level);
+}
+
+/* Uses the settings of ${w}, and leaves entries and near of this walk in it. */
+static enum status
+walk_tree(struct walk *w, const struct tree *tree)
+{
+	w->depth = tree->depth;
+	w->entries = 0;
+	w->least_len = 0;
+	w->near.len = 0;
+	if (tree->root == UINT64_MAX)
+		return tree->entries == 0 && tree->depth == 0 ? ST_OK : ST_CORRUPT;
+	if (tree->depth == 0 || tree->depth > DEPTH_MAX || tree->flags != (w->integer_keys ? MDB_INTEGERKEY : 0))
+		return ST_CORRUPT;
+
+	w->pages = malloc((size_t)w->depth * w->psize);
+	if (w->pages == NULL)
+		return ST_NOMEM;
+	enum status st = walk_page(w, tree->root, 0);
+	free(w->pages);
+	w->pages = NULL;
+	if (st == ST_OK && !w->shallow && w->entries != tree->entries)
+		return ST_CORRUPT;
+	return st;
+}
+
+/* ---- environments ---- */
+
+static void
+trees_init(struct tree trees[static TABLE_COUNT])
+{
+	for (enum store_table t = 0; t < TABLE_COUNT; t++)
+		trees[t] = (struct tree){ .root = UINT64_MAX };
+}
+
+/* ST_NOTFOUND: the meta page of ${txn} was written over since it began, or never was a sound one. */
+static enum status
+walk_init(struct walk *w, MDB_env *mdb, MDB_txn *txn, struct meta *ret_meta)
+{
+	struct meta metas[2];
+	int fd;
+
+	if (mdb_env_get_fd(mdb, &fd) != 0)
+		return ST_IO;
+	*w = (struct walk){ .fd = fd };
+	enum status st = read_metas(fd, metas);
+	if (st == ST_OK)
+		st = file_bytes(fd, &w->file_bytes);
+	if (st != ST_OK)
+		return st;
+	for (size_t i = 0; i < 2; i++) {
+		if (metas[i].txn_id != mdb_txn_id(txn))
+			continue;
+		w->psize = metas[i].psize;
+		w->last_page = metas[i].last_page;
+		*ret_meta = metas[i];
+		return ST_OK;
+	}
+	return ST_NOTFOUND;
+}
+
+static enum status
+walk_main(struct walk *w, const struct meta *meta, struct tree ret_trees[static TABLE_COUNT])
+{
+	trees_init(ret_trees);
+	w->is_main = true;
+	w->ret_trees = ret_trees;
+	enum status st = walk_tree(w, &meta->main_tree);
+	w->is_main = false;
+	w->ret_trees = NULL;
+	return st;
+}
+
+/* A writer beside us may commit twice between our transaction's begin and our look at the meta pages: then begin again. */
+static enum status
+walk_begin(struct walk *w, MDB_env *mdb, MDB_txn *txn, struct meta *ret_meta)
+{
+	enum status st = walk_init(w, mdb, txn, ret_meta);
+
+	for (int tries = 0; st == ST_NOTFOUND && tries < 100; tries++) {
+		mdb_txn_reset(txn);
+		int rc = mdb_txn_renew(txn);
+		if (rc != 0)
+			return file_status(rc > 0 ? rc : EIO);
+		st = walk_init(w, mdb, txn, ret_meta);
+	}
+	return st == ST_NOTFOUND ? ST_CORRUPT : st;
+}
+
+enum status
+inspect_env(MDB_env *mdb, MDB_txn *txn)
+{
+	struct tree trees[TABLE_COUNT];
+	struct meta meta;
+	struct walk w;
+
+	enum status st = walk_begin(&w, mdb, txn, &meta);
+	if (st == ST_OK)
+		st = walk_main(&w, &meta, trees);
+	w.shallow = st == ST_OK && w.file_bytes / w.psize > w.last_page;
+	for (enum store_table t = 0; t < TABLE_COUNT && st == ST_OK; t++)
+		st = walk_tree(&w, &trees[t]);
+	w.integer_keys = true;
+	return st == ST_OK ? walk_tree(&w, &meta.free_tree) : st;
+}
+
+enum status
+store_inspect(struct store *store, enum store_table table, struct store_key *ret_near)
+{
+	struct tree trees[TABLE_COUNT];
+	struct store_txn *txn;
+	struct meta meta;
+	struct walk w;
+
+	enum status st = store_read(store, store_table_env(table), &txn);
+	if (st != ST_OK)
+		return st;
+	st = walk_begin(&w, store->envs[txn->env].mdb, txn->mdb, &meta);
+	if (st == ST_OK)
+		st = walk_main(&w, &meta, trees);
+	w.near.len = 0;		/* of the tables' names */
+	if (st == ST_OK)
+		st = walk_tree(&w, &trees[table]);
+	store_abort(txn);
+	if (st == ST_CORRUPT)
+		*ret_near = w.near;
+	return st;
+}

@@ -1,0 +1,97 @@
+/* internal.h: what the files of store/ share.  Nobody else includes it. */
+#ifndef FEALTY_STORE_INTERNAL_H
+#define FEALTY_STORE_INTERNAL_H
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/store.h"
+
+#define ENV_COUNT 3
+#define BOOT_ID_MAX 64
+#define SUM_BYTES FINGERPRINT_BYTES
+#define LOW_SPACE_DEFAULT_BYTES (UINT64_C(64) << 20)
+
+struct env {
+	MDB_env *mdb;		/* NULL: not open */
+	char *path;
+	atomic_int txns;	/* open transactions, for asserts */
+	atomic_bool failed;	/* a durable commit failed: what the disk holds is not known, so no more writes */
+};
+
+struct store {
+	char *data_path, *head_lock_path, *mark_path, *snapshot_path;
+	char boot_id[BOOT_ID_MAX + 1];
+	size_t map_bytes;
+	uint64_t low_space_bytes;
+	bool read_only;
+	int lock_fd;
+	struct env envs[ENV_COUNT];
+	MDB_dbi dbis[TABLE_COUNT];
+	bool state_trusted;
+	bool state_marked;	/* "running" is on disk since we opened */
+	pthread_mutex_t snapshot_mutex;
+};
+
+struct store_txn {
+	struct store *store;
+	enum store_env env;
+	MDB_txn *mdb;
+	bool write, rested;
+	enum status failed;	/* the first write that failed */
+	unsigned renewals;	/* so that a cursor can tell that its snapshot is gone */
+};
+
+/* ---- file.c: small files, whole or not at all ---- */
+
+/* The status of an errno, which is kept. */
+enum status file_status(int err) MUST_CHECK;
+/* "<dir>/<name>" on the heap, or NULL. */
+char *file_path(const char *dir, const char *name);
+/* At most ${cap} bytes; a longer file gives its first ${cap}.  ST_NOTFOUND; ST_IO. */
+enum status file_read(const char *path, uint8_t *ret_data, size_t cap, size_t *ret_len) MUST_CHECK;
+enum status file_write_all(int fd, struct bytes data) MUST_CHECK;
+/* Temporary file beside it, fsync, rename, fsync of the directory. */
+enum status file_replace(const char *path, struct bytes content) MUST_CHECK;
+/* The last two of these steps; closes ${fd}.  ${temp_path} is removed on failure. */
+enum status file_publish(int fd, const char *temp_path, const char *path) MUST_CHECK;
+enum status file_sync_dir(const char *path) MUST_CHECK;
+/* mkdir 0700; one that is there already is no error. */
+enum status file_make_dir(const char *path) MUST_CHECK;
+void hex_put(char *ret_hex, struct bytes data);
+bool hex_get(uint8_t *ret_data, size_t len, const char *hex) MUST_CHECK;
+
+/* ---- env.c: one environment ---- */
+
+/* Sets errno for ST_IO.  EIO on a disk below the low-space mark is ST_FULL. */
+enum status env_status(const struct store *store, int rc) MUST_CHECK;
+/* Makes directory, file and empty tables, on disk when it returns. */
+enum status env_create(const char *path, enum store_env env) MUST_CHECK;
+/* Opens envs[env] and its tables.  ST_NOTFOUND; ST_CORRUPT; ST_BUSY, lockless beside a writer; ST_NOMEM; ST_IO. */
+enum status env_open(struct store *store, enum store_env env) MUST_CHECK;
+void env_close(struct env *env);
+/* Removes the files, not the directory. */
+enum status env_remove_files(const char *path) MUST_CHECK;
+enum status store_free_bytes(const struct store *store, uint64_t *ret_bytes) MUST_CHECK;
+
+/* ---- state.c ---- */
+
+/* Sets state_trusted from the mark and from what was opened. */
+void state_judge(struct store *store);
+/* Syncs state and marks it clean. */
+enum status state_mark_clean(struct store *store) MUST_CHECK;
+
+/* ---- snapshot.c ---- */
+
+/* Copies the snapshot to ${path}, if its sum is right. */
+enum status snapshot_extract(struct store *store, uint64_t size, const char *path) MUST_CHECK;
+
+/* ---- inspect.c: LMDB's pages read with every bound checked ---- */
+
+/* Both meta pages make sense and the file is about as long as they say.  ST_NOTFOUND: no file.  Before mdb_env_open() trusts them. */
+enum status inspect_file(const char *env_path) MUST_CHECK;
+/* The table of tables and each root, as ${txn} sees them; all pages when the file is shorter than it should be. */
+enum status inspect_env(MDB_env *mdb, MDB_txn *txn) MUST_CHECK;
+
+#endif

@@ -1,0 +1,201 @@
+/**
+ * store.h: the three LMDB environments under the data directory, and the files beside them.  The only user of lmdb.h.
+ *
+ *   <data>/FORMAT        "fealty 1\n"; anything else is another format
+ *   <data>/lock          flock()ed by the one process that writes
+ *   <data>/ledger/       transaction, checkpoint, cosignature: append only, durable at each commit
+ *   <data>/vault/        personal data, durable at each commit
+ *   <data>/state/        derived from the ledger; committed without fsync
+ *   <data>/state.mark    "clean\n", or "running <boot id>\n" while a daemon may write state
+ *   <data>/snapshot/     <size>.mdb, compacted copies of state, each with <size>.sum: over its chunks of 1 MiB (the last one shorter,
+ * maybe                        empty) sum = BLAKE2b-256 of the chunk keyed with the sum so far, zeros at first; hex and "\n"
+ *   <head lock>          "<size> <hex of the root>\n": the last head shown to anybody; outside the data directory
+ *
+ * Keys are big-endian so that LMDB's order is ours.  A value read is borrowed from its transaction and ends with it.
+ */
+#ifndef FEALTY_STORE_STORE_H
+#define FEALTY_STORE_STORE_H
+
+#include <stdbool.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/status.h"
+
+#define STORE_KEY_MAX 511	/* bytes of a key */
+
+enum store_env { STORE_LEDGER, STORE_VAULT, STORE_STATE };
+
+enum store_table {
+	/* ledger: store_append() only */
+	TABLE_TRANSACTION,	/* seq be64 -> SignedTransaction */
+	TABLE_CHECKPOINT,	/* size be64 -> signed note */
+	TABLE_COSIGNATURE,	/* size be64, key id -> cosignature */
+	/* vault */
+	TABLE_VAULT_META,	/* name -> value */
+	TABLE_ALIAS,		/* keyed hash of the alias -> seq be64, nonce, sealed (program, member) */
+	TABLE_PERSON,		/* program be32, member be64 -> seq be64, wrapped key, nonce, sealed profile */
+	/* state: what the rows hold is written in apply/ and ledger/ */
+	TABLE_META,		/* name -> value */
+	TABLE_MEMBER,		/* program be32, member be64 -> member record */
+	TABLE_HOLD,		/* seq be64, index be32 of the hold's entry -> closed hold */
+	TABLE_REQUEST,		/* request id, NUL, principal -> seq, index, program, member, fingerprint */
+	TABLE_RECEIPT,		/* program be32, store, NUL, receipt_no, NUL, business date be32 -> seq, index, member, digest */
+	TABLE_DUE,		/* due instant be64, program be32, member be64 -> empty */
+	TABLE_PROGRAM,		/* number be32 -> program record */
+	TABLE_VERSION,		/* number be32, version be32 -> published version */
+	TABLE_TILE,		/* level of tiles u8, index be64 -> 32-byte hash of a complete subtree of 256^level leaves */
+	TABLE_COUNT
+};
+
+const char *store_table_str(enum store_table t);		/* "transaction", "member", … */
+enum store_env store_table_env(enum store_table t);
+enum status store_table_parse(const char *name, enum store_table *ret_table) MUST_CHECK;
+
+struct store_params {
+	const char *data_path;		/* directory */
+	const char *head_lock_path;	/* file outside data_path; NULL when read only */
+	const char *boot_id;		/* NULL: the system's */
+	size_t map_bytes;		/* of each environment; 0: 1 TiB, or 1 GiB under a sanitizer */
+	uint64_t low_space_bytes;	/* store_writable() says ST_FULL below it; 0: 64 MiB */
+	bool read_only;			/* no lock, no write; beside a running daemon */
+};
+
+struct store;
+
+/**
+ * store_create(data_path):
+ * Makes the directory (0700), FORMAT and empty environments.  Errors: ST_BUSY if the directory exists and is not empty; ST_IO; ST_FULL.
+ */
+enum status store_create(const char *data_path) MUST_CHECK;
+
+/**
+ * store_open(params, ret_store):
+ * On success the caller owns *${ret_store} and ends it with store_close(); blocks on disk.  A state environment that cannot be opened
+ * is no error: it counts as untrusted.  Read only: a missing state or vault is no error either.
+ * A process opens a data directory at most once at a time, and not across fork().  Read only, on files that cannot be written: LMDB's
+ * reader table is not used, and no writer may run (ST_BUSY) nor starts before store_close().
+ * Errors: ST_NOMEM; ST_NOTFOUND, no such directory, not a data directory, or ledger or vault is missing in it; ST_FORMAT; ST_BUSY,
+ * another process writes; ST_CORRUPT, ledger or vault is damaged where opening looks: meta pages, tables' roots, length of the file;
+ * ST_IO.
+ */
+enum status store_open(const struct store_params *params, struct store **ret_store) MUST_CHECK;
+
+/* Ends all; a writer's state is synced and marked clean when ${clean}. Accepts NULL. */
+void store_close(struct store *store, bool clean);
+
+/* ---- transactions; a write transaction of an environment is used by one thread, read transactions are independent of threads ---- */
+
+struct store_txn;
+
+/**
+ * The caller owns *${ret_txn}.  store_write() waits for the environment's other write transaction and marks state as running.
+ * Errors: ST_NOTFOUND, the environment is not there (state that could not be opened, or read only); ST_BUSY, 512 readers; ST_INVALID, a
+ * write to an untrusted state; ST_IO, also for every write after a commit to ledger or vault failed with it; ST_NOMEM.
+ */
+enum status store_read(struct store *store, enum store_env env, struct store_txn **ret_txn) MUST_CHECK;
+enum status store_write(struct store *store, enum store_env env, struct store_txn **ret_txn) MUST_CHECK;
+
+/**
+ * Lets go of the snapshot, and takes the newest: a reader between two chunks.  Read transactions only; cursors opened before are good for
+ * store_cursor_close() only.
+ */
+enum status store_renew(struct store_txn *txn) MUST_CHECK;
+/* Lets go of the snapshot until store_renew(). */
+void store_rest(struct store_txn *txn);
+
+/**
+ * Reads: ST_OK; ST_NOTFOUND; ST_CORRUPT; ST_IO.  ${table} belongs to the transaction's environment (asserted).
+ * An empty key is below all keys.  store_last(): the greatest key.  store_floor(): the greatest key at or below ${key}.
+ * store_ceil(): the least key at or above.
+ * Writes: a failure sticks to the transaction and comes back from store_commit(), so writes need no check of their own.
+ * store_append(): the key must be greater than all before, never replaced (ST_INVALID sticks otherwise); the only write on ledger tables.
+ * store_delete(): a key that is not there is no error.
+ */
+enum status store_get(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *ret_value) MUST_CHECK;
+enum status store_last(struct store_txn *txn, enum store_table table, struct bytes *ret_key, struct bytes *ret_value) MUST_CHECK;
+enum status store_ceil(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *ret_key, struct bytes *ret_value)
+    MUST_CHECK;
+enum status store_floor(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *ret_key, struct bytes *ret_value)
+    MUST_CHECK;
+uint64_t store_rows(struct store_txn *txn, enum store_table table);
+void store_put(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value);
+void store_append(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value);
+void store_delete(struct store_txn *txn, enum store_table table, struct bytes key);
+
+/**
+ * store_commit(txn): commits and frees; durable on return for ledger and vault.  Errors: a write's, or ST_FULL (disk or map; LMDB reports
+ * a full disk as EIO, so statvfs decides), ST_NOMEM, ST_CORRUPT: nothing is committed then; ST_IO: whether it was shows only at the next
+ * store_open().
+ * store_abort(txn): accepts NULL.
+ */
+enum status store_commit(struct store_txn *txn) MUST_CHECK;
+void store_abort(struct store_txn *txn);
+
+/**
+ * A walk over a table in key order, from the least key at or above ${from_key}.  cursor_next() gives ST_NOTFOUND at the end.  What it
+ * gives is borrowed from the transaction, which must outlive the cursor and not write to the table meanwhile.  cursor_close() accepts
+ * NULL.
+ */
+struct store_cursor;
+enum status store_cursor_open(struct store_txn *txn, enum store_table table, struct bytes from_key, struct store_cursor **ret_cursor)
+    MUST_CHECK;
+enum status store_cursor_next(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value) MUST_CHECK;
+void store_cursor_close(struct store_cursor *cursor);
+
+/* ---- state: trust, mark, snapshots ---- */
+
+/* Whether state may be used as it is: not after a power loss (another boot and no clean mark), nor when it could not be opened. */
+bool store_state_trusted(const struct store *store);
+
+/* Writes "running <boot id>", fsynced: before the first write to state; store_write() does it too.  ST_INVALID: state is not trusted. */
+enum status store_state_mark_running(struct store *store) MUST_CHECK;
+
+/**
+ * Empties state, or replaces it by the snapshot of ${size}; no transaction on state may be open (asserted).  After either it counts as
+ * trusted and is marked running.  A restore that fails with ST_NOTFOUND, or ST_CORRUPT because the snapshot's sum is wrong, leaves state
+ * as it was; after any other failure ask store_state_trusted().
+ */
+enum status store_state_discard(struct store *store) MUST_CHECK;
+enum status store_state_restore(struct store *store, uint64_t size) MUST_CHECK;
+
+/* The greatest snapshot size at or below ${size}; ST_NOTFOUND. */
+enum status store_snapshot_find(struct store *store, uint64_t size, uint64_t *ret_size) MUST_CHECK;
+
+/**
+ * store_snapshot_write(store, size):
+ * A compacted copy of state as it is now, on disk when it returns; ${size} is the number of transactions applied in it, which the caller
+ * reads in the same moment (no state commit between).  Keeps the newest two.  Any thread, beside the writer; the writer waits only for
+ * moments.  State must be trusted (asserted).  Errors: ST_FULL, also when the copy would leave less than low_space_bytes; ST_IO; ST_NOMEM;
+ * ST_CORRUPT.
+ */
+enum status store_snapshot_write(struct store *store, uint64_t size) MUST_CHECK;
+
+/* ---- the published head ---- */
+
+struct store_head { uint64_t size; uint8_t root[SHA256_BYTES]; };
+
+/* ST_NOTFOUND: none yet, or no head_lock_path; ST_CORRUPT: not of its format. */
+enum status store_head_read(struct store *store, struct store_head *ret_head) MUST_CHECK;
+/* Replaced atomically and fsynced. */
+enum status store_head_write(struct store *store, const struct store_head *head) MUST_CHECK;
+
+/* ST_FULL when less than low_space_bytes are free; for the commit thread to ask before it lets LMDB see a batch. */
+enum status store_writable(struct store *store) MUST_CHECK;
+
+/* ---- care ---- */
+
+struct store_key { uint8_t data[STORE_KEY_MAX]; size_t len; };
+
+/**
+ * store_inspect(store, table, ret_near):
+ * Walks every page of ${table} with all bounds checked, as of one read transaction.  LMDB trusts what it maps and a damaged page can end
+ * the process, so an audit asks here before it reads.  What the values hold is not looked at.  Blocks: it reads the whole table.
+ * Errors: ST_CORRUPT, and ${ret_near} is the last sound key before the damage (length 0: at the very beginning); as store_read().
+ */
+enum status store_inspect(struct store *store, enum store_table table, struct store_key *ret_near) MUST_CHECK;
+
+/* Frees slots of readers that died; how many. */
+int store_reader_check(struct store *store);
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * Transactions.  The first write that fails sticks: everything after it is void and the commit becomes an abort, so that half a batch is
+ * never stored.  A durable environment whose commit failed for another reason than space takes no more writes: the kernel reports a lost
+ * page once, and the next fsync would lie.
+ */
+#include "store/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+struct store_cursor {
+	struct store_txn *txn;
+	MDB_cursor *mdb;
+	struct bytes key, value;	/* of the first row, found by cursor_open() */
+	enum status first;		/* whether there is one */
+	bool started;
+	unsigned renewals;
+};
+
+static MDB_val
+val_of(struct bytes b)
+{
+	return (MDB_val){ .mv_size = b.len, .mv_data = (void *)(uintptr_t)b.data };
+}
+
+static struct bytes
+bytes_of_val(MDB_val v)
+{
+	return bytes_of(v.mv_data, v.mv_size);
+}
+
+static enum status
+txn_begin(struct store *store, enum store_env env, bool write, struct store_txn **ret_txn)
+{
+	struct env *e = &store->envs[env];
+
+	if (e->mdb == NULL)
+		return ST_NOTFOUND;
+	struct store_txn *txn = malloc(sizeof(*txn));
+	if (txn == NULL)
+		return ST_NOMEM;
+	*txn = (struct store_txn){ .store = store, .env = env, .write = write };
+	int rc = mdb_txn_begin(e->mdb, NULL, write ? 0 : MDB_RDONLY, &txn->mdb);
+	if (rc != 0) {
+		free(txn);
+		return env_status(store, rc);
+	}
+	atomic_fetch_add(&e->txns, 1);
+	*ret_txn = txn;
+	return ST_OK;
+}
+
+static void
+txn_free(struct store_txn *txn)
+{
+	int before = atomic_fetch_sub(&txn->store->envs[txn->env].txns, 1);
+
+	assert(before > 0);
+	free(txn);
+}
+
+enum status
+store_read(struct store *store, enum store_env env, struct store_txn **ret_txn)
+{
+	return txn_begin(store, env, false, ret_txn);
+}
+
+enum status
+store_write(struct store *store, enum store_env env, struct store_txn **ret_txn)
+{
+	assert(!store->read_only);
+	if (atomic_load(&store->envs[env].failed)) {
+		errno = EIO;
+		return ST_IO;
+	}
+	if (env == STORE_STATE && store->envs[env].mdb != NULL) {
+		enum status st = store_state_mark_running(store);
+		if (st != ST_OK)
+			return st;
+	}
+	return txn_begin(store, env, true, ret_txn);
+}
+
+enum status
+store_renew(struct store_txn *txn)
+{
+	store_rest(txn);
+	int rc = mdb_txn_renew(txn->mdb);
+	if (rc != 0)
+		return env_status(txn->store, rc);
+	txn->rested = false;
+	return ST_OK;
+}
+
+void
+store_rest(struct store_txn *txn)
+{
+	assert(!txn->write);
+	if (!txn->rested)
+		mdb_txn_reset(txn->mdb);
+	txn->rested = true;
+	txn->renewals++;
+}
+
+enum status
+store_commit(struct store_txn *txn)
+{
+	assert(txn->write);
+	if (txn->failed != ST_OK) {
+		enum status failed = txn->failed;
+		store_abort(txn);
+		return failed;
+	}
+
+	struct store *store = txn->store;
+	struct env *e = &store->envs[txn->env];
+	enum status st = env_status(store, mdb_txn_commit(txn->mdb));
+	if (st != ST_OK && st != ST_FULL && st != ST_NOMEM && txn->env != STORE_STATE)
+		atomic_store(&e->failed, true);
+	txn_free(txn);
+	return st;
+}
+
+void
+store_abort(struct store_txn *txn)
+{
+	if (txn == NULL)
+		return;
+	mdb_txn_abort(txn->mdb);
+	txn_free(txn);
+}
+
+static void
+assert_usable(const struct store_txn *txn, enum store_table table)
+{
+	assert(store_table_env(table) == txn->env);
+	assert(!txn->rested);
+}
+
+enum status
+store_get(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *ret_value)
+{
+	MDB_val k = val_of(key), v;
+
+	assert_usable(txn, table);
+	if (txn->failed != ST_OK)
+		return txn->failed;
+	if (key.len == 0)
+		return ST_NOTFOUND;	/* no row has an empty key */
+	int rc = mdb_get(txn->mdb, txn->store->dbis[table], &k, &v);
+	if (rc == 0)
+		*ret_value = bytes_of_val(v);
+	return env_status(txn->store, rc);
+}
+
+/* An empty key is below all: its ceiling is the first row, and it has no floor. */
+static int
+seek_ceil(MDB_cursor *cursor, struct bytes key, MDB_val *ret_key, MDB_val *ret_value)
+{
+	*ret_key = val_of(key);
+	return mdb_cursor_get(cursor, ret_key, ret_value, key.len == 0 ? MDB_FIRST : MDB_SET_RANGE);
+}
+
+static int
+seek_floor(MDB_cursor *cursor, struct bytes key, MDB_val *ret_key, MDB_val *ret_value)
+{
+	if (key.len == 0)
+		return MDB_NOTFOUND;
+	int rc = seek_ceil(cursor, key, ret_key, ret_value);
+	if (rc == MDB_NOTFOUND)
+		return mdb_cursor_get(cursor, ret_key, ret_value, MDB_LAST);
+	if (rc != 0 || bytes_equal(bytes_of_val(*ret_key), key))
+		return rc;
+	return mdb_cursor_get(cursor, ret_key, ret_value, MDB_PREV);
+}
+
+static int
+seek_last(MDB_cursor *cursor, struct bytes key, MDB_val *ret_key, MDB_val *ret_value)
+{
+	(void)key;
+	return mdb_cursor_get(cursor, ret_key, ret_value, MDB_LAST);
+}
+
+static enum status
+seek(struct store_txn *txn, enum store_table table, int (*how)(MDB_cursor *, struct bytes, MDB_val *, MDB_val *), struct bytes key,
+    struct bytes *ret_key, struct bytes *ret_value)
+{
+	MDB_cursor *cursor;
+	MDB_val k, v;
+
+	assert_usable(txn, table);
+	if (txn->failed != ST_OK)
+		return txn->failed;
+	int rc = mdb_cursor_open(txn->mdb, txn->store->dbis[table], &cursor);
+	if (rc != 0)
+		return env_status(txn->store, rc);
+	rc = how(cursor, key, &k, &v);
+	mdb_cursor_close(cursor);
+	if (rc == 0) {
+		*ret_key = bytes_of_val(k);
+		*ret_value = bytes_of_val(v);
+	}
+	return env_status(txn->store, rc);
+}
+
+enum status
+store_last(struct store_txn *txn, enum store_table table, struct bytes *ret_key, struct bytes *ret_value)
+{
+	return seek(txn, table, seek_last, bytes_of(NULL, 0), ret_key, ret_value);
+}
+
+enum status
+store_ceil(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *ret_key, struct bytes *ret_value)
+{
+	return seek(txn, table, seek_ceil, key, ret_key, ret_value);
+}
+
+enum status
+store_floor(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *ret_key, struct bytes *ret_value)
+{
+	return seek(txn, table, seek_floor, key, ret_key, ret_value);
+}
+
+uint64_t
+store_rows(struct store_txn *txn, enum store_table table)
+{
+	MDB_stat stat;
+
+	assert_usable(txn, table);
+	return mdb_stat(txn->mdb, txn->store->dbis[table], &stat) == 0 ? stat.ms_entries : 0;
+}
+
+static void
+txn_put(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value, unsigned flags)
+{
+	MDB_val k = val_of(key), v = val_of(value);
+
+	assert_usable(txn, table);
+	assert(txn->write);
+	if (txn->failed == ST_OK)
+		txn->failed = env_status(txn->store, mdb_put(txn->mdb, txn->store->dbis[table], &k, &v, flags));
+}
+
+void
+store_put(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value)
+{
+	assert(txn->env != STORE_LEDGER);
+	txn_put(txn, table, key, value, 0);
+}
+
+void
+store_append(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value)
+{
+	txn_put(txn, table, key, value, MDB_APPEND | MDB_NOOVERWRITE);
+}
+
+void
+store_delete(struct store_txn *txn, enum store_table table, struct bytes key)
+{
+	MDB_val k = val_of(key);
+
+	assert_usable(txn, table);
+	assert(txn->write && txn->env != STORE_LEDGER);
+	if (txn->failed != ST_OK)
+		return;
+	int rc = mdb_del(txn->mdb, txn->store->dbis[table], &k, NULL);
+	if (rc != MDB_NOTFOUND)
+		txn->failed = env_status(txn->store, rc);
+}
+
+enum status
+store_cursor_open(struct store_txn *txn, enum store_table table, struct bytes from_key, struct store_cursor **ret_cursor)
+{
+	MDB_val k, v;
+
+	assert_usable(txn, table);
+	if (txn->failed != ST_OK)
+		return txn->failed;
+	struct store_cursor *cursor = malloc(sizeof(*cursor));
+	if (cursor == NULL)
+		return ST_NOMEM;
+	*cursor = (struct store_cursor){ .txn = txn, .renewals = txn->renewals };
+
+	enum status st = env_status(txn->store, mdb_cursor_open(txn->mdb, txn->store->dbis[table], &cursor->mdb));
+	if (st != ST_OK)
+		goto fail;
+	st = env_status(txn->store, seek_ceil(cursor->mdb, from_key, &k, &v));
+	if (st != ST_OK && st != ST_NOTFOUND)
+		goto fail;
+	if (st == ST_OK) {
+		cursor->key = bytes_of_val(k);
+		cursor->value = bytes_of_val(v);
+	}
+	cursor->first = st;
+	*ret_cursor = cursor;
+	return ST_OK;
+fail:
+	store_cursor_close(cursor);
+	return st;
+}
+
+enum status
+store_cursor_next(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value)
+{
+	MDB_val k, v;
+
+	assert(cursor->renewals == cursor->txn->renewals);
+	if (cursor->first != ST_OK)
+		return cursor->first;
+	if (!cursor->started) {
+		cursor->started = true;
+		*ret_key = cursor->key;
+		*ret_value = cursor->value;
+		return ST_OK;
+	}
+	int rc = mdb_cursor_get(cursor->mdb, &k, &v, MDB_NEXT);
+	if (rc == 0) {
+		*ret_key = bytes_of_val(k);
+		*ret_value = bytes_of_val(v);
+	}
+	return env_status(cursor->txn->store, rc);
+}
+
+void
+store_cursor_close(struct store_cursor *cursor)
+{
+	if (cursor == NULL)
+		return;
+	if (cursor->mdb != NULL)
+		mdb_cursor_close(cursor->mdb);
+	free(cursor);
+}

@@ -1,0 +1,756 @@
+/* Transactions: what is encoded is decoded, and is what the generated code reads; what is not a transaction is corrupt. */
+#include "codec_world.h"
+
+#include <stdio.h>
+
+#include "codec/field.h"
+#include "ledger.pb-c.h"
+
+/* ---- random transactions ---- */
+
+static const char *
+any_text(struct world *w)
+{
+	static const char *const texts[] = { "", "a", "pos/0042/07", "\xc3\xa9t\xc3\xa9", "\xf0\x9f\x8d\xaa", "0123456789012345678901234567890123456789" };
+
+	return texts[below(w, sizeof(texts) / sizeof(texts[0]))];
+}
+
+static const char *
+any_text_or_none(struct world *w)
+{
+	return below(w, 3) == 0 ? NULL : any_text(w);
+}
+
+/* All magnitudes, the extremes and zero among them. */
+static int64_t
+any_int(struct world *w)
+{
+	switch (below(w, 8)) {
+	case 0: return 0;
+	case 1: return INT64_MIN;
+	case 2: return INT64_MAX;
+	default: return (int64_t)any(w) >> below(w, 64);
+	}
+}
+
+static uint64_t
+any_uint(struct world *w)
+{
+	return below(w, 8) == 0 ? 0 : any(w) >> below(w, 64);
+}
+
+static int32_t
+any_day(struct world *w, int32_t absent)
+{
+	switch (below(w, 6)) {
+	case 0: return absent;
+	case 1: return 0;
+	case 2: return absent == DAY_NEVER ? INT32_MAX - 1 : INT32_MIN + 1;
+	default: return (int32_t)below(w, 60000) - 30000;
+	}
+}
+
+static bool
+any_bool(struct world *w)
+{
+	return below(w, 2) == 0;
+}
+
+static struct entry_id
+any_id(struct world *w)
+{
+	return (struct entry_id){ .seq = any_uint(w), .index = (uint32_t)any_uint(w) };
+}
+
+static struct bytes
+any_bytes(struct world *w, size_t max)
+{
+	size_t len = (size_t)below(w, max + 1);
+	uint8_t *p = arena_alloc(&w->arena, len);
+
+	assert_non_null(p);
+	for (size_t i = 0; i < len; ++i)
+		p[i] = (uint8_t)any(w);
+	return bytes_of(p, len);
+}
+
+static void
+any_word(struct world *w, char ret[static LEDGER_ID_MAX + 1])
+{
+	static const char *const words[] = { "", "gold", "01234567890123456789012345678901" };
+
+	(void)snprintf(ret, LEDGER_ID_MAX + 1, "%s", words[below(w, 3)]);
+}
+
+static void *
+any_array(struct world *w, size_t n, size_t size)
+{
+	void *p = arena_alloc(&w->arena, n * size);
+
+	assert_non_null(p);
+	return p;
+}
+
+static void
+any_lines(struct world *w, struct entry *e)
+{
+	size_t n = below(w, 3) == 0 ? (size_t)below(w, 8) : 0;
+	struct entry_line *lines = any_array(w, n, sizeof(*lines));
+
+	for (size_t i = 0; i < n; ++i)
+		lines[i] = (struct entry_line){ any_text_or_none(w), any_text_or_none(w), (uint32_t)any_uint(w), any_int(w) };
+	e->u.purchase.n_lines = n;
+	e->u.purchase.lines = lines;
+}
+
+static void
+any_input(struct world *w, struct entry *e)
+{
+	bool has = any_bool(w);
+
+	switch (e->op) {
+	case OP_GENESIS:
+		e->u.genesis.format = (uint32_t)any_uint(w);
+		e->u.genesis.origin = any_text(w);
+		e->u.genesis.transaction_key = any_bytes(w, 32);
+		e->u.genesis.checkpoint_key = any_bytes(w, 32);
+		e->u.genesis.manual_clock = any_bool(w);
+		break;
+	case OP_PUBLISH:
+		e->u.publish.id = any_text(w);
+		e->u.publish.version = (uint32_t)any_uint(w);
+		e->u.publish.definition = any_bytes(w, below(w, 8) == 0 ? 20000 : 200);
+		e->u.publish.zone_data = any_bytes(w, 300);
+		break;
+	case OP_PURCHASE:
+		e->u.purchase.amount = any_int(w);
+		e->u.purchase.has_paid_with_points = has;
+		e->u.purchase.paid_with_points = has ? any_int(w) : 0;
+		any_lines(w, e);
+		e->u.purchase.partner = any_text_or_none(w);
+		e->u.purchase.receipt_no = any_text_or_none(w);
+		break;
+	case OP_HOLD:
+		e->u.hold.points = any_int(w);
+		e->u.hold.ttl_us = (int64_t)(any_uint(w) >> 1);
+		e->u.hold.has_order_amount = has;
+		e->u.hold.order_amount = has ? any_int(w) : 0;
+		break;
+	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT:
+		has = has && e->op == OP_CAPTURE;
+		e->u.capture.hold = any_id(w);
+		e->u.capture.has_points = has;
+		e->u.capture.points = has ? any_int(w) : 0;
+		break;
+	case OP_REDEEM:
+		e->u.redeem.points = any_int(w);
+		e->u.redeem.has_order_amount = has;
+		e->u.redeem.order_amount = has ? any_int(w) : 0;
+		e->u.redeem.round_down = any_bool(w);
+		break;
+	case OP_ADJUST:
+		e->u.adjust.points = any_int(w);
+		e->u.adjust.reason = any_text(w);
+		e->u.adjust.last_day = any_day(w, DAY_NONE);
+		e->u.adjust.tier_points = any_bool(w);
+		break;
+	case OP_TIER:
+		e->u.tier.tier = any_text(w);
+		e->u.tier.reason = any_text(w);
+		e->u.tier.until = any_day(w, DAY_NEVER);
+		break;
+	case OP_ZONE_DATA:
+		e->u.zone_data.zone_data = any_bytes(w, 300);
+		break;
+	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE: case OP_COUNT:
+		break;
+	}
+}
+
+static void
+any_facts(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 4);
+	struct grant *grants = any_array(w, n, sizeof(*grants));
+
+	for (size_t i = 0; i < n; ++i)
+		grants[i] = (struct grant){ any_text(w), any_int(w), any_int(w) };
+	e->n_grants = n;
+	e->grants = grants;
+	e->has_metrics = any_bool(w);
+	if (e->has_metrics)
+		e->metrics = (struct metric_day){ e->business_date, any_int(w), any_int(w), any_int(w) };
+	e->has_tier = any_bool(w);
+	if (e->has_tier) {
+		any_word(w, e->tier.earned);
+		any_word(w, e->tier.gift);
+		e->tier.since = any_day(w, DAY_NONE);
+		e->tier.until = any_day(w, DAY_NEVER);
+		e->tier.gift_until = any_day(w, DAY_NEVER);
+	}
+	e->has_hold = any_bool(w);
+	if (e->has_hold) {
+		e->hold.has_id = any_bool(w);
+		if (e->hold.has_id)
+			e->hold.id = any_id(w);
+		e->hold.ends_at_us = any_int(w);
+		e->hold.left = any_int(w);
+	}
+	e->birthday = any_day(w, DAY_NONE);
+	e->has_value = any_bool(w);
+	e->value = e->has_value ? any_int(w) : 0;
+	e->enrolled = any_bool(w);
+}
+
+static void
+any_effects(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, below(w, 10) == 0 ? 40 : 4);
+	struct posting *postings = any_array(w, n, sizeof(*postings));
+
+	for (size_t i = 0; i < n; ++i)
+		postings[i] = (struct posting){ (enum account)(1 + below(w, ACCOUNT_COUNT - 1)), any_uint(w), any_int(w), any_day(w, DAY_NEVER),
+		    (enum lot_class)below(w, LOT_CLASS_COUNT) };
+	e->n_postings = n;
+	e->postings = postings;
+
+	n = (size_t)below(w, 4);
+	struct touched *touched = any_array(w, n, sizeof(*touched));
+	for (size_t i = 0; i < n; ++i) {
+		touched[i] = (struct touched){ .member = any_uint(w), .has_prev = any_bool(w), .available = any_int(w), .pending = any_int(w),
+		    .held = any_int(w), .debt = any_int(w), .tier = any_text(w) };
+		if (touched[i].has_prev)
+			touched[i].prev = any_id(w);
+	}
+	e->n_touched = n;
+	e->touched = touched;
+}
+
+static void
+any_entry(struct world *w, struct entry *e, enum op op)
+{
+	*e = (struct entry){ .op = op, .principal = any_text_or_none(w), .request_id = any_text_or_none(w), .store = any_text_or_none(w),
+	    .terminal = any_text_or_none(w), .terminal_seq = any_uint(w), .engine = (uint32_t)any_uint(w),
+	    .program_version = (uint32_t)any_uint(w), .has_occurred_at = any_bool(w), .has_due_at = any_bool(w),
+	    .has_at = any_bool(w), .has_fingerprint = any_bool(w), .business_date = any_day(w, DAY_NONE), .member = any_uint(w), .birthday = DAY_NONE };
+	if (e->has_occurred_at)
+		e->occurred_at_us = any_int(w);
+	if (e->has_due_at)
+		e->due_at_us = any_int(w);
+	if (e->has_at)
+		e->at_us = any_int(w);
+	for (size_t i = 0; e->has_fingerprint && i < sizeof(e->fingerprint); ++i)
+		e->fingerprint[i] = (uint8_t)any(w);
+	any_input(w, e);
+	if (any_bool(w))
+		any_facts(w, e);
+	any_effects(w, e);
+}
+
+static struct transaction
+any_transaction(struct world *w, size_t n, enum op op)
+{
+	struct transaction t = { .origin = "example.org/ledger", .seq = any_uint(w), .committed_at_us = any_int(w), .program = (uint32_t)any_uint(w) };
+
+	for (size_t i = 0; i < sizeof(t.prev); ++i)
+		t.prev[i] = (uint8_t)any(w);
+	t.n_entries = n;
+	t.entries = any_array(w, n, sizeof(*t.entries));
+	for (size_t i = 0; i < n; ++i) {
+		any_entry(w, &t.entries[i], op != OP_NONE ? op : (enum op)(1 + below(w, OP_COUNT - 1)));
+		t.entries[i].program = t.program;
+	}
+	return t;
+}
+
+/* ---- equality ---- */
+
+static void
+same_text(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		assert_ptr_equal(a, b);
+	else
+		assert_string_equal(a, b);
+}
+
+static void
+same_id(struct entry_id a, struct entry_id b)
+{
+	assert_int_equal(a.seq, b.seq);
+	assert_int_equal(a.index, b.index);
+}
+
+static void
+same_purchase(const struct entry *a, const struct entry *b)
+{
+	assert_int_equal(a->u.purchase.amount, b->u.purchase.amount);
+	assert_int_equal(a->u.purchase.has_paid_with_points, b->u.purchase.has_paid_with_points);
+	assert_int_equal(a->u.purchase.paid_with_points, b->u.purchase.paid_with_points);
+	same_text(a->u.purchase.partner, b->u.purchase.partner);
+	same_text(a->u.purchase.receipt_no, b->u.purchase.receipt_no);
+	assert_int_equal(a->u.purchase.n_lines, b->u.purchase.n_lines);
+	for (size_t i = 0; i < a->u.purchase.n_lines; ++i) {
+		const struct entry_line *x = &a->u.purchase.lines[i], *y = &b->u.purchase.lines[i];
+		same_text(x->sku, y->sku);
+		same_text(x->category, y->category);
+		assert_int_equal(x->qty, y->qty);
+		assert_int_equal(x->amount, y->amount);
+	}
+}
+
+static void
+same_input(const struct entry *a, const struct entry *b)
+{
+	switch (a->op) {
+	case OP_GENESIS:
+		assert_int_equal(a->u.genesis.format, b->u.genesis.format);
+		same_text(a->u.genesis.origin, b->u.genesis.origin);
+		assert_true(bytes_equal(a->u.genesis.transaction_key, b->u.genesis.transaction_key));
+		assert_true(bytes_equal(a->u.genesis.checkpoint_key, b->u.genesis.checkpoint_key));
+		assert_int_equal(a->u.genesis.manual_clock, b->u.genesis.manual_clock);
+		break;
+	case OP_PUBLISH:
+		same_text(a->u.publish.id, b->u.publish.id);
+		assert_int_equal(a->u.publish.version, b->u.publish.version);
+		assert_true(bytes_equal(a->u.publish.definition, b->u.publish.definition));
+		assert_true(bytes_equal(a->u.publish.zone_data, b->u.publish.zone_data));
+		break;
+	case OP_PURCHASE:
+		same_purchase(a, b);
+		break;
+	case OP_HOLD:
+		assert_int_equal(a->u.hold.points, b->u.hold.points);
+		assert_int_equal(a->u.hold.ttl_us, b->u.hold.ttl_us);
+		assert_int_equal(a->u.hold.has_order_amount, b->u.hold.has_order_amount);
+		assert_int_equal(a->u.hold.order_amount, b->u.hold.order_amount);
+		break;
+	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT:
+		same_id(a->u.capture.hold, b->u.capture.hold);
+		assert_int_equal(a->u.capture.has_points, b->u.capture.has_points);
+		assert_int_equal(a->u.capture.points, b->u.capture.points);
+		break;
+	case OP_REDEEM:
+		assert_int_equal(a->u.redeem.points, b->u.redeem.points);
+		assert_int_equal(a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
+		assert_int_equal(a->u.redeem.order_amount, b->u.redeem.order_amount);
+		assert_int_equal(a->u.redeem.round_down, b->u.redeem.round_down);
+		break;
+	case OP_ADJUST:
+		assert_int_equal(a->u.adjust.points, b->u.adjust.points);
+		same_text(a->u.adjust.reason, b->u.adjust.reason);
+		assert_int_equal(a->u.adjust.last_day, b->u.adjust.last_day);
+		assert_int_equal(a->u.adjust.tier_points, b->u.adjust.tier_points);
+		break;
+	case OP_TIER:
+		same_text(a->u.tier.tier, b->u.tier.tier);
+		same_text(a->u.tier.reason, b->u.tier.reason);
+		assert_int_equal(a->u.tier.until, b->u.tier.until);
+		break;
+	case OP_ZONE_DATA:
+		assert_true(bytes_equal(a->u.zone_data.zone_data, b->u.zone_data.zone_data));
+		break;
+	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE: case OP_COUNT:
+		break;
+	}
+}
+
+static void
+same_facts(const struct entry *a, const struct entry *b)
+{
+	assert_int_equal(a->n_grants, b->n_grants);
+	for (size_t i = 0; i < a->n_grants; ++i) {
+		same_text(a->grants[i].rule, b->grants[i].rule);
+		assert_int_equal(a->grants[i].wanted, b->grants[i].wanted);
+		assert_int_equal(a->grants[i].granted, b->grants[i].granted);
+	}
+	assert_int_equal(a->has_metrics, b->has_metrics);
+	assert_int_equal(a->metrics.day, b->metrics.day);
+	assert_int_equal(a->metrics.points_earned, b->metrics.points_earned);
+	assert_int_equal(a->metrics.spend, b->metrics.spend);
+	assert_int_equal(a->metrics.visits, b->metrics.visits);
+	assert_int_equal(a->has_tier, b->has_tier);
+	assert_string_equal(a->tier.earned, b->tier.earned);
+	assert_string_equal(a->tier.gift, b->tier.gift);
+	assert_int_equal(a->tier.since, b->tier.since);
+	assert_int_equal(a->tier.until, b->tier.until);
+	assert_int_equal(a->tier.gift_until, b->tier.gift_until);
+	assert_int_equal(a->has_hold, b->has_hold);
+	assert_int_equal(a->hold.has_id, b->hold.has_id);
+	same_id(a->hold.id, b->hold.id);
+	assert_int_equal(a->hold.ends_at_us, b->hold.ends_at_us);
+	assert_int_equal(a->hold.left, b->hold.left);
+	assert_int_equal(a->birthday, b->birthday);
+	assert_int_equal(a->has_value, b->has_value);
+	assert_int_equal(a->value, b->value);
+	assert_int_equal(a->enrolled, b->enrolled);
+}
+
+static void
+same_effects(const struct entry *a, const struct entry *b)
+{
+	assert_int_equal(a->n_postings, b->n_postings);
+	for (size_t i = 0; i < a->n_postings; ++i) {
+		assert_int_equal(a->postings[i].account, b->postings[i].account);
+		assert_int_equal(a->postings[i].member, b->postings[i].member);
+		assert_int_equal(a->postings[i].points, b->postings[i].points);
+		assert_int_equal(a->postings[i].last_day, b->postings[i].last_day);
+		assert_int_equal(a->postings[i].class, b->postings[i].class);
+	}
+	assert_int_equal(a->n_touched, b->n_touched);
+	for (size_t i = 0; i < a->n_touched; ++i) {
+		const struct touched *x = &a->touched[i], *y = &b->touched[i];
+		assert_int_equal(x->member, y->member);
+		assert_int_equal(x->has_prev, y->has_prev);
+		same_id(x->prev, y->prev);
+		assert_int_equal(x->available, y->available);
+		assert_int_equal(x->pending, y->pending);
+		assert_int_equal(x->held, y->held);
+		assert_int_equal(x->debt, y->debt);
+		same_text(x->tier, y->tier);
+	}
+}
+
+static void
+same_entry(const struct entry *a, const struct entry *b)
+{
+	assert_int_equal(a->op, b->op);
+	same_text(a->principal, b->principal);
+	same_text(a->request_id, b->request_id);
+	same_text(a->store, b->store);
+	same_text(a->terminal, b->terminal);
+	assert_int_equal(a->terminal_seq, b->terminal_seq);
+	assert_int_equal(a->engine, b->engine);
+	assert_int_equal(a->program_version, b->program_version);
+	assert_int_equal(a->has_occurred_at, b->has_occurred_at);
+	assert_int_equal(a->occurred_at_us, b->occurred_at_us);
+	assert_int_equal(a->has_due_at, b->has_due_at);
+	assert_int_equal(a->due_at_us, b->due_at_us);
+	assert_int_equal(a->has_at, b->has_at);
+	assert_int_equal(a->at_us, b->at_us);
+	assert_int_equal(a->has_fingerprint, b->has_fingerprint);
+	assert_memory_equal(a->fingerprint, b->fingerprint, sizeof(a->fingerprint));
+	assert_int_equal(a->business_date, b->business_date);
+	assert_int_equal(a->member, b->member);
+	assert_int_equal(a->program, b->program);
+	same_input(a, b);
+	same_facts(a, b);
+	same_effects(a, b);
+}
+
+/* ---- round trips ---- */
+
+/* Encodes, reads with the generated code, decodes, compares, encodes again. */
+static void
+round_trip(struct world *w, const struct transaction *t)
+{
+	struct transaction u;
+	size_t sum = 0, whole;
+
+	assert_int_equal(codec_transaction_encode(t, &w->arena, &w->out), ST_OK);
+	struct bytes b = heap_copy(buf_bytes(&w->out));
+	protobuf_c_message_free_unpacked(assert_as_generated(&fealty__ledger__v1__transaction__descriptor, b), NULL);
+
+	assert_int_equal(codec_transaction_decode(b, &w->arena, &u), ST_OK);
+	assert_string_equal(t->origin, u.origin);
+	assert_int_equal(t->seq, u.seq);
+	assert_memory_equal(t->prev, u.prev, sizeof(t->prev));
+	assert_int_equal(t->committed_at_us, u.committed_at_us);
+	assert_int_equal(t->program, u.program);
+	assert_int_equal(t->n_entries, u.n_entries);
+	for (size_t i = 0; i < t->n_entries; ++i) {
+		size_t bytes;
+		same_entry(&t->entries[i], &u.entries[i]);
+		assert_int_equal(codec_entry_bytes(&t->entries[i], &w->arena, &bytes), ST_OK);
+		sum += bytes;
+	}
+
+	buf_clear(&w->out);
+	assert_int_equal(codec_transaction_encode(&u, &w->arena, &w->out), ST_OK);
+	assert_true(bytes_equal(b, buf_bytes(&w->out)));
+	whole = b.len;
+	heap_free(b);
+
+	/* what entries take is what a transaction without them lacks */
+	u.n_entries = 0;
+	buf_clear(&w->out);
+	assert_int_equal(codec_transaction_encode(&u, &w->arena, &w->out), ST_OK);
+	assert_int_equal(w->out.len + sum, whole);
+	world_clear(w);
+}
+
+static void
+every_operation_round_trips(void **state)
+{
+	struct world *w = *state;
+
+	for (enum op op = OP_GENESIS; op < OP_COUNT; ++op) {
+		for (int i = 0; i < 100; ++i) {
+			struct transaction t = any_transaction(w, 1, op);
+			round_trip(w, &t);
+		}
+	}
+}
+
+static void
+random_transactions_round_trip(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t entries = 0, n; entries < 20000; entries += n) {
+		n = 1 + (size_t)below(w, 5);
+		struct transaction t = any_transaction(w, n, OP_NONE);
+		round_trip(w, &t);
+	}
+}
+
+/* The smallest entry is 4 bytes more than nothing: tag, length, and inputs with an empty message in them. */
+static void
+zeros_take_no_bytes(void **state)
+{
+	struct world *w = *state;
+	struct entry e = { .op = OP_EXPIRE, .business_date = DAY_NONE, .birthday = DAY_NONE };
+	static const uint8_t want[] = { 0x32, 0x04, 0x6a, 0x02, 0x7a, 0x00 };
+	struct transaction t = { .origin = "o", .n_entries = 1, .entries = &e };
+	size_t bytes;
+
+	assert_int_equal(codec_entry_bytes(&e, &w->arena, &bytes), ST_OK);
+	assert_int_equal(bytes, sizeof(want));
+	assert_int_equal(codec_transaction_encode(&t, &w->arena, &w->out), ST_OK);
+	assert_memory_equal(w->out.data + w->out.len - sizeof(want), want, sizeof(want));
+	/* and the head is there although it is all zeros */
+	assert_int_equal(w->out.len, sizeof(want) + 3 + 2 + 34 + 9);
+}
+
+/* Lengths around the places where a varint grows, in a nested message. */
+static void
+lengths_grow_with_their_messages(void **state)
+{
+	struct world *w = *state;
+	static const size_t around[] = { 100, 128, 16384 };
+
+	for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); ++i) {
+		for (size_t len = around[i] - 40; len < around[i] + 10; ++len) {
+			struct entry e = { .op = OP_PUBLISH, .business_date = DAY_NONE, .birthday = DAY_NONE };
+			struct transaction t = { .origin = "o", .n_entries = 1, .entries = &e };
+			uint8_t *data = any_array(w, len, 1);
+			memset(data, 0x5a, len);
+			e.u.publish.id = "";
+			e.u.publish.definition = bytes_of(data, len);
+			round_trip(w, &t);
+		}
+	}
+}
+
+/* ---- corrupt transactions ---- */
+
+/* A transaction whose pieces can be left out or put in twice. */
+struct pieces {
+	int origin, seq, prev, committed_at, entries, inputs, accounts;
+	uint64_t op, account, class;
+	const char *principal;
+	size_t principal_len, fingerprint_len, prev_len, after, touched, ats;
+	bool prev_seq_only, unknown;
+};
+static const struct pieces good = { .origin = 1, .seq = 1, .prev = 1, .committed_at = 1, .entries = 1, .inputs = 1, .accounts = 1, .op = OP_EXPIRE,
+    .account = 5, .principal = "system", .principal_len = 6, .fingerprint_len = 32, .prev_len = 32, .after = 1, .touched = 1 };
+
+static void
+put_nested_entry(struct buf *b, const struct pieces *p)
+{
+	static const uint8_t zeros[64];
+	size_t entry = field_begin(b, 6), nested;
+
+	field_put_bytes(b, 1, bytes_of(p->principal, p->principal_len));
+	field_put_bytes(b, 12, bytes_of(zeros, p->fingerprint_len));
+	for (int i = 0; i < p->inputs; ++i) {
+		nested = field_begin(b, 13);
+		field_put_bytes(b, (uint32_t)p->op, bytes_of(NULL, 0));
+		field_end(b, nested);
+	}
+	nested = field_begin(b, 15);
+	for (int i = 0; i < p->accounts; ++i)
+		field_put_uint(b, 1, p->account);
+	field_put_uint(b, 5, p->class);
+	field_end(b, nested);
+	for (size_t i = 0; i < p->after; ++i)
+		field_put_bytes(b, 16, bytes_of(NULL, 0));
+	for (size_t i = 0; i < p->touched; ++i) {
+		nested = field_begin(b, 17);
+		if (p->prev_seq_only)
+			field_put_uint(b, 2, 7);
+		field_end(b, nested);
+	}
+	for (size_t i = 0; i < p->ats; ++i)
+		field_put_fixed(b, 18, 1);
+	if (p->unknown) {
+		field_put_uint(b, 99, 1);
+		field_put_uint(b, 99, 1);
+		field_put_text(b, 19, "later");
+	}
+	field_end(b, entry);
+}
+
+static void
+put_pieces(struct buf *b, const struct pieces *p)
+{
+	static const uint8_t zeros[64];
+
+	for (int i = 0; i < p->origin; ++i)
+		field_put_text(b, 1, "o");
+	for (int i = 0; i < p->seq; ++i)
+		field_put_uint(b, 2, 1);
+	for (int i = 0; i < p->prev; ++i)
+		field_put_bytes(b, 3, bytes_of(zeros, p->prev_len));
+	for (int i = 0; i < p->committed_at; ++i)
+		field_put_fixed(b, 4, 1);
+	for (int i = 0; i < p->entries; ++i)
+		put_nested_entry(b, p);
+	if (p->unknown)
+		field_put_uint(b, 7, 1);
+}
+
+#define WITH(field, v) ({ struct pieces p_ = good; p_.field = (v); p_; })
+
+static void
+what_is_no_transaction_is_corrupt(void **state)
+{
+	struct world *w = *state;
+	struct pieces nul = good, utf8 = good;
+
+	nul.principal = "sys\0tem";
+	nul.principal_len = 7;
+	utf8.principal = "\xff\xfe";
+	utf8.principal_len = 2;
+	const struct { const char *name; struct pieces p; enum status want; } cases[] = {
+		{ "as it should be", good, ST_OK },
+		{ "fields of a later version", WITH(unknown, true), ST_OK },
+		{ "no origin", WITH(origin, 0), ST_CORRUPT },
+		{ "no seq", WITH(seq, 0), ST_CORRUPT },
+		{ "two seqs", WITH(seq, 2), ST_CORRUPT },
+		{ "no prev", WITH(prev, 0), ST_CORRUPT },
+		{ "short prev", WITH(prev_len, 31), ST_CORRUPT },
+		{ "no committed_at", WITH(committed_at, 0), ST_CORRUPT },
+		{ "no entry", WITH(entries, 0), ST_CORRUPT },
+		{ "two entries", WITH(entries, 2), ST_OK },
+		{ "no inputs", WITH(inputs, 0), ST_CORRUPT },
+		{ "inputs twice", WITH(inputs, 2), ST_CORRUPT },
+		{ "operation of a later version", WITH(op, OP_COUNT), ST_CORRUPT },
+		{ "no account", WITH(accounts, 0), ST_CORRUPT },
+		{ "account none", WITH(account, 0), ST_CORRUPT },
+		{ "account of a later version", WITH(account, ACCOUNT_COUNT), ST_CORRUPT },
+		{ "account as a negative number", WITH(account, UINT64_MAX), ST_CORRUPT },
+		{ "class of a later version", WITH(class, LOT_CLASS_COUNT), ST_CORRUPT },
+		{ "NUL in a text", nul, ST_CORRUPT },
+		{ "no UTF-8", utf8, ST_CORRUPT },
+		{ "short fingerprint", WITH(fingerprint_len, 31), ST_CORRUPT },
+		{ "long fingerprint", WITH(fingerprint_len, 33), ST_CORRUPT },
+		{ "balances of nobody", WITH(after, 2), ST_CORRUPT },
+		{ "nobody's balances", WITH(touched, 2), ST_CORRUPT },
+		{ "one instant", WITH(ats, 1), ST_OK },
+		{ "two instants", WITH(ats, 2), ST_CORRUPT },
+		{ "half a back-pointer", WITH(prev_seq_only, true), ST_CORRUPT },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+		struct transaction t;
+		world_clear(w);
+		put_pieces(&w->out, &cases[i].p);
+		struct bytes b = heap_copy(buf_bytes(&w->out));
+		enum status st = codec_transaction_decode(b, &w->arena, &t);
+		if (st != cases[i].want)
+			fail_msg("%s: %s", cases[i].name, status_str(st));
+		heap_free(b);
+	}
+}
+
+static void
+decoding_keeps_its_budget(void **state)
+{
+	struct world *w = *state;
+	struct arena small;
+	struct transaction t;
+
+	for (int i = 0; i < 16000; ++i)
+		field_put_bytes(&w->out, 6, bytes_of(NULL, 0));
+	arena_init(&small, (size_t)64 * 1024);
+	assert_int_equal(codec_transaction_decode(buf_bytes(&w->out), &small, &t), ST_NOMEM);
+	arena_reset(&small);
+	buf_clear(&w->out);
+	put_pieces(&w->out, &good);
+	assert_int_equal(codec_transaction_decode(buf_bytes(&w->out), &small, &t), ST_OK);
+	arena_release(&small);
+}
+
+/* Whatever is in the bytes: an answer, no read beyond them, and what was accepted can be encoded and read again. */
+static void
+damaged_transactions_are_survived(void **state)
+{
+	struct world *w = *state;
+	size_t accepted = 0, rounds = 100000;
+
+	for (size_t i = 0; i < rounds; ++i) {
+		struct transaction t;
+		world_clear(w);
+		struct transaction whole = any_transaction(w, 1 + (size_t)below(w, 2), below(w, 10) == 0 ? OP_NONE : OP_PURCHASE);
+		assert_int_equal(codec_transaction_encode(&whole, &w->arena, &w->out), ST_OK);
+		struct bytes b = mutated(w, buf_bytes(&w->out));
+		enum status st = codec_transaction_decode(b, &w->arena, &t);
+		assert_true(st == ST_OK || st == ST_CORRUPT);
+		if (st == ST_OK) {
+			++accepted;
+			buf_clear(&w->out);
+			assert_int_equal(codec_transaction_encode(&t, &w->arena, &w->out), ST_OK);
+			struct transaction again;
+			assert_int_equal(codec_transaction_decode(buf_bytes(&w->out), &w->arena, &again), ST_OK);
+			assert_int_equal(again.n_entries, t.n_entries);
+		}
+		heap_free(b);
+	}
+	assert_in_range(accepted, rounds / 20, rounds - rounds / 20);		/* the damage does reach both sides */
+}
+
+/* ---- leaves ---- */
+
+static void
+signed_transactions_round_trip(void **state)
+{
+	struct world *w = *state;
+	uint8_t signature[64], key_id[8];
+	struct signed_transaction s = { bytes_of("body", 4), bytes_of(signature, 64), bytes_of(key_id, 8) }, t;
+
+	memset(signature, 1, sizeof(signature));
+	memset(key_id, 2, sizeof(key_id));
+	codec_signed_encode(&s, &w->out);
+	protobuf_c_message_free_unpacked(assert_as_generated(&fealty__ledger__v1__signed_transaction__descriptor, buf_bytes(&w->out)), NULL);
+	assert_int_equal(codec_signed_decode(buf_bytes(&w->out), &t), ST_OK);
+	assert_true(bytes_equal(s.transaction, t.transaction));
+	assert_true(bytes_equal(s.signature, t.signature));
+	assert_true(bytes_equal(s.key_id, t.key_id));
+	assert_true(t.transaction.data >= w->out.data && t.transaction.data < w->out.data + w->out.len);	/* borrowed */
+
+	for (size_t cut = 0; cut < w->out.len; ++cut)
+		assert_int_equal(codec_signed_decode(bytes_of(w->out.data, cut), &t), ST_CORRUPT);
+	codec_signed_encode(&s, &w->out);
+	assert_int_equal(codec_signed_decode(buf_bytes(&w->out), &t), ST_CORRUPT);		/* everything twice */
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(every_operation_round_trips),
+		TEST(random_transactions_round_trip),
+		TEST(zeros_take_no_bytes),
+		TEST(lengths_grow_with_their_messages),
+		TEST(what_is_no_transaction_is_corrupt),
+		TEST(decoding_keeps_its_budget),
+		TEST(damaged_transactions_are_survived),
+		TEST(signed_transactions_round_trip),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

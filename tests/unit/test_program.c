@@ -1,0 +1,359 @@
+/* What program_compile() refuses, with the key it names, and what it makes of a good file. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ledger/internal.h"
+#include "memory_state.h"
+
+static struct program_def
+good(void)
+{
+	return (struct program_def){
+		.id = "acme", .name = "Acme Rewards", .timezone = "Asia/Seoul", .currency = "KRW",
+		.has_points = true, .has_scale = true, .unit = "star", .scale = 0,
+		.n_rules = 2,
+		.rules = {
+			{ .id = "bonus", .has_priority = true, .priority = 20, .has_kind = true, .kind = RULE_BONUS, .has_fixed = true, .points = "100" },
+			{ .id = "base", .has_priority = true, .priority = 10, .has_kind = true, .has_per_amount = true, .amount = "1000", .points = "1" },
+		},
+		.n_tiers = 2,
+		.tiers = {
+			{ .id = "gold", .has_rank = true, .rank = 7, .has_reach = true, .n_any = 1,
+			  .any = { { 2, { { "points_earned", "500" }, { "spend", "10000" } } } },
+			  .window = WINDOW_ROLLING_MONTHS, .rolling_months = 12, .earn_multiplier = "1.2", .expiry = { .given = true, .never = true } },
+			{ .id = "green", .has_rank = true, .rank = 0 },
+		},
+		.expiry = { .given = true, .has_months = true, .months = 12, .round_up = ROUND_UP_MONTH },
+	};
+}
+
+static enum status
+compile(const struct program_def *def, struct arena *arena, struct program **ret, struct program_error *error)
+{
+	struct zone zone = stage_zone(9);
+
+	return program_compile(def, &zone, arena, ret, error);
+}
+
+static void
+compiles_and_sorts(void **state)
+{
+	struct program_def def = good();
+	struct arena arena;
+	struct program *p = NULL;
+	struct program_error error;
+
+	(void)state;
+	arena_init(&arena, 1 << 24);
+	assert_int_equal(compile(&def, &arena, &p, &error), ST_OK);
+	assert_string_equal(p->rules[0].id, "base");
+	assert_int_equal(p->rules[0].amount, 1000);
+	assert_string_equal(p->rules[1].id, "bonus");
+	assert_int_equal(p->rules[1].points, 100);
+	assert_string_equal(p->tiers[0].id, "green");
+	assert_int_equal(p->tiers[0].multiplier, 1000000);
+	assert_false(p->tiers[0].has_expiry);
+	assert_string_equal(p->tiers[1].id, "gold");
+	assert_string_equal(p->tiers[1].share_rule, "tier:gold");
+	assert_int_equal(p->tiers[1].multiplier, 1200000);
+	assert_int_equal(p->tiers[1].any[0].all[0].at_least, 500);
+	assert_int_equal(p->tiers[1].any[0].all[1].metric, METRIC_SPEND);
+	assert_true(p->tiers[1].has_expiry && p->tiers[1].expiry.never);
+	assert_int_equal(p->expiry.months, 12);
+	assert_int_equal(p->currency_digits, 0);
+	assert_int_equal(p->late_days, 45);
+	assert_int_equal(p->metric_days, 12 * 31 + 45);
+	assert_int_equal(p->redeem_step, 1);
+	assert_int_equal(p->max_percent_of_order, 100);
+	assert_int_equal(p->default_ttl_us, 900 * US_PER_SECOND);
+	assert_int_equal(p->max_ttl_us, 30 * US_PER_DAY);
+	arena_release(&arena);
+}
+
+/* ---- refusals: each spoils one key of a good file ---- */
+
+#define SPOIL(name, ...) static void spoil_##name(struct program_def *d) { __VA_ARGS__; }
+SPOIL(no_id, d->id = NULL)
+SPOIL(bad_id, d->id = "Acme")
+SPOIL(underscore_id, d->id = "a_b")
+SPOIL(empty_id, d->id = "")
+SPOIL(long_id, d->id = "a23456789012345678901234567890123")
+SPOIL(no_name, d->name = NULL)
+SPOIL(no_timezone, d->timezone = NULL)
+SPOIL(no_currency, d->currency = NULL)
+SPOIL(bad_currency, d->currency = "XYZ")
+SPOIL(lower_currency, d->currency = "usd")
+SPOIL(no_points, d->has_points = false)
+SPOIL(no_unit, d->unit = NULL)
+SPOIL(no_scale, d->has_scale = false)
+SPOIL(big_scale, d->scale = 7)
+SPOIL(rules_max, d->n_rules = PROGRAM_RULES_MAX + 1)
+SPOIL(rule_no_id, d->rules[0].id = NULL)
+SPOIL(rule_bad_id, d->rules[0].id = "a b")
+SPOIL(rule_no_priority, d->rules[0].has_priority = false)
+SPOIL(rule_no_kind, d->rules[0].has_kind = false)
+SPOIL(rule_equal_id, d->rules[1].id = "bonus")
+SPOIL(rule_equal_priority, d->rules[1].priority = 20)
+SPOIL(rule_no_measure, d->rules[0].has_fixed = false)
+SPOIL(rule_two_measures, d->rules[0].has_per_amount = true; d->rules[0].amount = "1")
+SPOIL(rule_no_amount, d->rules[1].amount = NULL)
+SPOIL(rule_zero_amount, d->rules[1].amount = "0")
+SPOIL(rule_negative_points, d->rules[1].points = "-1")
+SPOIL(rule_surplus_amount, d->rules[1].amount = "1000.0")
+SPOIL(rule_surplus_points, d->rules[1].points = "1.5")
+SPOIL(rule_word_points, d->rules[0].points = "ten")
+SPOIL(rule_huge_points, d->rules[0].points = "9000000000000000000")
+SPOIL(once_steps, d->round_once = true; d->rules[0].has_fixed = false; d->rules[0].has_per_amount = true;
+    d->rules[0].amount = "1000003"; d->rules[0].points = "1"; d->rules[1].amount = "1000033")
+SPOIL(expiry_empty, d->expiry = (struct expiry_def){ .given = true })
+SPOIL(expiry_two, d->expiry.has_days = true; d->expiry.days = 1)
+SPOIL(expiry_zero, d->expiry.months = 0)
+SPOIL(expiry_never_rounded, d->expiry = (struct expiry_def){ .given = true, .never = true, .round_up = ROUND_UP_YEAR })
+SPOIL(expiry_long, d->expiry.months = 1201)
+SPOIL(tiers_max, d->n_tiers = PROGRAM_TIERS_MAX + 1)
+SPOIL(tier_no_id, d->tiers[1].id = NULL)
+SPOIL(tier_no_rank, d->tiers[0].has_rank = false)
+SPOIL(tier_equal_id, d->tiers[1].id = "gold")
+SPOIL(tier_equal_rank, d->tiers[1].rank = 7)
+SPOIL(tier_no_reach, d->tiers[0].has_reach = false)
+SPOIL(tier_lowest_reach, d->tiers[1].has_reach = true; d->tiers[1].n_any = 1)
+SPOIL(tier_empty_any, d->tiers[0].n_any = 0)
+SPOIL(tier_empty_all, d->tiers[0].any[0].n = 0)
+SPOIL(tier_many_all, d->tiers[0].any[0].n = PROGRAM_REACH_MAX + 1)
+SPOIL(tier_metric, d->tiers[0].any[0].thresholds[1].metric = "balance")
+SPOIL(tier_no_metric, d->tiers[0].any[0].thresholds[1].metric = NULL)
+SPOIL(tier_no_at_least, d->tiers[0].any[0].thresholds[1].at_least = NULL)
+SPOIL(tier_surplus, d->tiers[0].any[0].thresholds[0].at_least = "500.00")
+SPOIL(tier_negative, d->tiers[0].any[0].thresholds[0].at_least = "-1")
+SPOIL(tier_no_months, d->tiers[0].rolling_months = 0)
+SPOIL(tier_below_one, d->tiers[0].earn_multiplier = "0.999999")
+SPOIL(tier_seven_digits, d->tiers[0].earn_multiplier = "1.0000001")
+SPOIL(tier_above, d->tiers[0].earn_multiplier = "1000.1")
+SPOIL(tier_expiry, d->tiers[0].expiry = (struct expiry_def){ .given = true, .has_days = true })
+SPOIL(birthday_points, d->has_birthday = true)
+SPOIL(birthday_zero, d->has_birthday = true; d->birthday_points = "0")
+SPOIL(birthday_window, d->has_birthday = true; d->birthday_points = "1"; d->birthday_days_before = 181)
+SPOIL(birthday_guard, d->has_birthday = true; d->birthday_points = "1"; d->guard_days = 367)
+SPOIL(value_half, d->has_redemption = true; d->value_points = "100")
+SPOIL(value_zero, d->has_redemption = true; d->value_points = "0"; d->value_amount = "1")
+SPOIL(min_negative, d->has_redemption = true; d->redeem_min = "-1")
+SPOIL(step_zero, d->has_redemption = true; d->redeem_step = "0")
+SPOIL(percent, d->has_redemption = true; d->has_max_percent = true; d->max_percent_of_order = 101)
+SPOIL(ttl_word, d->has_redemption = true; d->default_ttl = "soon")
+SPOIL(ttl_above_max, d->has_redemption = true; d->default_ttl = "2h"; d->max_ttl = "1h")
+SPOIL(ttl_above_default_max, d->has_redemption = true; d->default_ttl = "31d")
+SPOIL(ttl_huge, d->has_redemption = true; d->max_ttl = "3651d")
+SPOIL(late_days, d->has_late_days = true; d->late_days = 3651)
+
+static const struct { void (*spoil)(struct program_def *d); const char *path; } refusals[] = {
+	{ spoil_no_id, "id" },
+	{ spoil_bad_id, "id" },
+	{ spoil_underscore_id, "id" },
+	{ spoil_empty_id, "id" },
+	{ spoil_long_id, "id" },
+	{ spoil_no_name, "name" },
+	{ spoil_no_timezone, "timezone" },
+	{ spoil_no_currency, "currency" },
+	{ spoil_bad_currency, "currency" },
+	{ spoil_lower_currency, "currency" },
+	{ spoil_no_points, "points" },
+	{ spoil_no_unit, "points.unit" },
+	{ spoil_no_scale, "points.scale" },
+	{ spoil_big_scale, "points.scale" },
+	{ spoil_rules_max, "earn" },
+	{ spoil_rule_no_id, "earn[0].id" },
+	{ spoil_rule_bad_id, "earn[0].id" },
+	{ spoil_rule_no_priority, "earn[0].priority" },
+	{ spoil_rule_no_kind, "earn[0].kind" },
+	{ spoil_rule_equal_id, "earn[1].id" },
+	{ spoil_rule_equal_priority, "earn[1].priority" },
+	{ spoil_rule_no_measure, "earn[0]" },
+	{ spoil_rule_two_measures, "earn[0]" },
+	{ spoil_rule_no_amount, "earn[1].per_amount.amount" },
+	{ spoil_rule_zero_amount, "earn[1].per_amount.amount" },
+	{ spoil_rule_negative_points, "earn[1].per_amount.points" },
+	{ spoil_rule_surplus_amount, "earn[1].per_amount.amount" },
+	{ spoil_rule_surplus_points, "earn[1].per_amount.points" },
+	{ spoil_rule_word_points, "earn[0].fixed.points" },
+	{ spoil_rule_huge_points, "earn[0].fixed.points" },
+	{ spoil_once_steps, "rounding.at" },
+	{ spoil_expiry_empty, "expiry" },
+	{ spoil_expiry_two, "expiry" },
+	{ spoil_expiry_zero, "expiry.after.months" },
+	{ spoil_expiry_never_rounded, "expiry" },
+	{ spoil_expiry_long, "expiry.after.months" },
+	{ spoil_tiers_max, "tiers" },
+	{ spoil_tier_no_id, "tiers[1].id" },
+	{ spoil_tier_no_rank, "tiers[0].rank" },
+	{ spoil_tier_equal_id, "tiers[1].id" },
+	{ spoil_tier_equal_rank, "tiers[1].rank" },
+	{ spoil_tier_no_reach, "tiers[0].reach" },
+	{ spoil_tier_lowest_reach, "tiers[1].reach" },
+	{ spoil_tier_empty_any, "tiers[0].reach.any" },
+	{ spoil_tier_empty_all, "tiers[0].reach.any[0].all" },
+	{ spoil_tier_many_all, "tiers[0].reach.any[0].all" },
+	{ spoil_tier_metric, "tiers[0].reach.any[0].all[1].metric" },
+	{ spoil_tier_no_metric, "tiers[0].reach.any[0].all[1].metric" },
+	{ spoil_tier_no_at_least, "tiers[0].reach.any[0].all[1].at_least" },
+	{ spoil_tier_surplus, "tiers[0].reach.any[0].all[0].at_least" },
+	{ spoil_tier_negative, "tiers[0].reach.any[0].all[0].at_least" },
+	{ spoil_tier_no_months, "tiers[0].window.rolling_months" },
+	{ spoil_tier_below_one, "tiers[0].earn_multiplier" },
+	{ spoil_tier_seven_digits, "tiers[0].earn_multiplier" },
+	{ spoil_tier_above, "tiers[0].earn_multiplier" },
+	{ spoil_tier_expiry, "tiers[0].expiry.after.days" },
+	{ spoil_birthday_points, "birthday.reward.points" },
+	{ spoil_birthday_zero, "birthday.reward.points" },
+	{ spoil_birthday_window, "birthday.window.days_before" },
+	{ spoil_birthday_guard, "birthday.guard_days" },
+	{ spoil_value_half, "redemption.value.amount" },
+	{ spoil_value_zero, "redemption.value.points" },
+	{ spoil_min_negative, "redemption.min" },
+	{ spoil_step_zero, "redemption.step" },
+	{ spoil_percent, "redemption.max_percent_of_order" },
+	{ spoil_ttl_word, "redemption.hold.default_ttl" },
+	{ spoil_ttl_above_max, "redemption.hold.max_ttl" },
+	{ spoil_ttl_above_default_max, "redemption.hold.max_ttl" },
+	{ spoil_ttl_huge, "redemption.hold.max_ttl" },
+	{ spoil_late_days, "limits.late_days" },
+};
+
+static void
+refuses_by_path(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		struct program_def def = good();
+		struct arena arena;
+		struct program *p = NULL;
+		struct program_error error = { 0 };
+
+		arena_init(&arena, 1 << 24);
+		refusals[i].spoil(&def);
+		assert_int_equal(compile(&def, &arena, &p, &error), ST_INVALID);
+		assert_string_equal(error.path, refusals[i].path);
+		assert_true(strlen(error.sentence) > 10 && strlen(error.sentence) < sizeof(error.sentence) - 1);
+		arena_release(&arena);
+	}
+}
+
+/* Two tiers above the lowest with one rank. */
+static void
+refuses_equal_ranks(void **state)
+{
+	struct program_def def = good();
+	struct arena arena;
+	struct program *p = NULL;
+	struct program_error error;
+
+	(void)state;
+	arena_init(&arena, 1 << 24);
+	def.tiers[2] = def.tiers[0];
+	def.tiers[2].id = "ruby";
+	def.n_tiers = 3;
+	assert_int_equal(compile(&def, &arena, &p, &error), ST_INVALID);
+	assert_string_equal(error.path, "tiers[2].rank");
+	arena_release(&arena);
+}
+
+static void
+no_memory_is_no_refusal(void **state)
+{
+	struct program_def def = good();
+	struct arena arena;
+	struct program *p = NULL;
+	struct program_error error;
+
+	(void)state;
+	arena_init(&arena, 1000);
+	assert_int_equal(compile(&def, &arena, &p, &error), ST_NOMEM);
+	arena_release(&arena);
+}
+
+static const struct { struct expiry expiry; const char *from, *last; } terms[] = {
+	{ { .months = 1 }, "2026-01-31", "2026-02-28" },				/* X6 */
+	{ { .months = 1 }, "2026-01-25", "2026-02-25" },
+	{ { .months = 1, .round_up = ROUND_UP_MONTH }, "2026-01-31", "2026-02-28" },
+	{ { .months = 1, .round_up = ROUND_UP_MONTH }, "2026-01-25", "2026-02-28" },
+	{ { .months = 6, .round_up = ROUND_UP_MONTH }, "2020-12-15", "2021-06-30" },	/* SB2 */
+	{ { .months = 6, .round_up = ROUND_UP_MONTH }, "2021-01-02", "2021-07-31" },
+	{ { .days = 90 }, "2026-01-01", "2026-04-01" },
+	{ { .days = 1, .round_up = ROUND_UP_YEAR }, "2026-12-31", "2027-12-31" },
+	{ { .months = 24 }, "2024-02-29", "2026-02-28" },
+	{ { .months = 1200 }, "9990-01-01", "9999-12-31" },				/* the calendar's end */
+};
+
+static void
+last_days(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(terms) / sizeof(terms[0]); i++) {
+		struct program p = { .expiry = terms[i].expiry };
+		struct tier tier = { .has_expiry = true, .expiry = { .never = true } }, silent = { .has_expiry = false };
+
+		assert_int_equal(program_last_day(&p, NULL, day(terms[i].from)), day(terms[i].last));
+		assert_int_equal(program_last_day(&p, &silent, day(terms[i].from)), day(terms[i].last));
+		assert_int_equal(program_last_day(&p, &tier, day(terms[i].from)), DAY_NEVER);
+	}
+}
+
+static void
+currencies(void **state)
+{
+	unsigned digits = 9;
+
+	(void)state;
+	assert_true(currency_digits("USD", &digits));
+	assert_int_equal(digits, 2);
+	assert_true(currency_digits("XPF", &digits));
+	assert_int_equal(digits, 0);
+	assert_true(currency_digits("TND", &digits));
+	assert_int_equal(digits, 3);
+	assert_true(currency_digits("ZWG", &digits));
+	assert_int_equal(digits, 2);
+	assert_true(currency_digits("CLF", &digits));
+	assert_int_equal(digits, 4);
+	assert_false(currency_digits("US", &digits));
+	assert_false(currency_digits("", &digits));
+	assert_false(currency_digits("USDX", &digits));
+	assert_false(currency_digits("D A", &digits));
+	assert_int_equal(digits, 4);
+}
+
+static void
+common_steps(void **state)
+{
+	struct program p = {
+		.n_rules = 3,
+		.rules = { { .measure = MEASURE_PER_AMOUNT, .amount = 100, .points = 10 },
+			   { .measure = MEASURE_PER_AMOUNT, .amount = 15, .points = 2 },
+			   { .measure = MEASURE_PER_AMOUNT, .amount = 999983, .points = 1, .whole_steps = true } },
+	};
+
+	(void)state;
+	assert_int_equal(program_common_step(&p), 30);		/* of 10 and 15; whole steps have no fraction */
+	p.rules[2].whole_steps = false;
+	assert_int_equal(program_common_step(&p), 30 * INT64_C(999983));
+	p.rules[1].amount = 999979;
+	assert_int_equal(program_common_step(&p), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(compiles_and_sorts),
+		cmocka_unit_test(refuses_by_path),
+		cmocka_unit_test(refuses_equal_ranks),
+		cmocka_unit_test(no_memory_is_no_refusal),
+		cmocka_unit_test(last_days),
+		cmocka_unit_test(currencies),
+		cmocka_unit_test(common_steps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

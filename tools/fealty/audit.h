@@ -1,0 +1,95 @@
+/**
+ * audit.h: what `fealty audit` is made of.  Leaves come in chunks, from the files or over the wire; a pool verifies their signatures while the chunk is replayed
+ * onto a state of the audit's own; at the end the books are balanced, and the daemon's state is compared with ours.
+ */
+#ifndef FEALTY_TOOLS_AUDIT_H
+#define FEALTY_TOOLS_AUDIT_H
+
+#include "apply/apply.h"
+#include "cli.h"
+#include "progress.h"
+#include "signer/signer.h"
+
+#define CHUNK_LEAVES_MAX 2000
+#define CHUNK_BYTES_MAX ((size_t)8 << 20)
+
+/* What was found first.  reason is "" while nothing was. */
+struct finding {
+	char reason[32];		/* "LEDGER_BROKEN", "BOOKS_BROKEN", "STATE_DIFFERS" */
+	bool has_seq;
+	uint64_t seq;
+	char sentence[400];
+};
+void finding_set(struct finding *finding, const char *reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void finding_set_at(struct finding *finding, uint64_t seq, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- audit_pool.c ---- */
+
+struct audit_pool;
+
+/* The earliest leaf that fails; text says what is wrong with it, or is NULL. */
+struct audit_verdict { uint64_t seq; const char *text; };
+
+enum status audit_pool_new(unsigned threads, struct audit_pool **ret_pool) MUST_CHECK;
+void audit_pool_free(struct audit_pool *pool);		/* accepts NULL */
+/* Lets the workers verify ${n} leaves, the first of which is ${first_seq}; all is borrowed until audit_pool_finish(). */
+void audit_pool_start(struct audit_pool *pool, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *leaves, size_t n, uint64_t first_seq);
+/* Helps, and waits; adds the entries seen to *${ret_entries}. ST_NOMEM. */
+enum status audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict, uint64_t *ret_entries) MUST_CHECK;
+
+/* ---- audit_replay.c ---- */
+
+struct audit {
+	bool json;
+	bool has_key, has_key_id;	/* pinned by the caller */
+	uint8_t key[PUBLIC_KEY_BYTES], key_id[KEY_ID_BYTES];
+	struct audit_pool *pool;
+	struct store *store;		/* of the replay, in a temporary directory that is gone already */
+	struct apply *apply;
+	struct progress *progress;
+	uint64_t total;			/* for the progress */
+	uint64_t entries, state_rows;
+	bool state_compared;
+	uint64_t state_size;
+	const char *state_note;		/* why it was not compared */
+	struct finding finding;
+
+	/* the chunk */
+	uint64_t first;			/* seq of leaves[0]; also transactions audited */
+	size_t n, bytes;
+	struct bytes *leaves;
+	uint8_t *data;
+};
+
+/* Fields up to the pool are the caller's.  On failure everything is let go. */
+enum status audit_init(struct audit *audit, unsigned threads) MUST_CHECK;
+void audit_release(struct audit *audit);
+
+/* Whether a leaf of so many bytes fits the chunk; an empty chunk takes any that may be stored. */
+bool audit_fits(const struct audit *audit, size_t leaf_bytes);
+/* Copies a leaf into the chunk, which has room. */
+void audit_take(struct audit *audit, struct bytes leaf);
+/**
+ * audit_chunk(audit): verifies and replays what is in the chunk, and empties it.  ST_INVALID: audit->finding says what; other errors are machinery's.
+ */
+enum status audit_chunk(struct audit *audit) MUST_CHECK;
+
+/* ---- audit_source.c ---- */
+
+/* The ledger of a directory, whole, and unless ${no_state} the comparison of its state at the right moment. */
+enum status audit_directory(struct audit *audit, struct store *source, bool no_state) MUST_CHECK;
+
+/* ---- audit_books.c ---- */
+
+/* ST_INVALID: the finding says which program does not balance. Fills what the report tells of programs. */
+struct audit_program { uint32_t number, versions; const char *id; unsigned scale; struct totals totals; };
+struct audit_books { size_t n; struct audit_program *programs; uint64_t members; };
+enum status audit_books(struct audit *audit, struct audit_books *ret_books) MUST_CHECK;
+void audit_books_release(struct audit_books *books);
+
+/* ---- audit_state.c ---- */
+
+/* Compares every derived row of two state snapshots at the same size.  ST_INVALID: the finding names the first that differs. */
+enum status audit_state(struct audit *audit, struct store_txn *theirs) MUST_CHECK;
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * Workers take leaves by small runs from one counter, and so does whoever waits, so all cores are busy to the last run.  Each keeps the earliest leaf
+ * that fails for itself; the earliest of all is the verdict, whatever the order of the threads was.
+ */
+#include "audit.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUN_LEAVES 16
+#define LEAF_ARENA_BYTES (16u << 20)
+
+struct worker {
+	struct audit_pool *pool;
+	pthread_t thread;
+	struct arena arena;
+	struct audit_verdict verdict;
+	uint64_t entries;
+	bool nomem;
+};
+
+struct audit_pool {
+	pthread_mutex_t mutex;
+	pthread_cond_t work, idle;
+	uint64_t round;			/* of chunks; a worker looks for a new one */
+	unsigned busy;			/* workers that have not finished the round */
+	bool stop;
+
+	uint8_t key[PUBLIC_KEY_BYTES], key_id[KEY_ID_BYTES];
+	const struct bytes *leaves;
+	size_t n;
+	uint64_t first_seq;
+	atomic_size_t next;
+
+	unsigned n_workers;		/* workers[0] is the caller of audit_pool_finish() */
+	struct worker *workers;
+};
+
+static const char *
+verify(struct worker *w, struct bytes leaf)
+{
+	const struct audit_pool *pool = w->pool;
+	struct signed_transaction s;
+	struct transaction t;
+
+	if (codec_signed_decode(leaf, &s) != ST_OK)
+		return "it is not a signed transaction";
+	if (!bytes_equal(s.key_id, bytes_of(pool->key_id, KEY_ID_BYTES)))
+		return "it is signed by a key that is not the ledger's";
+	enum status st = sign_verify(pool->key, SIGNER_TRANSACTION_TYPE, s.transaction, s.signature);
+	if (st == ST_INVALID)
+		return "its signature does not verify";
+	if (st == ST_OK) {
+		arena_reset(&w->arena);
+		st = codec_transaction_decode(s.transaction, &w->arena, &t);
+		if (st == ST_CORRUPT)
+			return "it cannot be read: its bytes are not those of a transaction";
+	}
+	if (st == ST_OK)
+		w->entries += t.n_entries;
+	else
+		w->nomem = true;
+	return NULL;
+}
+
+static void
+run_all(struct worker *w)
+{
+	struct audit_pool *pool = w->pool;
+	size_t at;
+
+	while ((at = atomic_fetch_add(&pool->next, RUN_LEAVES)) < pool->n) {
+		size_t end = at + RUN_LEAVES < pool->n ? at + RUN_LEAVES : pool->n;
+		for (size_t i = at; i < end; i++) {
+			const char *text = verify(w, pool->leaves[i]);
+			if (text != NULL && (w->verdict.text == NULL || pool->first_seq + i < w->verdict.seq))
+				w->verdict = (struct audit_verdict){ pool->first_seq + i, text };
+		}
+	}
+}
+
+static void *
+worker_main(void *ctx)
+{
+	struct worker *w = ctx;
+	struct audit_pool *pool = w->pool;
+	uint64_t seen = 0;
+
+	pthread_mutex_lock(&pool->mutex);
+	for (;;) {
+		while (!pool->stop && pool->round == seen)
+			pthread_cond_wait(&pool->work, &pool->mutex);
+		if (pool->stop)
+			break;
+		seen = pool->round;
+		pthread_mutex_unlock(&pool->mutex);
+		run_all(w);
+		pthread_mutex_lock(&pool->mutex);
+		if (--pool->busy == 0)
+			pthread_cond_signal(&pool->idle);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	return NULL;
+}
+
+enum status
+audit_pool_new(unsigned threads, struct audit_pool **ret_pool)
+{
+	assert(threads > 0);
+	struct audit_pool *pool = calloc(1, sizeof(*pool));
+	if (pool == NULL)
+		return ST_NOMEM;
+	pthread_mutex_init(&pool->mutex, NULL);
+	pthread_cond_init(&pool->work, NULL);
+	pthread_cond_init(&pool->idle, NULL);
+	pool->workers = calloc(threads, sizeof(*pool->workers));
+	for (unsigned i = 0; pool->workers != NULL && i < threads; i++) {
+		struct worker *w = &pool->workers[i];
+		w->pool = pool;
+		arena_init(&w->arena, LEAF_ARENA_BYTES);
+		if (i > 0 && pthread_create(&w->thread, NULL, worker_main, w) != 0)
+			break;
+		pool->n_workers = i + 1;
+	}
+	if (pool->n_workers == 0) {
+		audit_pool_free(pool);
+		return ST_NOMEM;
+	}
+	*ret_pool = pool;
+	return ST_OK;
+}
+
+void
+audit_pool_free(struct audit_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	pthread_mutex_lock(&pool->mutex);
+	pool->stop = true;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->mutex);
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		if (i > 0)
+			pthread_join(pool->workers[i].thread, NULL);
+		arena_release(&pool->workers[i].arena);
+	}
+	pthread_cond_destroy(&pool->idle);
+	pthread_cond_destroy(&pool->work);
+	pthread_mutex_destroy(&pool->mutex);
+	free(pool->workers);
+	free(pool);
+}
+
+void
+audit_pool_start(struct audit_pool *pool, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *leaves, size_t n, uint64_t first_seq)
+{
+	pthread_mutex_lock(&pool->mutex);
+	assert(pool->busy == 0);
+	memcpy(pool->key, public_key, PUBLIC_KEY_BYTES);
+	key_id_of(public_key, pool->key_id);
+	pool->leaves = leaves;
+	pool->n = n;
+	pool->first_seq = first_seq;
+	atomic_store(&pool->next, 0);
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		pool->workers[i].verdict = (struct audit_verdict){ 0, NULL };
+		pool->workers[i].entries = 0;
+	}
+	pool->busy = pool->n_workers - 1;
+	pool->round++;
+	pthread_cond_broadcast(&pool->work);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+enum status
+audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict, uint64_t *ret_entries)
+{
+	bool nomem = false;
+
+	run_all(&pool->workers[0]);
+	pthread_mutex_lock(&pool->mutex);
+	while (pool->busy > 0)
+		pthread_cond_wait(&pool->idle, &pool->mutex);
+	pthread_mutex_unlock(&pool->mutex);
+	*ret_verdict = (struct audit_verdict){ 0, NULL };
+	for (unsigned i = 0; i < pool->n_workers; i++) {
+		const struct worker *w = &pool->workers[i];
+		if (w->verdict.text != NULL && (ret_verdict->text == NULL || w->verdict.seq < ret_verdict->seq))
+			*ret_verdict = w->verdict;
+		*ret_entries += w->entries;
+		nomem |= w->nomem;
+	}
+	return nomem ? ST_NOMEM : ST_OK;
+}

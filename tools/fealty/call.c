@@ -1,0 +1,288 @@
+/*
+ * One command and its answer.  The outcome alone decides the exit code; a lost answer is never told as a failure, since the command may
+ * have been applied.
+ */
+#include "call.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger_text.h"
+
+#define CONNECTS_MAX 4			/* a till wants to know within a second that nobody is there */
+
+static error_t
+parse_connect(int key, char *arg, struct argp_state *state)
+{
+	struct call_options *o = state->input;
+
+	switch (key) {
+	case KEY_CONNECT:
+		o->address = arg;
+		return 0;
+	case KEY_AS:
+		o->principal = arg;
+		return 0;
+	case KEY_TIMEOUT:
+		return option_duration_ms(state, "--timeout", arg, &o->timeout_ms);
+	case KEY_JSON:
+		o->json = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t
+parse_call(int key, char *arg, struct argp_state *state)
+{
+	struct call_options *o = state->input;
+
+	switch (key) {
+	case KEY_PROGRAM:
+		o->program = arg;
+		return 0;
+	case KEY_REQUEST_ID:
+		o->key = arg;
+		return 0;
+	case KEY_AT:
+		o->has_at = true;
+		return option_instant(state, "--at", arg, &o->at_us);
+	case KEY_OCCURRED_AT:
+		o->has_occurred_at = true;
+		return option_instant(state, "--occurred-at", arg, &o->occurred_at_us);
+	case KEY_STORE:
+		o->store = arg;
+		return 0;
+	case KEY_TERMINAL:
+		o->terminal = arg;
+		return 0;
+	default:
+		return parse_connect(key, arg, state);
+	}
+}
+
+#define CONNECT_OPTIONS \
+	{ "connect", KEY_CONNECT, "ADDRESS", 0, "Where the daemon listens: unix:PATH or HOST:PORT in digits (default: $FEALTY_CONNECT, or " \
+		CALL_ADDRESS_DEFAULT ")", 0 }, \
+	{ "as", KEY_AS, "PRINCIPAL", 0, "Who asks: pos/STORE/TERMINAL, backend/NAME, auditor/NAME or operator/NAME", 0 }, \
+	{ "timeout", KEY_TIMEOUT, "DURATION", 0, "How long to wait for the answer, such as 10s", 0 }, \
+	{ "json", KEY_JSON, NULL, 0, "Print JSON", 0 }
+
+static const struct argp_option connect_options[] = { CONNECT_OPTIONS, { 0 } };
+static const struct argp_option call_option_list[] = {
+	CONNECT_OPTIONS,
+	{ "program", KEY_PROGRAM, "ID", 0, "Which program; needed only when there are several", 0 },
+	{ "key", KEY_REQUEST_ID, "REQUEST_ID", 0, "Name of this command: running it again under the same name never applies it twice", 0 },
+	{ "at", KEY_AT, "INSTANT", 0, "Manual ledgers only: the time at which the command comes", 0 },
+	{ "occurred-at", KEY_OCCURRED_AT, "INSTANT", 0, "When it happened, if not just now", 0 },
+	{ "store", KEY_STORE, "STORE", 0, "Where it happened", 0 },
+	{ "terminal", KEY_TERMINAL, "TERMINAL", 0, "At which till", 0 },
+	{ 0 },
+};
+static const struct argp connect_argp = { .options = connect_options, .parser = parse_connect };
+static const struct argp call_argp = { .options = call_option_list, .parser = parse_call };
+
+const struct argp_child connect_children[] = { { &connect_argp, 0, "Connection and output:", 10 }, { 0 } };
+const struct argp_child call_children[] = { { &call_argp, 0, "Connection, command and output:", 10 }, { 0 } };
+
+void
+call_options_init(struct call_options *options, uint32_t timeout_ms)
+{
+	char *address = getenv("FEALTY_CONNECT");
+	static char address_default[] = CALL_ADDRESS_DEFAULT;
+
+	*options = (struct call_options){ .timeout_ms = timeout_ms };
+	options->address = address != NULL && address[0] != '\0' ? address : address_default;
+}
+
+void
+call_request_init(const struct call_options *options, Fealty__V1__Request__OpCase op, Fealty__V1__Request *ret_request)
+{
+	fealty__v1__request__init(ret_request);
+	ret_request->op_case = op;
+	ret_request->key = options->key;
+	ret_request->program = options->program;
+	ret_request->store = options->store;
+	ret_request->terminal = options->terminal;
+	ret_request->has_at = options->has_at;
+	ret_request->at = options->at_us;
+	ret_request->has_occurred_at = options->has_occurred_at;
+	ret_request->occurred_at = options->occurred_at_us;
+	ret_request->has_deadline_ms = true;
+	ret_request->deadline_ms = options->timeout_ms;
+}
+
+enum exit_code
+call_client(const struct call_options *options, struct fealty_client **ret_client)
+{
+	struct fealty_options client_options;
+
+	fealty_options_init(&client_options);
+	client_options.principal = options->principal;
+	client_options.client_name = "fealty";
+	client_options.client_version = FEALTY_VERSION;
+	client_options.deadline_ms = options->timeout_ms;
+	client_options.connects_max = CONNECTS_MAX;
+	switch (fealty_client_new(options->address, &client_options, NULL, ret_client)) {
+	case FEALTY_ERROR_NONE:
+		return EXIT_DONE;
+	case FEALTY_ERROR_ADDRESS:
+		return cli_fail(options->json, EXIT_USAGE,
+		    "\"%s\" is no address: give --connect unix:PATH, or an IP address and a port such as 127.0.0.1:7450", options->address);
+	default:
+		return cli_fail(options->json, EXIT_INTERNAL, "no client could be made: out of memory");
+	}
+}
+
+json_t *
+response_json(const Fealty__V1__Response *response, const char *key)
+{
+	size_t len = fealty__v1__response__get_packed_size(response);
+	uint8_t *bytes = malloc(len + 1);
+
+	assert(bytes != NULL);
+	fealty__v1__response__pack(response, bytes);
+	json_t *object = message_json(CODEC_RESPONSE, bytes_of(bytes, len));
+	free(bytes);
+	assert(object != NULL);			/* it was unpacked from the wire, so it can be printed */
+	if (key != NULL && key[0] != '\0')
+		json_put_text(object, "key", key);
+	return object;
+}
+
+/* The daemon's own "not now" is no refusal by the rules. */
+static bool
+response_is_unavailable(const Fealty__V1__Response *r)
+{
+	return r->status == FEALTY__V1__CODE__UNAVAILABLE || r->status == FEALTY__V1__CODE__DEADLINE_EXCEEDED;
+}
+
+enum exit_code
+call_exit_code(const struct fealty_result *result)
+{
+	switch (result->outcome) {
+	case FEALTY_OK:
+		return EXIT_DONE;
+	case FEALTY_REFUSED:
+		return result->response != NULL && response_is_unavailable(result->response) ? EXIT_UNAVAILABLE : EXIT_REFUSED;
+	case FEALTY_FAILED:
+		return result->error == FEALTY_ERROR_KEY || result->error == FEALTY_ERROR_TOO_LARGE ? EXIT_USAGE : EXIT_UNAVAILABLE;
+	case FEALTY_UNKNOWN:
+		return EXIT_OUTCOME_UNKNOWN;
+	}
+	return EXIT_INTERNAL;
+}
+
+static const char *
+no_answer_words(enum exit_code code)
+{
+	switch (code) {
+	case EXIT_OUTCOME_UNKNOWN:
+		return "It may have been applied or not.";
+	case EXIT_UNAVAILABLE:
+		return "Nothing has changed.";
+	case EXIT_DONE:
+	case EXIT_REFUSED:
+	case EXIT_USAGE:
+	case EXIT_INTERNAL:
+		break;
+	}
+	return "";
+}
+
+static void
+tell_people(const struct call_options *options, const struct fealty_result *result, enum exit_code code)
+{
+	const Fealty__V1__Response *r = result->response;
+	const char *message = result->message[0] != '\0' ? result->message : fealty_error_str(result->error);
+
+	(void)fflush(stdout);
+	if (r != NULL && r->reason != NULL) {
+		(void)fprintf(stderr, "%s: %s (%s", program_invocation_name, r->message != NULL ? r->message : message, r->reason);
+		(void)fprintf(stderr, r->field != NULL ? ", %s)\n" : ")\n", r->field);
+	} else {
+		(void)fprintf(stderr, "%s: %s [%s]\n", program_invocation_name, message, options->address);
+	}
+	if (no_answer_words(code)[0] != '\0')
+		(void)fprintf(stderr, "%s\n", no_answer_words(code));
+	if (code == EXIT_OUTCOME_UNKNOWN)
+		(void)fprintf(stderr, "Run the same command again with --key %s to learn which: that never applies it twice.\n", result->key);
+}
+
+static json_t *
+no_answer_json(const struct fealty_result *result, enum exit_code code)
+{
+	json_t *object = json_new();
+
+	json_put_text(object, "status", code == EXIT_OUTCOME_UNKNOWN ? "UNKNOWN" : code == EXIT_USAGE ? "INVALID_ARGUMENT" : "UNAVAILABLE");
+	json_put_text(object, "reason", exit_code_reason(code));
+	json_put_text(object, "message", result->message[0] != '\0' ? result->message : fealty_error_str(result->error));
+	if (result->key[0] != '\0')
+		json_put_text(object, "key", result->key);
+	return object;
+}
+
+enum exit_code
+call_tell(const struct call_options *options, const struct fealty_result *result)
+{
+	enum exit_code code = call_exit_code(result);
+
+	if (!options->json) {
+		tell_people(options, result, code);
+		return code;
+	}
+	return json_print_line(result->response != NULL ? response_json(result->response, result->key) : no_answer_json(result, code), code);
+}
+
+enum exit_code
+call_run(const struct call_options *options, const Fealty__V1__Request *request, call_show_fn *show)
+{
+	struct fealty_client *client;
+	struct fealty_result result;
+
+	enum exit_code code = call_client(options, &client);
+	if (code != EXIT_DONE)
+		return code;
+	if (fealty_call(client, request, &result) != FEALTY_OK)
+		code = call_tell(options, &result);
+	else if (options->json)
+		code = json_print_line(response_json(result.response, result.key), EXIT_DONE);
+	else
+		show(result.response);
+	fealty_result_release(&result);
+	fealty_client_free(client);
+	return code;
+}
+
+void
+call_learn_program(const struct call_options *options, struct fealty_client *client, uint32_t number, struct ledger_text *text)
+{
+	Fealty__V1__Request request;
+	Fealty__V1__ProgramGet body = FEALTY__V1__PROGRAM_GET__INIT;
+	struct fealty_result result;
+
+	call_request_init(options, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, &request);
+	request.key = NULL;
+	request.show_program = &body;
+	if (fealty_call(client, &request, &result) == FEALTY_OK && result.response->program != NULL) {
+		size_t len = fealty__program__v1__program__get_packed_size(result.response->program);
+		uint8_t *definition = malloc(len + 1);
+		assert(definition != NULL);
+		fealty__program__v1__program__pack(result.response->program, definition);
+		ledger_text_learn_program(text, number, bytes_of(definition, len));
+		free(definition);
+	}
+	fealty_result_release(&result);
+}
+
+size_t
+call_batch_results(const struct fealty_result *result, Fealty__V1__Response ***ret_responses)
+{
+	if (result->batch == NULL)
+		return 0;
+	*ret_responses = result->batch->results;
+	return result->batch->n_results;
+}

@@ -1,0 +1,59 @@
+/**
+ * call.h: one command to the daemon and its answer, for the subcommands that are no more than that.
+ */
+#ifndef FEALTY_TOOLS_CALL_H
+#define FEALTY_TOOLS_CALL_H
+
+#include "cli.h"
+#include "fealty.h"
+
+#define CALL_ADDRESS_DEFAULT "unix:/run/fealty/fealtyd.sock"
+
+/* The options that every command to the daemon has; strings are borrowed from argv or the environment. */
+struct call_options {
+	char *address, *principal, *program, *key, *store, *terminal;	/* NULL but address: not given */
+	bool json, has_at, has_occurred_at;
+	int64_t at_us, occurred_at_us;
+	uint32_t timeout_ms;
+};
+
+/* Children of a command's argp; the parent hands a struct call_options to them as input. The second is for commands that only read or connect. */
+extern const struct argp_child call_children[];
+extern const struct argp_child connect_children[];
+
+/* ${timeout_ms} is the default. */
+void call_options_init(struct call_options *options, uint32_t timeout_ms);
+
+/* A request with the common options filled in; the strings are borrowed. */
+void call_request_init(const struct call_options *options, Fealty__V1__Request__OpCase op, Fealty__V1__Request *ret_request);
+
+/* A client; EXIT_DONE, or the failure was told. The caller frees it. */
+enum exit_code call_client(const struct call_options *options, struct fealty_client **ret_client);
+
+/* Prints an accepted answer for people. */
+typedef void call_show_fn(const Fealty__V1__Response *response);
+
+/**
+ * call_run(options, request, show):
+ * Connects, sends, and prints what came of it: the answer through ${show}, or as JSON; a refusal, or why there is no answer.
+ */
+enum exit_code call_run(const struct call_options *options, const Fealty__V1__Request *request, call_show_fn *show);
+
+/* The same by steps: the exit code that an end stands for, and telling of one that is not FEALTY_OK. */
+enum exit_code call_exit_code(const struct fealty_result *result);
+enum exit_code call_tell(const struct call_options *options, const struct fealty_result *result);
+
+/* The answers to a batch's commands, in their order: how many; borrowed from ${result}. */
+size_t call_batch_results(const struct fealty_result *result, Fealty__V1__Response ***ret_responses);
+
+struct ledger_text;
+/**
+ * call_learn_program(options, client, number, text):
+ * Asks for the program that ${options} mean and lets ${text} print the points of program ${number} by it.  No answer is no error: integers are printed then.
+ */
+void call_learn_program(const struct call_options *options, struct fealty_client *client, uint32_t number, struct ledger_text *text);
+
+/* An answer as an object with the keys of fealty.proto, and `key` when the command had a request id (NULL or "": none). */
+json_t *response_json(const Fealty__V1__Response *response, const char *key);
+
+#endif

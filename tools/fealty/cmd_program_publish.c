@@ -1,0 +1,92 @@
+/* fealty program publish: checked here first, so that what is wrong is told with its line. */
+#include <stdio.h>
+
+#include "call.h"
+#include "commands.h"
+#include "program_file.h"
+#include "show.h"
+
+enum { KEY_VERSION = KEY_COMMAND };
+
+struct publish_input {
+	struct call_options call;
+	struct args args;
+	bool has_version;
+	uint64_t version;
+};
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+	struct publish_input *in = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->call;
+		return 0;
+	case KEY_VERSION:
+		in->has_version = true;
+		return option_number(state, "--version", arg, UINT32_MAX, &in->version);
+	case ARGP_KEY_ARG:
+		return args_take(state, arg, &in->args, 1);
+	case ARGP_KEY_END:
+		return args_need(state, &in->args, 1);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void
+show_published(const Fealty__V1__Response *r)
+{
+	(void)printf("Published");
+	if (r->has_version)
+		(void)printf(" as version %u", r->version);
+	(void)printf(" (%s). It is in force from now on.\n", r->id != NULL ? r->id : "-");
+	show_replayed(r);
+}
+
+static enum exit_code
+publish(struct publish_input *in, const struct program_file *file)
+{
+	Fealty__V1__Request request;
+	Fealty__V1__Publish body = FEALTY__V1__PUBLISH__INIT;
+
+	body.definition = fealty__program__v1__program__unpack(NULL, file->definition.len, file->definition.data);
+	if (body.definition == NULL)
+		return cli_fail(in->call.json, EXIT_INTERNAL, "%s could not be sent: out of memory", file->path);
+	call_request_init(&in->call, FEALTY__V1__REQUEST__OP_PUBLISH, &request);
+	body.has_version = in->has_version;
+	body.version = (uint32_t)in->version;
+	request.publish = &body;
+	enum exit_code code = call_run(&in->call, &request, show_published);
+	fealty__program__v1__program__free_unpacked(body.definition, NULL);
+	return code;
+}
+
+enum exit_code
+cmd_program_publish(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "version", KEY_VERSION, "N", 0, "Refuse unless this is the version that it becomes", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = { options, parse, "FILE", "Publish a program file: a new program, or a new version of the one with its id.\v"
+		"A published version never changes; every entry names the version it was decided under.", call_children, NULL, NULL };
+	struct publish_input in = { 0 };
+	struct program_file file;
+	struct program_file_error error;
+
+	call_options_init(&in.call, 10000);
+	cli_parse(&argp, argc, argv, &in);
+	enum status st = program_file_read(in.args.v[0], &file, &error);
+	enum exit_code code;
+	if (st == ST_OK)
+		code = publish(&in, &file);
+	else if (st == ST_INVALID)
+		code = program_file_tell(in.call.json, in.args.v[0], &error, EXIT_USAGE);
+	else
+		code = cli_fail(in.call.json, EXIT_INTERNAL, "%s could not be read: %s", in.args.v[0], cli_status_words(st));
+	program_file_release(&file);
+	return code;
+}

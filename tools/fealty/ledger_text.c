@@ -1,0 +1,239 @@
+/* Lines for people.  A transaction of one entry is told whole on its line; one of many by how many there are of each kind. */
+#include "ledger_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define LEDGER_TEXT_ARENA_BYTES (64u << 20)
+
+void
+ledger_text_init(struct ledger_text *text)
+{
+	text->n = 0;
+	arena_init(&text->arena, LEDGER_TEXT_ARENA_BYTES);
+}
+
+void
+ledger_text_release(struct ledger_text *text)
+{
+	arena_release(&text->arena);
+}
+
+void
+ledger_text_learn_program(struct ledger_text *text, uint32_t program, struct bytes definition)
+{
+	struct program_def *def;
+	struct program_error error;
+	unsigned digits;
+
+	if (codec_program_def(definition, &text->arena, &def, &error) != ST_OK || def->currency == NULL || !currency_digits(def->currency, &digits))
+		return;
+	size_t i = 0;
+	while (i < text->n && text->rows[i].program != program)
+		i++;
+	if (i == LEDGER_TEXT_PROGRAMS_MAX)
+		return;
+	text->rows[i].program = program;
+	text->rows[i].scale = def->scale;
+	text->rows[i].digits = digits;
+	if (i == text->n)
+		text->n++;
+}
+
+/* ---- numbers ---- */
+
+struct number { char text[DECIMAL_TEXT_BYTES + 8]; };
+
+static const char *
+number_format(const struct ledger_text *text, struct number *n, uint32_t program, bool money, int64_t value)
+{
+	for (size_t i = 0; i < text->n; i++)
+		if (text->rows[i].program == program)
+			return decimal_format(value, money ? text->rows[i].digits : text->rows[i].scale, n->text);
+	(void)snprintf(n->text, sizeof(n->text), "%" PRId64 " units", value);
+	return n->text;
+}
+
+#define POINTS_OF(e, value) number_format(text, &(struct number){ { 0 } }, (e)->program, false, value)
+#define MONEY_OF(e, value) number_format(text, &(struct number){ { 0 } }, (e)->program, true, value)
+
+/* ---- one entry ---- */
+
+static void
+print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	switch (e->op) {
+	case OP_GENESIS:
+		(void)fprintf(out, " of %s%s", e->u.genesis.origin, e->u.genesis.manual_clock ? ", manual clock" : "");
+		break;
+	case OP_PUBLISH:
+		(void)fprintf(out, " %s version %" PRIu32, e->u.publish.id, e->u.publish.version);
+		break;
+	case OP_PURCHASE:
+		(void)fprintf(out, " %s", MONEY_OF(e, e->u.purchase.amount));
+		break;
+	case OP_HOLD:
+		(void)fprintf(out, " %s", POINTS_OF(e, e->u.hold.points));
+		break;
+	case OP_CAPTURE:
+	case OP_RELEASE:
+	case OP_HOLD_TIMEOUT:
+		(void)fprintf(out, " of hold %" PRIu64 ".%" PRIu32, e->u.capture.hold.seq, e->u.capture.hold.index);
+		break;
+	case OP_REDEEM:
+		(void)fprintf(out, " %s", POINTS_OF(e, e->u.redeem.points));
+		break;
+	case OP_ADJUST:
+		(void)fprintf(out, " %s for %s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason);
+		break;
+	case OP_TIER:
+		(void)fprintf(out, " %s for %s", e->u.tier.tier[0] != '\0' ? e->u.tier.tier : "removed", e->u.tier.reason);
+		break;
+	case OP_NONE:
+	case OP_ENROL:
+	case OP_PROFILE:
+	case OP_BIRTHDAY:
+	case OP_TIER_END:
+	case OP_EXPIRE:
+	case OP_CLOCK_ACCEPT:
+	case OP_ZONE_DATA:
+	case OP_COUNT:
+		break;
+	}
+}
+
+static int64_t
+granted(const struct entry *e)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < e->n_grants; i++)
+		sum += e->grants[i].granted;
+	return sum;
+}
+
+static void
+print_entry(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	(void)fprintf(out, "%s", op_str(e->op));
+	if (e->member != 0)
+		(void)fprintf(out, " member %" PRIu64, e->member);
+	print_inputs(text, e, out);
+	if (e->n_grants > 0)
+		(void)fprintf(out, ", granted %s", POINTS_OF(e, granted(e)));
+	if (e->n_touched > 0) {
+		(void)fprintf(out, ", available %s", POINTS_OF(e, e->touched[0].available));
+		if (e->touched[0].held != 0)
+			(void)fprintf(out, ", held %s", POINTS_OF(e, e->touched[0].held));
+		if (e->has_tier)
+			(void)fprintf(out, ", now %s", e->touched[0].tier[0] != '\0' ? e->touched[0].tier : "without a tier");
+	}
+	(void)fprintf(out, " (%s%s%s)\n", e->principal != NULL ? e->principal : "-", e->request_id != NULL ? " " : "",
+	    e->request_id != NULL ? e->request_id : "");
+}
+
+static void
+print_postings(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	char day[DAY_TEXT_BYTES];
+
+	for (size_t i = 0; i < e->n_postings; i++) {
+		const struct posting *p = &e->postings[i];
+		(void)fprintf(out, "      %-12s", account_str(p->account));
+		if (p->member != 0)
+			(void)fprintf(out, " %" PRIu64, p->member);
+		(void)fprintf(out, "  %s", POINTS_OF(e, p->points));
+		if (p->class != LOT_NONE)
+			(void)fprintf(out, "  %s, last day %s", lot_class_str(p->class), day_format(p->last_day, day));
+		(void)fputc('\n', out);
+	}
+}
+
+/* ---- one transaction ---- */
+
+static void
+print_kinds(const struct transaction *t, FILE *out)
+{
+	size_t count[OP_COUNT] = { 0 };
+	const char *separator = ":";
+
+	(void)fprintf(out, "%zu entries", t->n_entries);
+	for (size_t i = 0; i < t->n_entries; i++)
+		count[t->entries[i].op]++;
+	for (enum op op = OP_NONE; op < OP_COUNT; op++) {
+		if (count[op] == 0)
+			continue;
+		(void)fprintf(out, "%s %zu %s", separator, count[op], op_str(op));
+		separator = ",";
+	}
+	(void)fputc('\n', out);
+}
+
+static void
+print_long(const struct ledger_text *text, const struct transaction *t, FILE *out)
+{
+	for (size_t i = 0; i < t->n_entries; i++) {
+		(void)fprintf(out, "  %" PRIu64 ".%zu  ", t->seq, i);
+		print_entry(text, &t->entries[i], out);
+		print_postings(text, &t->entries[i], out);
+	}
+}
+
+uint32_t
+ledger_text_program_of(struct ledger_text *text, struct bytes leaf)
+{
+	struct signed_transaction s;
+	struct transaction t;
+
+	arena_reset(&text->arena);
+	if (codec_signed_decode(leaf, &s) != ST_OK || codec_transaction_decode(s.transaction, &text->arena, &t) != ST_OK)
+		return 0;
+	return t.program;
+}
+
+enum status
+ledger_text_print(struct ledger_text *text, struct bytes leaf, bool long_form, FILE *out)
+{
+	struct signed_transaction s;
+	struct transaction t;
+	char at[INSTANT_TEXT_BYTES];
+
+	arena_reset(&text->arena);
+	enum status st = codec_signed_decode(leaf, &s);
+	if (st == ST_OK)
+		st = codec_transaction_decode(s.transaction, &text->arena, &t);
+	if (st != ST_OK)
+		return st;
+	for (size_t i = 0; i < t.n_entries; i++)
+		if (t.entries[i].op == OP_PUBLISH)
+			ledger_text_learn_program(text, t.program, t.entries[i].u.publish.definition);
+	(void)fprintf(out, "%" PRIu64 "  %s  ", t.seq, instant_format(t.committed_at_us, at));
+	if (t.n_entries == 1 && !long_form)
+		print_entry(text, &t.entries[0], out);
+	else
+		print_kinds(&t, out);
+	if (long_form)
+		print_long(text, &t, out);
+	return ST_OK;
+}
+
+json_t *
+message_json(enum codec_message message, struct bytes bytes)
+{
+	struct arena arena;
+	struct buf text;
+
+	arena_init(&arena, LEDGER_TEXT_ARENA_BYTES);
+	buf_init(&text);
+	enum status st = codec_json_print(message, bytes, false, &arena, &text);
+	json_t *object = st == ST_OK ? json_loadb((const char *)text.data, text.len, JSON_DECODE_ANY, NULL) : NULL;
+	buf_release(&text);
+	arena_release(&arena);
+	return object;
+}
+
+json_t *
+ledger_text_json(struct bytes leaf)
+{
+	return message_json(CODEC_SIGNED_TRANSACTION, leaf);
+}

@@ -1,0 +1,132 @@
+/* fealty: the command line of the loyalty-points ledger.  Nothing but the table of subcommands and what is said about all of them. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+static const struct command commands[] = {
+	{ "init", "DIR --origin NAME", "make a new ledger and its keys", cmd_init },
+	{ "program", "check|publish|show", "loyalty programs", cmd_program },
+	{ "enrol", "MEMBER", "enrol a member", cmd_enrol },
+	{ "profile", "MEMBER", "change a member's birthday, segments or aliases", cmd_profile },
+	{ "purchase", "MEMBER AMOUNT", "record a purchase and grant its points", cmd_purchase },
+	{ "quote", "MEMBER AMOUNT", "what a purchase would grant", cmd_quote },
+	{ "batch", "[FILE]", "many commands: one JSON event a line", cmd_batch },
+	{ "balance", "MEMBER", "a member's points and tier", cmd_balance },
+	{ "history", "MEMBER", "a member's entries, newest first", cmd_history },
+	{ "transaction", "SEQ|COMMAND", "one transaction of the ledger", cmd_transaction },
+	{ "redeem", "MEMBER POINTS", "spend points at once", cmd_redeem },
+	{ "hold", "MEMBER POINTS", "set points aside for a redemption", cmd_hold },
+	{ "capture", "MEMBER HOLD [POINTS]", "spend points of a hold", cmd_capture },
+	{ "release", "MEMBER HOLD", "give a hold's points back", cmd_release },
+	{ "adjust", "MEMBER POINTS REASON", "add or take points by hand", cmd_adjust },
+	{ "tier", "MEMBER TIER REASON", "give a tier, or take a given one away", cmd_tier },
+	{ "birthday", "MEMBER", "claim the birthday points", cmd_birthday },
+	{ "import", "FILE", "purchases from a CSV or white-space file", cmd_import },
+	{ "subscribe", "", "follow the ledger, one transaction a line", cmd_subscribe },
+	{ "audit", "[DIR]", "verify a ledger, whole", cmd_audit },
+	{ "dump", "DIR [TABLE [KEY]]", "print what is stored, readably", cmd_dump },
+	{ "admin", "clock accept", "operate a daemon", cmd_admin },
+	{ "version", "", "print the version", cmd_version },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static const char exit_codes[] =
+    "Exit codes:\n"
+    "  0  done, and all that was checked holds\n"
+    "  1  refused by the rules, or a check (audit, program check) found something\n"
+    "  2  wrong usage, or an input file that cannot be read as what it should be\n"
+    "  3  no answer, and nothing has changed: try again when the daemon can be reached\n"
+    "  4  the outcome is not known: run the command again with the same --key\n"
+    "  5  the disk, memory, or something that should not happen\n";
+
+static enum exit_code
+overview(FILE *out)
+{
+	(void)fprintf(out, "Usage: fealty COMMAND [ARGUMENT...] [OPTION...]\n\nA loyalty-points ledger: commands to its daemon, and tools for its files.\n\n");
+	for (const struct command *c = commands; c->name != NULL; c++)
+		(void)fprintf(out, "  %-12s%-23s%s\n", c->name, c->arguments, c->summary);
+	(void)fprintf(out, "\n\"fealty COMMAND --help\" tells more about a command. With --json every command prints JSON.\n"
+	    "The daemon is looked for at --connect ADDRESS, else at $FEALTY_CONNECT, else at unix:/run/fealty/fealtyd.sock.\n\n%s", exit_codes);
+	return out == stdout ? EXIT_DONE : EXIT_USAGE;
+}
+
+static const struct command *
+find(const struct command *table, const char *name)
+{
+	for (const struct command *c = table; c->name != NULL; c++)
+		if (strcmp(c->name, name) == 0)
+			return c;
+	return NULL;
+}
+
+/* The command sees "fealty purchase" as the name of the program, in its help and its errors. */
+static enum exit_code
+run(const char *prefix, const struct command *command, int argc, char **argv)
+{
+	static char name[64];
+
+	(void)snprintf(name, sizeof(name), "%s %s", prefix, command->name);
+	argv[0] = name;
+	program_invocation_name = name;
+	return command->run(argc, argv);
+}
+
+enum exit_code
+command_group(const char *name, const struct command *table, int argc, char **argv)
+{
+	char prefix[32];
+	const struct command *command = argc > 1 ? find(table, argv[1]) : NULL;
+
+	if (command != NULL) {
+		(void)snprintf(prefix, sizeof(prefix), "fealty %s", name);
+		return run(prefix, command, argc - 1, argv + 1);
+	}
+	bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0);
+	FILE *out = help ? stdout : stderr;
+	for (const struct command *c = table; c->name != NULL; c++)
+		(void)fprintf(out, "%s fealty %s %s %s\n         %s\n", c == table ? "Usage:" : "      ", name, c->name, c->arguments, c->summary);
+	return help ? EXIT_DONE : EXIT_USAGE;
+}
+
+static enum exit_code
+dispatch(int argc, char **argv)
+{
+	static char help[] = "--help";
+
+	if (argc < 2)
+		return overview(stderr);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || (strcmp(argv[1], "help") == 0 && argc == 2))
+		return overview(stdout);
+	if (strcmp(argv[1], "--version") == 0)
+		return cmd_version(1, argv);
+	if (strcmp(argv[1], "help") == 0) {
+		argv[1] = argv[2];
+		argv[2] = help;
+		argc = 3;
+	}
+	const struct command *command = find(commands, argv[1]);
+	if (command == NULL)
+		return cli_fail(false, EXIT_USAGE, "there is no command \"%s\"; \"fealty help\" lists them all", argv[1]);
+	return run("fealty", command, argc - 1, argv + 1);
+}
+
+int
+main(int argc, char **argv)
+{
+	static char name[] = "fealty";
+
+	program_invocation_name = name;
+	(void)signal(SIGPIPE, SIG_IGN);		/* a reader that leaves shows as a failed write below */
+	if (!args_guard(argc, argv))
+		return EXIT_INTERNAL;
+	enum exit_code code = dispatch(argc, argv);
+	if ((fflush(stdout) != 0 || ferror(stdout) != 0) && code == EXIT_DONE) {
+		(void)fprintf(stderr, "%s: the output could not be written: %s\n", program_invocation_name, strerror(errno));
+		code = EXIT_INTERNAL;
+	}
+	return (int)code;
+}

@@ -1,0 +1,122 @@
+/* The steps of the daemon's publish, on a file: YAML, what is built, the zone, the rules. The first that fails is told with its line. */
+#include "program_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PROGRAM_FILE_BYTES_MAX (1u << 20)
+#define PROGRAM_ARENA_BYTES (64u << 20)
+#define ZONE_DIRECTORY "/usr/share/zoneinfo"
+
+static enum status
+wrong(struct program_file_error *error, const char *path, unsigned line, const char *sentence)
+{
+	*error = (struct program_file_error){ .line = line };
+	(void)snprintf(error->path, sizeof(error->path), "%s", path);
+	(void)snprintf(error->sentence, sizeof(error->sentence), "%s", sentence);
+	return ST_INVALID;
+}
+
+/* Names such as Asia/Seoul only: nothing that could leave the directory. */
+static bool
+zone_name_valid(const char *name)
+{
+	return name[0] != '\0' && name[0] != '/' && strlen(name) < 65 && strstr(name, "..") == NULL &&
+	    name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/")] == '\0';
+}
+
+static enum status
+read_zone(const char *name, struct zone *ret_zone)
+{
+	char path[128];
+	struct buf tzif;
+
+	if (name == NULL || !zone_name_valid(name))
+		return ST_INVALID;
+	(void)snprintf(path, sizeof(path), ZONE_DIRECTORY "/%s", name);
+	if (file_read_all(path, CALENDAR_ZONE_DATA_BYTES_MAX, &tzif) != ST_OK)
+		return ST_INVALID;
+	enum status st = zone_parse(buf_bytes(&tzif), ret_zone);
+	buf_release(&tzif);
+	return st;
+}
+
+static enum status
+judge(struct program_file *file, struct program_file_error *ret_error)
+{
+	struct program_def *def;
+	struct program_error error;
+	struct program *program;
+	struct zone zone;
+
+	if (file->definition.len > LEDGER_PROGRAM_BYTES_MAX)
+		return wrong(ret_error, "", 0, "the program takes more than 40 000 bytes; a program must fit one transaction");
+	enum status st = codec_program_def(buf_bytes(&file->definition), &file->arena, &def, &error);
+	if (st == ST_INVALID)
+		return wrong(ret_error, error.path, yaml_line_of(file->lines, error.path), error.sentence);
+	if (st != ST_OK)
+		return st;
+	if (read_zone(def->timezone, &zone) != ST_OK)
+		return wrong(ret_error, "timezone", yaml_line_of(file->lines, "timezone"),
+		    "this machine has no such time zone; give one such as Asia/Seoul, of the package tzdata");
+	st = program_compile(def, &zone, &file->arena, &program, &error);
+	if (st == ST_INVALID)
+		return wrong(ret_error, error.path, yaml_line_of(file->lines, error.path), error.sentence);
+	file->program = program;
+	return st;
+}
+
+enum status
+program_file_read(const char *path, struct program_file *ret_file, struct program_file_error *ret_error)
+{
+	struct text_error error;
+	char sentence[320];
+
+	*ret_file = (struct program_file){ .path = path };
+	arena_init(&ret_file->arena, PROGRAM_ARENA_BYTES);
+	buf_init(&ret_file->text);
+	buf_init(&ret_file->definition);
+	enum status st = file_read_all(path, PROGRAM_FILE_BYTES_MAX, &ret_file->text);
+	if (st == ST_IO || st == ST_TOO_LARGE) {
+		(void)snprintf(sentence, sizeof(sentence), "the file cannot be read: %s", cli_status_words(st));
+		return wrong(ret_error, "", 0, sentence);
+	}
+	if (st != ST_OK)
+		return st;
+	st = codec_yaml_parse(buf_bytes(&ret_file->text), &ret_file->arena, &ret_file->definition, &ret_file->lines, &error);
+	if (st == ST_INVALID) {
+		(void)wrong(ret_error, error.path, error.line, error.sentence);
+		ret_error->column = error.column;
+	}
+	return st == ST_OK ? judge(ret_file, ret_error) : st;
+}
+
+void
+program_file_release(struct program_file *file)
+{
+	buf_release(&file->text);
+	buf_release(&file->definition);
+	arena_release(&file->arena);
+}
+
+enum exit_code
+program_file_tell(bool json, const char *path, const struct program_file_error *error, enum exit_code code)
+{
+	if (!json) {
+		(void)fprintf(stderr, "%s", path);
+		if (error->line > 0)
+			(void)fprintf(stderr, ":%u", error->line);
+		(void)fprintf(stderr, ": %s%s%s\n", error->path, error->path[0] != '\0' ? ": " : "", error->sentence);
+		return code;
+	}
+	json_t *object = json_new();
+	json_put_text(object, "status", "INVALID_ARGUMENT");
+	json_put_text(object, "reason", "PROGRAM_REFUSED");
+	json_put_text(object, "message", error->sentence);
+	json_put_text(object, "file", path);
+	json_put_number(object, "line", error->line);
+	json_put_number(object, "column", error->column);
+	json_put_text(object, "field", error->path);
+	return json_print_line(object, code);
+}

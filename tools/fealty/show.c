@@ -1,0 +1,66 @@
+/* Sentences.  Every field of an answer may be absent; what is absent or zero is not told. */
+#include "show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ledger/calendar.h"
+
+bool
+points_are_zero(const char *points)
+{
+	return points == NULL || points[strspn(points, "-0.")] == '\0';
+}
+
+const char *
+points_text(struct points_text *t, const char *points)
+{
+	if (points == NULL)
+		points = "0";
+	bool one = strcmp(points, "1") == 0 || strcmp(points, "-1") == 0;
+	(void)snprintf(t->text, sizeof(t->text), "%.48s %s", points, one ? "point" : "points");
+	return t->text;
+}
+
+static void
+show_tier(const Fealty__V1__Response *r)
+{
+	char day[DAY_TEXT_BYTES];
+
+	if (r->tier == NULL || r->tier[0] == '\0')
+		return;
+	(void)printf(", tier %s", r->tier);
+	if (r->has_tier_until && r->tier_until != DAY_NEVER)
+		(void)printf(" until %s", day_format(r->tier_until, day));
+}
+
+void
+show_standing(const Fealty__V1__Response *r)
+{
+	if (r->available == NULL)
+		return;
+	(void)printf("Available %s", r->available);
+	if (!points_are_zero(r->pending))
+		(void)printf(", pending %s", r->pending);
+	if (!points_are_zero(r->held))
+		(void)printf(", held %s", r->held);
+	if (!points_are_zero(r->debt))
+		(void)printf(", owed %s", r->debt);
+	show_tier(r);
+	(void)printf(".\n");
+}
+
+void
+show_replayed(const Fealty__V1__Response *r)
+{
+	if (r->has_replayed && r->replayed)
+		(void)printf("This command had been applied before; nothing was applied again.\n");
+}
+
+void
+show_done(const Fealty__V1__Response *r)
+{
+	(void)printf("Done%s%s%s.\n", r->id != NULL ? " (" : "", r->id != NULL ? r->id : "", r->id != NULL ? ")" : "");
+	show_standing(r);
+	show_replayed(r);
+}

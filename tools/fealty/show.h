@@ -1,0 +1,24 @@
+/* show.h: answers as sentences that a cashier can read. */
+#ifndef FEALTY_TOOLS_SHOW_H
+#define FEALTY_TOOLS_SHOW_H
+
+#include "fealty.h"
+
+/* "1 point", "4 points", "1.50 points"; valid until the end of the enclosing block. */
+struct points_text { char text[64]; };
+const char *points_text(struct points_text *t, const char *points);
+#define POINTS(points) points_text(&(struct points_text){ { 0 } }, points)
+
+/* "available 104, held 50, tier gold until 2027-03-31"; zeros are left out.  A newline ends it. */
+void show_standing(const Fealty__V1__Response *response);
+
+/* "Done (17.0)." and the standing: for commands that have no number of their own to tell. */
+void show_done(const Fealty__V1__Response *response);
+
+/* A note that the answer is that of an earlier run; nothing when it is not. */
+void show_replayed(const Fealty__V1__Response *response);
+
+/* Whether a decimal is zero, or absent. */
+bool points_are_zero(const char *points);
+
+#endif
