@@ -304,7 +304,8 @@ wait_for(struct fealty_client *c, enum fealty_error error, struct waiter *w)
 	if (error == FEALTY_ERROR_NONE)
 		client_run_until(c, &w->done);
 	else
-		result_fill(w->result, FEALTY_FAILED, error, (struct answer){ 0 }, c->link.state == LINK_DEAD && error == c->dead_error ? c->trouble : NULL);
+		result_fill(w->result, FEALTY_FAILED, error, (struct answer){ 0 },
+		    c->link.state == LINK_DEAD && error == c->dead_error ? c->trouble : NULL);
 	return w->result->outcome;
 }
 

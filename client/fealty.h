@@ -156,10 +156,10 @@ enum fealty_outcome fealty_call(struct fealty_client *client, const Fealty__V1__
 
 /**
  * fealty_batch(client, batch, ret_result):
- * The same for many commands at once.  The batch's key gives a key to each command that has none.  FEALTY_OK says that the server went through the
- * batch: batch->results has one answer for each command, in order, and fealty_response_outcome() judges each.  When the whole was refused (an
- * atomic batch, for one) it is FEALTY_REFUSED and there are no results.  Commands that were refused as retryable inside the batch are left to the
- * caller.
+ * The same for many commands at once.  The batch's key gives a key to each command that has none.  FEALTY_OK says that the server
+ * went through the batch: batch->results has one answer for each command, in order, and fealty_response_outcome() judges each.
+ * When the whole was refused (an atomic batch, for one) it is FEALTY_REFUSED and there are no results.  Commands that were refused
+ * as retryable inside the batch are left to the caller.
  */
 enum fealty_outcome fealty_batch(struct fealty_client *client, const Fealty__V1__Batch *batch, struct fealty_result *ret_result);
 
@@ -181,15 +181,17 @@ void fealty_result_release(struct fealty_result *result);
  * fealty_call_async(client, request, on_result, ctx, ret_key):
  * fealty_batch_async(client, batch, on_result, ctx, ret_key):
  * fealty_ping_async(client, deadline_ms, on_result, ctx):
- * As above, but return at once; the message is copied.  ${on_result} runs once, later, from the loop, never inside this function; it may start
- * further calls.  ${ret_key}, unless NULL, has room for FEALTY_KEY_BYTES_MAX + 1 and receives the request id.  On an error nothing was queued and ${on_result} will not run.
+ * As above, but return at once; the message is copied.  ${on_result} runs once, later, from the loop, never inside this function;
+ * it may start further calls.  ${ret_key}, unless NULL, has room for FEALTY_KEY_BYTES_MAX + 1 and receives the request id.  On an
+ * error nothing was queued and ${on_result} will not run.
  * Errors: NOMEM, KEY, QUEUE_FULL, CLOSED; REJECTED and IDENTITY when the connection has ended for good (see fealty_trouble()).
  */
-enum fealty_error fealty_call_async(struct fealty_client *client, const Fealty__V1__Request *request, fealty_result_fn *on_result, void *ctx,
-    char *ret_key) FEALTY_MUST_CHECK;
-enum fealty_error fealty_batch_async(struct fealty_client *client, const Fealty__V1__Batch *batch, fealty_result_fn *on_result, void *ctx,
-    char *ret_key) FEALTY_MUST_CHECK;
-enum fealty_error fealty_ping_async(struct fealty_client *client, uint32_t deadline_ms, fealty_result_fn *on_result, void *ctx) FEALTY_MUST_CHECK;
+enum fealty_error fealty_call_async(struct fealty_client *client, const Fealty__V1__Request *request, fealty_result_fn *on_result,
+    void *ctx, char *ret_key) FEALTY_MUST_CHECK;
+enum fealty_error fealty_batch_async(struct fealty_client *client, const Fealty__V1__Batch *batch, fealty_result_fn *on_result,
+    void *ctx, char *ret_key) FEALTY_MUST_CHECK;
+enum fealty_error fealty_ping_async(struct fealty_client *client, uint32_t deadline_ms, fealty_result_fn *on_result,
+    void *ctx) FEALTY_MUST_CHECK;
 
 /* ---- subscriptions ---- */
 
@@ -213,9 +215,10 @@ struct fealty_subscriber {
 
 /**
  * fealty_subscribe(client, request, subscriber, ret_result):
- * Follows the ledger; blocks until the end.  ${request} has the op `subscribe`: `after` and `member` choose what is sent, `credits` how many
- * transactions may be under way (absent or 0: 256); the client grants more as they are consumed, and resumes behind the last one after a lost connection.
- * deadline_ms limits the time without a connection, not the whole.  Ends as FEALTY_OK when on_transaction() returned false, at
+ * Follows the ledger; blocks until the end.  ${request} has the op `subscribe`: `after` and `member` choose what is sent, `credits`
+ * how many transactions may be under way (absent or 0: 256); the client grants more as they are consumed, and resumes behind the
+ * last one after a lost connection. deadline_ms limits the time without a connection, not the whole.  Ends as FEALTY_OK when
+ * on_transaction() returned false, at
  * fealty_subscription_cancel() and at the head; FEALTY_REFUSED when the server would not; FEALTY_FAILED otherwise.
  */
 enum fealty_outcome fealty_subscribe(struct fealty_client *client, const Fealty__V1__Request *request,

@@ -1,4 +1,7 @@
-/* internal.h: what the client's files share.  link.c is the connection, call.c the calls, subscription.c the subscriptions; client.c holds them together. */
+/*
+ * internal.h: what the client's files share.  link.c is the connection, call.c the calls, subscription.c the subscriptions;
+ * client.c holds them together.
+ */
 #ifndef FEALTY_CLIENT_INTERNAL_H
 #define FEALTY_CLIENT_INTERNAL_H
 

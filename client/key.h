@@ -1,4 +1,7 @@
-/* key.h: request ids that sort by time: ULIDs (https://github.com/ulid/spec), 48 bits of milliseconds and 80 random bits in Crockford's base 32. */
+/*
+ * key.h: request ids that sort by time: ULIDs (https://github.com/ulid/spec), 48 bits of milliseconds and 80 random bits in
+ * Crockford's base 32.
+ */
 #ifndef FEALTY_CLIENT_KEY_H
 #define FEALTY_CLIENT_KEY_H
 

@@ -1,7 +1,8 @@
 /*
  * Invariants.
  * - SUB_SENT and SUB_CANCELLING with a tag: the server knows of it.  SUB_IDLE: it does not, and a timer runs that ends the subscription.
- * - last_seq moves only forward, and only over what the callback has seen or the server has looked at for us; a new connection goes on after it.
+ * - last_seq moves only forward, and only over what the callback has seen or the server has looked at for us; a new connection goes
+ * on after it.
  * - Credits granted and not consumed are never more than the window.
  */
 #include <assert.h>
@@ -42,7 +43,8 @@ sub_free(struct fealty_subscription *s)
 
 /* ${response} is given away. */
 static void
-sub_end(struct fealty_subscription *s, enum fealty_outcome outcome, enum fealty_error error, Fealty__V1__Response *response, const char *why)
+sub_end(struct fealty_subscription *s, enum fealty_outcome outcome, enum fealty_error error, Fealty__V1__Response *response,
+    const char *why)
 {
 	struct fealty_subscriber to = s->to;
 	struct fealty_result result;

@@ -80,7 +80,8 @@ struct worker {
 	struct conn *conns;
 	unsigned n_conns, live;
 	uint64_t random;
-	bool stopped;
+	bool stopped;				/* sends no more */
+	bool early;				/* not by the clock or the budget */
 	int64_t last_us;			/* of the last answer that was counted */
 	struct figures figures;
 	uint8_t *bytes;				/* READ_BYTES */
@@ -381,6 +382,8 @@ conn_lost(struct conn *c, const char *why)
 		w->figures.lost++;
 		figures_reason(&w->figures, why, strlen(why), 1);
 	}
+	if (why != NULL && !w->stopped)
+		w->early = w->live == 1;
 	if (--w->live == 0)
 		event_base_loopbreak(w->base);
 }
@@ -399,7 +402,9 @@ conn_frame(struct conn *c, const struct frame_header *h, struct bytes body, int6
 		return false;
 	}
 	if (h->type == FRAME_GOAWAY) {
-		c->worker->stopped = true;
+		if (!c->worker->stopped)
+			figures_reason(&c->worker->figures, "(the server shuts down)", strlen("(the server shuts down)"), 1);
+		c->worker->stopped = c->worker->early = true;
 		return true;
 	}
 	if (h->type != FRAME_RESPONSE || h->tag > depth || c->sent_us[h->tag - 1] == 0) {
@@ -688,6 +693,7 @@ run_workers(struct run *run, struct figures *sum)
 	const struct settings *s = run->settings;
 	struct worker *workers = must_calloc(s->threads, sizeof *workers);
 	int64_t last_us = 0;
+	bool early = false;
 
 	atomic_store(&run->running, s->threads);
 	pthread_barrier_init(&run->start, NULL, s->threads + 1);
@@ -712,11 +718,12 @@ run_workers(struct run *run, struct figures *sum)
 		figures_add(sum, &workers[i].figures);
 		if (workers[i].last_us > last_us)
 			last_us = workers[i].last_us;
+		early = early || workers[i].early;
 		worker_close(&workers[i]);
 	}
 	pthread_barrier_destroy(&run->start);
 	free(workers);
-	if (run->end_us == 0)
+	if (run->end_us == 0 || early)
 		return last_us > run->begin_us ? (double)(last_us - run->begin_us) / 1e6 : 0;
 	return s->seconds;
 }
@@ -724,11 +731,15 @@ run_workers(struct run *run, struct figures *sum)
 static void
 print_json(const struct settings *s, const struct figures *f, double seconds)
 {
-	printf("{\"mix\":\"%s\",\"connections\":%u,\"depth\":%u,\"batch\":%u,\"members\":%lu,\"threads\":%u,\"commands\":%lu,\"seconds\":%.6f,"
-	    "\"per_second\":%.1f,\"latency_us\":{\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,\"p999\":%llu,\"max\":%llu},\"lost\":%lu,\"errors\":{",
-	    s->mix == MIX_BALANCE ? "balance" : "purchase", s->connections, s->depth, s->batch, s->members, s->threads, f->commands, seconds,
-	    seconds > 0 ? (double)f->commands / seconds : 0.0, (unsigned long long)figures_percentile_us(f, 0.5), (unsigned long long)figures_percentile_us(f, 0.9),
-	    (unsigned long long)figures_percentile_us(f, 0.99), (unsigned long long)figures_percentile_us(f, 0.999), (unsigned long long)f->max_us, f->lost);
+	unsigned long long p50 = figures_percentile_us(f, 0.5), p90 = figures_percentile_us(f, 0.9);
+	unsigned long long p99 = figures_percentile_us(f, 0.99), p999 = figures_percentile_us(f, 0.999), max = f->max_us;
+
+	printf("{\"mix\":\"%s\",\"connections\":%u,\"depth\":%u,\"batch\":%u,\"members\":%lu,\"threads\":%u,",
+	    s->mix == MIX_BALANCE ? "balance" : "purchase", s->connections, s->depth, s->batch, s->members, s->threads);
+	printf("\"commands\":%lu,\"seconds\":%.6f,\"per_second\":%.1f,", f->commands, seconds,
+	    seconds > 0 ? (double)f->commands / seconds : 0.0);
+	printf("\"latency_us\":{\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,\"p999\":%llu,\"max\":%llu},\"lost\":%lu,\"errors\":{", p50, p90, p99,
+	    p999, max, f->lost);
 	for (unsigned i = 0; i < f->n_reasons; i++) {
 		printf("%s\"", i > 0 ? "," : "");
 		for (const char *p = f->reasons[i].text; *p != '\0'; p++)	/* from the server: only what needs no escape */

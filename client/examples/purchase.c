@@ -2,7 +2,8 @@
  * A till in one page: enrols a member, records a purchase, shows the balance.
  *
  *     cc purchase.c $(pkg-config --cflags --libs libfealty) -o purchase
- *     ./purchase unix:/run/fealty/fealtyd.sock [member]
+ *     ./purchase unix:/run/fealty/fealtyd.sock
+ *     ./purchase 127.0.0.1:7450 card:8801 pos/0042/07
  *
  * Each command is sent under a request id (its key).  When a call ends as UNKNOWN, nobody knows whether the command was applied: ask
  * again under the same key, and the ledger answers with what happened, without ever applying it twice.
@@ -104,14 +105,17 @@ int
 main(int argc, char **argv)
 {
 	char amount[] = "12.50", somebody[] = "card:example-1";
+	struct fealty_options options;
 	struct fealty_client *client;
 
-	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "usage: %s ADDRESS [MEMBER]\n", argv[0]);
+	if (argc < 2 || argc > 4) {
+		fprintf(stderr, "usage: %s ADDRESS [MEMBER [PRINCIPAL]]\n", argv[0]);
 		return 2;
 	}
 	char *member = argc > 2 ? argv[2] : somebody;
-	enum fealty_error error = fealty_client_new(argv[1], NULL, NULL, &client);
+	fealty_options_init(&options);
+	options.principal = argc > 3 ? argv[3] : NULL;
+	enum fealty_error error = fealty_client_new(argv[1], &options, NULL, &client);
 	if (error != FEALTY_ERROR_NONE) {
 		fprintf(stderr, "%s: %s\n", argv[1], fealty_error_str(error));
 		return 2;

@@ -19,8 +19,8 @@ struct field {
 
 /**
  * field_next(rest, ret, ret_malformed):
- * Reads the next field and moves *${rest} behind it.  False at the end, where *${ret} is undefined and *${ret_malformed} says whether it ended
- * badly: cut off, a group, a type that does not exist, or a number of 0.
+ * Reads the next field and moves *${rest} behind it.  False at the end, where *${ret} is undefined and *${ret_malformed} says whether
+ * it ended badly: cut off, a group, a type that does not exist, or a number of 0.
  */
 bool field_next(struct bytes *rest, struct field *ret, bool *ret_malformed) MUST_CHECK;
 

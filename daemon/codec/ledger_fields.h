@@ -1,4 +1,4 @@
-/* ledger_fields.h: the field numbers of ledger.proto, for the writer and the reader by hand.  test_descriptors compares them with the generated code. */
+/* ledger_fields.h: the field numbers of ledger.proto, for what is read and written by hand.  test_descriptors checks them. */
 #ifndef FEALTY_CODEC_LEDGER_FIELDS_H
 #define FEALTY_CODEC_LEDGER_FIELDS_H
 

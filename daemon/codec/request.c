@@ -251,7 +251,8 @@ take_batch_field(const struct field *f, struct batch_in *in, struct batch *b)
 	}
 	bool again = f->number != BATCH_COMMANDS && (in->seen >> f->number & 1) != 0;
 	if (again || f->type != rows[f->number].type || f->value > rows[f->number].max)
-		refuse_batch(b, LEDGER_INVALID_ARGUMENT, rows[f->number].name, "A field of the batch stands twice, is of another type or too large.");
+		refuse_batch(b, LEDGER_INVALID_ARGUMENT, rows[f->number].name,
+		    "A field of the batch stands twice, is of another type or is too large.");
 	in->seen |= 1u << f->number;
 
 	switch (f->number) {

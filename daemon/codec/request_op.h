@@ -1,4 +1,4 @@
-/* request_op.h: what request.c, which judges a command's envelope, and request_op.c, which judges its operation, share.  Internal to codec/. */
+/* request_op.h: what request.c (a command's envelope) and request_op.c (its operation) share.  Internal to codec/. */
 #ifndef FEALTY_CODEC_REQUEST_OP_H
 #define FEALTY_CODEC_REQUEST_OP_H
 

@@ -132,7 +132,8 @@ oneof_taken(const struct place *at, const ProtobufCFieldDescriptor *d)
 {
 	for (unsigned i = 0; i < at->type->n_fields; ++i) {
 		const ProtobufCFieldDescriptor *other = &at->type->fields[i];
-		if ((at->seen >> i & 1) != 0 && (other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && other->quantifier_offset == d->quantifier_offset)
+		bool in_oneof = (other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+		if ((at->seen >> i & 1) != 0 && in_oneof && other->quantifier_offset == d->quantifier_offset)
 			return true;
 	}
 	return false;

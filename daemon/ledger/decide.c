@@ -43,7 +43,8 @@ decision_scale(struct decision *d, const char *field, struct decimal value, unsi
 	case DECIMAL_OK:
 		break;
 	case DECIMAL_SURPLUS_DIGITS:
-		return invalid(d, field, "%s has more digits after the point than the %u of %s; leave them out, zeros too", field, scale, what);
+		return invalid(d, field, "%s has more digits after the point than the %u of %s; leave them out, zeros too", field,
+		    scale, what);
 	case DECIMAL_OVERFLOW:
 		return invalid(d, field, "%s is too large", field);
 	}
@@ -261,7 +262,8 @@ time_ok(struct decision *d)
 	if (!cmd->has_occurred_at)
 		return true;
 	if (cmd->occurred_at_us > d->now_us + LEDGER_SKEW_US)
-		return refuse_false(d, LEDGER_CLOCK_SKEW, "occurred_at", "occurred_at is more than 300 s ahead of %s; set the terminal's clock",
+		return refuse_false(d, LEDGER_CLOCK_SKEW, "occurred_at",
+		    "occurred_at is more than 300 s ahead of %s; set the terminal's clock",
 		    instant_format(d->now_us, text));
 	if (!checked_sub(d->now_us, cmd->occurred_at_us, &age_us) || age_us > (int64_t)late_days * US_PER_DAY)
 		return refuse_false(d, LEDGER_EVENT_TOO_OLD, "occurred_at", "it happened more than %u days ago, which is too late to count",

@@ -43,13 +43,15 @@ check_terms(struct decision *d, int64_t *points, bool round_down, const int64_t 
 	if (*points == 0)
 		return refuse(d, LEDGER_NOT_A_STEP, "points", "points are fewer than one step of %s", POINTS_TEXT(d, p->redeem_step));
 	if (*points < p->redeem_min)
-		return refuse(d, LEDGER_BELOW_MINIMUM, "points", "at least %s points are redeemed at a time", POINTS_TEXT(d, p->redeem_min));
+		return refuse(d, LEDGER_BELOW_MINIMUM, "points", "at least %s points are redeemed at a time", POINTS_TEXT(d,
+		    p->redeem_min));
 	if (*points % p->redeem_step != 0)
 		return refuse(d, LEDGER_NOT_A_STEP, "points", "points are redeemed in steps of %s", POINTS_TEXT(d, p->redeem_step));
 	if (!set_value(d, *points))
 		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "points are worth more than can be counted");
 	if (order_amount != NULL && p->has_value && (wide)d->entry->value * 100 > (wide)*order_amount * p->max_percent_of_order)
-		return refuse(d, LEDGER_OVER_ORDER_TOTAL, "points", "the points are worth more than the %u %% of the order that they may pay",
+		return refuse(d, LEDGER_OVER_ORDER_TOTAL, "points",
+		    "the points are worth more than the %u %% of the order that they may pay",
 		    p->max_percent_of_order);
 	return ST_OK;
 }
@@ -57,7 +59,8 @@ check_terms(struct decision *d, int64_t *points, bool round_down, const int64_t 
 static enum status
 refuse_insufficient(struct decision *d, int64_t points)
 {
-	return refuse(d, LEDGER_INSUFFICIENT_POINTS, "points", "%s points are available, %s were asked for", POINTS_TEXT(d, d->member->available),
+	return refuse(d, LEDGER_INSUFFICIENT_POINTS, "points", "%s points are available, %s were asked for", POINTS_TEXT(d,
+	    d->member->available),
 	    POINTS_TEXT(d, points));
 }
 

@@ -127,7 +127,8 @@ grant_rules(struct earning *e, enum rule_kind kind)
 		if (rule->kind != kind)
 			continue;
 		rule_ratio(rule, e->eligible, &num, &step);
-		if (!(p->round_once ? grant_exact(e, rule->id, rule_exact(e, rule)) : grant(e, rule->id, round_ratio(num, step, p->rounding))))
+		if (!(p->round_once ? grant_exact(e, rule->id, rule_exact(e, rule)) : grant(e, rule->id, round_ratio(num, step,
+		    p->rounding))))
 			return false;
 	}
 	return true;
@@ -188,7 +189,8 @@ scale_lines(struct decision *d, int64_t amount, bool *ret_ok)
 		if (!decision_money(d, "lines", line->amount, &lines[i].amount))
 			return ST_OK;
 		if (lines[i].amount > left)
-			return refuse(d, LEDGER_INVALID_ARGUMENT, "lines", "the lines are worth more than the amount; they may be a part of it");
+			return refuse(d, LEDGER_INVALID_ARGUMENT, "lines",
+			    "the lines are worth more than the amount; they may be a part of it");
 		left -= lines[i].amount;
 	}
 	d->entry->u.purchase.lines = n > 0 ? lines : NULL;

@@ -4,8 +4,8 @@
  *
  * In this engine an entry changes at most one member, the one it is about, and touched[] has just that one.  The order is fixed:
  *   1. the link to the member's previous entry   2. a new hold   3. postings, one after the other
- *   4. the hold's end, tier, birthday, metrics   5. settling: lots beyond LEDGER_LOTS_MAX merge, head, next due instant   6.
- *   balances after
+ *   4. the hold's end, tier, birthday, metrics   5. settling: lots beyond LEDGER_LOTS_MAX merge, head, next due instant
+ *   6. balances after
  *
  * A posting on MEMBER or HELD names one lot: plus adds to it or makes it, minus takes from it.  HELD means the lots of the
  * hold in facts.hold, a new hold being named by the entry itself.  Merging is no posting: it follows from the record alone, so
@@ -261,7 +261,8 @@ static enum status
 post_number(struct evolution *e, const struct posting *p)
 {
 	struct member *m = e->m;
-	bool ok = p->account == ACCOUNT_PENDING ? checked_add(m->pending, p->points, &m->pending) : checked_sub(m->debt, p->points, &m->debt);
+	bool ok = p->account == ACCOUNT_PENDING ? checked_add(m->pending, p->points, &m->pending) : checked_sub(m->debt, p->points,
+	    &m->debt);
 
 	if (!ok)
 		return fault(e, EVOLVE_UNBALANCED);
@@ -282,7 +283,8 @@ post(struct evolution *e, const struct posting *p)
 		if (p->account == ACCOUNT_MEMBER)
 			return post_member(e, p);
 		return p->account == ACCOUNT_HELD ? post_held(e, p) : post_number(e, p);
-	case ACCOUNT_NONE: case ACCOUNT_ISSUED: case ACCOUNT_REDEEMED: case ACCOUNT_EXPIRED: case ACCOUNT_ADJUSTED: case ACCOUNT_TRANSFERRED:
+	case ACCOUNT_NONE: case ACCOUNT_ISSUED: case ACCOUNT_REDEEMED: case ACCOUNT_EXPIRED: case ACCOUNT_ADJUSTED:
+	case ACCOUNT_TRANSFERRED:
 	case ACCOUNT_CLAWED: case ACCOUNT_REINSTATED: case ACCOUNT_ADVANCED: case ACCOUNT_OPENING: case ACCOUNT_PARTNER_ISSUED:
 	case ACCOUNT_PARTNER_REDEEMED: case ACCOUNT_COUNT:
 		break;

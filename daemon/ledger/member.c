@@ -557,7 +557,8 @@ reach_holds(const struct tier *tier, const struct member *m, const struct metric
 	for (size_t i = 0; i < tier->n_any; i++) {
 		size_t met = 0;
 
-		while (met < tier->any[i].n && metric_sum(m, add, tier->any[i].all[met].metric, tier, day) >= tier->any[i].all[met].at_least)
+		while (met < tier->any[i].n && metric_sum(m, add, tier->any[i].all[met].metric, tier,
+		    day) >= tier->any[i].all[met].at_least)
 			met++;
 		if (met == tier->any[i].n)
 			return true;

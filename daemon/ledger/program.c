@@ -329,7 +329,8 @@ compile_reach(struct compiler *c, size_t at, const struct tier_def *def, struct 
 		return wrong(c, PATH("tiers[%zu].reach.any", at), "reach needs an `any` list of 1 to %d entries", PROGRAM_REACH_MAX);
 	for (size_t i = 0; i < def->n_any; i++) {
 		if (def->any[i].n == 0 || def->any[i].n > PROGRAM_REACH_MAX)
-			return wrong(c, PATH("tiers[%zu].reach.any[%zu].all", at, i), "`all` is a list of 1 to %d thresholds", PROGRAM_REACH_MAX);
+			return wrong(c, PATH("tiers[%zu].reach.any[%zu].all", at, i), "`all` is a list of 1 to %d thresholds",
+			    PROGRAM_REACH_MAX);
 		for (size_t k = 0; k < def->any[i].n; k++) {
 			if (!compile_threshold(c, PATH("tiers[%zu].reach.any[%zu].all[%zu]", at, i, k), &def->any[i].thresholds[k],
 			    &tier->any[i].all[k]))
@@ -391,7 +392,8 @@ compile_tier_reach(struct compiler *c, size_t at, struct tier *tier)
 
 	if (is_lowest(c->def, at)) {
 		if (def->has_reach)
-			return wrong(c, PATH("tiers[%zu].reach", at), "%s is the lowest tier, which everybody has: it takes no reach", tier->id);
+			return wrong(c, PATH("tiers[%zu].reach", at), "%s is the lowest tier, which everybody has: it takes no reach",
+			    tier->id);
 	} else {
 		if (!def->has_reach)
 			return wrong(c, PATH("tiers[%zu].reach", at), "%s is not the lowest tier, so reach is required", tier->id);

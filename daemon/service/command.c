@@ -603,6 +603,8 @@ command_run(struct commit *c, struct work *work, size_t index, struct refusal *r
 	struct buf out;
 
 	assert(index == work->n_done);
+	s.request->cmd.principal = work->who->principal;
+	s.request->cmd.request_id = s.request->key;
 	*ret_refusal = work->batch.refusals[index];
 	buf_init(&out);
 	enum status st = ST_OK;

@@ -1,4 +1,4 @@
-/* codec_world.h: what the codec's tests share: memory, a seeded generator, and the check of bytes written by hand against the generated code. */
+/* codec_world.h: what the codec's tests share: memory, a seeded generator, and the check of bytes against the generated code. */
 #ifndef FEALTY_TESTS_CODEC_WORLD_H
 #define FEALTY_TESTS_CODEC_WORLD_H
 

@@ -1,6 +1,7 @@
 /*
- * fake_server.h: a server that plays a script, and what tests of the client need on the other side.  The script runs in a thread and speaks frames over a
- * UNIX socket; each step that waits has a time limit, so a client that does not do what the script expects ends the test (by assert) instead of hanging it.
+ * fake_server.h: a server that plays a script, and what tests of the client need on the other side.  The script runs in a thread
+ * and speaks frames over a UNIX socket; each step that waits has a time limit, so a client that does not do what the script expects
+ * ends the test (by assert) instead of hanging it.
  */
 #ifndef FEALTY_TEST_FAKE_SERVER_H
 #define FEALTY_TEST_FAKE_SERVER_H

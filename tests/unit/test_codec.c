@@ -11,7 +11,8 @@
 static const char *
 any_text(struct world *w)
 {
-	static const char *const texts[] = { "", "a", "pos/0042/07", "\xc3\xa9t\xc3\xa9", "\xf0\x9f\x8d\xaa", "0123456789012345678901234567890123456789" };
+	static const char *const texts[] = { "", "a", "pos/0042/07", "\xc3\xa9t\xc3\xa9", "\xf0\x9f\x8d\xaa",
+	    "0123456789012345678901234567890123456789" };
 
 	return texts[below(w, sizeof(texts) / sizeof(texts[0]))];
 }
@@ -163,7 +164,8 @@ any_input(struct world *w, struct entry *e)
 	case OP_ZONE_DATA:
 		e->u.zone_data.zone_data = any_bytes(w, 300);
 		break;
-	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE: case OP_COUNT:
+	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
+	case OP_COUNT:
 		break;
 	}
 }
@@ -210,16 +212,16 @@ any_effects(struct world *w, struct entry *e)
 	struct posting *postings = any_array(w, n, sizeof(*postings));
 
 	for (size_t i = 0; i < n; ++i)
-		postings[i] = (struct posting){ (enum account)(1 + below(w, ACCOUNT_COUNT - 1)), any_uint(w), any_int(w), any_day(w, DAY_NEVER),
-		    (enum lot_class)below(w, LOT_CLASS_COUNT) };
+		postings[i] = (struct posting){ (enum account)(1 + below(w, ACCOUNT_COUNT - 1)), any_uint(w), any_int(w),
+		    any_day(w, DAY_NEVER), (enum lot_class)below(w, LOT_CLASS_COUNT) };
 	e->n_postings = n;
 	e->postings = postings;
 
 	n = (size_t)below(w, 4);
 	struct touched *touched = any_array(w, n, sizeof(*touched));
 	for (size_t i = 0; i < n; ++i) {
-		touched[i] = (struct touched){ .member = any_uint(w), .has_prev = any_bool(w), .available = any_int(w), .pending = any_int(w),
-		    .held = any_int(w), .debt = any_int(w), .tier = any_text(w) };
+		touched[i] = (struct touched){ .member = any_uint(w), .has_prev = any_bool(w), .available = any_int(w),
+		    .pending = any_int(w), .held = any_int(w), .debt = any_int(w), .tier = any_text(w) };
 		if (touched[i].has_prev)
 			touched[i].prev = any_id(w);
 	}
@@ -233,7 +235,8 @@ any_entry(struct world *w, struct entry *e, enum op op)
 	*e = (struct entry){ .op = op, .principal = any_text_or_none(w), .request_id = any_text_or_none(w), .store = any_text_or_none(w),
 	    .terminal = any_text_or_none(w), .terminal_seq = any_uint(w), .engine = (uint32_t)any_uint(w),
 	    .program_version = (uint32_t)any_uint(w), .has_occurred_at = any_bool(w), .has_due_at = any_bool(w),
-	    .has_at = any_bool(w), .has_fingerprint = any_bool(w), .business_date = any_day(w, DAY_NONE), .member = any_uint(w), .birthday = DAY_NONE };
+	    .has_at = any_bool(w), .has_fingerprint = any_bool(w), .business_date = any_day(w, DAY_NONE),
+	    .member = any_uint(w), .birthday = DAY_NONE };
 	if (e->has_occurred_at)
 		e->occurred_at_us = any_int(w);
 	if (e->has_due_at)
@@ -251,7 +254,8 @@ any_entry(struct world *w, struct entry *e, enum op op)
 static struct transaction
 any_transaction(struct world *w, size_t n, enum op op)
 {
-	struct transaction t = { .origin = "example.org/ledger", .seq = any_uint(w), .committed_at_us = any_int(w), .program = (uint32_t)any_uint(w) };
+	struct transaction t = { .origin = "example.org/ledger", .seq = any_uint(w), .committed_at_us = any_int(w),
+	    .program = (uint32_t)any_uint(w) };
 
 	for (size_t i = 0; i < sizeof(t.prev); ++i)
 		t.prev[i] = (uint8_t)any(w);
@@ -351,7 +355,8 @@ same_input(const struct entry *a, const struct entry *b)
 	case OP_ZONE_DATA:
 		assert_true(bytes_equal(a->u.zone_data.zone_data, b->u.zone_data.zone_data));
 		break;
-	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE: case OP_COUNT:
+	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
+	case OP_COUNT:
 		break;
 	}
 }
@@ -553,8 +558,9 @@ struct pieces {
 	size_t principal_len, fingerprint_len, prev_len, after, touched, ats;
 	bool prev_seq_only, unknown;
 };
-static const struct pieces good = { .origin = 1, .seq = 1, .prev = 1, .committed_at = 1, .entries = 1, .inputs = 1, .accounts = 1, .op = OP_EXPIRE,
-    .account = 5, .principal = "system", .principal_len = 6, .fingerprint_len = 32, .prev_len = 32, .after = 1, .touched = 1 };
+static const struct pieces good = { .origin = 1, .seq = 1, .prev = 1, .committed_at = 1, .entries = 1, .inputs = 1, .accounts = 1,
+    .op = OP_EXPIRE, .account = 5, .principal = "system", .principal_len = 6, .fingerprint_len = 32, .prev_len = 32, .after = 1,
+    .touched = 1 };
 
 static void
 put_nested_entry(struct buf *b, const struct pieces *p)
@@ -723,7 +729,8 @@ signed_transactions_round_trip(void **state)
 	memset(signature, 1, sizeof(signature));
 	memset(key_id, 2, sizeof(key_id));
 	codec_signed_encode(&s, &w->out);
-	protobuf_c_message_free_unpacked(assert_as_generated(&fealty__ledger__v1__signed_transaction__descriptor, buf_bytes(&w->out)), NULL);
+	ProtobufCMessage *m = assert_as_generated(&fealty__ledger__v1__signed_transaction__descriptor, buf_bytes(&w->out));
+	protobuf_c_message_free_unpacked(m, NULL);
 	assert_int_equal(codec_signed_decode(buf_bytes(&w->out), &t), ST_OK);
 	assert_true(bytes_equal(s.transaction, t.transaction));
 	assert_true(bytes_equal(s.signature, t.signature));

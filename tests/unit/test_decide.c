@@ -386,7 +386,8 @@ CHANGE(tier_gone, d->n_tiers = 1)
 CHANGE(tier_renamed, d->tiers[1].id = "golden")
 CHANGE(tier_more, d->tiers[2] = tier_of("ruby", 2, "spend", "1", NULL); d->n_tiers = 3)
 
-static const struct { const char *name; void (*change)(struct program_def *d); uint32_t version; enum ledger_result want; const char *field; } versions[] = {
+static const struct { const char *name; void (*change)(struct program_def *d); uint32_t version; enum ledger_result want;
+    const char *field; } versions[] = {
 	{ "the same again", change_nothing, 0, LEDGER_OK, NULL },
 	{ "the next by number", change_nothing, 2, LEDGER_OK, NULL },
 	{ "the same number", change_nothing, 1, LEDGER_INVALID_ARGUMENT, "version" },

@@ -116,13 +116,16 @@ all_fields_are_optional_or_repeated(void **state)
 static const struct { const ProtobufCMessageDescriptor *type; const char *name; unsigned number; } by_hand[] = {
 	ROW(signed_transaction, "transaction", SIGNED_TRANSACTION), ROW(signed_transaction, "signature", SIGNED_SIGNATURE),
 	ROW(signed_transaction, "key_id", SIGNED_KEY_ID),
-	ROW(transaction, "origin", TRANSACTION_ORIGIN), ROW(transaction, "seq", TRANSACTION_SEQ), ROW(transaction, "prev", TRANSACTION_PREV),
+	ROW(transaction, "origin", TRANSACTION_ORIGIN), ROW(transaction, "seq", TRANSACTION_SEQ),
+	ROW(transaction, "prev", TRANSACTION_PREV),
 	ROW(transaction, "committed_at", TRANSACTION_COMMITTED_AT), ROW(transaction, "program", TRANSACTION_PROGRAM),
 	ROW(transaction, "entries", TRANSACTION_ENTRIES),
 	ROW(entry, "principal", ENTRY_PRINCIPAL), ROW(entry, "request_id", ENTRY_REQUEST_ID), ROW(entry, "engine", ENTRY_ENGINE),
-	ROW(entry, "program_version", ENTRY_PROGRAM_VERSION), ROW(entry, "occurred_at", ENTRY_OCCURRED_AT), ROW(entry, "due_at", ENTRY_DUE_AT),
+	ROW(entry, "program_version", ENTRY_PROGRAM_VERSION), ROW(entry, "occurred_at", ENTRY_OCCURRED_AT),
+	ROW(entry, "due_at", ENTRY_DUE_AT),
 	ROW(entry, "business_date", ENTRY_BUSINESS_DATE), ROW(entry, "member", ENTRY_MEMBER), ROW(entry, "store", ENTRY_STORE),
-	ROW(entry, "terminal", ENTRY_TERMINAL), ROW(entry, "terminal_seq", ENTRY_TERMINAL_SEQ), ROW(entry, "fingerprint", ENTRY_FINGERPRINT),
+	ROW(entry, "terminal", ENTRY_TERMINAL), ROW(entry, "terminal_seq", ENTRY_TERMINAL_SEQ),
+	ROW(entry, "fingerprint", ENTRY_FINGERPRINT),
 	ROW(entry, "inputs", ENTRY_INPUTS), ROW(entry, "facts", ENTRY_FACTS), ROW(entry, "postings", ENTRY_POSTINGS),
 	ROW(entry, "after", ENTRY_AFTER), ROW(entry, "touched", ENTRY_TOUCHED), ROW(entry, "at", ENTRY_AT),
 	ROW(posting, "account", POSTING_ACCOUNT), ROW(posting, "member", POSTING_MEMBER), ROW(posting, "points", POSTING_POINTS),
@@ -142,16 +145,19 @@ static const struct { const ProtobufCMessageDescriptor *type; const char *name; 
 	ROW(hold, "points", HOLD_POINTS), ROW(hold, "ttl_us", HOLD_TTL_US), ROW(hold, "order_amount", HOLD_ORDER_AMOUNT),
 	ROW(capture, "hold", CAPTURE_HOLD), ROW(capture, "points", CAPTURE_POINTS), ROW(release, "hold", CAPTURE_HOLD),
 	ROW(hold_timeout, "hold", CAPTURE_HOLD),
-	ROW(redeem, "points", REDEEM_POINTS), ROW(redeem, "order_amount", REDEEM_ORDER_AMOUNT), ROW(redeem, "round_down", REDEEM_ROUND_DOWN),
+	ROW(redeem, "points", REDEEM_POINTS), ROW(redeem, "order_amount", REDEEM_ORDER_AMOUNT),
+	ROW(redeem, "round_down", REDEEM_ROUND_DOWN),
 	ROW(adjust, "points", ADJUST_POINTS), ROW(adjust, "reason", ADJUST_REASON), ROW(adjust, "last_day", ADJUST_LAST_DAY),
 	ROW(adjust, "tier_points", ADJUST_TIER_POINTS),
 	ROW(tier, "tier", TIER_TIER), ROW(tier, "reason", TIER_REASON), ROW(tier, "until", TIER_UNTIL),
 	ROW(zone_data, "zone_data", ZONE_DATA_ZONE_DATA),
-	ROW(facts, "grants", FACTS_GRANTS), ROW(facts, "metrics", FACTS_METRICS), ROW(facts, "tier", FACTS_TIER), ROW(facts, "hold", FACTS_HOLD),
+	ROW(facts, "grants", FACTS_GRANTS), ROW(facts, "metrics", FACTS_METRICS), ROW(facts, "tier", FACTS_TIER),
+	ROW(facts, "hold", FACTS_HOLD),
 	ROW(facts, "birthday", FACTS_BIRTHDAY), ROW(facts, "value", FACTS_VALUE), ROW(facts, "enrolled", FACTS_ENROLLED),
 	ROW(grant, "rule", GRANT_RULE), ROW(grant, "wanted", GRANT_WANTED), ROW(grant, "granted", GRANT_GRANTED),
 	ROW(metrics, "points_earned", METRICS_POINTS_EARNED), ROW(metrics, "spend", METRICS_SPEND), ROW(metrics, "visits", METRICS_VISITS),
-	ROW(tier_state, "earned", TIER_STATE_EARNED), ROW(tier_state, "since", TIER_STATE_SINCE), ROW(tier_state, "until", TIER_STATE_UNTIL),
+	ROW(tier_state, "earned", TIER_STATE_EARNED), ROW(tier_state, "since", TIER_STATE_SINCE),
+	ROW(tier_state, "until", TIER_STATE_UNTIL),
 	ROW(tier_state, "gift", TIER_STATE_GIFT), ROW(tier_state, "gift_until", TIER_STATE_GIFT_UNTIL),
 	ROW(hold_state, "id", HOLD_STATE_ID), ROW(hold_state, "ends_at", HOLD_STATE_ENDS_AT), ROW(hold_state, "left", HOLD_STATE_LEFT),
 };
@@ -183,7 +189,8 @@ static void
 enums_of_the_core_are_the_descriptors(void **state)
 {
 	const ProtobufCMessageDescriptor *inputs = &fealty__ledger__v1__inputs__descriptor;
-	const ProtobufCEnumDescriptor *accounts = &fealty__ledger__v1__account__descriptor, *classes = &fealty__ledger__v1__lot_class__descriptor;
+	const ProtobufCEnumDescriptor *accounts = &fealty__ledger__v1__account__descriptor;
+	const ProtobufCEnumDescriptor *classes = &fealty__ledger__v1__lot_class__descriptor;
 
 	(void)state;
 	assert_int_equal(inputs->n_fields, OP_COUNT - 1);

@@ -1,4 +1,4 @@
-/* Applying entries that are not as they should be: every fault by its name, no assertion, no memory error; and what evolve does by itself. */
+/* Applying entries that are not as they should be: every fault by its name; and what evolve does by itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,9 +55,11 @@ forge(struct scene *c, struct forged *f)
 	*f = (struct forged){ 0 };
 	f->postings[0] = lot_posting(ACCOUNT_MEMBER, c->member, -1000);
 	f->postings[1] = lot_posting(ACCOUNT_REDEEMED, 0, 1000);
-	f->touched[0] = (struct touched){ .member = c->member, .has_prev = true, .prev = m->head, .available = 99000, .held = 10000, .tier = "green" };
+	f->touched[0] = (struct touched){ .member = c->member, .has_prev = true, .prev = m->head, .available = 99000, .held = 10000,
+	    .tier = "green" };
 	f->entry = (struct entry){
-		.op = OP_REDEEM, .principal = "pos/1", .engine = 1, .program_version = 1, .business_date = day("2026-03-12"), .member = c->member,
+		.op = OP_REDEEM, .principal = "pos/1", .engine = 1, .program_version = 1, .business_date = day("2026-03-12"),
+		    .member = c->member,
 		.program = 1, .birthday = DAY_NONE, .n_postings = 2, .postings = f->postings, .n_touched = 1, .touched = f->touched,
 	};
 }
@@ -299,10 +301,12 @@ garble(struct forged *f, uint64_t *seed)
 	case 10: p->last_day = odd_day(seed); break;
 	case 11: p->class = (enum lot_class)(next_random(seed) % (LOT_CLASS_COUNT + 1)); break;
 	case 12: p->member = next_random(seed) % 3; break;
-	case 13: e->has_metrics = true; e->metrics = (struct metric_day){ e->business_date, odd_number(seed), odd_number(seed), odd_number(seed) }; break;
+	case 13: e->has_metrics = true; e->metrics = (struct metric_day){ e->business_date, odd_number(seed), odd_number(seed),
+	odd_number(seed) }; break;
 	case 14:
 		e->has_tier = true;
-		e->tier = (struct tier_state){ .since = odd_day(seed), .until = odd_day(seed), .gift = "gold", .gift_until = odd_day(seed) };
+		e->tier = (struct tier_state){ .since = odd_day(seed), .until = odd_day(seed), .gift = "gold",
+		    .gift_until = odd_day(seed) };
 		break;
 	case 15: e->birthday = odd_day(seed); break;
 	}

@@ -30,7 +30,8 @@ tear_down(void **state)
 static struct member
 sample(void)
 {
-	static struct lot lots[] = { { 20000, LOT_EARNED, 500 }, { 20000, LOT_BIRTHDAY, 7 }, { DAY_NEVER, LOT_ADJUSTMENT, INT64_C(1) << 40 } };
+	static struct lot lots[] = { { 20000, LOT_EARNED, 500 }, { 20000, LOT_BIRTHDAY, 7 }, { DAY_NEVER, LOT_ADJUSTMENT,
+	    INT64_C(1) << 40 } };
 	static struct lot held[] = { { 19000, LOT_EARNED, 3 } };
 	static struct hold holds[] = { { .id = { 5, 1 }, .ends_at_us = 1700000000000000, .n_lots = 1, .cap_lots = 1, .lots = held } };
 	static struct metric_day days[] = { { 19990, 10, 1000, 1 }, { 19999, -2, 0, 0 } };
@@ -40,7 +41,8 @@ sample(void)
 		.points_earned = 9, .spend = 70000, .visits = 12,
 		.tier = { .earned = "green", .since = 19000, .until = DAY_NEVER, .gift = "gold", .gift_until = 20100 },
 		.birthday_paid = 19500, .has_head = true, .head = { UINT64_MAX, UINT32_MAX }, .due_at_us = 1700000000000000,
-		.n_lots = 3, .cap_lots = 3, .lots = lots, .n_holds = 1, .cap_holds = 1, .holds = holds, .n_days = 2, .cap_days = 2, .days = days,
+		.n_lots = 3, .cap_lots = 3, .lots = lots, .n_holds = 1, .cap_holds = 1, .holds = holds, .n_days = 2, .cap_days = 2,
+		    .days = days,
 	};
 }
 
@@ -287,7 +289,8 @@ lots_overflow_is_told(void **state)
 static void
 nearest_lots_merge_into_the_later(void **state)
 {
-	struct lot lots[] = { { 10, LOT_EARNED, 1 }, { 20, LOT_EARNED, 2 }, { 25, LOT_EARNED, 4 }, { 30, LOT_BIRTHDAY, 8 }, { DAY_NEVER, LOT_EARNED, 16 } };
+	struct lot lots[] = { { 10, LOT_EARNED, 1 }, { 20, LOT_EARNED, 2 }, { 25, LOT_EARNED, 4 }, { 30, LOT_BIRTHDAY, 8 },
+	    { DAY_NEVER, LOT_EARNED, 16 } };
 	size_t n = 5;
 
 	(void)state;
@@ -312,7 +315,8 @@ metrics_keep_days_in_order(void **state)
 {
 	struct member m = { 0 };
 	bool ok;
-	const struct metric_day adds[] = { { 100, 1, 10, 1 }, { 300, 2, 20, 1 }, { 200, 4, 40, 1 }, { 100, 8, 80, 1 }, { 200, -4, -40, -1 } };
+	const struct metric_day adds[] = { { 100, 1, 10, 1 }, { 300, 2, 20, 1 }, { 200, 4, 40, 1 }, { 100, 8, 80, 1 }, { 200, -4, -40,
+	    -1 } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(adds) / sizeof(adds[0]); i++) {

@@ -16,14 +16,16 @@
 static struct rule_def
 per_amount(const char *id, uint32_t priority, enum rule_kind kind, const char *amount, const char *points, bool whole_steps)
 {
-	return (struct rule_def){ .id = id, .has_priority = true, .priority = priority, .has_kind = true, .kind = kind, .has_per_amount = true,
+	return (struct rule_def){ .id = id, .has_priority = true, .priority = priority, .has_kind = true, .kind = kind,
+	    .has_per_amount = true,
 	    .amount = amount, .points = points, .whole_steps = whole_steps };
 }
 
 static struct rule_def
 fixed(const char *id, uint32_t priority, enum rule_kind kind, const char *points)
 {
-	return (struct rule_def){ .id = id, .has_priority = true, .priority = priority, .has_kind = true, .kind = kind, .has_fixed = true, .points = points };
+	return (struct rule_def){ .id = id, .has_priority = true, .priority = priority, .has_kind = true, .kind = kind,
+	    .has_fixed = true, .points = points };
 }
 
 static const struct {
@@ -100,7 +102,7 @@ purchases_earn(void **state)
 	}
 }
 
-/* Two base rules and two bonuses: shares come from the base rules alone; components stand in the order of RULINGS, whatever their priorities. */
+/* Shares come from the base rules alone; components stand in the order of RULINGS, whatever their priorities. */
 static void
 components_in_their_order(void **state)
 {

@@ -84,7 +84,8 @@ static void
 success_has_no_reason(void **state)
 {
 	struct world *w = *state;
-	struct reply r = { .has_id = true, .id = { UINT64_MAX, UINT32_MAX }, .has_member = true, .member_no = 7, .replayed = true, .seq = 12 };
+	struct reply r = { .has_id = true, .id = { UINT64_MAX, UINT32_MAX }, .has_member = true, .member_no = 7, .replayed = true,
+	    .seq = 12 };
 	Fealty__V1__Response *p = response_of(w, &r);
 
 	assert_true(p->has_status);
@@ -257,8 +258,8 @@ reads_carry_their_rows(void **state)
 {
 	struct world *w = *state;
 	const struct history_row rows[] = {
-		{ .id = { 9, 1 }, .at_us = 5, .business_date = 20000, .op = OP_PURCHASE, .principal = "pos/1", .key = "k", .store = "s", .tier = "gold",
-		    .points = -1, .available = 2, .pending = 3, .held = 4, .debt = 5, .amount = 150, .has_amount = true },
+		{ .id = { 9, 1 }, .at_us = 5, .business_date = 20000, .op = OP_PURCHASE, .principal = "pos/1", .key = "k", .store = "s",
+		    .tier = "gold", .points = -1, .available = 2, .pending = 3, .held = 4, .debt = 5, .amount = 150, .has_amount = true },
 		{ .id = { 3, 0 }, .business_date = DAY_NONE, .op = OP_EXPIRE },
 	};
 	struct reply r = { .n_history = 2, .history = rows, .has_next_before = true, .next_before = 3, .currency_digits = 2, .seq = 9,
@@ -392,8 +393,9 @@ hello_ok_says_all(void **state)
 {
 	struct world *w = *state;
 	const char *const features[] = { "x" };
-	struct hello_ok h = { .origin = "example.org/ledger", .principal = "pos/1", .server_version = "1.0", .n_features = 1, .features = features,
-	    .frame_bytes_max = 1, .batch_bytes_max = 2, .batch_commands_max = 3, .reply_bytes_max = 4, .in_flight_max = 5, .idle_ms = 6,
+	struct hello_ok h = { .origin = "example.org/ledger", .principal = "pos/1", .server_version = "1.0", .n_features = 1,
+	    .features = features, .frame_bytes_max = 1, .batch_bytes_max = 2, .batch_commands_max = 3, .reply_bytes_max = 4, .in_flight_max = 5,
+	    .idle_ms = 6,
 	    .manual_clock = true, .size = 7 };
 
 	assert_int_equal(codec_hello_ok_encode(&h, &w->arena, &w->out), ST_OK);

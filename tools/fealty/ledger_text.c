@@ -157,7 +157,7 @@ print_kinds(const struct transaction *t, FILE *out)
 	size_t count[OP_COUNT] = { 0 };
 	const char *separator = ":";
 
-	(void)fprintf(out, "%zu entries", t->n_entries);
+	(void)fprintf(out, "%zu %s", t->n_entries, t->n_entries == 1 ? "entry" : "entries");
 	for (size_t i = 0; i < t->n_entries; i++)
 		count[t->entries[i].op]++;
 	for (enum op op = OP_NONE; op < OP_COUNT; op++) {

@@ -18,7 +18,7 @@ static const struct { const char *parts, *form; } forms[TABLE_COUNT] = {
 	[TABLE_COSIGNATURE] = { "8x", "SIZE/KEYID" },
 	[TABLE_VAULT_META] = { "e", "NAME" },
 	[TABLE_ALIAS] = { "x", "HASH" },
-	[TABLE_PERSON] = { "48", "PROGRAM/MEMBER" },
+	[TABLE_PERSON] = { "488", "PROGRAM/MEMBER/SEQ" },
 	[TABLE_META] = { "e", "NAME" },
 	[TABLE_MEMBER] = { "48", "PROGRAM/MEMBER" },
 	[TABLE_HOLD] = { "84", "SEQ/INDEX" },
@@ -392,9 +392,9 @@ version_json(struct bytes value)
 	return object;
 }
 
-/* Rows of the vault begin with the seq that they belong to; what follows is sealed. */
+/* The seq that linked it; what follows is sealed. */
 static json_t *
-sealed_json(struct bytes value)
+alias_json(struct bytes value)
 {
 	struct cursor c = cursor_of(value);
 	uint64_t seq = cursor_be64(&c);
@@ -433,6 +433,7 @@ head_json(struct bytes value)
 	uint64_t size = cursor_be64(&c);
 	struct bytes prev = cursor_bytes(&c, SHA256_BYTES);
 	int64_t committed_at_us = (int64_t)cursor_be64(&c);
+	int64_t clock_us = (int64_t)cursor_be64(&c);
 	bool manual_clock = cursor_u8(&c) != 0;
 	struct bytes transaction_key = cursor_bytes(&c, 32), checkpoint_key = cursor_bytes(&c, 32), origin = cursor_string(&c);
 
@@ -442,6 +443,7 @@ head_json(struct bytes value)
 	json_put_number(object, "size", size);
 	json_put_hex(object, "prev", prev);
 	put_instant(object, "committed_at", committed_at_us);
+	put_instant(object, "now", clock_us);
 	json_put_text(object, "clock", manual_clock ? "manual" : "real");
 	json_put_hex(object, "transaction_key", transaction_key);
 	json_put_hex(object, "checkpoint_key", checkpoint_key);
@@ -476,10 +478,10 @@ table_value_json(enum store_table table, struct bytes key, struct bytes value)
 		object = note_json(value);
 		break;
 	case TABLE_VAULT_META:
+	case TABLE_PERSON:
 		return shape_json(value);
 	case TABLE_ALIAS:
-	case TABLE_PERSON:
-		object = sealed_json(value);
+		object = alias_json(value);
 		return object != NULL ? object : shape_json(value);
 	case TABLE_MEMBER:
 		object = member_json(value);

@@ -1,0 +1,73 @@
+# install.sh: sourced by tests/run and tools/quickstart; defines functions and does nothing by itself.
+#
+# install_packages build|test|long
+#	Make sure that the Debian packages of that set (each contains the one before) are installed.  Asks dpkg first: when all are there it
+#	is quick, silent and needs no network.  What is missing is installed with apt-get, as root.  Returns 1, with a sentence on standard
+#	error, when it cannot be.
+# check_libevent
+#	libevent below 2.1.12-stable-8+deb12u1 lacks security fixes that its own version number does not show.  Returns 1 when a newer
+#	one is offered but not installed; only warns when none is offered.
+
+PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libevent-dev liblmdb-dev protobuf-c-compiler libprotobuf-c-dev
+	protobuf-compiler libsodium-dev libcmocka-dev libyaml-dev libjansson-dev libsystemd-dev tzdata"
+PACKAGES_TEST="clang python3 python3-protobuf python3-nacl git faketime"
+PACKAGES_LONG="libclang-rt-14-dev"
+LIBEVENT_FIXED="2.1.12-stable-8+deb12u1"
+
+packages_missing()
+{
+	local package
+	for package in "$@"; do
+		# "ii " in dpkg's short form: wanted and installed
+		case "$(dpkg-query -W -f '${db:Status-Abbrev}\n' "$package" 2>/dev/null)" in
+		ii*) ;;
+		*) printf '%s ' "$package" ;;
+		esac
+	done
+}
+
+install_packages()
+{
+	local wanted missing
+	case "${1:-}" in
+	build) wanted="$PACKAGES_BUILD" ;;
+	test) wanted="$PACKAGES_BUILD $PACKAGES_TEST" ;;
+	long) wanted="$PACKAGES_BUILD $PACKAGES_TEST $PACKAGES_LONG" ;;
+	*) echo "install_packages: \"${1:-}\" is no set of packages: build, test or long" >&2; return 1 ;;
+	esac
+	# shellcheck disable=SC2086  # a list of words
+	missing="$(packages_missing $wanted)"
+	[ -z "$missing" ] && return 0
+	if ! command -v apt-get >/dev/null; then
+		echo "These packages are missing, and there is no apt-get to install them: $missing" >&2
+		return 1
+	fi
+	if [ "$(id -u)" != 0 ]; then
+		echo "These packages are missing; install them as root: apt-get install $missing" >&2
+		return 1
+	fi
+	echo "Installing $missing" >&2
+	# shellcheck disable=SC2086
+	if ! { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $missing; } >&2; then
+		echo "apt-get could not install: $missing" >&2
+		return 1
+	fi
+}
+
+check_libevent()
+{
+	local installed offered
+	installed="$(dpkg-query -W -f '${Version}' libevent-dev 2>/dev/null || true)"
+	if [ -z "$installed" ]; then
+		echo "libevent-dev is not installed" >&2
+		return 1
+	fi
+	dpkg --compare-versions "$installed" ge "$LIBEVENT_FIXED" && return 0
+	offered="$(apt-cache policy libevent-dev 2>/dev/null | sed -n 's/^ *Candidate: //p')"
+	if [ -n "$offered" ] && [ "$offered" != "(none)" ] && dpkg --compare-versions "$offered" ge "$LIBEVENT_FIXED"; then
+		echo "libevent-dev is $installed, which lacks security fixes; $offered is offered: apt-get install libevent-dev" >&2
+		return 1
+	fi
+	echo "warning: libevent-dev is $installed; $LIBEVENT_FIXED has security fixes, but none so new is offered here" >&2
+	return 0
+}
