@@ -184,7 +184,7 @@ void fealty_result_release(struct fealty_result *result);
  * As above, but return at once; the message is copied.  ${on_result} runs once, later, from the loop, never inside this function;
  * it may start further calls.  ${ret_key}, unless NULL, has room for FEALTY_KEY_BYTES_MAX + 1 and receives the request id.  On an
  * error nothing was queued and ${on_result} will not run.
- * Errors: NOMEM, KEY, QUEUE_FULL, CLOSED; REJECTED and IDENTITY when the connection has ended for good (see fealty_trouble()).
+ * Errors: NOMEM, KEY, QUEUE_FULL, CLOSED; REJECTED, IDENTITY and PROTOCOL when the connection has ended for good (see fealty_trouble()).
  */
 enum fealty_error fealty_call_async(struct fealty_client *client, const Fealty__V1__Request *request, fealty_result_fn *on_result,
     void *ctx, char *ret_key) FEALTY_MUST_CHECK;
@@ -217,9 +217,9 @@ struct fealty_subscriber {
  * fealty_subscribe(client, request, subscriber, ret_result):
  * Follows the ledger; blocks until the end.  ${request} has the op `subscribe`: `after` and `member` choose what is sent, `credits`
  * how many transactions may be under way (absent or 0: 256); the client grants more as they are consumed, and resumes behind the
- * last one after a lost connection. deadline_ms limits the time without a connection, not the whole.  Ends as FEALTY_OK when
- * on_transaction() returned false, at
- * fealty_subscription_cancel() and at the head; FEALTY_REFUSED when the server would not; FEALTY_FAILED otherwise.
+ * last one after a lost connection.  deadline_ms limits the time without a connection, not the whole.  Ends as FEALTY_OK when
+ * on_transaction() returned false, at fealty_subscription_cancel() and at the head; FEALTY_REFUSED when the server would not;
+ * FEALTY_FAILED otherwise.
  */
 enum fealty_outcome fealty_subscribe(struct fealty_client *client, const Fealty__V1__Request *request,
     const struct fealty_subscriber *subscriber, struct fealty_result *ret_result);

@@ -36,6 +36,9 @@ enum status codec_entry_bytes(const struct entry *e, struct arena *arena, size_t
 /* ST_CORRUPT when the bytes are no Transaction, or an entry's operation or account is not one that we know. */
 enum status codec_transaction_decode(struct bytes bytes, struct arena *arena, struct transaction *ret) MUST_CHECK;
 
+/* The same with only the entry at ${index}, as entries[0]; the others are passed over unread. ST_NOTFOUND: it has fewer. */
+enum status codec_transaction_decode_one(struct bytes bytes, uint32_t index, struct arena *arena, struct transaction *ret) MUST_CHECK;
+
 struct signed_transaction { struct bytes transaction, signature, key_id; };	/* borrowed */
 void codec_signed_encode(const struct signed_transaction *s, struct buf *out);
 enum status codec_signed_decode(struct bytes leaf, struct signed_transaction *ret) MUST_CHECK;	/* ST_CORRUPT */

@@ -637,11 +637,15 @@ count(struct bytes rest, uint32_t number)
 	return n;
 }
 
+#define ALL_ENTRIES UINT32_MAX
+
+/* All entries, or only the one at ${index} while the others are passed over unread. */
 static void
-get_transaction(struct reader *r, struct bytes bytes, struct transaction *t)
+get_transaction(struct reader *r, struct bytes bytes, uint32_t index, struct transaction *t)
 {
 	struct message m = message_of(r, bytes, FIELDS(TRANSACTION_ORIGIN, TRANSACTION_PROGRAM));
-	size_t cap = count(bytes, TRANSACTION_ENTRIES);
+	size_t cap = index == ALL_ENTRIES ? count(bytes, TRANSACTION_ENTRIES) : 1;
+	uint32_t at = 0;
 
 	t->entries = arena_alloc(r->arena, cap * sizeof(*t->entries));		/* entries are large: no growing */
 	if (t->entries == NULL)
@@ -653,25 +657,51 @@ get_transaction(struct reader *r, struct bytes bytes, struct transaction *t)
 		case TRANSACTION_PREV: get_exactly(&m, t->prev, sizeof(t->prev)); break;
 		case TRANSACTION_COMMITTED_AT: t->committed_at_us = get_fixed(&m); break;
 		case TRANSACTION_PROGRAM: t->program = get_u32(&m); break;
-		case TRANSACTION_ENTRIES: get_entry(&m, &t->entries[t->n_entries++]); break;
+		case TRANSACTION_ENTRIES:
+			if (index == ALL_ENTRIES || index == at)
+				get_entry(&m, &t->entries[t->n_entries++]);
+			else
+				(void)get_bytes(&m);
+			at++;
+			break;
 		}
 	}
 	uint32_t required = FIELDS(TRANSACTION_ORIGIN, TRANSACTION_COMMITTED_AT);
-	if ((m.seen & required) != required || t->n_entries == 0)
+	if ((m.seen & required) != required || at == 0)
 		fail(r, ST_CORRUPT);
+}
+
+static enum status
+decode(struct bytes bytes, uint32_t index, struct arena *arena, struct transaction *ret)
+{
+	struct reader r = { .arena = arena };
+	struct transaction t = { 0 };
+
+	get_transaction(&r, bytes, index, &t);
+	if (r.status != ST_OK)
+		return r.status;
+	for (size_t i = 0; i < t.n_entries; ++i)
+		t.entries[i].program = t.program;
+	*ret = t;
+	return ST_OK;
 }
 
 enum status
 codec_transaction_decode(struct bytes bytes, struct arena *arena, struct transaction *ret)
 {
-	struct reader r = { .arena = arena };
-	struct transaction t = { 0 };
+	return decode(bytes, ALL_ENTRIES, arena, ret);
+}
 
-	get_transaction(&r, bytes, &t);
-	if (r.status != ST_OK)
-		return r.status;
-	for (size_t i = 0; i < t.n_entries; ++i)
-		t.entries[i].program = t.program;
+enum status
+codec_transaction_decode_one(struct bytes bytes, uint32_t index, struct arena *arena, struct transaction *ret)
+{
+	struct transaction t;
+	enum status st = index == ALL_ENTRIES ? ST_NOTFOUND : decode(bytes, index, arena, &t);
+
+	if (st != ST_OK)
+		return st;
+	if (t.n_entries == 0)
+		return ST_NOTFOUND;
 	*ret = t;
 	return ST_OK;
 }

@@ -127,8 +127,9 @@ grant_rules(struct earning *e, enum rule_kind kind)
 		if (rule->kind != kind)
 			continue;
 		rule_ratio(rule, e->eligible, &num, &step);
-		if (!(p->round_once ? grant_exact(e, rule->id, rule_exact(e, rule)) : grant(e, rule->id, round_ratio(num, step,
-		    p->rounding))))
+		bool ok = p->round_once ? grant_exact(e, rule->id, rule_exact(e, rule)) :
+		    grant(e, rule->id, round_ratio(num, step, p->rounding));
+		if (!ok)
 			return false;
 	}
 	return true;

@@ -24,7 +24,7 @@ struct evolution {
 	const struct ledger_state *state;
 	struct entry *entry;
 	struct entry_id id;
-	int64_t at_us;			/* due instant, or committed_at */
+	int64_t at_us;			/* due instant, or a manual clock's, or committed_at */
 	enum evolve_mode mode;
 	enum evolve_fault fault;	/* the first; everything stops there */
 
@@ -261,8 +261,8 @@ static enum status
 post_number(struct evolution *e, const struct posting *p)
 {
 	struct member *m = e->m;
-	bool ok = p->account == ACCOUNT_PENDING ? checked_add(m->pending, p->points, &m->pending) : checked_sub(m->debt, p->points,
-	    &m->debt);
+	bool ok = p->account == ACCOUNT_PENDING ? checked_add(m->pending, p->points, &m->pending) :
+	    checked_sub(m->debt, p->points, &m->debt);
 
 	if (!ok)
 		return fault(e, EVOLVE_UNBALANCED);
@@ -284,9 +284,8 @@ post(struct evolution *e, const struct posting *p)
 			return post_member(e, p);
 		return p->account == ACCOUNT_HELD ? post_held(e, p) : post_number(e, p);
 	case ACCOUNT_NONE: case ACCOUNT_ISSUED: case ACCOUNT_REDEEMED: case ACCOUNT_EXPIRED: case ACCOUNT_ADJUSTED:
-	case ACCOUNT_TRANSFERRED:
-	case ACCOUNT_CLAWED: case ACCOUNT_REINSTATED: case ACCOUNT_ADVANCED: case ACCOUNT_OPENING: case ACCOUNT_PARTNER_ISSUED:
-	case ACCOUNT_PARTNER_REDEEMED: case ACCOUNT_COUNT:
+	case ACCOUNT_TRANSFERRED: case ACCOUNT_CLAWED: case ACCOUNT_REINSTATED: case ACCOUNT_ADVANCED: case ACCOUNT_OPENING:
+	case ACCOUNT_PARTNER_ISSUED: case ACCOUNT_PARTNER_REDEEMED: case ACCOUNT_COUNT:
 		break;
 	}
 	return p->member == 0 ? ST_OK : fault(e, EVOLVE_MALFORMED);
@@ -453,7 +452,8 @@ evolve(const struct ledger_state *state, struct entry *entry, struct entry_id id
     enum evolve_fault *ret_fault)
 {
 	struct evolution e = {
-		.state = state, .entry = entry, .id = id, .at_us = entry->has_due_at ? entry->due_at_us : committed_at_us, .mode = mode,
+		.state = state, .entry = entry, .id = id, .mode = mode,
+		.at_us = entry->has_due_at ? entry->due_at_us : entry->has_at ? entry->at_us : committed_at_us,
 	};
 	enum status st = ST_OK;
 

@@ -552,15 +552,22 @@ metric_sum(const struct member *m, const struct metric_day *add, enum metric met
 }
 
 static bool
+all_hold(const struct tier *tier, size_t any, const struct member *m, const struct metric_day *add, int32_t day)
+{
+	for (size_t i = 0; i < tier->any[any].n; i++) {
+		const struct threshold *t = &tier->any[any].all[i];
+
+		if (metric_sum(m, add, t->metric, tier, day) < t->at_least)
+			return false;
+	}
+	return true;
+}
+
+static bool
 reach_holds(const struct tier *tier, const struct member *m, const struct metric_day *add, int32_t day)
 {
 	for (size_t i = 0; i < tier->n_any; i++) {
-		size_t met = 0;
-
-		while (met < tier->any[i].n && metric_sum(m, add, tier->any[i].all[met].metric, tier,
-		    day) >= tier->any[i].all[met].at_least)
-			met++;
-		if (met == tier->any[i].n)
+		if (all_hold(tier, i, m, add, day))
 			return true;
 	}
 	return false;

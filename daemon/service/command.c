@@ -1,7 +1,7 @@
 /**
  * One command: from the names in a request to an entry, in the order that RULINGS section 2 gives to the refusals:
  *
- *   deadline, `at` -> program -> who the alias is -> replay of the request id, or of the receipt number -> the clock -> roll the member forward ->
+ *   deadline, `at` -> replay of the request id -> program -> who the alias is -> the clock -> replay of the receipt number -> roll the member forward ->
  *   references -> decide -> vault -> apply -> roll forward what is over already -> answer
  */
 #include <assert.h>
@@ -576,12 +576,14 @@ run(struct step *s, struct buf *out)
 	bool answered = false;
 
 	check_deadline(s);
-	enum status st = refused(s) ? ST_OK : find_program(s);
+	enum status st = refused(s) ? ST_OK : check_request_id(s, out, &answered);
+	if (st != ST_OK || answered)
+		return st;
+	if (!refused(s))
+		st = find_program(s);
 	if (st == ST_OK && !refused(s))
 		st = find_member(s);
-	if (st == ST_OK && !refused(s))
-		st = check_request_id(s, out, &answered);
-	if (st != ST_OK || answered)
+	if (st != ST_OK)
 		return st;
 	if (!refused(s) && clock_waits(s))
 		refusal_set(s->refusal, LEDGER_UNAVAILABLE, "clock", "The server's clock jumped ahead; writes wait until an operator sets it right or runs `fealty admin clock accept`.");

@@ -144,7 +144,7 @@ struct loop_context {
 enum status query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out) MUST_CHECK;
 /* A stored transaction's leaf, borrowed from ${ledger}. */
 enum status read_leaf(struct store_txn *ledger, uint64_t seq, struct bytes *ret_leaf) MUST_CHECK;
-/* An entry and its transaction, decoded into ${arena}. ST_NOTFOUND. */
+/* An entry, decoded into ${arena}, and its transaction, of which entries[0] is that entry and no other is there. ST_NOTFOUND. */
 enum status read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, struct transaction *ret_t, struct entry **ret_entry) MUST_CHECK;
 /* Takes fresh snapshots of what is needed, state first, so that ledger and vault are never behind it. */
 enum status loop_renew(struct loop_context *loop) MUST_CHECK;

@@ -60,13 +60,10 @@ read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, st
 	if (st == ST_OK)
 		st = codec_signed_decode(leaf, &s);
 	if (st == ST_OK)
-		st = codec_transaction_decode(s.transaction, arena, ret_t);
-	if (st != ST_OK)
-		return st;
-	if (id.index >= ret_t->n_entries)
-		return ST_NOTFOUND;
-	*ret_entry = &ret_t->entries[id.index];
-	return ST_OK;
+		st = codec_transaction_decode_one(s.transaction, id.index, arena, ret_t);
+	if (st == ST_OK)
+		*ret_entry = &ret_t->entries[0];
+	return st;
 }
 
 /* ---- one read ---- */

@@ -510,6 +510,29 @@ random_transactions_round_trip(void **state)
 	}
 }
 
+/* One entry alone is what it is among the others. */
+static void
+entries_are_decoded_one_by_one(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t n = 1; n <= 6; ++n) {
+		struct transaction one;
+		world_clear(w);
+		struct transaction t = any_transaction(w, n, OP_NONE);
+		assert_int_equal(codec_transaction_encode(&t, &w->arena, &w->out), ST_OK);
+		for (uint32_t i = 0; i < n; ++i) {
+			assert_int_equal(codec_transaction_decode_one(buf_bytes(&w->out), i, &w->arena, &one), ST_OK);
+			assert_int_equal(one.seq, t.seq);
+			assert_int_equal(one.n_entries, 1);
+			same_entry(&one.entries[0], &t.entries[i]);
+		}
+		assert_int_equal(codec_transaction_decode_one(buf_bytes(&w->out), (uint32_t)n, &w->arena, &one), ST_NOTFOUND);
+		assert_int_equal(codec_transaction_decode_one(buf_bytes(&w->out), UINT32_MAX, &w->arena, &one), ST_NOTFOUND);
+		assert_int_equal(codec_transaction_decode_one(bytes_of(w->out.data, w->out.len - 1), 0, &w->arena, &one), ST_CORRUPT);
+	}
+}
+
 /* The smallest entry is 4 bytes more than nothing: tag, length, and inputs with an empty message in them. */
 static void
 zeros_take_no_bytes(void **state)
@@ -751,6 +774,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_operation_round_trips),
 		TEST(random_transactions_round_trip),
+		TEST(entries_are_decoded_one_by_one),
 		TEST(zeros_take_no_bytes),
 		TEST(lengths_grow_with_their_messages),
 		TEST(what_is_no_transaction_is_corrupt),

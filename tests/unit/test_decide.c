@@ -114,6 +114,7 @@ step_hold_65(struct ladder *l, struct cmd *c)
 STEP(not_found, c->u.capture.found = false)
 STEP(never_held, c->u.capture.hold = (struct entry_id){ 9999, 0 })
 STEP(others, c->u.capture.hold = l->others)
+STEP(others_taken, c->member = l->other; c->u.capture.hold = l->taken)
 STEP(timed_out, c->u.capture.hold = l->timed_out)
 STEP(taken, c->u.capture.hold = l->taken)
 STEP(released, c->u.capture.hold = l->released)
@@ -219,6 +220,7 @@ static const struct {
 	{ "capture without a hold", OP_CAPTURE, step_not_found, LEDGER_NOT_FOUND, "hold" },
 	{ "capture of what never was", OP_CAPTURE, step_never_held, LEDGER_NOT_FOUND, "hold" },
 	{ "capture of another member's hold", OP_CAPTURE, step_others, LEDGER_NOT_FOUND, "hold" },
+	{ "capture of what another member had held", OP_CAPTURE, step_others_taken, LEDGER_NOT_FOUND, "hold" },
 	{ "capture after the sweep", OP_CAPTURE, step_timed_out, LEDGER_HOLD_EXPIRED, "hold" },
 	{ "capture twice", OP_CAPTURE, step_taken, LEDGER_HOLD_NOT_OPEN, "hold" },
 	{ "capture after release", OP_CAPTURE, step_released, LEDGER_HOLD_NOT_OPEN, "hold" },
@@ -375,6 +377,24 @@ the_first_rung_answers(void **state)
 	stage_release(&l.s);
 }
 
+/* Should nobody have rolled the member forward, the hold's end counts all the same. */
+static void
+a_hold_ends_before_the_sweep(void **state)
+{
+	const struct program_def def = full();
+	struct ladder l;
+
+	(void)state;
+	ladder_set(&l, &def);
+	struct cmd c = accepted(&l, OP_CAPTURE);
+	int64_t ends_at_us = member_hold(stage_member(&l.s, l.member), l.open)->ends_at_us;
+	assert_int_equal(decide(&l.s.live.state, &c, ends_at_us - 1, &l.s.arena, &l.s.entry, &l.s.refusal), ST_OK);
+	assert_int_equal(l.s.refusal.result, LEDGER_OK);
+	assert_int_equal(decide(&l.s.live.state, &c, ends_at_us, &l.s.arena, &l.s.entry, &l.s.refusal), ST_OK);
+	assert_int_equal(l.s.refusal.result, LEDGER_HOLD_EXPIRED);
+	stage_release(&l.s);
+}
+
 /* ---- publish and clock ---- */
 
 #define CHANGE(name, ...) static void change_##name(struct program_def *d) { __VA_ARGS__; }
@@ -386,8 +406,13 @@ CHANGE(tier_gone, d->n_tiers = 1)
 CHANGE(tier_renamed, d->tiers[1].id = "golden")
 CHANGE(tier_more, d->tiers[2] = tier_of("ruby", 2, "spend", "1", NULL); d->n_tiers = 3)
 
-static const struct { const char *name; void (*change)(struct program_def *d); uint32_t version; enum ledger_result want;
-    const char *field; } versions[] = {
+static const struct {
+	const char *name;
+	void (*change)(struct program_def *d);
+	uint32_t version;
+	enum ledger_result want;
+	const char *field;
+} versions[] = {
 	{ "the same again", change_nothing, 0, LEDGER_OK, NULL },
 	{ "the next by number", change_nothing, 2, LEDGER_OK, NULL },
 	{ "the same number", change_nothing, 1, LEDGER_INVALID_ARGUMENT, "version" },
@@ -465,6 +490,7 @@ main(void)
 		cmocka_unit_test(the_ladder),
 		cmocka_unit_test(sections_left_out_are_not_offered),
 		cmocka_unit_test(the_first_rung_answers),
+		cmocka_unit_test(a_hold_ends_before_the_sweep),
 		cmocka_unit_test(further_versions),
 		cmocka_unit_test(programs_are_numbered_as_they_come),
 	};

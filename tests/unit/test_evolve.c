@@ -301,8 +301,10 @@ garble(struct forged *f, uint64_t *seed)
 	case 10: p->last_day = odd_day(seed); break;
 	case 11: p->class = (enum lot_class)(next_random(seed) % (LOT_CLASS_COUNT + 1)); break;
 	case 12: p->member = next_random(seed) % 3; break;
-	case 13: e->has_metrics = true; e->metrics = (struct metric_day){ e->business_date, odd_number(seed), odd_number(seed),
-	odd_number(seed) }; break;
+	case 13:
+		e->has_metrics = true;
+		e->metrics = (struct metric_day){ e->business_date, odd_number(seed), odd_number(seed), odd_number(seed) };
+		break;
 	case 14:
 		e->has_tier = true;
 		e->tier = (struct tier_state){ .since = odd_day(seed), .until = odd_day(seed), .gift = "gold",

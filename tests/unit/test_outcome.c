@@ -577,6 +577,37 @@ held_lots_expire_on_release(void **state)
 	stage_release(&s);
 }
 
+/* A last day is the last usable one: on it a release gives back, and the day before's expiry leaves it alone. */
+static void
+the_last_day_is_usable(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	uint64_t m = with_redemption(&s, "2026-01-15T10:00:00");
+	assert_int_equal(stage_adjust(&s, m, "30", "2026-01-30"), LEDGER_OK);
+	assert_int_equal(stage_adjust(&s, m, "50", "2026-01-31"), LEDGER_OK);
+	assert_int_equal(stage_adjust(&s, m, "70", "never"), LEDGER_OK);
+	stage_at(&s, "2026-01-30T23:50:00");
+	assert_int_equal(stage_hold(&s, m, "40", 900 * US_PER_SECOND), LEDGER_OK);
+	struct entry_id hold = s.id;
+	stage_at(&s, "2026-01-31T00:00:00");
+	assert_int_equal(s.n_due, 0);
+	assert_int_equal(stage_release_hold(&s, m, hold), LEDGER_OK);
+	assert_int_equal(lot_points(&s, m, "2026-01-30"), 0);
+	assert_int_equal(lot_points(&s, m, "2026-01-31"), 50);
+	assert_int_equal(s.live.programs[0].totals.account[ACCOUNT_EXPIRED], 30);
+	struct balance b = stage_balance(&s, m);
+	assert_int_equal(b.n_expiring, 1);			/* not what never expires */
+	assert_int_equal(b.expiring[0].points, 50);
+	assert_int_equal(stage_adjust(&s, m, "5", "2026-02-01"), LEDGER_OK);
+	stage_at(&s, "2026-02-01T00:00:00");
+	assert_int_equal(s.n_due, 1);
+	assert_int_equal(lot_points(&s, m, "2026-02-01"), 5);
+	assert_int_equal(stage_member(&s, m)->available, 75);
+	stage_release(&s);
+}
+
 static void
 points_have_a_value(void **state)
 {
@@ -829,6 +860,7 @@ main(void)
 		cmocka_unit_test(x4_capture_and_release),
 		cmocka_unit_test(x4_time_out),
 		cmocka_unit_test(held_lots_expire_on_release),
+		cmocka_unit_test(the_last_day_is_usable),
 		cmocka_unit_test(points_have_a_value),
 		cmocka_unit_test(late_events_use_their_own_date),
 		cmocka_unit_test(a_late_event_completes_a_window),

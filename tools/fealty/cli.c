@@ -214,7 +214,7 @@ option_duration_ms(struct argp_state *state, const char *option, const char *tex
 enum exit_code
 json_print_line(json_t *object, enum exit_code code)
 {
-	int failed = json_dumpf(object, stdout, JSON_COMPACT);
+	int failed = json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 
 	json_decref(object);
 	return failed != 0 || putchar('\n') == EOF ? EXIT_INTERNAL : code;

@@ -201,8 +201,8 @@ tell_finding(const struct audit *audit)
 	if (!audit->json) {
 		(void)fflush(stdout);
 		(void)fprintf(stderr, "%s: %s.\n", program_invocation_name, f->sentence);
-		if (f->has_seq)
-			(void)fprintf(stderr, "The %" PRIu64 " transactions before it hold up to %" PRIu64 ".\n", f->seq, audit->first);
+		if (f->has_seq && f->seq > 0)
+			(void)fprintf(stderr, "The %" PRIu64 " %s before it %s.\n", f->seq, f->seq == 1 ? "transaction" : "transactions", f->seq == 1 ? "holds" : "hold");
 		return EXIT_REFUSED;
 	}
 	json_t *object = json_new();
@@ -211,7 +211,7 @@ tell_finding(const struct audit *audit)
 	json_put_text(object, "message", f->sentence);
 	if (f->has_seq)
 		json_put_number(object, "seq", f->seq);
-	json_put_number(object, "transactions", audit->first);
+	json_put_number(object, "transactions", f->has_seq ? f->seq : audit->first);
 	return json_print_line(object, EXIT_REFUSED);
 }
 
