@@ -133,6 +133,7 @@ struct history_row {
 
 struct reply {
 	struct refusal refusal;			/* result LEDGER_OK: status OK, no reason */
+	size_t bytes_max;			/* longer than this, it is sent without lots, grants and expiring; 0: never */
 	bool retryable;
 	uint32_t retry_after_ms;
 	bool replayed, has_id, has_member;

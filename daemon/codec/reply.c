@@ -196,7 +196,7 @@ put_lots(struct buf *out, const struct entry *e, unsigned scale)
 }
 
 static bool
-put_outcome(struct buf *out, const struct reply *r)
+put_outcome(struct buf *out, const struct reply *r, bool brief)
 {
 	const struct entry *e = r->entry;
 	int64_t granted, wanted;
@@ -209,9 +209,9 @@ put_outcome(struct buf *out, const struct reply *r)
 	}
 	if (e->has_value)
 		put_decimal(out, RESPONSE_VALUE, e->value, r->currency_digits);
-	if (!put_lots(out, e, r->scale))
+	if (!brief && !put_lots(out, e, r->scale))
 		return false;
-	for (size_t i = 0; i < e->n_grants; ++i) {
+	for (size_t i = 0; i < e->n_grants && !brief; ++i) {
 		size_t begun = field_begin(out, RESPONSE_GRANTS);
 
 		field_put_text(out, GRANT_ROW_RULE, e->grants[i].rule);
@@ -239,7 +239,7 @@ put_expiring(struct buf *out, const struct expiring *x, unsigned scale)
 }
 
 static void
-put_balance(struct buf *out, const struct reply *r)
+put_balance(struct buf *out, const struct reply *r, bool brief)
 {
 	const struct balance *b = r->balance;
 	const struct touched *then = r->then;
@@ -248,7 +248,7 @@ put_balance(struct buf *out, const struct reply *r)
 	put_decimal(out, RESPONSE_PENDING, then != NULL ? then->pending : b->pending, r->scale);
 	put_decimal(out, RESPONSE_HELD, then != NULL ? then->held : b->held, r->scale);
 	put_decimal(out, RESPONSE_DEBT, then != NULL ? then->debt : b->debt, r->scale);
-	for (size_t i = 0; i < b->n_expiring; ++i)
+	for (size_t i = 0; i < b->n_expiring && !brief; ++i)
 		put_expiring(out, &b->expiring[i], r->scale);
 	put_text_unless_empty(out, RESPONSE_TIER, then != NULL ? then->tier : b->tier);
 	put_text_unless_empty(out, RESPONSE_TIER_EARNED, b->tier_earned);
@@ -306,19 +306,31 @@ put_reads(struct buf *out, const struct reply *r)
 	}
 }
 
-enum status
-codec_reply_encode(const struct reply *reply, struct arena *arena, struct buf *out)
+static enum status
+encode(const struct reply *reply, bool brief, struct buf *out)
 {
-	(void)arena;		/* nothing is built before it is written */
 	put_status(out, reply);
-	if (reply->entry != NULL && !put_outcome(out, reply))
+	if (reply->entry != NULL && !put_outcome(out, reply, brief))
 		return ST_CORRUPT;
 	if (reply->balance != NULL)
-		put_balance(out, reply);
+		put_balance(out, reply, brief);
 	if (reply->balance != NULL || reply->seq > 0)
 		field_put_uint(out, RESPONSE_SEQ, reply->seq);
 	put_reads(out, reply);
 	return buf_status(out);
+}
+
+enum status
+codec_reply_encode(const struct reply *reply, struct arena *arena, struct buf *out)
+{
+	size_t begun = out->len;
+	enum status st = encode(reply, false, out);
+
+	(void)arena;		/* nothing is built before it is written */
+	if (st != ST_OK || reply->bytes_max == 0 || out->len - begun <= reply->bytes_max)
+		return st;
+	out->len = begun;
+	return encode(reply, true, out);
 }
 
 void

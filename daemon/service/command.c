@@ -13,6 +13,9 @@
 
 #include "service/commit.h"
 
+/* Of a command in a batch, so that the reply to a full batch fits a frame. */
+#define RESULT_BYTES_MAX (FRAME_REPLY_BYTES_MAX / FRAME_BATCH_COMMANDS_MAX - 16)
+
 struct step {
 	struct commit *c;
 	struct work *work;
@@ -165,6 +168,7 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 	}
 	struct answer answer = { .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = apply_head(s->c->apply)->size - 1 };
 	answer.as_of_us = commit_now_us(s->c);
+	answer.bytes_max = s->work->is_batch ? RESULT_BYTES_MAX : 0;
 	if (st == ST_OK && entry->member != 0) {
 		answer.program = state->program_at(state->ctx, entry->program, INT64_MAX);
 		st = state->member(state->ctx, entry->program, entry->member, &answer.member);
@@ -514,6 +518,7 @@ answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct
 		answer.entry = entry;
 	}
 	answer.program = s->program;
+	answer.bytes_max = s->work->is_batch ? RESULT_BYTES_MAX : 0;
 	if (number != 0 && s->program != NULL && shows_balance(s->refusal)) {
 		enum status st = state->member(state->ctx, s->request->cmd.program, number, &answer.member);
 		if (st != ST_OK)

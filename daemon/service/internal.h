@@ -99,6 +99,7 @@ enum status start_recover(struct service *service, char *ret_message) MUST_CHECK
 struct answer {
 	const struct refusal *refusal;		/* NULL: OK */
 	bool replayed, has_id;
+	size_t bytes_max;			/* as struct reply's */
 	struct entry_id id;
 	const struct entry *entry;		/* NULL: no outcome */
 	const struct touched *then;

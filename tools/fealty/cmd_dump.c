@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "guard.h"
 #include "ledger_text.h"
 #include "store/store.h"
 #include "table_text.h"
@@ -111,6 +112,8 @@ print_row(struct dump *d, struct bytes key, struct bytes value)
 	char text[TABLE_KEY_TEXT_BYTES];
 
 	d->rows++;
+	if (d->table == TABLE_TRANSACTION && key.len == 8)
+		guard_at(GUARD_LEDGER, get_be64(key.data));
 	if (!d->json && d->table == TABLE_TRANSACTION && ledger_text_print(&d->text, value, true, stdout) == ST_OK)
 		return EXIT_DONE;
 	json_t *object = table_value_json(d->table, key, value);
@@ -169,6 +172,7 @@ print_rows(struct dump *d)
 {
 	enum exit_code code = EXIT_DONE;
 
+	guard_at(store_table_env(d->table) == STORE_STATE ? GUARD_STATE : GUARD_FILE, 0);
 	enum status st = store_read(d->store, store_table_env(d->table), &d->txn);
 	if (st != ST_OK)
 		return cli_fail(d->json, EXIT_INTERNAL, "%s/ cannot be read: %s", env_name(store_table_env(d->table)), cli_status_words(st));
@@ -219,11 +223,13 @@ cmd_dump(int argc, char **argv)
 
 	cli_parse(&argp, argc, argv, &in);
 	params.data_path = in.args.v[0];
+	guard_begin(in.json);
 	enum status st = store_open(&params, &store);
 	if (st != ST_OK)
 		return cli_fail(in.json, st == ST_NOTFOUND || st == ST_FORMAT ? EXIT_USAGE : EXIT_INTERNAL, "%s cannot be opened: %s", in.args.v[0],
 		    st == ST_NOTFOUND ? "it is no data directory of fealty" : cli_status_words(st));
 	enum exit_code code = in.args.n == 1 ? overview(store, in.json) : dump_table(store, &in);
 	store_close(store, false);
+	guard_end();
 	return code;
 }
