@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # install.sh: sourced by tests/run and tools/quickstart; defines functions and does nothing by itself.
 #
 # install_packages build|test|long

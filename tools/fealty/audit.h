@@ -1,6 +1,6 @@
 /**
- * audit.h: what `fealty audit` is made of.  Leaves come in chunks, from the files or over the wire; a pool verifies their signatures while the chunk is replayed
- * onto a state of the audit's own; at the end the books are balanced, and the daemon's state is compared with ours.
+ * audit.h: what `fealty audit` is made of.  Leaves come in chunks, from the files or over the wire; a pool verifies their signatures while
+ * the chunk is replayed onto a state of the audit's own; at the end the books are balanced, and the daemon's state is compared with ours.
  */
 #ifndef FEALTY_TOOLS_AUDIT_H
 #define FEALTY_TOOLS_AUDIT_H
@@ -33,7 +33,8 @@ struct audit_verdict { uint64_t seq; const char *text; };
 enum status audit_pool_new(unsigned threads, struct audit_pool **ret_pool) MUST_CHECK;
 void audit_pool_free(struct audit_pool *pool);		/* accepts NULL */
 /* Lets the workers verify ${n} leaves, the first of which is ${first_seq}; all is borrowed until audit_pool_finish(). */
-void audit_pool_start(struct audit_pool *pool, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *leaves, size_t n, uint64_t first_seq);
+void audit_pool_start(
+    struct audit_pool *pool, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *leaves, size_t n, uint64_t first_seq);
 /* Helps, and waits; adds the entries seen to *${ret_entries}. ST_NOMEM. */
 enum status audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict, uint64_t *ret_entries) MUST_CHECK;
 
@@ -52,6 +53,8 @@ struct audit {
 	bool state_compared;
 	uint64_t state_size;
 	const char *state_note;		/* why it was not compared */
+	bool head_compared;
+	struct store_head published;	/* the head that the daemon showed last, when it is known */
 	struct finding finding;
 
 	/* the chunk */
@@ -70,13 +73,15 @@ bool audit_fits(const struct audit *audit, size_t leaf_bytes);
 /* Copies a leaf into the chunk, which has room. */
 void audit_take(struct audit *audit, struct bytes leaf);
 /**
- * audit_chunk(audit): verifies and replays what is in the chunk, and empties it.  ST_INVALID: audit->finding says what; other errors are machinery's.
+ * audit_chunk(audit): verifies and replays what is in the chunk, and empties it.  ST_INVALID: audit->finding says what; other errors are
+ * machinery's.
  */
 enum status audit_chunk(struct audit *audit) MUST_CHECK;
 
 /* ---- audit_source.c ---- */
 
-/* The ledger of a directory, whole, and unless ${no_state} the comparison of its state at the right moment. */
+/* The ledger of a directory, whole; that it contains the published head, if the store knows one; and unless ${no_state} the comparison of
+ * its state at the right moment. */
 enum status audit_directory(struct audit *audit, struct store *source, bool no_state) MUST_CHECK;
 
 /* ---- audit_books.c ---- */

@@ -28,7 +28,8 @@ add_member(struct sums *sums, const struct member *m)
 }
 
 static enum status
-judge_member(struct audit *audit, const struct audit_books *books, struct sums *sums, struct bytes key, struct bytes value, struct arena *arena)
+judge_member(
+    struct audit *audit, const struct audit_books *books, struct sums *sums, struct bytes key, struct bytes value, struct arena *arena)
 {
 	struct member m;
 

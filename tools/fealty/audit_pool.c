@@ -1,6 +1,6 @@
 /*
- * Workers take leaves by small runs from one counter, and so does whoever waits, so all cores are busy to the last run.  Each keeps the earliest leaf
- * that fails for itself; the earliest of all is the verdict, whatever the order of the threads was.
+ * Workers take leaves by small runs from one counter, and so does whoever waits, so all cores are busy to the last run.  Each keeps the
+ * earliest leaf that fails for itself; the earliest of all is the verdict, whatever the order of the threads was.
  */
 #include "audit.h"
 
@@ -155,7 +155,8 @@ audit_pool_free(struct audit_pool *pool)
 }
 
 void
-audit_pool_start(struct audit_pool *pool, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *leaves, size_t n, uint64_t first_seq)
+audit_pool_start(
+    struct audit_pool *pool, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *leaves, size_t n, uint64_t first_seq)
 {
 	pthread_mutex_lock(&pool->mutex);
 	assert(pool->busy == 0);

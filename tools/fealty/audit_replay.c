@@ -1,6 +1,6 @@
 /*
- * A chunk is in our own memory before anything looks at it, so the source can rest, and a damaged page can only strike while it is copied.  Of what the
- * signatures and the replay find, the earlier transaction is named: what comes after a broken one proves nothing.
+ * A chunk is in our own memory before anything looks at it, so the source can rest, and a damaged page can only strike while it is copied.
+ * Of what the signatures and the replay find, the earlier transaction is named: what comes after a broken one proves nothing.
  */
 #include "audit.h"
 #include "guard.h"
@@ -139,7 +139,8 @@ check_pinned(struct audit *audit)
 	uint8_t key_id[KEY_ID_BYTES];
 
 	key_id_of(key, key_id);
-	if ((!audit->has_key || memcmp(audit->key, key, PUBLIC_KEY_BYTES) == 0) && (!audit->has_key_id || memcmp(audit->key_id, key_id, KEY_ID_BYTES) == 0))
+	if ((!audit->has_key || memcmp(audit->key, key, PUBLIC_KEY_BYTES) == 0) &&
+	    (!audit->has_key_id || memcmp(audit->key_id, key_id, KEY_ID_BYTES) == 0))
 		return ST_OK;
 	finding_set_at(&audit->finding, 0, "transaction 0: the genesis names another key than the one that was given");
 	return ST_INVALID;

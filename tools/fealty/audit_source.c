@@ -1,14 +1,15 @@
 /*
- * The directory of a stopped or a running daemon.  The size is taken once, at the start.  Between chunks the read transaction rests, so that the
- * daemon's files do not grow because of us.
+ * The directory of a stopped or a running daemon.  The size is taken once, at the start.  Between chunks the read transaction rests, so
+ * that the daemon's files do not grow because of us.
  *
- * The state is compared at the moment when our replay is as far as it is: first we replay up to where it was when we looked, then we hold a snapshot of
- * it and replay the little that came in between; when that is no longer little, the snapshot is let go and it starts again.
+ * The state is compared at the moment when our replay is as far as it is: first we replay up to where it was when we looked, then we hold a
+ * snapshot of it and replay the little that came in between; when that is no longer little, the snapshot is let go and it starts again.
  */
 #include "audit.h"
 #include "guard.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define CATCH_UP_MAX 20000		/* transactions replayed while a snapshot of a running daemon's state is held */
 
@@ -34,7 +35,8 @@ judge_row(struct audit *audit, uint64_t seq, struct bytes key, struct bytes valu
 		return ST_INVALID;
 	}
 	if (value.len == 0 || value.len > LEDGER_LEAF_BYTES_MAX) {
-		finding_set_at(&audit->finding, seq, "transaction %llu: it has %zu bytes, and 1 to %d are allowed", (unsigned long long)seq, value.len, LEDGER_LEAF_BYTES_MAX);
+		finding_set_at(&audit->finding, seq, "transaction %llu: it has %zu bytes, and 1 to %d are allowed", (unsigned long long)seq,
+		    value.len, LEDGER_LEAF_BYTES_MAX);
 		return ST_INVALID;
 	}
 	return ST_OK;
@@ -89,7 +91,8 @@ replay_until(struct audit *audit, struct store_txn *ledger, uint64_t until)
 			st = filled;
 		}
 		if (st == ST_CORRUPT) {
-			finding_set_at(&audit->finding, audit->first, "transaction %llu: it cannot be read from the file, which is damaged near there",
+			finding_set_at(&audit->finding, audit->first,
+			    "transaction %llu: it cannot be read from the file, which is damaged near there",
 			    (unsigned long long)audit->first);
 			st = ST_INVALID;
 		}
@@ -142,7 +145,7 @@ catch_up_and_compare(struct audit *audit, struct store_txn *ledger, struct store
 		return ST_OK;
 	}
 	if (st == ST_OK)
-		st = store_renew(ledger);		/* the ledger is committed before the state, so a newer view of it has all that the state has */
+		st = store_renew(ledger); /* the ledger is committed before the state, so a newer view of it has all that the state has */
 	if (st == ST_OK)
 		st = replay_until(audit, ledger, size);
 	return st == ST_OK ? compare_now(audit, state, size) : st;
@@ -171,8 +174,8 @@ compare_state(struct audit *audit, struct store *source, struct store_txn *ledge
 	if (st == ST_OK && size == 0) {
 		audit->state_note = "it is empty; the daemon rebuilds it when it starts";
 	} else if (st == ST_OK && size > newest) {
-		finding_set(&audit->finding, "STATE_DIFFERS", "state/ has applied %llu transactions, and the ledger has only %llu", (unsigned long long)size,
-		    (unsigned long long)newest);
+		finding_set(&audit->finding, "STATE_DIFFERS", "state/ has applied %llu transactions, and the ledger has only %llu",
+		    (unsigned long long)size, (unsigned long long)newest);
 		st = ST_INVALID;
 	} else if (st == ST_OK) {
 		store_rest(state);
@@ -186,6 +189,30 @@ compare_state(struct audit *audit, struct store *source, struct store_txn *ledge
 	return st;
 }
 
+/* A ledger that lost its newest transactions is whole in itself; only what was published before tells. */
+static enum status
+compare_head(struct audit *audit)
+{
+	uint8_t root[SHA256_BYTES];
+
+	if (!audit->head_compared)
+		return ST_OK;
+	if (audit->published.size > audit->first) {
+		finding_set(&audit->finding, "HEAD_DIFFERS",
+		    "the ledger has %llu transactions, and %llu were published: the newest are missing", (unsigned long long)audit->first,
+		    (unsigned long long)audit->published.size);
+		return ST_INVALID;
+	}
+	enum status st = apply_root_at(audit->apply, audit->published.size, root);
+	if (st == ST_OK && memcmp(root, audit->published.root, sizeof(root)) != 0) {
+		finding_set(&audit->finding, "HEAD_DIFFERS",
+		    "the first %llu transactions are not those that were published under that size",
+		    (unsigned long long)audit->published.size);
+		st = ST_INVALID;
+	}
+	return st;
+}
+
 enum status
 audit_directory(struct audit *audit, struct store *source, bool no_state)
 {
@@ -195,7 +222,16 @@ audit_directory(struct audit *audit, struct store *source, bool no_state)
 	enum status st = store_read(source, STORE_LEDGER, &ledger);
 	if (st != ST_OK)
 		return st;
-	st = ledger_size(ledger, &size);
+	enum status head = store_head_read(source, &audit->published);
+	audit->head_compared = head == ST_OK;
+	if (head == ST_CORRUPT) {
+		finding_set(&audit->finding, "HEAD_DIFFERS", "the file with the published head is not of its format");
+		st = ST_INVALID;
+	}
+	if (st == ST_OK)
+		st = store_renew(ledger);		/* what was published before this view of the ledger must be in it */
+	if (st == ST_OK)
+		st = ledger_size(ledger, &size);
 	audit->total = size;
 	if (st == ST_OK && size == 0) {
 		finding_set_at(&audit->finding, 0, "transaction 0: the ledger is empty, it has not even a genesis");
@@ -207,6 +243,8 @@ audit_directory(struct audit *audit, struct store *source, bool no_state)
 		st = compare_state(audit, source, ledger);
 	if (st == ST_OK)
 		st = replay_until(audit, ledger, size);
+	if (st == ST_OK)
+		st = compare_head(audit);
 	store_abort(ledger);
 	return st;
 }

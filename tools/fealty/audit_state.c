@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* All that state holds but `meta`, which has the head itself. */
-static const enum store_table compared[] = { TABLE_PROGRAM, TABLE_VERSION, TABLE_MEMBER, TABLE_HOLD, TABLE_REQUEST, TABLE_RECEIPT, TABLE_DUE, TABLE_TILE };
+static const enum store_table compared[] = { TABLE_PROGRAM, TABLE_VERSION, TABLE_MEMBER, TABLE_HOLD, TABLE_REQUEST, TABLE_RECEIPT,
+	TABLE_DUE, TABLE_TILE };
 
 struct side {
 	struct store_cursor *cursor;
@@ -38,7 +39,8 @@ differs(struct audit *audit, enum store_table table, struct bytes key, const cha
 {
 	char text[TABLE_KEY_TEXT_BYTES];
 
-	finding_set(&audit->finding, "STATE_DIFFERS", "state/ is not what the ledger brings about at %llu transactions: the row %.200s of the table %s %s",
+	finding_set(&audit->finding, "STATE_DIFFERS",
+	    "state/ is not what the ledger brings about at %llu transactions: the row %.200s of the table %s %s",
 	    (unsigned long long)audit->state_size, table_key_format(table, key, text), store_table_str(table), how);
 	return ST_INVALID;
 }
@@ -96,7 +98,8 @@ audit_state(struct audit *audit, struct store_txn *theirs)
 		st = compare_table(audit, compared[i], theirs, ours);
 	store_abort(ours);
 	if (st == ST_CORRUPT) {
-		finding_set(&audit->finding, "STATE_DIFFERS", "state/ cannot be read: its file is damaged. Stop the daemon, empty state/, and it is rebuilt");
+		finding_set(&audit->finding, "STATE_DIFFERS",
+		    "state/ cannot be read: its file is damaged. Stop the daemon, empty state/, and it is rebuilt");
 		st = ST_INVALID;
 	}
 	return st;

@@ -21,6 +21,7 @@ parse_connect(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case KEY_CONNECT:
 		o->address = arg;
+		o->has_address = true;
 		return 0;
 	case KEY_AS:
 		o->principal = arg;
@@ -65,8 +66,8 @@ parse_call(int key, char *arg, struct argp_state *state)
 }
 
 #define CONNECT_OPTIONS \
-	{ "connect", KEY_CONNECT, "ADDRESS", 0, "Where the daemon listens: unix:PATH or HOST:PORT in digits (default: $FEALTY_CONNECT, or " \
-		CALL_ADDRESS_DEFAULT ")", 0 }, \
+	{ "connect", KEY_CONNECT, "ADDRESS", 0, "Where the daemon listens: unix:PATH or HOST:PORT in digits (default: $FEALTY_CONNECT, " \
+	    "or " CALL_ADDRESS_DEFAULT ")", 0 }, \
 	{ "as", KEY_AS, "PRINCIPAL", 0, "Who asks: pos/STORE/TERMINAL, backend/NAME, auditor/NAME or operator/NAME", 0 }, \
 	{ "timeout", KEY_TIMEOUT, "DURATION", 0, "How long to wait for the answer, such as 10s", 0 }, \
 	{ "json", KEY_JSON, NULL, 0, "Print JSON", 0 }
@@ -96,6 +97,35 @@ call_options_init(struct call_options *options, uint32_t timeout_ms)
 
 	*options = (struct call_options){ .timeout_ms = timeout_ms };
 	options->address = address != NULL && address[0] != '\0' ? address : address_default;
+}
+
+void
+call_input_init(struct call_input *in, unsigned n_min, unsigned n_max)
+{
+	*in = (struct call_input){ .n_min = n_min, .n_max = n_max };
+	call_options_init(&in->call, CALL_TIMEOUT_MS);
+}
+
+error_t
+call_input_parse(int key, char *arg, struct argp_state *state, struct call_input *in)
+{
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->call;
+		return 0;
+	case ARGP_KEY_ARG:
+		return args_take(state, arg, &in->args, in->n_max);
+	case ARGP_KEY_END:
+		return args_need(state, &in->args, in->n_min);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+error_t
+call_parse(int key, char *arg, struct argp_state *state)
+{
+	return call_input_parse(key, arg, state, state->input);
 }
 
 void
@@ -209,7 +239,8 @@ tell_people(const struct call_options *options, const struct fealty_result *resu
 	if (no_answer_words(code)[0] != '\0')
 		(void)fprintf(stderr, "%s\n", no_answer_words(code));
 	if (code == EXIT_OUTCOME_UNKNOWN)
-		(void)fprintf(stderr, "Run the same command again with --key %s to learn which: that never applies it twice.\n", result->key);
+		(void)fprintf(
+		    stderr, "Run the same command again with --key %s to learn which: that never applies it twice.\n", result->key);
 }
 
 static json_t *
@@ -234,7 +265,8 @@ call_tell(const struct call_options *options, const struct fealty_result *result
 		tell_people(options, result, code);
 		return code;
 	}
-	return json_print_line(result->response != NULL ? response_json(result->response, result->key) : no_answer_json(result, code), code);
+	return json_print_line(
+	    result->response != NULL ? response_json(result->response, result->key) : no_answer_json(result, code), code);
 }
 
 enum exit_code

@@ -12,17 +12,32 @@
 /* The options that every command to the daemon has; strings are borrowed from argv or the environment. */
 struct call_options {
 	char *address, *principal, *program, *key, *store, *terminal;	/* NULL but address: not given */
-	bool json, has_at, has_occurred_at;
+	bool json, has_address, has_at, has_occurred_at;	/* has_address: --connect was given */
 	int64_t at_us, occurred_at_us;
 	uint32_t timeout_ms;
 };
 
-/* Children of a command's argp; the parent hands a struct call_options to them as input. The second is for commands that only read or connect. */
+/* Children of a command's argp; the parent hands a struct call_options to them as input. The second is for commands that only read or
+ * connect. */
 extern const struct argp_child call_children[];
 extern const struct argp_child connect_children[];
 
 /* ${timeout_ms} is the default. */
 void call_options_init(struct call_options *options, uint32_t timeout_ms);
+
+/* What the parser of a command to the daemon fills: the first member of the command's own input. */
+#define CALL_TIMEOUT_MS 10000
+struct call_input {
+	struct call_options call;
+	struct args args;
+	unsigned n_min, n_max;		/* arguments */
+};
+void call_input_init(struct call_input *in, unsigned n_min, unsigned n_max);
+
+/* Handles arguments and the common options; a command's parser hands on what it does not know itself.  call_parse() is a whole parser, for
+ * commands without options. */
+error_t call_input_parse(int key, char *arg, struct argp_state *state, struct call_input *in);
+error_t call_parse(int key, char *arg, struct argp_state *state);
 
 /* A request with the common options filled in; the strings are borrowed. */
 void call_request_init(const struct call_options *options, Fealty__V1__Request__OpCase op, Fealty__V1__Request *ret_request);
@@ -49,7 +64,8 @@ size_t call_batch_results(const struct fealty_result *result, Fealty__V1__Respon
 struct ledger_text;
 /**
  * call_learn_program(options, client, number, text):
- * Asks for the program that ${options} mean and lets ${text} print the points of program ${number} by it.  No answer is no error: integers are printed then.
+ * Asks for the program that ${options} mean and lets ${text} print the points of program ${number} by it.  No answer is no error: integers
+ * are printed then.
  */
 void call_learn_program(const struct call_options *options, struct fealty_client *client, uint32_t number, struct ledger_text *text);
 

@@ -133,6 +133,15 @@ args_need(struct argp_state *state, const struct args *args, unsigned n_min)
 	return cli_usage(state, "%u of %u needed arguments are there; --help shows which", args->n, n_min);
 }
 
+error_t
+list_add(struct argp_state *state, struct list *list, char *text)
+{
+	if (list->n == LIST_MAX)
+		return cli_usage(state, "an option may be given at most %d times", LIST_MAX);
+	list->v[list->n++] = text;
+	return 0;
+}
+
 static bool
 has_word(int argc, char **argv, const char *word)
 {

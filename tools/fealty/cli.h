@@ -62,7 +62,13 @@ struct args {
 error_t args_take(struct argp_state *state, char *arg, struct args *args, unsigned n_max);
 error_t args_need(struct argp_state *state, const struct args *args, unsigned n_min);
 
-/* Puts a space before words like -5 and -0.50 up to a `--`, so that getopt takes them as arguments; args_take() drops it again.  Frees nothing: once a run. */
+/* An option that may be given again. */
+#define LIST_MAX 64
+struct list { size_t n; char *v[LIST_MAX]; };
+error_t list_add(struct argp_state *state, struct list *list, char *text);
+
+/* Puts a space before words like -5 and -0.50 up to a `--`, so that getopt takes them as arguments; args_take() drops it again.  Frees
+ * nothing: once a run. */
 bool args_guard(int argc, char **argv) MUST_CHECK;
 
 /**

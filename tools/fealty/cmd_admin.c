@@ -23,9 +23,12 @@ show_accepted(const Fealty__V1__Response *r)
 static enum exit_code
 clock_accept(int argc, char **argv)
 {
-	static const struct argp argp = { NULL, parse, NULL, "Vouch for a clock that jumped ahead.\v"
-		"When the clock is further ahead than the daemon believes, writes wait, so that points do not expire by mistake. If the clock is right, accept it; "
-		"that is recorded in the ledger. If it is wrong, set it right instead.", call_children, NULL, NULL };
+	static const struct argp argp = { NULL, parse, NULL,
+		"Vouch for a clock that jumped ahead.\v"
+		"When the clock is further ahead than the daemon believes, writes wait, so that points do not expire by mistake. If the "
+		"clock is right, accept it; "
+		"that is recorded in the ledger. If it is wrong, set it right instead.",
+		call_children, NULL, NULL };
 	struct call_options options;
 	Fealty__V1__Request request;
 	Fealty__V1__ClockAccept body = FEALTY__V1__CLOCK_ACCEPT__INIT;

@@ -10,7 +10,7 @@
 #include "commands.h"
 #include "guard.h"
 
-enum { KEY_THREADS = KEY_COMMAND, KEY_NO_STATE, KEY_PUBLIC_KEY, KEY_KEY_ID, KEY_PROGRESS };
+enum { KEY_THREADS = KEY_COMMAND, KEY_NO_STATE, KEY_PUBLIC_KEY, KEY_KEY_ID, KEY_HEAD_LOCK, KEY_PROGRESS };
 
 #define THREADS_MAX 256
 #define WIRE_TIMEOUT_MS 60000
@@ -20,8 +20,22 @@ struct audit_input {
 	struct args args;
 	bool no_state, progress, wire;
 	uint64_t threads;
+	char *head_lock;
+	char head_lock_default[4096];
 	struct audit audit;
 };
+
+static error_t
+judge(struct argp_state *state, const struct audit_input *in)
+{
+	if (in->args.n == 1 && in->call.has_address)
+		return cli_usage(state, "give either DIR or --connect: a ledger is audited in its directory, or as a daemon sends it");
+	if (in->args.n == 0 && (in->no_state || in->head_lock != NULL))
+		return cli_usage(state, "--no-state and --head-lock are about a directory, and no DIR is given");
+	if (in->head_lock != NULL && access(in->head_lock, R_OK) != 0)
+		return cli_usage(state, "--head-lock: %s cannot be read: %s", in->head_lock, strerror(errno));
+	return 0;
+}
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -41,15 +55,24 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PUBLIC_KEY:
 		in->audit.has_key = true;
-		return hex_parse(arg, in->audit.key, PUBLIC_KEY_BYTES) ? 0 : cli_usage(state, "--public-key: \"%s\" is not %d hex digits", arg, 2 * PUBLIC_KEY_BYTES);
+		return hex_parse(arg, in->audit.key, PUBLIC_KEY_BYTES)
+		    ? 0
+		    : cli_usage(state, "--public-key: \"%s\" is not %d hex digits", arg, 2 * PUBLIC_KEY_BYTES);
 	case KEY_KEY_ID:
 		in->audit.has_key_id = true;
-		return hex_parse(arg, in->audit.key_id, KEY_ID_BYTES) ? 0 : cli_usage(state, "--key-id: \"%s\" is not %d hex digits", arg, 2 * KEY_ID_BYTES);
+		return hex_parse(arg, in->audit.key_id, KEY_ID_BYTES)
+		    ? 0
+		    : cli_usage(state, "--key-id: \"%s\" is not %d hex digits", arg, 2 * KEY_ID_BYTES);
+	case KEY_HEAD_LOCK:
+		in->head_lock = arg;
+		return 0;
 	case KEY_PROGRESS:
 		in->progress = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		return args_take(state, arg, &in->args, 1);
+	case ARGP_KEY_END:
+		return judge(state, in);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -70,7 +93,8 @@ on_transaction(void *ctx, const struct fealty_transaction *t)
 		finding_set_at(&audit->finding, audit->first + audit->n, "transaction %" PRIu64 ": it is missing", audit->first + audit->n);
 		l->status = ST_INVALID;
 	} else if (leaf.len == 0 || leaf.len > LEDGER_LEAF_BYTES_MAX) {
-		finding_set_at(&audit->finding, t->seq, "transaction %" PRIu64 ": it has %zu bytes, and 1 to %d are allowed", t->seq, leaf.len, LEDGER_LEAF_BYTES_MAX);
+		finding_set_at(&audit->finding, t->seq, "transaction %" PRIu64 ": it has %zu bytes, and 1 to %d are allowed", t->seq,
+		    leaf.len, LEDGER_LEAF_BYTES_MAX);
 		l->status = ST_INVALID;
 	}
 	if (l->status == ST_OK && !audit_fits(audit, leaf.len)) {
@@ -151,6 +175,7 @@ report_json(const struct audit *audit, const struct audit_books *books, const ch
 	if (audit->state_note != NULL)
 		json_put_text(state, "note", audit->state_note);
 	json_put(object, "state", state);
+	json_put(object, "published", audit->head_compared ? json_integer((json_int_t)audit->published.size) : json_null());
 	json_put(object, "seconds", json_real(seconds));
 	json_put(object, "rate", json_real(seconds > 0 ? (double)audit->first / seconds : 0));
 	return json_print_line(object, EXIT_DONE);
@@ -161,11 +186,12 @@ report_program(const struct audit_program *p)
 {
 	char text[DECIMAL_TEXT_BYTES];
 
-	(void)printf("Program %s (%" PRIu32 " %s, %" PRIu64 " %s): ", p->id, p->versions, p->versions == 1 ? "version" : "versions", p->totals.members,
-	    p->totals.members == 1 ? "member" : "members");
+	(void)printf("Program %s (%" PRIu32 " %s, %" PRIu64 " %s): ", p->id, p->versions, p->versions == 1 ? "version" : "versions",
+	    p->totals.members, p->totals.members == 1 ? "member" : "members");
 	for (enum account a = ACCOUNT_MEMBER; a < ACCOUNT_COUNT; a++)
 		if (a == ACCOUNT_MEMBER || p->totals.account[a] != 0)
-			(void)printf("%s%s %s", a == ACCOUNT_MEMBER ? "" : ", ", account_str(a), decimal_format(p->totals.account[a], p->scale, text));
+			(void)printf("%s%s %s", a == ACCOUNT_MEMBER ? "" : ", ", account_str(a),
+			    decimal_format(p->totals.account[a], p->scale, text));
 	(void)printf("; sum 0.\n");
 }
 
@@ -180,15 +206,19 @@ report(const struct audit *audit, const struct audit_books *books, double second
 	if (audit->json)
 		return report_json(audit, books, root_text, seconds);
 	(void)printf("The ledger %s holds.\n", apply_head(audit->apply)->origin);
-	(void)printf("%" PRIu64 " transactions with %" PRIu64 " entries: every signature, the chain, the sequence, the times, and each entry replayed.\n", audit->first,
-	    audit->entries);
-	(void)printf("%" PRIu64 " signatures verified in %.1f s, %.0f transactions/s.\n", audit->first, seconds, seconds > 0 ? (double)audit->first / seconds : 0);
+	(void)printf("%" PRIu64 " transactions with %" PRIu64 " entries: ", audit->first, audit->entries);
+	(void)printf("every signature, the chain, the sequence, the times, and each entry replayed.\n");
+	(void)printf("%" PRIu64 " signatures verified in %.1f s, %.0f transactions/s.\n", audit->first, seconds,
+	    seconds > 0 ? (double)audit->first / seconds : 0);
 	for (size_t i = 0; i < books->n; i++)
 		report_program(&books->programs[i]);
 	if (audit->state_compared)
-		(void)printf("State: %" PRIu64 " rows at %" PRIu64 " transactions are what the ledger brings about.\n", audit->state_rows, audit->state_size);
+		(void)printf("State: %" PRIu64 " rows at %" PRIu64 " transactions are what the ledger brings about.\n", audit->state_rows,
+		    audit->state_size);
 	else
 		(void)printf("State: not compared: %s.\n", audit->state_note);
+	if (audit->head_compared)
+		(void)printf("The head that was published last, of %" PRIu64 " transactions, is in it.\n", audit->published.size);
 	(void)printf("Head: transaction %" PRIu64 ", root %s.\n", audit->first - 1, root_text);
 	return EXIT_DONE;
 }
@@ -202,7 +232,8 @@ tell_finding(const struct audit *audit)
 		(void)fflush(stdout);
 		(void)fprintf(stderr, "%s: %s.\n", program_invocation_name, f->sentence);
 		if (f->has_seq && f->seq > 0)
-			(void)fprintf(stderr, "The %" PRIu64 " %s before it %s.\n", f->seq, f->seq == 1 ? "transaction" : "transactions", f->seq == 1 ? "holds" : "hold");
+			(void)fprintf(stderr, "The %" PRIu64 " %s before it %s.\n", f->seq, f->seq == 1 ? "transaction" : "transactions",
+			    f->seq == 1 ? "holds" : "hold");
 		return EXIT_REFUSED;
 	}
 	json_t *object = json_new();
@@ -236,6 +267,20 @@ tell_status(const struct audit_input *in, enum status st)
 	}
 }
 
+/* As the daemon names it. */
+static const char *
+head_lock_path(struct audit_input *in)
+{
+	size_t len = strlen(in->args.v[0]);
+
+	while (len > 1 && in->args.v[0][len - 1] == '/')
+		len--;
+	if (in->head_lock != NULL)
+		return in->head_lock;
+	(void)snprintf(in->head_lock_default, sizeof(in->head_lock_default), "%.*s.head.lock", (int)len, in->args.v[0]);
+	return in->head_lock_default;
+}
+
 static enum status
 run_source(struct audit_input *in, enum exit_code *ret_code)
 {
@@ -245,6 +290,7 @@ run_source(struct audit_input *in, enum exit_code *ret_code)
 	*ret_code = EXIT_DONE;
 	if (in->wire)
 		return audit_wire(in, ret_code);
+	params.head_lock_path = head_lock_path(in);
 	guard_at(GUARD_FILE, 0);
 	enum status st = store_open(&params, &source);
 	if (st != ST_OK)
@@ -266,7 +312,8 @@ run(struct audit_input *in)
 		in->threads = cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (uint64_t)cores;
 	enum status st = audit_init(&in->audit, (unsigned)in->threads);
 	if (st != ST_OK)
-		return cli_fail(in->call.json, EXIT_INTERNAL, "a place for the replay could not be made under $TMPDIR or /tmp: %s", cli_status_words(st));
+		return cli_fail(in->call.json, EXIT_INTERNAL, "a place for the replay could not be made under $TMPDIR or /tmp: %s",
+		    cli_status_words(st));
 	in->audit.json = in->call.json;
 	in->audit.progress = &progress;
 	progress_start(&progress, "transactions", in->call.json, in->progress);
@@ -292,15 +339,24 @@ cmd_audit(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "threads", KEY_THREADS, "N", 0, "How many threads verify signatures (default: one for each core)", 0 },
 		{ "no-state", KEY_NO_STATE, NULL, 0, "Do not compare the daemon's state with the replay", 0 },
-		{ "public-key", KEY_PUBLIC_KEY, "HEX", 0, "The key that must have signed the ledger; without it, the one that its genesis names", 0 },
+		{ "public-key", KEY_PUBLIC_KEY, "HEX", 0,
+		    "The key that must have signed the ledger; without it, the one that its genesis names", 0 },
 		{ "key-id", KEY_KEY_ID, "HEX", 0, "The same by the key's id", 0 },
+		{ "head-lock", KEY_HEAD_LOCK, "FILE", 0,
+		    "The daemon's note of the head it published last (default: DIR.head.lock, if it is there)", 0 },
 		{ "progress", KEY_PROGRESS, NULL, 0, "Show how far it is also when standard error is no terminal", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "[DIR]", "Verify a ledger, whole: in the data directory DIR, beside a stopped or a running daemon; without DIR, as the daemon sends it.\v"
-		"Checks every signature, the chain of hashes, that nothing is missing, that times rise, that each entry's postings sum to zero and can be applied, the trial balance of "
-		"each program, and in a directory that every row of state/ is what the ledger brings about. The first transaction that is wrong is named, with what is wrong with it. "
-		"The replay needs room under $TMPDIR, about as much as state/ has.", connect_children, NULL, NULL };
+	static const struct argp argp = { options, parse, "[DIR]",
+		"Verify a ledger, whole: in the data directory DIR, beside a stopped or a running daemon; without DIR, as the daemon sends "
+		"it.\v"
+		"Checks every signature, the chain of hashes, that nothing is missing, that times rise, that each entry's postings sum to "
+		"zero and can be applied, the trial balance of "
+		"each program, that the published head is in it, and in a directory that every row of state/ is what the ledger brings "
+		"about. The first transaction that is "
+		"wrong is named, with what is wrong with it. "
+		"The replay needs room under $TMPDIR, about as much as state/ has.",
+		connect_children, NULL, NULL };
 	static struct audit_input in;
 
 	call_options_init(&in.call, WIRE_TIMEOUT_MS);

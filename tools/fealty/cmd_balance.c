@@ -9,8 +9,7 @@
 enum { KEY_AS_OF = KEY_COMMAND };
 
 struct balance_input {
-	struct call_options call;
-	struct args args;
+	struct call_input base;
 	bool has_as_of;
 	int64_t as_of_us;
 };
@@ -21,18 +20,11 @@ parse(int key, char *arg, struct argp_state *state)
 	struct balance_input *in = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->call;
-		return 0;
 	case KEY_AS_OF:
 		in->has_as_of = true;
 		return option_instant(state, "--as-of", arg, &in->as_of_us);
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
-	case ARGP_KEY_END:
-		return args_need(state, &in->args, 1);
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return call_input_parse(key, arg, state, &in->base);
 	}
 }
 
@@ -74,7 +66,8 @@ show_balance(const Fealty__V1__Response *r)
 	show_row("held", r->held);
 	show_row("owed", r->debt);
 	for (size_t i = 0; i < r->n_expiring; i++)
-		(void)printf("  %-10s %12s   through %s\n", i == 0 ? "expiring" : "", r->expiring[i]->points, day_format(r->expiring[i]->last_day, day));
+		(void)printf("  %-10s %12s   through %s\n", i == 0 ? "expiring" : "", r->expiring[i]->points,
+		    day_format(r->expiring[i]->last_day, day));
 	show_tier_rows(r);
 	(void)printf("  In all: %s earned, %s spent in %llu %s.\n", POINTS(r->points_earned), r->spend != NULL ? r->spend : "0",
 	    (unsigned long long)r->visits, r->visits == 1 ? "visit" : "visits");
@@ -87,17 +80,18 @@ cmd_balance(int argc, char **argv)
 		{ "as-of", KEY_AS_OF, "INSTANT", 0, "As it will be then if nothing happens; not before now", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "MEMBER", "Show a member's points, what expires when, and the tier.", call_children, NULL, NULL };
+	static const struct argp argp = { options, parse, "MEMBER", "Show a member's points, what expires when, and the tier.",
+		call_children, NULL, NULL };
 	struct balance_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Balance body = FEALTY__V1__BALANCE__INIT;
 
-	call_options_init(&in.call, 10000);
+	call_input_init(&in.base, 1, 1);
 	cli_parse(&argp, argc, argv, &in);
-	call_request_init(&in.call, FEALTY__V1__REQUEST__OP_BALANCE, &request);
-	body.member = in.args.v[0];
+	call_request_init(&in.base.call, FEALTY__V1__REQUEST__OP_BALANCE, &request);
+	body.member = in.base.args.v[0];
 	body.has_as_of = in.has_as_of;
 	body.as_of = in.as_of_us;
 	request.balance = &body;
-	return call_run(&in.call, &request, show_balance);
+	return call_run(&in.base.call, &request, show_balance);
 }

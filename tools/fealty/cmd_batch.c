@@ -70,7 +70,8 @@ add_line(struct batch_input *in, struct arena *arena, const char *text, unsigned
 	Fealty__V1__Request *request = st == ST_OK ? fealty__v1__request__unpack(NULL, bytes.len, bytes.data) : NULL;
 	buf_release(&bytes);
 	if (st == ST_INVALID)
-		return cli_fail(in->call.json, EXIT_USAGE, "line %u: %s%s%s; nothing was sent", line, error.path, error.path[0] != '\0' ? ": " : "", error.sentence);
+		return cli_fail(in->call.json, EXIT_USAGE, "line %u: %s%s%s; nothing was sent", line, error.path,
+		    error.path[0] != '\0' ? ": " : "", error.sentence);
 	if (request == NULL)
 		return cli_fail(in->call.json, EXIT_INTERNAL, "line %u: %s", line, cli_status_words(ST_NOMEM));
 	if (in->n == in->cap) {
@@ -135,8 +136,8 @@ fill_in(struct batch_input *in, const char *base)
 		Fealty__V1__Request *r = in->items[i].request;
 		(void)snprintf(in->items[i].key, sizeof(in->items[i].key), "%s.%u", base, in->items[i].line);
 		if (r->key == NULL && strlen(in->items[i].key) > FEALTY_KEY_BYTES_MAX)
-			return cli_fail(in->call.json, EXIT_USAGE, "--key is too long: the number of a line must fit behind it, and %d bytes are allowed",
-			    FEALTY_KEY_BYTES_MAX);
+			return cli_fail(in->call.json, EXIT_USAGE,
+			    "--key is too long: the number of a line must fit behind it, and %d bytes are allowed", FEALTY_KEY_BYTES_MAX);
 		fill_text(&r->key, in->items[i].key);
 		fill_text(&r->program, in->call.program);
 		fill_text(&r->store, in->call.store);
@@ -166,7 +167,8 @@ show_line(const struct item *item, const Fealty__V1__Response *r)
 {
 	(void)printf("line %u: ", item->line);
 	if (fealty_response_outcome(r) != FEALTY_OK) {
-		(void)printf("refused: %s (%s)\n", r->message != NULL ? r->message : "", r->reason != NULL ? r->reason : fealty_code_str(r->status));
+		(void)printf(
+		    "refused: %s (%s)\n", r->message != NULL ? r->message : "", r->reason != NULL ? r->reason : fealty_code_str(r->status));
 		return;
 	}
 	(void)printf("%s ", r->id != NULL ? r->id : "done");
@@ -219,7 +221,8 @@ send_some(struct batch_input *in, struct fealty_client *client, size_t from, siz
 	enum fealty_outcome outcome = fealty_batch(client, &batch, &result);
 	enum exit_code code = outcome == FEALTY_OK ? take_results(in, from, n, &result) : call_tell(&in->call, &result);
 	if (outcome != FEALTY_OK && !in->call.json && !in->atomic)
-		(void)fprintf(stderr, "Lines %u to %u were concerned, and later ones were not sent.\n", in->items[from].line, in->items[from + n - 1].line);
+		(void)fprintf(stderr, "Lines %u to %u were concerned, and later ones were not sent.\n", in->items[from].line,
+		    in->items[from + n - 1].line);
 	fealty_result_release(&result);
 	free(batch.commands);
 	return code;
@@ -250,7 +253,8 @@ send_all(struct batch_input *in, struct fealty_client *client)
 		code = worse(code, send_some(in, client, from, n));
 	}
 	if (!in->call.json)
-		(void)printf("%llu applied, %llu refused, of %zu.\n", (unsigned long long)in->applied, (unsigned long long)in->refused, in->n);
+		(void)printf(
+		    "%llu applied, %llu refused, of %zu.\n", (unsigned long long)in->applied, (unsigned long long)in->refused, in->n);
 	return code;
 }
 
@@ -288,9 +292,12 @@ cmd_batch(int argc, char **argv)
 		{ "size", KEY_SIZE, "N", 0, "Commands in one frame (default: as many as the daemon takes)", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "[FILE]", "Send many commands: one JSON event a line, from FILE or from standard input.\v"
-		"An event is {\"op\":\"purchase\",\"key\":\"r1\",\"member\":\"m1\",\"amount\":\"12.50\"}. One without `key` gets the --key of the batch, a dot and the number of its "
-		"line, so run the same file again under the same --key to go on after an interruption. Prints an answer for each line.", call_children, NULL, NULL };
+	static const struct argp argp = { options, parse, "[FILE]",
+		"Send many commands: one JSON event a line, from FILE or from standard input.\v"
+		"An event is {\"op\":\"purchase\",\"key\":\"r1\",\"member\":\"m1\",\"amount\":\"12.50\"}. One without `key` gets the --key "
+		"of the batch, a dot and the number of its "
+		"line, so run the same file again under the same --key to go on after an interruption. Prints an answer for each line.",
+		call_children, NULL, NULL };
 	struct batch_input in = { 0 };
 
 	call_options_init(&in.call, 30000);

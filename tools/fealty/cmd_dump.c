@@ -1,6 +1,6 @@
 /*
- * fealty dump: any row of any table, beside a stopped or a running daemon.  It reads in chunks and lets go of its snapshot between them, so a long
- * dump does not make a running daemon's files grow; what is printed is therefore of slightly different moments.
+ * fealty dump: any row of any table, beside a stopped or a running daemon.  It reads in chunks and lets go of its snapshot between them, so
+ * a long dump does not make a running daemon's files grow; what is printed is therefore of slightly different moments.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -82,7 +82,10 @@ count_rows(struct store *store, enum store_table table, bool json, json_t *table
 		(void)json_array_append_new(tables, row);
 		return EXIT_DONE;
 	}
-	return printf("%-8s %-12s %12" PRIu64 "   %s\n", env_name(store_table_env(table)), store_table_str(table), rows, table_key_form(table)) < 0 ? EXIT_INTERNAL : EXIT_DONE;
+	return printf("%-8s %-12s %12" PRIu64 "   %s\n", env_name(store_table_env(table)), store_table_str(table), rows,
+		   table_key_form(table)) < 0
+	    ? EXIT_INTERNAL
+	    : EXIT_DONE;
 }
 
 static enum exit_code
@@ -175,7 +178,8 @@ print_rows(struct dump *d)
 	guard_at(store_table_env(d->table) == STORE_STATE ? GUARD_STATE : GUARD_FILE, 0);
 	enum status st = store_read(d->store, store_table_env(d->table), &d->txn);
 	if (st != ST_OK)
-		return cli_fail(d->json, EXIT_INTERNAL, "%s/ cannot be read: %s", env_name(store_table_env(d->table)), cli_status_words(st));
+		return cli_fail(
+		    d->json, EXIT_INTERNAL, "%s/ cannot be read: %s", env_name(store_table_env(d->table)), cli_status_words(st));
 	while (st == ST_OK && code == EXIT_DONE) {
 		st = print_chunk(d, &code);
 		if (st == ST_OK)
@@ -183,7 +187,8 @@ print_rows(struct dump *d)
 	}
 	store_abort(d->txn);
 	if (st != ST_OK && st != ST_NOTFOUND)
-		return cli_fail(d->json, EXIT_INTERNAL, "the table %s cannot be read further: %s", store_table_str(d->table), cli_status_words(st));
+		return cli_fail(
+		    d->json, EXIT_INTERNAL, "the table %s cannot be read further: %s", store_table_str(d->table), cli_status_words(st));
 	return code;
 }
 
@@ -199,7 +204,8 @@ dump_table(struct store *store, const struct dump_input *in)
 	buf_init(&d.last);
 	ledger_text_init(&d.text);
 	if (in->args.n == 3 && !table_key_parse(d.table, in->args.v[2], &d.prefix))
-		code = cli_fail(in->json, EXIT_USAGE, "\"%s\" is no key of the table %s: those are %s", in->args.v[2], store_table_str(d.table), table_key_form(d.table));
+		code = cli_fail(in->json, EXIT_USAGE, "\"%s\" is no key of the table %s: those are %s", in->args.v[2],
+		    store_table_str(d.table), table_key_form(d.table));
 	if (code == EXIT_DONE)
 		code = print_rows(&d);
 	if (code == EXIT_DONE && d.rows == 0 && in->args.n == 3)
@@ -214,9 +220,13 @@ enum exit_code
 cmd_dump(int argc, char **argv)
 {
 	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
-	static const struct argp argp = { options, parse, "DIR [TABLE [KEY]]", "Print what is stored in a data directory, readably; also beside a running daemon.\v"
-		"Without TABLE: the tables, and what their keys look like. KEY may be the first parts of a key: \"dump DIR member 1\" prints all members of program 1. "
-		"Rows of the vault are personal and sealed: only their sizes are shown. Points and money are integers here, as they are stored.", NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "DIR [TABLE [KEY]]",
+		"Print what is stored in a data directory, readably; also beside a running daemon.\v"
+		"Without TABLE: the tables, and what their keys look like. KEY may be the first parts of a key: \"dump DIR member 1\" "
+		"prints all members of program 1. "
+		"Rows of the vault are personal and sealed: only their sizes are shown. Points and money are integers here, as they are "
+		"stored.",
+		NULL, NULL, NULL };
 	struct dump_input in = { 0 };
 	struct store_params params = { .read_only = true };
 	struct store *store;
@@ -226,8 +236,8 @@ cmd_dump(int argc, char **argv)
 	guard_begin(in.json);
 	enum status st = store_open(&params, &store);
 	if (st != ST_OK)
-		return cli_fail(in.json, st == ST_NOTFOUND || st == ST_FORMAT ? EXIT_USAGE : EXIT_INTERNAL, "%s cannot be opened: %s", in.args.v[0],
-		    st == ST_NOTFOUND ? "it is no data directory of fealty" : cli_status_words(st));
+		return cli_fail(in.json, st == ST_NOTFOUND || st == ST_FORMAT ? EXIT_USAGE : EXIT_INTERNAL, "%s cannot be opened: %s",
+		    in.args.v[0], st == ST_NOTFOUND ? "it is no data directory of fealty" : cli_status_words(st));
 	enum exit_code code = in.args.n == 1 ? overview(store, in.json) : dump_table(store, &in);
 	store_close(store, false);
 	guard_end();

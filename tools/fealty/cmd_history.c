@@ -10,8 +10,7 @@
 enum { KEY_LIMIT = KEY_COMMAND, KEY_BEFORE };
 
 struct history_input {
-	struct call_options call;
-	struct args args;
+	struct call_input base;
 	bool has_limit, has_before;
 	uint64_t limit, before;
 };
@@ -22,21 +21,14 @@ parse(int key, char *arg, struct argp_state *state)
 	struct history_input *in = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->call;
-		return 0;
 	case KEY_LIMIT:
 		in->has_limit = true;
 		return option_number(state, "--limit", arg, UINT32_MAX, &in->limit);
 	case KEY_BEFORE:
 		in->has_before = true;
 		return option_number(state, "--before", arg, UINT64_MAX, &in->before);
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
-	case ARGP_KEY_END:
-		return args_need(state, &in->args, 1);
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return call_input_parse(key, arg, state, &in->base);
 	}
 }
 
@@ -57,14 +49,15 @@ show_history_row(const Fealty__V1__HistoryRow *row)
 	at[10] = ' ';
 	const char *points = row->points != NULL ? row->points : "0";
 	(void)snprintf(change, sizeof(change), "%s%.40s", points[0] != '-' && !points_are_zero(points) ? "+" : "", points);
-	(void)printf("%-12s %s  %-13s %12s %12s  %-10s %12s  %-14s %s\n", or_dash(row->id), at, or_dash(row->op), change, or_dash(row->available), or_dash(row->tier),
-	    or_dash(row->amount), or_dash(row->principal), or_dash(row->key));
+	(void)printf("%-12s %s  %-13s %12s %12s  %-10s %12s  %-14s %s\n", or_dash(row->id), at, or_dash(row->op), change,
+	    or_dash(row->available), or_dash(row->tier), or_dash(row->amount), or_dash(row->principal), or_dash(row->key));
 }
 
 static void
 show_history(const Fealty__V1__Response *r)
 {
-	(void)printf("%-12s %-19s  %-13s %12s %12s  %-10s %12s  %-14s %s\n", "entry", "time (UTC)", "what", "points", "available", "tier", "amount", "who", "request id");
+	(void)printf("%-12s %-19s  %-13s %12s %12s  %-10s %12s  %-14s %s\n", "entry", "time (UTC)", "what", "points", "available", "tier",
+	    "amount", "who", "request id");
 	for (size_t i = 0; i < r->n_history; i++)
 		show_history_row(r->history[i]);
 	if (r->has_next_before)
@@ -84,14 +77,14 @@ cmd_history(int argc, char **argv)
 	Fealty__V1__Request request;
 	Fealty__V1__History body = FEALTY__V1__HISTORY__INIT;
 
-	call_options_init(&in.call, 10000);
+	call_input_init(&in.base, 1, 1);
 	cli_parse(&argp, argc, argv, &in);
-	call_request_init(&in.call, FEALTY__V1__REQUEST__OP_HISTORY, &request);
-	body.member = in.args.v[0];
+	call_request_init(&in.base.call, FEALTY__V1__REQUEST__OP_HISTORY, &request);
+	body.member = in.base.args.v[0];
 	body.has_limit = in.has_limit;
 	body.limit = (uint32_t)in.limit;
 	body.has_before = in.has_before;
 	body.before = in.before;
 	request.history = &body;
-	return call_run(&in.call, &request, show_history);
+	return call_run(&in.base.call, &request, show_history);
 }

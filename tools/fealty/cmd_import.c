@@ -7,7 +7,17 @@
 #include "commands.h"
 #include "import_send.h"
 
-enum { KEY_COLUMNS = KEY_COMMAND, KEY_SKIP_LINES, KEY_SEPARATOR, KEY_DATE_FORMAT, KEY_ALIAS_PREFIX, KEY_BATCH, KEY_NO_ENROL, KEY_REFUSED, KEY_PROGRESS };
+enum {
+	KEY_COLUMNS = KEY_COMMAND,
+	KEY_SKIP_LINES,
+	KEY_SEPARATOR,
+	KEY_DATE_FORMAT,
+	KEY_ALIAS_PREFIX,
+	KEY_BATCH,
+	KEY_NO_ENROL,
+	KEY_REFUSED,
+	KEY_PROGRESS
+};
 
 #define REFUSALS_SHOWN 20
 
@@ -89,7 +99,8 @@ write_refusals(const struct import_input *in, const struct import_totals *t)
 		(void)fprintf(out, "%" PRIu32 "\t%s\t%s\n", t->refusals[i].line, t->refusals[i].reason, t->refusals[i].sentence);
 	if (out != NULL && fclose(out) == 0)
 		return EXIT_DONE;
-	(void)fprintf(stderr, "%s: the refused lines could not be written to %s: %s\n", program_invocation_name, in->refused_path, strerror(errno));
+	(void)fprintf(
+	    stderr, "%s: the refused lines could not be written to %s: %s\n", program_invocation_name, in->refused_path, strerror(errno));
 	return EXIT_INTERNAL;
 }
 
@@ -130,12 +141,12 @@ report_people(const struct import_file *file, const struct import_totals *t, dou
 	char granted[DECIMAL_TEXT_BYTES], now[DECIMAL_TEXT_BYTES], spend[DECIMAL_TEXT_BYTES], spend_now[DECIMAL_TEXT_BYTES];
 	uint64_t answered = t->applied + t->replayed + t->enrolled + t->enrolled_before + t->known;
 
-	(void)printf("%" PRIu64 " lines of %zu members: %" PRIu64 " applied, %" PRIu64 " applied before, %" PRIu64 " refused.\n", file->lines, file->n_members, t->applied,
-	    t->replayed, t->refused);
+	(void)printf("%" PRIu64 " lines of %zu members: %" PRIu64 " applied, %" PRIu64 " applied before, %" PRIu64 " refused.\n",
+	    file->lines, file->n_members, t->applied, t->replayed, t->refused);
 	(void)printf("%" PRIu64 " members enrolled, %" PRIu64 " enrolled before", t->enrolled, t->enrolled_before + t->known);
 	(void)printf("; %.1f s, %.0f commands/s.\n", seconds, seconds > 0 ? (double)answered / seconds : 0);
-	(void)printf("Points granted %s, of them now %s. Spend %s, of it now %s.\n", sum_format(&t->granted, granted), sum_format(&t->granted_now, now),
-	    sum_format(&t->spend, spend), sum_format(&t->spend_now, spend_now));
+	(void)printf("Points granted %s, of them now %s. Spend %s, of it now %s.\n", sum_format(&t->granted, granted),
+	    sum_format(&t->granted_now, now), sum_format(&t->spend, spend), sum_format(&t->spend_now, spend_now));
 	if (t->n_refusals > 0)
 		(void)printf("Refused:\n");
 	for (size_t i = 0; i < t->n_refusals && i < REFUSALS_SHOWN; i++)
@@ -146,7 +157,8 @@ report_people(const struct import_file *file, const struct import_totals *t, dou
 
 /* A run that stopped early has told why, in JSON as its only object; the totals would be a second one. */
 static enum exit_code
-report(const struct import_input *in, const struct import_file *file, const struct import_totals *t, const struct progress *p, enum exit_code code)
+report(const struct import_input *in, const struct import_file *file, const struct import_totals *t, const struct progress *p,
+    enum exit_code code)
 {
 	bool whole = code == EXIT_DONE || code == EXIT_REFUSED;
 	double seconds = progress_seconds(p);
@@ -172,7 +184,8 @@ run(struct import_input *in)
 
 	enum status st = import_file_read(in->args.v[0], &in->format, &file, sentence);
 	if (st != ST_OK) {
-		code = cli_fail(in->call.json, st == ST_INVALID ? EXIT_USAGE : EXIT_INTERNAL, "%s: %s", in->args.v[0], st == ST_INVALID ? sentence : cli_status_words(st));
+		code = cli_fail(in->call.json, st == ST_INVALID ? EXIT_USAGE : EXIT_INTERNAL, "%s: %s", in->args.v[0],
+		    st == ST_INVALID ? sentence : cli_status_words(st));
 		import_file_release(&file);
 		return code;
 	}
@@ -189,11 +202,17 @@ enum exit_code
 cmd_import(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "columns", KEY_COLUMNS, "MAP", 0, "Where what is: member=1,date=2,amount=4 by numbers from 1, or by the names of the header in the first line; "
-			"also store, terminal and receipt_no (default: member=member,date=date,amount=amount)", 0 },
+		{ "columns", KEY_COLUMNS, "MAP", 0,
+		    "Where what is: member=1,date=2,amount=4 by numbers from 1, or by the names of the header in the first line; "
+		    "also store, terminal and receipt_no (default: member=member,date=date,amount=amount)",
+		    0 },
 		{ "skip-lines", KEY_SKIP_LINES, "N", 0, "Leave out the first N lines", 0 },
-		{ "separator", KEY_SEPARATOR, "CHARACTER", 0, "What stands between columns: a character, space (any white space) or tab (default: a comma if the first line has one, else space)", 0 },
-		{ "date-format", KEY_DATE_FORMAT, "FORMAT", 0, "YYYY, MM and DD and what stands between, such as DD.MM.YYYY (default: YYYY-MM-DD or YYYYMMDD)", 0 },
+		{ "separator", KEY_SEPARATOR, "CHARACTER", 0,
+		    "What stands between columns: a character, space (any white space) or tab (default: a comma if the first line has one, "
+		    "else space)",
+		    0 },
+		{ "date-format", KEY_DATE_FORMAT, "FORMAT", 0,
+		    "YYYY, MM and DD and what stands between, such as DD.MM.YYYY (default: YYYY-MM-DD or YYYYMMDD)", 0 },
 		{ "alias-prefix", KEY_ALIAS_PREFIX, "PREFIX", 0, "Put before each member's name, such as shop:", 0 },
 		{ "batch", KEY_BATCH, "N", 0, "Commands in one frame (default: 500)", 0 },
 		{ "no-enrol", KEY_NO_ENROL, NULL, 0, "Do not enrol the customers; lines of unknown ones are refused", 0 },
@@ -201,12 +220,17 @@ cmd_import(int argc, char **argv)
 		{ "progress", KEY_PROGRESS, NULL, 0, "Show how far it is also when standard error is no terminal", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "FILE", "Import purchases from a CSV or white-space file, in the order of their dates.\v"
-		"Every line has a request id made from the file's content and its number, so running the same command again goes on where it stopped and applies nothing twice. "
-		"Customers are enrolled right before their first purchase. On a manual ledger the clock is moved to noon UTC of each line's date; on a real one the purchases "
-		"are dated back to it, as far as the program's late_days allow.", call_children, NULL, NULL };
+	static const struct argp argp = { options, parse, "FILE",
+		"Import purchases from a CSV or white-space file, in the order of their dates.\v"
+		"Every line has a request id made from the file's content and its number, so running the same command again goes on where "
+		"it stopped and applies nothing twice. "
+		"Customers are enrolled right before their first purchase. On a manual ledger the clock is moved to noon UTC of each "
+		"line's date; on a real one the purchases "
+		"are dated back to it, as far as the program's late_days allow.",
+		call_children, NULL, NULL };
 	static char no_prefix[] = "";
-	struct import_input in = { .format = { .columns = "member=member,date=date,amount=amount" }, .options = { .batch = 500, .alias_prefix = no_prefix } };
+	struct import_input in = { .format = { .columns = "member=member,date=date,amount=amount" },
+		.options = { .batch = 500, .alias_prefix = no_prefix } };
 
 	call_options_init(&in.call, 60000);
 	cli_parse(&argp, argc, argv, &in);

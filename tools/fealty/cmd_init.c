@@ -1,6 +1,6 @@
 /*
- * fealty init: a data directory, a directory of keys, and the genesis.  Both directories must be new, so everything in them is ours and is removed
- * again when a later step fails.
+ * fealty init: a data directory, a directory of keys, and the genesis.  Both directories must be new, so everything in them is ours and is
+ * removed again when a later step fails.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -60,7 +60,8 @@ judge(struct argp_state *state, struct init_input *in)
 	if (snprintf(in->data_path, PATH_BYTES, "%s", in->args.v[0]) >= PATH_BYTES - 16 || in->data_path[0] == '\0')
 		return cli_usage(state, "DIR is no path, or too long");
 	strip_slashes(in->data_path);
-	int n = in->keys != NULL ? snprintf(in->keys_path, PATH_BYTES, "%s", in->keys) : snprintf(in->keys_path, PATH_BYTES, "%.4080s.keys", in->data_path);
+	int n = in->keys != NULL ? snprintf(in->keys_path, PATH_BYTES, "%s", in->keys)
+				 : snprintf(in->keys_path, PATH_BYTES, "%.4080s.keys", in->data_path);
 	return n < PATH_BYTES ? 0 : cli_usage(state, "--keys: the path is too long");
 }
 
@@ -182,7 +183,8 @@ static enum exit_code
 tell(const struct init_input *in, const struct keys *keys)
 {
 	uint8_t transaction_id[KEY_ID_BYTES], checkpoint_id[KEY_ID_BYTES];
-	char id[2 * KEY_ID_BYTES + 1], key[2 * PUBLIC_KEY_BYTES + 1], start[3 * PATH_BYTES], data[PATH_BYTES + 2], key_dir[PATH_BYTES + 2], keys_option[PATH_BYTES + 16] = "";
+	char id[2 * KEY_ID_BYTES + 1], key[2 * PUBLIC_KEY_BYTES + 1], start[3 * PATH_BYTES], data[PATH_BYTES + 2], key_dir[PATH_BYTES + 2],
+	    keys_option[PATH_BYTES + 16] = "";
 
 	key_id_of(keys_public(keys, KEY_TRANSACTION), transaction_id);
 	key_id_of(keys_public(keys, KEY_CHECKPOINT), checkpoint_id);
@@ -190,7 +192,8 @@ tell(const struct init_input *in, const struct keys *keys)
 	shell_quote(key_dir, sizeof(key_dir), in->keys_path);
 	if (in->keys != NULL)
 		(void)snprintf(keys_option, sizeof(keys_option), " --keys %s", key_dir);
-	(void)snprintf(start, sizeof(start), "fealtyd --data %s%s%s --socket %s.sock", data, keys_option, in->manual_clock ? " --clock manual" : "", data);
+	(void)snprintf(start, sizeof(start), "fealtyd --data %s%s%s --socket %s.sock", data, keys_option,
+	    in->manual_clock ? " --clock manual" : "", data);
 	struct bytes transaction_key = bytes_of(keys_public(keys, KEY_TRANSACTION), PUBLIC_KEY_BYTES);
 	struct bytes checkpoint_key = bytes_of(keys_public(keys, KEY_CHECKPOINT), PUBLIC_KEY_BYTES);
 	if (!in->json) {
@@ -201,7 +204,8 @@ tell(const struct init_input *in, const struct keys *keys)
 		(void)printf("                   key id     %s\n", hex_format(bytes_of(checkpoint_id, KEY_ID_BYTES), id));
 		(void)printf("Keep a copy of the keys apart from the data; without them the ledger cannot go on.\n");
 		if (in->manual_clock)
-			(void)printf("The clock is manual: commands carry their time. Such a ledger is for tests and simulations and never runs on the real clock.\n");
+			(void)printf("The clock is manual: commands carry their time. Such a ledger is for tests and simulations and never "
+				     "runs on the real clock.\n");
 		(void)printf("Start it:\n  %s\n", start);
 		return EXIT_DONE;
 	}
@@ -240,35 +244,58 @@ make(const struct init_input *in, struct keys **ret_keys)
 		return cli_fail(in->json, EXIT_INTERNAL, "%s could not be made: %s", in->data_path, cli_status_words(st));
 	st = keys_create(in->keys_path);
 	if (st != ST_OK)
-		return cli_fail(in->json, EXIT_INTERNAL, "the keys could not be made in %s: %s; nothing was left behind", in->keys_path, cli_status_words(st));
+		return cli_fail(in->json, EXIT_INTERNAL, "the keys could not be made in %s: %s; nothing was left behind", in->keys_path,
+		    cli_status_words(st));
 	st = keys_load(in->keys_path, ret_keys, &bad);
 	if (st != ST_OK)
-		return cli_fail(in->json, EXIT_INTERNAL, "the new keys could not be loaded (%s): %s; nothing was left behind", bad != NULL ? bad : "memory",
+		return cli_fail(in->json, EXIT_INTERNAL, "the new keys could not be loaded (%s): %s; nothing was left behind",
+		    bad != NULL ? bad : "memory",
 		    st == ST_NOMEM ? "memory could not be locked, raise RLIMIT_MEMLOCK" : cli_status_words(st));
 	st = write_genesis(in, *ret_keys);
 	if (st != ST_OK)
-		return cli_fail(in->json, EXIT_INTERNAL, "the genesis could not be stored in %s: %s; nothing was left behind", in->data_path, cli_status_words(st));
+		return cli_fail(in->json, EXIT_INTERNAL, "the genesis could not be stored in %s: %s; nothing was left behind",
+		    in->data_path, cli_status_words(st));
 	return EXIT_DONE;
+}
+
+/* The daemon keeps the last head it published beside the data, and would take a new ledger for an old copy of that one. */
+static bool
+head_lock_exists(const struct init_input *in)
+{
+	char path[PATH_BYTES + 16];
+
+	(void)snprintf(path, sizeof(path), "%s.head.lock", in->data_path);
+	return exists(path);
 }
 
 enum exit_code
 cmd_init(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "origin", KEY_ORIGIN, "NAME", 0, "Name of the ledger, for ever: it is in every transaction and checkpoint. A name that nobody else uses, such as points.example.com/2026", 0 },
-		{ "clock", KEY_CLOCK, "real|manual", 0, "manual: commands carry their time; for tests and simulations only (default: real)", 0 },
+		{ "origin", KEY_ORIGIN, "NAME", 0,
+		    "Name of the ledger, for ever: it is in every transaction and checkpoint. A name that nobody else uses, such as "
+		    "points.example.com/2026",
+		    0 },
+		{ "clock", KEY_CLOCK, "real|manual", 0, "manual: commands carry their time; for tests and simulations only (default: real)",
+		    0 },
 		{ "keys", KEY_KEYS, "KEYDIR", 0, "Directory of the keys (default: DIR.keys)", 0 },
 		{ "json", KEY_JSON, NULL, 0, "Print JSON", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "DIR", "Make a new ledger in DIR, its keys beside it, and its first transaction.\v"
-		"Neither directory may exist.", NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "DIR",
+		"Make a new ledger in DIR, its keys beside it, and its first transaction.\v"
+		"Neither directory may exist.",
+		NULL, NULL, NULL };
 	static struct init_input in;
 	struct keys *keys = NULL;
 
 	cli_parse(&argp, argc, argv, &in);
 	if (exists(in.data_path) || exists(in.keys_path))
-		return cli_fail(in.json, EXIT_USAGE, "%s exists already; a new ledger needs a directory of its own", exists(in.data_path) ? in.data_path : in.keys_path);
+		return cli_fail(in.json, EXIT_USAGE, "%s exists already; a new ledger needs a directory of its own",
+		    exists(in.data_path) ? in.data_path : in.keys_path);
+	if (head_lock_exists(&in))
+		return cli_fail(in.json, EXIT_USAGE,
+		    "%s.head.lock is there: it is of a ledger that was here before. Remove it, or choose another place", in.data_path);
 	enum exit_code code = make(&in, &keys);
 	if (code == EXIT_DONE) {
 		code = tell(&in, keys);

@@ -34,7 +34,8 @@ tell_good(bool json, const struct program_file *file)
 
 	if (!json) {
 		(void)printf("%s: program %s (%s) is good: %zu %s, %zu %s, %s, %s; %zu bytes.\n", file->path, p->id, p->name, p->n_rules,
-		    p->n_rules == 1 ? "rule" : "rules", p->n_tiers, p->n_tiers == 1 ? "tier" : "tiers", p->currency, p->timezone, file->definition.len);
+		    p->n_rules == 1 ? "rule" : "rules", p->n_tiers, p->n_tiers == 1 ? "tier" : "tiers", p->currency, p->timezone,
+		    file->definition.len);
 		return EXIT_DONE;
 	}
 	json_t *object = json_new();
@@ -55,9 +56,12 @@ enum exit_code
 cmd_program_check(int argc, char **argv)
 {
 	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
-	static const struct argp argp = { options, parse, "FILE", "Judge a program file as publishing it would: every key, every value, every reference.\v"
-		"Exit code 1 and the line of what is wrong first, when something is. Options that the language has and the daemon does not evaluate yet "
-		"are refused by name.", NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "FILE",
+		"Judge a program file as publishing it would: every key, every value, every reference.\v"
+		"Exit code 1 and the line of what is wrong first, when something is. Options that the language has and the daemon does not "
+		"evaluate yet "
+		"are refused by name.",
+		NULL, NULL, NULL };
 	struct check_input in = { 0 };
 	struct program_file file;
 	struct program_file_error error;

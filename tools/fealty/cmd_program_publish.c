@@ -9,8 +9,7 @@
 enum { KEY_VERSION = KEY_COMMAND };
 
 struct publish_input {
-	struct call_options call;
-	struct args args;
+	struct call_input base;
 	bool has_version;
 	uint64_t version;
 };
@@ -21,18 +20,11 @@ parse(int key, char *arg, struct argp_state *state)
 	struct publish_input *in = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->call;
-		return 0;
 	case KEY_VERSION:
 		in->has_version = true;
 		return option_number(state, "--version", arg, UINT32_MAX, &in->version);
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
-	case ARGP_KEY_END:
-		return args_need(state, &in->args, 1);
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return call_input_parse(key, arg, state, &in->base);
 	}
 }
 
@@ -54,12 +46,12 @@ publish(struct publish_input *in, const struct program_file *file)
 
 	body.definition = fealty__program__v1__program__unpack(NULL, file->definition.len, file->definition.data);
 	if (body.definition == NULL)
-		return cli_fail(in->call.json, EXIT_INTERNAL, "%s could not be sent: out of memory", file->path);
-	call_request_init(&in->call, FEALTY__V1__REQUEST__OP_PUBLISH, &request);
+		return cli_fail(in->base.call.json, EXIT_INTERNAL, "%s could not be sent: out of memory", file->path);
+	call_request_init(&in->base.call, FEALTY__V1__REQUEST__OP_PUBLISH, &request);
 	body.has_version = in->has_version;
 	body.version = (uint32_t)in->version;
 	request.publish = &body;
-	enum exit_code code = call_run(&in->call, &request, show_published);
+	enum exit_code code = call_run(&in->base.call, &request, show_published);
 	fealty__program__v1__program__free_unpacked(body.definition, NULL);
 	return code;
 }
@@ -71,22 +63,24 @@ cmd_program_publish(int argc, char **argv)
 		{ "version", KEY_VERSION, "N", 0, "Refuse unless this is the version that it becomes", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "FILE", "Publish a program file: a new program, or a new version of the one with its id.\v"
-		"A published version never changes; every entry names the version it was decided under.", call_children, NULL, NULL };
+	static const struct argp argp = { options, parse, "FILE",
+		"Publish a program file: a new program, or a new version of the one with its id.\v"
+		"A published version never changes; every entry names the version it was decided under.",
+		call_children, NULL, NULL };
 	struct publish_input in = { 0 };
 	struct program_file file;
 	struct program_file_error error;
 
-	call_options_init(&in.call, 10000);
+	call_input_init(&in.base, 1, 1);
 	cli_parse(&argp, argc, argv, &in);
-	enum status st = program_file_read(in.args.v[0], &file, &error);
+	enum status st = program_file_read(in.base.args.v[0], &file, &error);
 	enum exit_code code;
 	if (st == ST_OK)
 		code = publish(&in, &file);
 	else if (st == ST_INVALID)
-		code = program_file_tell(in.call.json, in.args.v[0], &error, EXIT_USAGE);
+		code = program_file_tell(in.base.call.json, in.base.args.v[0], &error, EXIT_USAGE);
 	else
-		code = cli_fail(in.call.json, EXIT_INTERNAL, "%s could not be read: %s", in.args.v[0], cli_status_words(st));
+		code = cli_fail(in.base.call.json, EXIT_INTERNAL, "%s could not be read: %s", in.base.args.v[0], cli_status_words(st));
 	program_file_release(&file);
 	return code;
 }

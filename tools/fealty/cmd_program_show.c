@@ -12,8 +12,7 @@ enum { KEY_VERSION = KEY_COMMAND };
 #define SHOW_ARENA_BYTES (16u << 20)
 
 struct show_input {
-	struct call_options call;
-	struct args args;
+	struct call_input base;
 	bool has_version;
 	uint64_t version;
 };
@@ -24,16 +23,11 @@ parse(int key, char *arg, struct argp_state *state)
 	struct show_input *in = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->call;
-		return 0;
 	case KEY_VERSION:
 		in->has_version = true;
 		return option_number(state, "--version", arg, UINT32_MAX, &in->version);
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return call_input_parse(key, arg, state, &in->base);
 	}
 }
 
@@ -71,13 +65,13 @@ cmd_program_show(int argc, char **argv)
 	Fealty__V1__Request request;
 	Fealty__V1__ProgramGet body = FEALTY__V1__PROGRAM_GET__INIT;
 
-	call_options_init(&in.call, 10000);
+	call_input_init(&in.base, 0, 1);
 	cli_parse(&argp, argc, argv, &in);
-	if (in.args.n == 1)
-		in.call.program = in.args.v[0];
-	call_request_init(&in.call, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, &request);
+	if (in.base.args.n == 1)
+		in.base.call.program = in.base.args.v[0];
+	call_request_init(&in.base.call, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, &request);
 	body.has_version = in.has_version;
 	body.version = (uint32_t)in.version;
 	request.show_program = &body;
-	return call_run(&in.call, &request, show_program);
+	return call_run(&in.base.call, &request, show_program);
 }

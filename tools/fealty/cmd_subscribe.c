@@ -5,13 +5,12 @@
 #include "commands.h"
 #include "ledger_text.h"
 
-enum { KEY_AFTER = KEY_COMMAND, KEY_COUNT, KEY_TO_HEAD, KEY_MEMBER };
+enum { KEY_AFTER = KEY_COMMAND, KEY_COUNT, KEY_TO_HEAD };
 
 struct subscribe_input {
 	struct call_options call;
 	bool has_after, has_count, to_head;
 	uint64_t after, count;
-	char *member;
 };
 
 struct follower {
@@ -38,9 +37,6 @@ parse(int key, char *arg, struct argp_state *state)
 		return option_number(state, "--count", arg, UINT64_MAX, &in->count);
 	case KEY_TO_HEAD:
 		in->to_head = true;
-		return 0;
-	case KEY_MEMBER:
-		in->member = arg;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -90,11 +86,12 @@ cmd_subscribe(int argc, char **argv)
 		{ "after", KEY_AFTER, "SEQ", 0, "Those behind this transaction (default: from the first)", 0 },
 		{ "count", KEY_COUNT, "N", 0, "End after so many", 0 },
 		{ "to-head", KEY_TO_HEAD, NULL, 0, "End when nothing newer is there", 0 },
-		{ "member", KEY_MEMBER, "MEMBER", 0, "Only those that touch this member", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, NULL, "Follow the ledger: one transaction a line, as they are written.\v"
-		"Goes on by itself when the connection is lost; --timeout limits how long it tries. Ends with --count, --to-head, or when it is interrupted.",
+	static const struct argp argp = { options, parse, NULL,
+		"Follow the ledger: one transaction a line, as they are written.\v"
+		"Goes on by itself when the connection is lost; --timeout limits how long it tries. Ends with --count, --to-head, or when "
+		"it is interrupted.",
 		call_children, NULL, NULL };
 	struct subscribe_input in = { 0 };
 	struct fealty_client *client;
@@ -112,7 +109,6 @@ cmd_subscribe(int argc, char **argv)
 	request.key = NULL;
 	body.has_after = in.has_after;
 	body.after = in.after;
-	body.member = in.member;
 	request.subscribe = &body;
 	code = follow(&in, client, &request);
 	fealty_client_free(client);

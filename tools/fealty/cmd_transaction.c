@@ -65,7 +65,9 @@ print_people(const struct call_options *options, struct fealty_client *client, s
 		call_learn_program(options, client, program, &text);
 	enum status st = ledger_text_print(&text, leaf, true, stdout);
 	ledger_text_release(&text);
-	return st == ST_OK ? EXIT_DONE : cli_fail(false, EXIT_INTERNAL, "the daemon sent a transaction that this program cannot read: it may be a newer one");
+	return st == ST_OK
+	    ? EXIT_DONE
+	    : cli_fail(false, EXIT_INTERNAL, "the daemon sent a transaction that this program cannot read: it may be a newer one");
 }
 
 static enum exit_code
@@ -95,8 +97,8 @@ cmd_transaction(int argc, char **argv)
 		{ "command", KEY_COMMAND_NAME, NULL, 0, "The word is a request id, even if it has digits only", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "SEQ|COMMAND", "Print one transaction: by its number, or by an entry's id or request id.",
-		call_children, NULL, NULL };
+	static const struct argp argp = { options, parse, "SEQ|COMMAND",
+		"Print one transaction: by its number, or by an entry's id or request id.", call_children, NULL, NULL };
 	struct transaction_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__TransactionGet body = FEALTY__V1__TRANSACTION_GET__INIT;

@@ -23,12 +23,14 @@ enum exit_code
 cmd_version(int argc, char **argv)
 {
 	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
-	static const struct argp argp = { options, parse, NULL, "Print the version of fealty, and of what it speaks and reads.", NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, NULL, "Print the version of fealty, and of what it speaks and reads.", NULL, NULL,
+		NULL };
 	bool json = false;
 
 	cli_parse(&argp, argc, argv, &json);
 	if (!json) {
-		(void)printf("fealty %s (protocol %d, ledger format %d, engine %d)\n", FEALTY_VERSION, PROTOCOL_VERSION, LEDGER_FORMAT, LEDGER_ENGINE);
+		(void)printf("fealty %s (protocol %d, ledger format %d, engine %d)\n", FEALTY_VERSION, PROTOCOL_VERSION, LEDGER_FORMAT,
+		    LEDGER_ENGINE);
 		return EXIT_DONE;
 	}
 	json_t *object = json_new();

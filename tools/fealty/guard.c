@@ -48,7 +48,9 @@ put_sentence(char *out, size_t used)
 		used = put_digits(out, used, atomic_load(&guard_seq));
 		return put_text(out, used, ": a page of its file cannot be read. Restore the ledger from a good copy");
 	case GUARD_STATE:
-		return put_text(out, used, "state/ is damaged: a page of its file cannot be read. It is derived: stop the daemon, empty state/, and it is rebuilt");
+		return put_text(out, used,
+		    "state/ is damaged: a page of its file cannot be read. It is derived: stop the daemon, empty state/, and it is "
+		    "rebuilt");
 	case GUARD_FILE:
 		return put_text(out, used, "a file of the data directory is damaged: it cannot be opened or read");
 	}

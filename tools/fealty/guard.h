@@ -1,6 +1,7 @@
 /**
- * guard.h: a damaged page of an LMDB file shows as SIGSEGV, SIGBUS or SIGABRT of whoever reads it, since LMDB has no checksums.  Between guard_begin()
- * and guard_end() such a signal ends the process with exit code 1 and a sentence that says near what.  One user at a time in a process.
+ * guard.h: a damaged page of an LMDB file shows as SIGSEGV, SIGBUS or SIGABRT of whoever reads it, since LMDB has no checksums.  Between
+ * guard_begin() and guard_end() such a signal ends the process with exit code 1 and a sentence that says near what.  One user at a time in
+ * a process.
  */
 #ifndef FEALTY_TOOLS_GUARD_H
 #define FEALTY_TOOLS_GUARD_H

@@ -1,6 +1,6 @@
 /*
- * The file is read whole and cut in place.  A line that does not parse is noted and left out, never fatal: the rest of a year's purchases should
- * not wait for one of them.
+ * The file is read whole and cut in place.  A line that does not parse is noted and left out, never fatal: the rest of a year's purchases
+ * should not wait for one of them.
  */
 #include "import_file.h"
 
@@ -198,7 +198,8 @@ judge(const struct reader *r, struct import_row *row, char **cells, unsigned n, 
 	struct decimal amount;
 
 	for (unsigned f = 0; f < IMPORT_FIELD_COUNT; f++) {
-		row->field[f] = r->column[f] > 0 && r->column[f] <= n && cells[r->column[f] - 1][0] != '\0' ? cells[r->column[f] - 1] : NULL;
+		row->field[f] =
+		    r->column[f] > 0 && r->column[f] <= n && cells[r->column[f] - 1][0] != '\0' ? cells[r->column[f] - 1] : NULL;
 		*ret_detail = field_names[f];
 		if (row->field[f] == NULL && f <= IMPORT_AMOUNT)
 			return "the line has no ";

@@ -43,7 +43,8 @@ struct import_file {
  * ST_OK, also when lines are bad; ST_INVALID: the file or the format is unusable: *${ret_sentence} says how; ST_NOMEM.
  * End it with import_file_release() whatever the outcome.
  */
-enum status import_file_read(const char *path, const struct import_format *format, struct import_file *ret_file, char ret_sentence[static 256]) MUST_CHECK;
+enum status import_file_read(
+    const char *path, const struct import_format *format, struct import_file *ret_file, char ret_sentence[static 256]) MUST_CHECK;
 void import_file_release(struct import_file *file);
 
 #endif

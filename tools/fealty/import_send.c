@@ -1,7 +1,7 @@
 /*
- * Rows become commands whose request ids come from the file alone, so sending one again is always safe.  What keeps their order: on a manual
- * clock `at` must not fall, so one batch is under way at a time; on a real one a few are, but none beside a batch that enrols, since its members'
- * purchases may be in the next one.
+ * Rows become commands whose request ids come from the file alone, so sending one again is always safe.  What keeps their order: on a
+ * manual clock `at` must not fall, so one batch is under way at a time; on a real one a few are, but none beside a batch that enrols, since
+ * its members' purchases may be in the next one.
  */
 #include "import_send.h"
 
@@ -143,7 +143,8 @@ take_purchase(struct sender *s, const struct import_row *row, const Fealty__V1__
 
 	if (fealty_response_outcome(r) != FEALTY_OK) {
 		t->refused++;
-		import_refused(t, row->line, r->reason != NULL ? r->reason : fealty_code_str(r->status), r->message != NULL ? r->message : "");
+		import_refused(
+		    t, row->line, r->reason != NULL ? r->reason : fealty_code_str(r->status), r->message != NULL ? r->message : "");
 		return;
 	}
 	sum_add(&t->granted, r->granted);
@@ -369,8 +370,8 @@ by_line(const void *a, const void *b)
 }
 
 enum exit_code
-import_send(const struct call_options *call, const struct import_options *options, const struct import_file *file, struct progress *progress,
-    struct import_totals *ret_totals)
+import_send(const struct call_options *call, const struct import_options *options, const struct import_file *file,
+    struct progress *progress, struct import_totals *ret_totals)
 {
 	struct sender s = {
 		.call = call, .options = options, .file = file, .progress = progress, .totals = ret_totals, .retry_ms = RETRY_MS_MIN / 2,

@@ -31,12 +31,12 @@ struct import_options {
 
 /**
  * import_send(call, options, file, progress, ret_totals):
- * Sends everything.  A batch that gets no answer, or is put off by the daemon, is sent again under the same request ids, until nothing has been answered for
- * call->timeout_ms.  EXIT_DONE; EXIT_REFUSED when rows were refused; otherwise it stopped early and the failure was told.
+ * Sends everything.  A batch that gets no answer, or is put off by the daemon, is sent again under the same request ids, until nothing has
+ * been answered for call->timeout_ms.  EXIT_DONE; EXIT_REFUSED when rows were refused; otherwise it stopped early and the failure was told.
  * End ${ret_totals} with import_totals_release() whatever the outcome.
  */
-enum exit_code import_send(const struct call_options *call, const struct import_options *options, const struct import_file *file, struct progress *progress,
-    struct import_totals *ret_totals) MUST_CHECK;
+enum exit_code import_send(const struct call_options *call, const struct import_options *options, const struct import_file *file,
+    struct progress *progress, struct import_totals *ret_totals) MUST_CHECK;
 
 /* In the order of their lines. */
 void import_refused(struct import_totals *totals, uint32_t line, const char *reason, const char *sentence);

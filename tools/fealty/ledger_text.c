@@ -26,7 +26,8 @@ ledger_text_learn_program(struct ledger_text *text, uint32_t program, struct byt
 	struct program_error error;
 	unsigned digits;
 
-	if (codec_program_def(definition, &text->arena, &def, &error) != ST_OK || def->currency == NULL || !currency_digits(def->currency, &digits))
+	if (codec_program_def(definition, &text->arena, &def, &error) != ST_OK || def->currency == NULL ||
+	    !currency_digits(def->currency, &digits))
 		return;
 	size_t i = 0;
 	while (i < text->n && text->rows[i].program != program)

@@ -46,11 +46,15 @@ static const char exit_codes[] =
 static enum exit_code
 overview(FILE *out)
 {
-	(void)fprintf(out, "Usage: fealty COMMAND [ARGUMENT...] [OPTION...]\n\nA loyalty-points ledger: commands to its daemon, and tools for its files.\n\n");
+	(void)fprintf(out,
+	    "Usage: fealty COMMAND [ARGUMENT...] [OPTION...]\n\nA loyalty-points ledger: commands to its daemon, and tools for its "
+	    "files.\n\n");
 	for (const struct command *c = commands; c->name != NULL; c++)
 		(void)fprintf(out, "  %-12s%-23s%s\n", c->name, c->arguments, c->summary);
-	(void)fprintf(out, "\n\"fealty COMMAND --help\" tells more about a command. With --json every command prints JSON.\n"
-	    "The daemon is looked for at --connect ADDRESS, else at $FEALTY_CONNECT, else at unix:/run/fealty/fealtyd.sock.\n\n%s", exit_codes);
+	(void)fprintf(out,
+	    "\n\"fealty COMMAND --help\" tells more about a command. With --json every command prints JSON.\n"
+	    "The daemon is looked for at --connect ADDRESS, else at $FEALTY_CONNECT, else at unix:/run/fealty/fealtyd.sock.\n\n%s",
+	    exit_codes);
 	return out == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
@@ -88,7 +92,8 @@ command_group(const char *name, const struct command *table, int argc, char **ar
 	bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0);
 	FILE *out = help ? stdout : stderr;
 	for (const struct command *c = table; c->name != NULL; c++)
-		(void)fprintf(out, "%s fealty %s %s %s\n         %s\n", c == table ? "Usage:" : "      ", name, c->name, c->arguments, c->summary);
+		(void)fprintf(
+		    out, "%s fealty %s %s %s\n         %s\n", c == table ? "Usage:" : "      ", name, c->name, c->arguments, c->summary);
 	return help ? EXIT_DONE : EXIT_USAGE;
 }
 

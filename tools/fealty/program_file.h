@@ -18,7 +18,8 @@ struct program_file_error { unsigned line, column; char path[160]; char sentence
 
 /**
  * program_file_read(path, ret_file, ret_error):
- * ST_OK; ST_INVALID: the file is there and wrong, or cannot be read: *${ret_error} says how; ST_NOMEM.  End it with program_file_release() whatever the outcome.
+ * ST_OK; ST_INVALID: the file is there and wrong, or cannot be read: *${ret_error} says how; ST_NOMEM.  End it with program_file_release()
+ * whatever the outcome.
  */
 enum status program_file_read(const char *path, struct program_file *ret_file, struct program_file_error *ret_error) MUST_CHECK;
 void program_file_release(struct program_file *file);

@@ -51,6 +51,18 @@ show_standing(const Fealty__V1__Response *r)
 }
 
 void
+show_worth(const Fealty__V1__Response *r)
+{
+	char day[DAY_TEXT_BYTES];
+
+	if (r->value != NULL)
+		(void)printf("Worth %s.\n", r->value);
+	for (size_t i = 0; i < r->n_lots; i++)
+		if (r->lots[i]->has_last_day && r->lots[i]->last_day != DAY_NEVER)
+			(void)printf("  %s of those through %s\n", r->lots[i]->points, day_format(r->lots[i]->last_day, day));
+}
+
+void
 show_replayed(const Fealty__V1__Response *r)
 {
 	if (r->has_replayed && r->replayed)

@@ -12,6 +12,9 @@ const char *points_text(struct points_text *t, const char *points);
 /* "available 104, held 50, tier gold until 2027-03-31"; zeros are left out.  A newline ends it. */
 void show_standing(const Fealty__V1__Response *response);
 
+/* What a redemption is worth, and of which lots with a last day it takes. */
+void show_worth(const Fealty__V1__Response *response);
+
 /* "Done (17.0)." and the standing: for commands that have no number of their own to tell. */
 void show_done(const Fealty__V1__Response *response);
 

@@ -11,7 +11,8 @@
 
 /* ---- keys ---- */
 
-/* A key's parts in order: '8' u64, '4' u32, '1' u8, 'T' instant of 8 bytes, 'D' date of 4, 's' text up to a NUL, 'e' text to the end, 'x' hex to the end. */
+/* A key's parts in order: '8' u64, '4' u32, '1' u8, 'T' instant of 8 bytes, 'D' date of 4, 's' text up to a NUL, 'e' text to the end, 'x'
+ * hex to the end. */
 static const struct { const char *parts, *form; } forms[TABLE_COUNT] = {
 	[TABLE_TRANSACTION] = { "8", "SEQ" },
 	[TABLE_CHECKPOINT] = { "8", "SIZE" },
@@ -112,7 +113,8 @@ number_parse(const char *text, uint64_t max, uint64_t *ret_number)
 	if (text[0] == '\0' || text[strspn(text, "0123456789")] != '\0' || strlen(text) > 20)
 		return false;
 	for (; *text != '\0'; text++)
-		if (__builtin_mul_overflow(number, UINT64_C(10), &number) || __builtin_add_overflow(number, (uint64_t)(*text - '0'), &number))
+		if (__builtin_mul_overflow(number, UINT64_C(10), &number) ||
+		    __builtin_add_overflow(number, (uint64_t)(*text - '0'), &number))
 			return false;
 	*ret_number = number;
 	return number <= max;
@@ -319,7 +321,9 @@ member_json(struct bytes value)
 static json_t *
 hold_json(struct bytes value)
 {
-	static const char *const ends[] = { [HOLD_END_TAKEN] = "taken", [HOLD_END_RELEASED] = "released", [HOLD_END_TIMED_OUT] = "timed_out" };
+	static const char *const ends[] = {
+		[HOLD_END_TAKEN] = "taken", [HOLD_END_RELEASED] = "released", [HOLD_END_TIMED_OUT] = "timed_out"
+	};
 	struct cursor c = cursor_of(value);
 	uint32_t program = cursor_be32(&c);
 	uint64_t member = cursor_be64(&c);

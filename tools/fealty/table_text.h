@@ -1,6 +1,6 @@
 /**
- * table_text.h: keys and values of every table as text.  What rows hold is written in store.h and apply/; this reads it leniently: a row that is
- * not of its form is printed as hex.
+ * table_text.h: keys and values of every table as text.  What rows hold is written in store.h and apply/; this reads it leniently: a row
+ * that is not of its form is printed as hex.
  */
 #ifndef FEALTY_TOOLS_TABLE_TEXT_H
 #define FEALTY_TOOLS_TABLE_TEXT_H

@@ -1,0 +1,27 @@
+"""Marks of a case.  A case is a function test_*(world); see README.md of tests/ for how to run one."""
+
+
+def long(function):
+    """Only with --long."""
+    function.long = True
+    return function
+
+
+def seconds(limit):
+    """May take so long (60 s otherwise)."""
+    def mark(function):
+        function.seconds = limit
+        return function
+    return mark
+
+
+def reduced(function):
+    """Also in the reduced set, which ThreadSanitizer runs."""
+    function.reduced = True
+    return function
+
+
+def plain_build(function):
+    """Not under a sanitizer: it measures, or preloads a library."""
+    function.plain_build = True
+    return function

@@ -1,0 +1,74 @@
+/* fealty hold: points set aside. */
+#include <stdio.h>
+
+#include "call.h"
+#include "commands.h"
+#include "ledger/calendar.h"
+#include "show.h"
+
+enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_TTL };
+
+struct hold_input {
+	struct call_input base;
+	char *order_amount, *ttl;
+};
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+	struct hold_input *in = state->input;
+
+	switch (key) {
+	case KEY_ORDER_AMOUNT:
+		in->order_amount = arg;
+		return 0;
+	case KEY_TTL:
+		in->ttl = arg;
+		return 0;
+	default:
+		return call_input_parse(key, arg, state, &in->base);
+	}
+}
+
+static void
+show_held(const Fealty__V1__Response *r)
+{
+	char instant[INSTANT_TEXT_BYTES];
+
+	(void)printf("Hold %s has %s set aside", r->id != NULL ? r->id : "-", POINTS(r->left != NULL ? r->left : r->held));
+	if (r->has_ends_at)
+		(void)printf(" until %s", instant_format(r->ends_at, instant));
+	(void)printf(". ");
+	show_standing(r);
+	show_worth(r);
+	show_replayed(r);
+}
+
+enum exit_code
+cmd_hold(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "order-amount", KEY_ORDER_AMOUNT, "AMOUNT", 0,
+		    "The order that it is for: the program may limit the share that points pay", 0 },
+		{ "ttl", KEY_TTL, "DURATION", 0, "How long, such as 15m; then the points return by themselves (default: the program's)",
+		    0 },
+		{ 0 },
+	};
+	static const struct argp argp = { options, parse, "MEMBER POINTS",
+		"Set points aside for a redemption that is under way.\v"
+		"Afterwards capture the hold, or release it; both take its id, or the --key that it was made under.",
+		call_children, NULL, NULL };
+	struct hold_input in = { 0 };
+	Fealty__V1__Request request;
+	Fealty__V1__Hold body = FEALTY__V1__HOLD__INIT;
+
+	call_input_init(&in.base, 2, 2);
+	cli_parse(&argp, argc, argv, &in);
+	call_request_init(&in.base.call, FEALTY__V1__REQUEST__OP_HOLD, &request);
+	body.member = in.base.args.v[0];
+	body.points = in.base.args.v[1];
+	body.ttl = in.ttl;
+	body.order_amount = in.order_amount;
+	request.hold = &body;
+	return call_run(&in.base.call, &request, show_held);
+}
