@@ -184,6 +184,7 @@ apply_new(struct store *store, struct apply **ret_apply)
 		apply_free(a);
 		return st;
 	}
+	a->no_hold_at_us = INSTANT_NEVER;
 	remember_flushed(a);
 	batch_end(a);
 	*ret_apply = a;
@@ -311,8 +312,12 @@ note_due(struct apply *a, const struct entry *e)
 {
 	for (size_t i = 0; i < e->n_touched; i++) {
 		struct overlay_member *m = overlay_find_member(&a->overlay, e->program, e->touched[i].member);
-		if (m != NULL && m->m.due_at_us < a->due_bound_us)
+		if (m == NULL)
+			continue;
+		if (m->m.due_at_us < a->due_bound_us)
 			a->due_bound_us = m->m.due_at_us;
+		if (m->m.due_at_us == a->no_hold_at_us && member_due_is_hold(&m->m))
+			a->no_hold_at_us = INSTANT_NEVER;
 	}
 }
 
@@ -320,7 +325,7 @@ enum status
 apply_entry(struct apply *a, struct entry *e, struct entry_id id, int64_t committed_at_us, enum evolve_mode mode, enum evolve_fault *ret_fault)
 {
 	*ret_fault = EVOLVE_OK;
-	enum status st = evolve(apply_state(a), e, id, committed_at_us, mode, ret_fault);
+	enum status st = evolve(apply_state(a), e, id, e->has_at ? e->at_us : committed_at_us, mode, ret_fault);
 	if (st != ST_OK || *ret_fault != EVOLVE_OK)
 		return st;
 	note_due(a, e);
@@ -437,5 +442,6 @@ apply_discard(struct apply *a)
 	if (a->n_totals_flushed > 0)
 		memcpy(a->totals, a->totals_flushed, a->n_totals_flushed * sizeof(*a->totals));
 	a->n_totals = a->n_totals_flushed;
+	a->no_hold_at_us = INSTANT_NEVER;
 	batch_end(a);
 }

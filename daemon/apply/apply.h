@@ -43,7 +43,8 @@ enum status apply_root_at(struct apply *apply, uint64_t size, uint8_t ret_root[s
 
 /**
  * apply_entry(apply, entry, id, committed_at_us, mode, ret_fault):
- * evolve(), and the entry's request id and receipt number.  As evolve() for faults and errors.
+ * evolve(), and the entry's request id and receipt number.  What a version is in force from is the instant by which commands are decided: on a manual
+ * ledger the entry's `at`.  As evolve() for faults and errors.
  */
 enum status apply_entry(struct apply *apply, struct entry *entry, struct entry_id id, int64_t committed_at_us, enum evolve_mode mode,
     enum evolve_fault *ret_fault) MUST_CHECK;
@@ -80,8 +81,8 @@ enum status apply_receipt(struct apply *apply, uint32_t program, const char *sto
 /* What makes two purchases with one receipt number equal: amount and lines. */
 enum status receipt_digest(int64_t amount, const struct entry_line *lines, size_t n_lines, uint8_t ret_digest[static 32]) MUST_CHECK;
 
-/* The first (due instant, program, member) at or before ${until_us}; ST_NOTFOUND. */
-struct due_row { int64_t at_us; uint32_t program; uint64_t member; };
+/* The first at or before ${until_us} by instant, then holds before all else, then program and member; ST_NOTFOUND. */
+struct due_row { int64_t at_us; bool hold; uint32_t program; uint64_t member; };
 enum status apply_due_first(struct apply *apply, int64_t until_us, struct due_row *ret) MUST_CHECK;
 
 /* ---- reading flushed state from any thread ---- */

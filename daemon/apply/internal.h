@@ -25,6 +25,7 @@ struct apply {
 	size_t n_totals, n_totals_flushed, cap_totals;
 
 	int64_t due_bound_us;			/* nothing is due before it */
+	int64_t no_hold_at_us;			/* at this instant no hold is left; INSTANT_NEVER: not known of any */
 	struct arena scratch;			/* one transaction's, in a replay */
 	enum status tile_status;		/* of the appends that a leaf made */
 };

@@ -2,7 +2,8 @@
  * Lookups through the overlay, and by readers.
  *
  * due_bound_us is a lower bound of the next due instant: an apply_due_first() below it costs nothing, and one at or above it looks at the members of
- * the overlay and at the first stored row that the overlay does not supersede, and then knows the bound exactly.
+ * the overlay and at the first stored rows that the overlay does not supersede, and then knows the bound exactly.  At a midnight thousands of rows share
+ * an instant: that no hold is among them is found out once and kept in no_hold_at_us.
  */
 #include "apply/internal.h"
 
@@ -151,18 +152,42 @@ due_before(const struct due_row *a, const struct due_row *b)
 {
 	if (a->at_us != b->at_us)
 		return a->at_us < b->at_us;
+	if (a->hold != b->hold)
+		return a->hold;
 	if (a->program != b->program)
 		return a->program < b->program;
 	return a->member < b->member;
 }
 
-/* The first stored row whose member the overlay has not touched. */
+/* The first among the stored rows whose members the overlay has not touched; the rows of one instant are all looked at until one is a hold's. */
 static enum status
-due_stored(struct apply *a, struct due_row *ret)
+walk_stored(struct apply *a, struct store_cursor *cursor, struct due_row *best)
+{
+	struct bytes key, value;
+	enum status st;
+
+	while ((st = store_cursor_next(cursor, &key, &value)) == ST_OK) {
+		if (key.len != DUE_KEY_BYTES)
+			return ST_CORRUPT;
+		struct due_row row = { (int64_t)get_be64(key.data), value.len > 0, get_be32(key.data + 8), get_be64(key.data + 12) };
+		if (row.at_us > best->at_us)
+			return ST_OK;
+		const struct overlay_member *m = overlay_find_member(&a->overlay, row.program, row.member);
+		if (m != NULL && m->dirty)
+			continue;
+		if (due_before(&row, best))
+			*best = row;
+		if (row.hold || best->at_us == a->no_hold_at_us)
+			return ST_OK;
+	}
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+static enum status
+due_stored(struct apply *a, struct due_row *best)
 {
 	struct store_txn *txn;
 	struct store_cursor *cursor;
-	struct bytes key, value;
 	uint8_t first[1] = { 0 };
 
 	enum status st = apply_reader(a, &txn);
@@ -170,18 +195,7 @@ due_stored(struct apply *a, struct due_row *ret)
 		st = store_cursor_open(txn, TABLE_DUE, bytes_of(first, sizeof(first)), &cursor);
 	if (st != ST_OK)
 		return st;
-	while ((st = store_cursor_next(cursor, &key, &value)) == ST_OK) {
-		if (key.len != DUE_KEY_BYTES) {
-			st = ST_CORRUPT;
-			break;
-		}
-		struct due_row row = { (int64_t)get_be64(key.data), get_be32(key.data + 8), get_be64(key.data + 12) };
-		struct overlay_member *m = overlay_find_member(&a->overlay, row.program, row.member);
-		if (m == NULL || !m->dirty) {
-			*ret = row;
-			break;
-		}
-	}
+	st = walk_stored(a, cursor, best);
 	store_cursor_close(cursor);
 	return st;
 }
@@ -193,17 +207,19 @@ apply_due_first(struct apply *a, int64_t until_us, struct due_row *ret)
 
 	if (until_us < a->due_bound_us)
 		return ST_NOTFOUND;
-	enum status st = due_stored(a, &best);
-	if (st != ST_OK && st != ST_NOTFOUND)
-		return st;
 	for (struct overlay_member *m = a->overlay.dirty; m != NULL; m = m->next_dirty) {
-		struct due_row row = { m->m.due_at_us, m->m.program, m->m.number };
+		struct due_row row = { m->m.due_at_us, member_due_is_hold(&m->m), m->m.program, m->m.number };
 		if (row.at_us != INSTANT_NEVER && due_before(&row, &best))
 			best = row;
 	}
+	enum status st = due_stored(a, &best);
+	if (st != ST_OK)
+		return st;
 	a->due_bound_us = best.at_us;
 	if (best.at_us > until_us || best.at_us == INSTANT_NEVER)
 		return ST_NOTFOUND;
+	if (!best.hold)
+		a->no_hold_at_us = best.at_us;
 	*ret = best;
 	return ST_OK;
 }

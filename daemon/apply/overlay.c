@@ -171,39 +171,41 @@ row_order(const void *a, const void *b)
 	return x->key.len < y->key.len ? -1 : x->key.len > y->key.len;
 }
 
+bool
+member_due_is_hold(const struct member *m)
+{
+	for (size_t i = 0; i < m->n_holds; i++) {
+		if (m->holds[i].ends_at_us == m->due_at_us)
+			return true;
+	}
+	return false;
+}
+
 static void
 write_due(const struct overlay_member *m, struct store_txn *state)
 {
 	uint8_t key[DUE_KEY_BYTES];
+	bool hold = member_due_is_hold(&m->m);
 
-	if (m->stored_due_us == m->m.due_at_us)
+	if (m->stored_due_us == m->m.due_at_us && m->stored_hold == hold)
 		return;
-	if (m->stored_due_us != INSTANT_NEVER) {
+	if (m->stored_due_us != INSTANT_NEVER && m->stored_due_us != m->m.due_at_us) {
 		due_key(m->stored_due_us, m->m.program, m->m.number, key);
 		store_delete(state, TABLE_DUE, bytes_of(key, sizeof(key)));
 	}
 	if (m->m.due_at_us != INSTANT_NEVER) {
 		due_key(m->m.due_at_us, m->m.program, m->m.number, key);
-		store_put(state, TABLE_DUE, bytes_of(key, sizeof(key)), bytes_of(NULL, 0));
+		store_put(state, TABLE_DUE, bytes_of(key, sizeof(key)), bytes_of("h", hold));
 	}
 }
 
 static enum status
-write_members(struct overlay *o, struct store_txn *state)
+write_sorted_members(struct overlay_member **sorted, size_t n, struct store_txn *state)
 {
-	struct overlay_member **sorted = arena_alloc(&o->arena, o->n_dirty * sizeof(struct overlay_member *));
+	enum status st = ST_OK;
 	struct buf record;
-	size_t n = 0;
-
-	if (sorted == NULL)
-		return ST_NOMEM;
-	for (struct overlay_member *m = o->dirty; m != NULL; m = m->next_dirty)
-		sorted[n++] = m;
-	assert(n == o->n_dirty);
-	qsort(sorted, n, sizeof(struct overlay_member *), member_order);
 
 	buf_init(&record);
-	enum status st = ST_OK;
 	for (size_t i = 0; i < n && st == ST_OK; i++) {
 		uint8_t key[MEMBER_KEY_BYTES];
 		buf_clear(&record);
@@ -219,10 +221,28 @@ write_members(struct overlay *o, struct store_txn *state)
 	return st;
 }
 
-enum status
-overlay_write(struct overlay *o, struct store_txn *state)
+/* The list is not the arena's: a write that fails for want of space is repeated until there is some. */
+static enum status
+write_members(const struct overlay *o, struct store_txn *state)
 {
-	struct overlay_row **sorted = arena_alloc(&o->arena, o->n_rows * sizeof(struct overlay_row *));
+	struct overlay_member **sorted = malloc((o->n_dirty + 1) * sizeof(struct overlay_member *));
+	size_t n = 0;
+
+	if (sorted == NULL)
+		return ST_NOMEM;
+	for (struct overlay_member *m = o->dirty; m != NULL; m = m->next_dirty)
+		sorted[n++] = m;
+	assert(n == o->n_dirty);
+	qsort(sorted, n, sizeof(struct overlay_member *), member_order);
+	enum status st = write_sorted_members(sorted, n, state);
+	free(sorted);
+	return st;
+}
+
+enum status
+overlay_write(const struct overlay *o, struct store_txn *state)
+{
+	struct overlay_row **sorted = malloc((o->n_rows + 1) * sizeof(struct overlay_row *));
 	size_t n = 0;
 
 	if (sorted == NULL)
@@ -233,5 +253,6 @@ overlay_write(struct overlay *o, struct store_txn *state)
 	qsort(sorted, n, sizeof(struct overlay_row *), row_order);
 	for (size_t i = 0; i < n; i++)
 		store_put(state, sorted[i]->table, sorted[i]->key, sorted[i]->value);
+	free(sorted);
 	return write_members(o, state);
 }

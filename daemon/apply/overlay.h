@@ -15,6 +15,7 @@ struct overlay_member {
 	struct overlay_member *next_dirty;
 	bool dirty;
 	int64_t stored_due_us;			/* of its row in TABLE_DUE; INSTANT_NEVER: none */
+	bool stored_hold;			/* what that row says */
 	struct member m;
 };
 
@@ -51,12 +52,14 @@ struct overlay_row *overlay_bucket(const struct overlay *o, enum store_table tab
 /* Copies key and value; replaces the value of a row that is there. */
 enum status overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, struct bytes value) MUST_CHECK;
 
-/* Puts everything into a write transaction of state, in key order; failures stick to the transaction. ST_NOMEM. */
-enum status overlay_write(struct overlay *o, struct store_txn *state) MUST_CHECK;
+/* Puts everything into a write transaction of state, in key order; failures stick to the transaction.  May be repeated. ST_NOMEM. */
+enum status overlay_write(const struct overlay *o, struct store_txn *state) MUST_CHECK;
 
 /* Keys of the tables that both sides build. */
 #define MEMBER_KEY_BYTES 12
 #define DUE_KEY_BYTES 20
+/* Whether what is due next is the end of a hold: the value of a row in TABLE_DUE is one byte then, and empty otherwise. */
+bool member_due_is_hold(const struct member *m) MUST_CHECK;
 void member_key(uint32_t program, uint64_t number, uint8_t ret_key[static MEMBER_KEY_BYTES]);
 void due_key(int64_t at_us, uint32_t program, uint64_t number, uint8_t ret_key[static DUE_KEY_BYTES]);
 

@@ -68,6 +68,7 @@ load_member(struct apply *a, uint32_t program, uint64_t number, struct overlay_m
 	m->m.program = program;
 	m->m.number = number;
 	m->stored_due_us = m->m.due_at_us;
+	m->stored_hold = member_due_is_hold(&m->m);
 	*ret = m;
 	return ST_OK;
 }

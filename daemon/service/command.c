@@ -157,7 +157,7 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 	const struct entry *entry = tx_find(s->c, id);
 	struct store_txn *ledger = NULL;
 	struct transaction t;
-	struct entry *stored;
+	struct entry *stored = NULL;
 	enum status st = ST_OK;
 
 	if (entry == NULL) {

@@ -8,7 +8,8 @@
  * thousands.  Nothing is answered before the flush that covers it: a work's responses wait in it until n_durable says that they may leave.
  *
  * Invariants: between flushes the ledger environment, the state environment and apply's flushed head agree (unless `unflushed`); the sealed
- * list is what the ledger still lacks, in order; only this thread writes to any environment.
+ * list is what the ledger still lacks, in order; only this thread writes to any environment.  While `unflushed`, apply's overlay holds what the ledger has
+ * and state lacks, so nothing is decided and nothing is discarded.
  */
 #include "service/commit.h"
 
@@ -24,7 +25,9 @@
 #define ARENA_BYTES_MAX ((size_t)2 * 1024 * 1024 * 1024)
 #define CLOCK_AHEAD_RUNNING_US (INT64_C(24) * 3600 * US_PER_SECOND)
 #define CLOCK_AHEAD_START_US (7 * US_PER_DAY)
-#define DISK_RETRY_MS 500
+#define DISK_RETRY_US (INT64_C(500) * 1000)
+#define CALENDAR_WAIT_US (INT64_C(20) * 1000)
+#define VAULT_BYTES_MAX ((size_t)32 * 1024 * 1024)	/* an atomic batch of the largest profiles comes on top, and still fits the vault's own budget */
 
 /* ---- the queue ---- */
 
@@ -121,10 +124,11 @@ tx_begin(struct commit *c, uint32_t program)
 }
 
 static enum status
-tx_room(struct commit *c, const struct entry *entry, size_t *ret_bytes)
+tx_room(struct commit *c, const struct entry *entry, size_t *ret_bytes, bool *ret_moved)
 {
 	size_t bytes;
 
+	*ret_moved = false;
 	enum status st = codec_entry_bytes(entry, &c->arena, &bytes);
 	if (st != ST_OK)
 		return st;
@@ -138,9 +142,18 @@ tx_room(struct commit *c, const struct entry *entry, size_t *ret_bytes)
 		st = tx_seal(c);
 		if (st == ST_OK)
 			st = tx_begin(c, program);
+		*ret_moved = true;
 	}
 	*ret_bytes = bytes;
 	return st;
+}
+
+enum status
+tx_make_room(struct commit *c, const struct entry *entry, bool *ret_moved)
+{
+	size_t bytes;
+
+	return tx_room(c, entry, &bytes, ret_moved);
 }
 
 enum status
@@ -148,9 +161,10 @@ tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, str
 {
 	enum evolve_fault fault;
 	size_t bytes;
+	bool moved;
 
 	assert(c->is_open);
-	enum status st = tx_room(c, entry, &bytes);
+	enum status st = tx_room(c, entry, &bytes, &moved);
 	if (st != ST_OK)
 		return st;
 	struct entry *grown = arena_grow(&c->arena, c->open.entries, &c->open_cap, c->open.n_entries + 1, sizeof(*grown));
@@ -220,7 +234,8 @@ tx_find(const struct commit *c, struct entry_id id)
 bool
 commit_is_large(const struct commit *c)
 {
-	return c->n_sealed >= BATCH_TRANSACTIONS_MAX || c->arena.used_bytes >= BATCH_BYTES_MAX || apply_overlay_bytes(c->apply) >= BATCH_BYTES_MAX;
+	return c->n_sealed >= BATCH_TRANSACTIONS_MAX || c->arena.used_bytes >= BATCH_BYTES_MAX || apply_overlay_bytes(c->apply) >= BATCH_BYTES_MAX
+	    || vault_bytes(c->service->vault) >= VAULT_BYTES_MAX;
 }
 
 /* ---- replies ---- */
@@ -231,6 +246,9 @@ encode_reply(struct work *w)
 	struct buf outcome;
 
 	buf_clear(&w->reply);
+	w->reply.failed = w->lost;
+	if (w->lost)
+		return;
 	if (!w->is_batch) {
 		buf_put(&w->reply, w->responses[0].data, w->responses[0].len);
 		return;
@@ -238,6 +256,8 @@ encode_reply(struct work *w)
 	buf_init(&outcome);
 	refusal_encode(&w->whole, &w->arena, &outcome);
 	codec_batch_reply_encode(bytes_of(outcome.data, outcome.len), w->responses, w->whole.result == LEDGER_OK ? w->n_done : 0, &w->reply);
+	if (outcome.failed)
+		w->reply.failed = true;
 	buf_release(&outcome);
 }
 
@@ -281,8 +301,9 @@ replace_responses(struct work *w, const struct refusal *refusal)
 	if (w->is_batch && w->batch.atomic)
 		w->whole = *refusal;
 	char *copy = buf_status(&b) == ST_OK ? arena_memdup(&w->arena, b.data, b.len) : NULL;
-	for (size_t i = w->n_durable; i < w->n_done && copy != NULL; i++)
-		w->responses[i] = bytes_of(copy, b.len);
+	w->lost |= copy == NULL;
+	for (size_t i = w->n_durable; i < w->n_done; i++)
+		w->responses[i] = bytes_of(copy, copy == NULL ? 0 : b.len);
 	buf_release(&b);
 }
 
@@ -333,10 +354,13 @@ reset_batch(struct commit *c)
 void
 commit_discard(struct commit *c)
 {
+	assert(!c->unflushed);
 	if (signer_wait(c->service->signer) != ST_OK)
-		atomic_store(&c->service->failed, true);
+		log_event(c->service->log, LOG_LEVEL_WARNING, "sign.failed", "batch", "discarded", NULL);	/* what was to be signed goes anyway */
 	apply_discard(c->apply);
 	vault_discard(c->service->vault);
+	sched_discarded(c);
+	c->due_pending = c->service->manual_clock;
 	reset_batch(c);
 }
 
@@ -418,9 +442,12 @@ write_ledger(struct commit *c)
 	if (st != ST_OK)
 		return st;
 	st = append_all(c);
-	if (st == ST_FULL && vault && vault_undo(s->vault) != ST_OK)
-		log_event(s->log, LOG_LEVEL_WARNING, "vault.undo_delayed", NULL);	/* vault_recover() does it at the next start */
-	return st;
+	if (st != ST_FULL || !vault)
+		return st;
+	enum status undone = vault_undo(s->vault);
+	if (undone == ST_FULL)
+		log_event(s->log, LOG_LEVEL_WARNING, "vault.undo_delayed", NULL);
+	return undone == ST_OK ? st : undone == ST_FULL ? st : undone;
 }
 
 static enum status
@@ -436,6 +463,33 @@ write_state(struct commit *c)
 	return st;
 }
 
+/* The ledger has the batch: what follows from it. */
+static enum status
+write_rest(struct commit *c)
+{
+	enum status st = vault_changed(c->service->vault) ? vault_write_removals(c->service->vault) : ST_OK;
+
+	if (st == ST_FULL)
+		log_event(c->service->log, LOG_LEVEL_WARNING, "vault.removals_delayed", NULL);
+	else if (st != ST_OK)
+		return st;
+	vault_discard(c->service->vault);
+	return write_state(c);
+}
+
+/* Records that were only read. */
+static enum status
+flush_nothing(struct commit *c)
+{
+	if (!c->unflushed)
+		apply_discard(c->apply);
+	vault_discard(c->service->vault);
+	sched_flushed(c);
+	reset_batch(c);
+	release_active(c, NULL);
+	return ST_OK;
+}
+
 enum status
 commit_flush(struct commit *c)
 {
@@ -445,13 +499,9 @@ commit_flush(struct commit *c)
 	enum status st = tx_seal(c);
 	if (st != ST_OK)
 		return st;
-	if (c->sealed_first == NULL) {
-		apply_discard(c->apply);	/* records that were only read */
-		vault_discard(s->vault);
-		reset_batch(c);
-		release_active(c, NULL);
-		return ST_OK;
-	}
+	if (c->sealed_first == NULL)
+		return flush_nothing(c);
+	assert(!c->unflushed);
 	st = write_ledger(c);
 	if (st == ST_FULL) {
 		log_event(s->log, LOG_LEVEL_ERROR, "ledger.disk_full", "transactions_undone", LOG_N(c->n_sealed), NULL);
@@ -460,23 +510,42 @@ commit_flush(struct commit *c)
 		release_active(c, &refusal);
 		return ST_FULL;
 	}
+	if (st == ST_OK)
+		st = write_rest(c);
 	if (st != ST_OK)
 		return st;
-	if (vault_changed(s->vault)) {
-		st = vault_write_removals(s->vault);
-		if (st == ST_FULL)
-			log_event(s->log, LOG_LEVEL_WARNING, "vault.removals_delayed", NULL);
-		else if (st != ST_OK)
-			return st;
-	}
-	st = write_state(c);
-	if (st != ST_OK)
-		return st;
+	sched_flushed(c);
 	reset_batch(c);
 	show_head(c);
 	release_active(c, NULL);
 	wake_subscriptions(s);
 	return ST_OK;
+}
+
+void
+commit_writable(struct commit *c, struct refusal *ret_refusal)
+{
+	struct service *s = c->service;
+	enum status st = ST_OK;
+
+	ret_refusal->result = LEDGER_OK;
+	if (c->no_space && clock_monotonic_us() < c->retry_at_us) {
+		disk_refusal(ret_refusal);
+		return;
+	}
+	if (c->unflushed) {
+		st = apply_flush(c->apply);
+		c->unflushed = st != ST_OK;
+	}
+	if (st == ST_OK)
+		st = vault_settle(s->vault);
+	if (st == ST_OK)
+		st = store_writable(s->store);
+	c->no_space = st != ST_OK;
+	if (!c->no_space)
+		return;
+	c->retry_at_us = clock_monotonic_us() + DISK_RETRY_US;
+	disk_refusal(ret_refusal);
 }
 
 /* ---- works ---- */
@@ -494,75 +563,112 @@ set_whole(struct work *w, const struct refusal *refusal, size_t index)
 	}
 }
 
+static enum status
+flush_or_full(struct commit *c)
+{
+	enum status st = commit_flush(c);
+
+	return st == ST_FULL ? ST_OK : st;
+}
+
+/* Moves the clock before an atomic batch begins: what falls due may need many transactions.  An `at` of the past is looked at later: it may be a replay. */
+static enum status
+atomic_clock(struct commit *c, struct work *w, struct refusal *ret_refusal)
+{
+	const struct request *first = &w->batch.commands[0];
+
+	if (w->batch.refusals[0].result != LEDGER_OK || (first->has_at && first->at_us < c->clock_us))
+		return ST_OK;
+	enum status st = command_clock(c, first, ret_refusal);
+	return st == ST_OK ? flush_or_full(c) : st;
+}
+
+static enum status
+run_commands(struct commit *c, struct work *w, struct refusal *refusal)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < w->batch.n && st == ST_OK && refusal->result == LEDGER_OK; i++) {
+		st = command_run(c, w, i, refusal);
+		if (st == ST_OK && refusal->result != LEDGER_OK)
+			set_whole(w, refusal, i);
+	}
+	return st;
+}
+
 /* All or nothing: alone in its batch, so that undoing it undoes nobody else's. */
 static enum status
 run_atomic(struct commit *c, struct work *w)
 {
 	struct refusal refusal = { .result = LEDGER_OK };
 
-	enum status st = commit_flush(c);
-	if (st == ST_OK || st == ST_FULL)
-		st = command_clock(c, &w->batch.commands[0], &refusal);
+	enum status st = flush_or_full(c);
 	if (st == ST_OK)
-		st = commit_flush(c);
-	if (st == ST_FULL)
-		st = ST_OK;
+		commit_writable(c, &refusal);
+	if (st == ST_OK && refusal.result == LEDGER_OK)
+		st = atomic_clock(c, w, &refusal);
+	if (st == ST_OK && refusal.result == LEDGER_OK)
+		commit_writable(c, &refusal);
 	if (refusal.result != LEDGER_OK)
-		set_whole(w, &refusal, 0);
+		w->whole = refusal;
 	work_activate(c, w);
+	w->finished = true;
+	if (st != ST_OK || refusal.result != LEDGER_OK)
+		return st;
 	c->group = c->exclusive = true;
-	for (size_t i = 0; i < w->batch.n && st == ST_OK && refusal.result == LEDGER_OK; i++) {
-		st = command_run(c, w, i, &refusal);
-		if (st == ST_OK && refusal.result != LEDGER_OK)
-			set_whole(w, &refusal, i);
-	}
+	st = run_commands(c, w, &refusal);
 	c->group = c->exclusive = false;
 	if (st == ST_OK && refusal.result != LEDGER_OK)
 		commit_discard(c);
-	w->finished = true;
 	return st;
+}
+
+/* The rest of a batch that cannot go on. */
+static void
+refuse_rest(struct commit *c, struct work *w, const struct refusal *refusal)
+{
+	w->n_durable = w->n_done;
+	w->n_done = w->batch.n;
+	work_activate(c, w);
+	w->finished = true;
+	replace_responses(w, refusal);
+}
+
+static enum status
+run_each(struct commit *c, struct work *w)
+{
+	struct refusal refusal;
+
+	for (size_t i = 0; i < w->batch.n; i++) {
+		work_activate(c, w);
+		enum status st = command_run(c, w, i, &refusal);
+		if (st != ST_OK)
+			return st;
+		work_activate(c, w);		/* what came due before the command may have been flushed */
+		w->finished = i + 1 == w->batch.n;
+		if (!commit_is_large(c) && !c->unflushed)
+			continue;
+		st = flush_or_full(c);
+		if (st != ST_OK || i + 1 == w->batch.n)
+			return st;		/* a finished work has gone */
+		commit_writable(c, &refusal);
+		if (refusal.result != LEDGER_OK) {
+			refuse_rest(c, w, &refusal);
+			return ST_OK;
+		}
+	}
+	return ST_OK;
 }
 
 static enum status
 run_work(struct commit *c, struct work *w)
 {
-	struct refusal refusal;
-	enum status st = ST_OK;
-
 	if (w->is_batch && w->batch.atomic)
 		return run_atomic(c, w);
 	c->group = w->is_batch;
-	for (size_t i = 0; i < w->batch.n && st == ST_OK; i++) {
-		work_activate(c, w);
-		st = command_run(c, w, i, &refusal);
-		if (st == ST_OK && commit_is_large(c)) {
-			w->finished = i + 1 == w->batch.n;
-			st = commit_flush(c);
-			if (w->finished)
-				return st == ST_FULL ? ST_OK : st;
-			if (st == ST_FULL)
-				st = ST_OK;
-		}
-	}
+	enum status st = run_each(c, w);
 	c->group = false;
-	if (st == ST_OK)
-		st = tx_seal(c);
-	work_activate(c, w);
-	w->finished = true;
-	return st;
-}
-
-/* Why no write may be decided now; LEDGER_OK otherwise. */
-static void
-writes_allowed(struct commit *c, struct refusal *ret_refusal)
-{
-	struct service *s = c->service;
-
-	ret_refusal->result = LEDGER_OK;
-	if (c->unflushed && apply_flush(c->apply) == ST_OK)
-		c->unflushed = false;
-	if (c->unflushed || store_writable(s->store) != ST_OK)
-		disk_refusal(ret_refusal);
+	return st == ST_OK ? tx_seal(c) : st;
 }
 
 static bool

@@ -9,6 +9,13 @@
 #define BATCH_TRANSACTIONS_MAX 4000
 #define BATCH_BYTES_MAX ((size_t)128 * 1024 * 1024)
 
+/* Where birthdays are still to be looked at: from a day and a member on. */
+struct sched_position {
+	bool known;
+	int32_t day;
+	uint64_t from;
+};
+
 /* A transaction whose bytes are final; its signature may still be on its way. */
 struct sealed {
 	struct sealed *next;
@@ -39,11 +46,14 @@ struct commit {
 	size_t open_cap, open_bytes;
 	struct work *active;
 	int64_t clock_us;			/* manual: the clock's instant */
-	bool clock_suspect;			/* writes wait for clock_accept */
+	bool due_pending;			/* manual: what is due at clock_us may not have run yet */
+	bool clock_suspect, clock_far_ahead;	/* writes wait for clock_accept, or for a clock that is right; since the start, over 7 days after the ledger */
 	int64_t base_real_us, base_boot_us;	/* what CLOCK_BOOTTIME predicts is counted from here */
-	bool unflushed;				/* the ledger has a batch that state could not take yet */
+	bool unflushed;				/* the ledger has a batch that state could not take yet: nothing is decided and nothing discarded */
+	bool no_space;				/* at the last look writes were refused for want of it */
+	int64_t retry_at_us;			/* monotonic: before it what failed for want of space is not tried again */
 	struct calendar *calendar;
-	struct sched_position { bool known; int32_t day; uint64_t from; } *sched;	/* [program - 1]: day and member from which birthdays are still to be looked at */
+	struct sched_position *sched, *sched_flushed;	/* [program - 1]; as of the last flush */
 	size_t n_sched;
 };
 
@@ -59,14 +69,21 @@ int64_t tx_now_us(const struct commit *c);
  * ST_TOO_LARGE: it fits no transaction, or (exclusive) not this one; nothing was applied.
  */
 enum status tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
+/* Seals the open transaction and begins another when the entry does not fit it: *${ret_moved}, and whoever decided it decides again, at the new instant. */
+enum status tx_make_room(struct commit *c, const struct entry *entry, bool *ret_moved) MUST_CHECK;
 /* Ends the open transaction; nothing happens when it has no entry. */
 enum status tx_seal(struct commit *c) MUST_CHECK;
 /* An entry of this batch, or NULL. */
 const struct entry *tx_find(const struct commit *c, struct entry_id id);
-/* Makes the batch durable and lets its replies go.  ST_FULL: it was undone, its replies say UNAVAILABLE, the daemon goes on. */
+/**
+ * Makes the batch durable and lets its replies go.  ST_FULL: it was undone, its replies say UNAVAILABLE, the daemon goes on.  After ST_OK `unflushed`
+ * may be set: then nothing is decided until commit_writable() says so.
+ */
 enum status commit_flush(struct commit *c) MUST_CHECK;
 /* Undoes what is not flushed. */
 void commit_discard(struct commit *c);
+/* Why no write may be decided now; LEDGER_OK otherwise.  Tries to finish what waits for space. */
+void commit_writable(struct commit *c, struct refusal *ret_refusal);
 bool commit_is_large(const struct commit *c);
 
 /* ---- command.c ---- */
@@ -80,10 +97,20 @@ enum status command_run(struct commit *c, struct work *work, size_t index, struc
 
 enum status sched_new(struct commit *c) MUST_CHECK;
 void sched_free(struct commit *c);
-/* Adds entries for all that is due at or before ${until_us}, at most ${budget} of them; *${ret_more} when there is more.  Flushes in between when the batch grows large. */
+/**
+ * Adds entries for all that is due at or before ${until_us}, at most ${budget} of them; *${ret_more} when there is more.  Flushes in between.
+ * ST_FULL: no space, and what was not flushed is undone.
+ */
 enum status sched_run(struct commit *c, int64_t until_us, size_t budget, bool *ret_more) MUST_CHECK;
-/* The same for one member, birthdays apart: before and after a command touches it. */
+/* The same for one member, birthdays apart: before and after a command touches it.  ST_TOO_LARGE: only in an atomic batch, see tx_add(). */
 enum status sched_roll(struct commit *c, uint32_t program, uint64_t member, int64_t until_us) MUST_CHECK;
+/* A birthday of today, which the night did not know of: after a command that entered a date. */
+enum status sched_birthday(struct commit *c, uint32_t program, uint64_t member, int64_t now_us) MUST_CHECK;
+/* The birthdays looked at since the last flush are durable; or undone, to be looked at again. */
+void sched_flushed(struct commit *c);
+void sched_discarded(struct commit *c);
+/* Whether sched_run() would not have to wait for the vault to be read. */
+bool sched_ready(const struct commit *c);
 /* When the thread must wake up by itself; INSTANT_NEVER. */
 enum status sched_next_us(struct commit *c, int64_t *ret_at_us) MUST_CHECK;
 

@@ -35,6 +35,7 @@ struct work {
 	struct work *next;			/* in the queue */
 	struct work *next_active;		/* of those that changed something since the last flush */
 	bool active, finished, is_batch;
+	bool lost;				/* its responses could not be made: the connection ends, the client learns UNKNOWN */
 	struct service *service;
 	struct net_loop *loop;
 	uint64_t conn_id, tag;

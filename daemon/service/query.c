@@ -197,7 +197,7 @@ fill_row(struct history_row *row, struct entry_id id, const struct transaction *
 {
 	*row = (struct history_row){
 		.id = id,
-		.at_us = e->has_at ? e->at_us : t->committed_at_us,
+		.at_us = e->has_due_at ? e->due_at_us : e->has_at ? e->at_us : t->committed_at_us,
 		.business_date = e->business_date,
 		.op = e->op,
 		.principal = e->principal,

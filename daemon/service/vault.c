@@ -3,7 +3,11 @@
  * enrolments or profiles are small, so a list will do; aliases are found by a hash of buckets over it.
  *
  * A profile is replaced by adding a row with a greater seq and removing the older one after the ledger's commit, so that a crash between the
- * two never leaves a member without one.
+ * two never leaves a member without one.  An alias has one row: when an addition replaces one that is stored (unlinked and linked anew within a batch),
+ * the row `batch` keeps what it replaced.
+ *
+ * The row `batch` speaks of the seqs of one attempt.  Once it was acted upon, or undone, these seqs may be other transactions', so it goes with that
+ * same commit and is never read twice.
  */
 #include "service/vault.h"
 
@@ -18,7 +22,6 @@
 #define PERSON_KEY 20
 #define PROFILE_BYTES_MAX 32768
 #define PROFILE_FORMAT 1
-#define BATCH_ROW "batch"
 #define VAULT_BATCH_BYTES ((size_t)256 * 1024 * 1024)
 #define VAULT_BUCKETS 1024
 
@@ -32,7 +35,11 @@ struct change {
 	uint64_t seq, member;			/* an alias's member, 0 when unlinked */
 	const struct profile *profile;		/* an added person's */
 	struct bytes value;			/* sealed; additions */
+	struct bytes replaced;			/* the row that an addition found; len 0: none */
 };
+
+/* What a batch still owes the environment, after its ledger commit went one way or the other. */
+enum debt { DEBT_NONE, DEBT_REMOVALS, DEBT_UNDO };
 
 struct vault {
 	struct store *store;
@@ -41,7 +48,14 @@ struct vault {
 	struct change *changes;
 	struct change *aliases[VAULT_BUCKETS];
 	struct store_txn *reader;
+	enum debt debt;
 };
+
+static struct bytes
+batch_key(void)
+{
+	return bytes_of("batch", strlen("batch"));
+}
 
 enum status
 vault_new(struct store *store, const struct keys *keys, struct vault **ret_vault)
@@ -62,6 +76,7 @@ vault_free(struct vault *v)
 {
 	if (v == NULL)
 		return;
+	v->debt = DEBT_NONE;
 	vault_discard(v);
 	store_abort(v->reader);
 	arena_release(&v->arena);
@@ -498,9 +513,19 @@ vault_changed(const struct vault *v)
 	return v->changes != NULL;
 }
 
+size_t
+vault_bytes(const struct vault *v)
+{
+	return v->arena.used_bytes;
+}
+
 void
 vault_discard(struct vault *v)
 {
+	if (v->reader != NULL)
+		store_rest(v->reader);
+	if (v->debt != DEBT_NONE)
+		return;
 	for (struct change *c = v->changes; c != NULL; c = c->next) {
 		if (c->profile != NULL)
 			sodium_memzero((void *)(uintptr_t)c->profile, sizeof(*c->profile));
@@ -508,8 +533,6 @@ vault_discard(struct vault *v)
 	v->changes = NULL;
 	memset(v->aliases, 0, sizeof(v->aliases));
 	arena_reset(&v->arena);
-	if (v->reader != NULL)
-		store_rest(v->reader);
 }
 
 /* Oldest first. */
@@ -552,6 +575,8 @@ batch_row(struct change **list, size_t n, struct buf *out)
 		buf_put_be64(out, list[i]->seq);
 		buf_put_u8(out, (uint8_t)list[i]->key_len);
 		buf_put(out, list[i]->key, list[i]->key_len);
+		buf_put_varint(out, list[i]->replaced.len);
+		buf_put(out, list[i]->replaced.data, list[i]->replaced.len);
 	}
 }
 
@@ -567,45 +592,93 @@ drop_superseded(const struct vault *v, struct change **list, size_t n)
 	return kept;
 }
 
-enum status
-vault_write_additions(struct vault *v)
+static struct bytes
+key_of(const struct change *c)
 {
-	struct store_txn *txn;
-	struct buf row;
-	size_t n;
-	struct change **list = in_order(v, &n);
+	return bytes_of(c->key, c->key_len);
+}
 
-	if (list == NULL)
-		return ST_NOMEM;
-	n = drop_superseded(v, list, n);
-	enum status st = store_write(v->store, STORE_VAULT, &txn);
+/* Notes what an addition replaces, and writes it. */
+static enum status
+write_addition(struct vault *v, struct store_txn *txn, struct change *c)
+{
+	struct bytes old;
+
+	enum status st = store_get(txn, c->table, key_of(c), &old);
+	if (st != ST_OK && st != ST_NOTFOUND)
+		return st;
+	c->replaced = bytes_of(NULL, 0);
+	if (st == ST_OK && c->table == TABLE_ALIAS) {
+		char *copy = arena_memdup(&v->arena, old.data, old.len);
+		if (copy == NULL)
+			return ST_NOMEM;
+		c->replaced = bytes_of(copy, old.len);
+	}
+	store_put(txn, c->table, key_of(c), c->value);
+	return ST_OK;
+}
+
+static enum status
+write_batch(struct vault *v, struct store_txn *txn, struct change **list, size_t n)
+{
+	enum status st = ST_OK;
+	struct buf row;
+
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
+		if (list[i]->add)
+			st = write_addition(v, txn, list[i]);
+	}
 	if (st != ST_OK)
 		return st;
-	for (size_t i = 0; i < n; i++) {
-		if (list[i]->add)
-			store_put(txn, list[i]->table, bytes_of(list[i]->key, list[i]->key_len), list[i]->value);
-	}
 	buf_init(&row);
 	batch_row(list, n, &row);
 	st = buf_status(&row);
-	if (st == ST_OK) {
-		store_put(txn, TABLE_VAULT_META, bytes_of(BATCH_ROW, strlen(BATCH_ROW)), buf_bytes(&row));
-		st = store_commit(txn);
-	} else {
-		store_abort(txn);
-	}
+	if (st == ST_OK)
+		store_put(txn, TABLE_VAULT_META, batch_key(), buf_bytes(&row));
 	buf_release(&row);
 	return st;
 }
 
-/* Deletes rows of the batch: its removals, or (undo) its additions. */
-static enum status
-delete_changes(struct vault *v, bool additions)
+enum status
+vault_write_additions(struct vault *v)
 {
 	struct store_txn *txn;
-	size_t n, deleted = 0;
-	struct change **list = in_order(v, &n);
+	size_t n;
 
+	assert(v->debt == DEBT_NONE);
+	struct change **list = in_order(v, &n);
+	if (list == NULL)
+		return ST_NOMEM;
+	n = drop_superseded(v, list, n);
+	enum status st = store_write(v->store, STORE_VAULT, &txn);
+	if (st != ST_OK)
+		return st;
+	st = write_batch(v, txn, list, n);
+	if (st == ST_OK)
+		return store_commit(txn);
+	store_abort(txn);
+	return st;
+}
+
+/* Takes an addition back: what it replaced returns, or nothing does. */
+static void
+take_back(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes replaced)
+{
+	if (replaced.len > 0)
+		store_put(txn, table, key, replaced);
+	else
+		store_delete(txn, table, key);
+}
+
+enum status
+vault_settle(struct vault *v)
+{
+	struct store_txn *txn;
+	size_t n;
+
+	if (v->debt == DEBT_NONE)
+		return ST_OK;
+	struct change **list = in_order(v, &n);
 	if (list == NULL)
 		return ST_NOMEM;
 	n = drop_superseded(v, list, n);
@@ -613,33 +686,46 @@ delete_changes(struct vault *v, bool additions)
 	if (st != ST_OK)
 		return st;
 	for (size_t i = 0; i < n; i++) {
-		if (list[i]->add == additions) {
-			store_delete(txn, list[i]->table, bytes_of(list[i]->key, list[i]->key_len));
-			deleted++;
-		}
+		if (list[i]->add && v->debt == DEBT_UNDO)
+			take_back(txn, list[i]->table, key_of(list[i]), list[i]->replaced);
+		else if (!list[i]->add && v->debt == DEBT_REMOVALS)
+			store_delete(txn, list[i]->table, key_of(list[i]));
 	}
-	if (deleted > 0)
-		return store_commit(txn);
-	store_abort(txn);
+	store_delete(txn, TABLE_VAULT_META, batch_key());
+	st = store_commit(txn);
+	if (st != ST_OK)
+		return st;
+	v->debt = DEBT_NONE;
+	vault_discard(v);
 	return ST_OK;
+}
+
+static bool
+has_removals(const struct vault *v)
+{
+	for (const struct change *c = v->changes; c != NULL; c = c->next) {
+		if (!c->add && !superseded(v, c))
+			return true;
+	}
+	return false;
 }
 
 enum status
 vault_write_removals(struct vault *v)
 {
-	enum status st = delete_changes(v, false);
-
-	vault_discard(v);
-	return st;
+	if (!has_removals(v)) {
+		vault_discard(v);		/* the row `batch` may stay: all of its additions are the ledger's */
+		return ST_OK;
+	}
+	v->debt = DEBT_REMOVALS;
+	return vault_settle(v);
 }
 
 enum status
 vault_undo(struct vault *v)
 {
-	enum status st = delete_changes(v, true);
-
-	vault_discard(v);
-	return st;
+	v->debt = DEBT_UNDO;
+	return vault_settle(v);
 }
 
 static enum status
@@ -653,39 +739,51 @@ recover_row(struct store_txn *txn, struct bytes row, uint64_t size)
 		uint64_t seq = cursor_be64(&c);
 		uint8_t len = cursor_u8(&c);
 		struct bytes key = cursor_bytes(&c, len);
+		uint64_t replaced_len = cursor_varint(&c);
+		struct bytes replaced = cursor_bytes(&c, (size_t)replaced_len);
 		if (!cursor_ok(&c) || (table != TABLE_ALIAS && table != TABLE_PERSON))
 			return ST_CORRUPT;
-		if (add == (seq >= size))
+		if (add && seq >= size)
+			take_back(txn, (enum store_table)table, key, replaced);
+		else if (!add && seq < size)
 			store_delete(txn, (enum store_table)table, key);
 	}
 	return ST_OK;
+}
+
+static enum status
+recover_batch(struct store_txn *txn, uint64_t size)
+{
+	struct bytes row;
+
+	enum status st = store_get(txn, TABLE_VAULT_META, batch_key(), &row);
+	if (st != ST_OK)
+		return st == ST_NOTFOUND ? ST_OK : st;
+	uint8_t *copy = malloc(row.len == 0 ? 1 : row.len);	/* writes may move the page it is on */
+	if (copy == NULL)
+		return ST_NOMEM;
+	if (row.len > 0)
+		memcpy(copy, row.data, row.len);
+	st = recover_row(txn, bytes_of(copy, row.len), size);
+	free(copy);
+	if (st == ST_OK)
+		store_delete(txn, TABLE_VAULT_META, batch_key());
+	return st;
 }
 
 enum status
 vault_recover(struct vault *v, uint64_t size)
 {
 	struct store_txn *txn;
-	struct bytes row;
 
 	enum status st = store_write(v->store, STORE_VAULT, &txn);
 	if (st != ST_OK)
 		return st;
-	st = store_get(txn, TABLE_VAULT_META, bytes_of(BATCH_ROW, strlen(BATCH_ROW)), &row);
-	if (st == ST_OK) {
-		uint8_t *copy = malloc(row.len == 0 ? 1 : row.len);	/* deletes may move the page it is on */
-		if (copy == NULL) {
-			store_abort(txn);
-			return ST_NOMEM;
-		}
-		if (row.len > 0)
-			memcpy(copy, row.data, row.len);
-		st = recover_row(txn, bytes_of(copy, row.len), size);
-		free(copy);
-	}
+	st = recover_batch(txn, size);
 	if (st == ST_OK)
 		return store_commit(txn);
 	store_abort(txn);
-	return st == ST_NOTFOUND ? ST_OK : st;
+	return st;
 }
 
 enum status

@@ -7,8 +7,8 @@
  *                 the member key is wrapped under the vault key, the profile sealed under the member key, both bound to (program, member)
  *
  * Changes belong to a batch: they are seen at once by the thread that makes them, written by vault_write_additions() before the ledger's commit, and
- * finished by vault_write_removals() after it.  The row `batch` of TABLE_VAULT_META names what the newest batch added and will remove, so that
- * vault_recover() can drop additions that the ledger never got, and repeat removals that it did get.
+ * finished by vault_write_removals() after it.  The row `batch` of TABLE_VAULT_META names what the newest batch added, what that replaced, and what it
+ * will remove, so that vault_recover() can take back additions that the ledger never got, and repeat removals that it did get.
  */
 #ifndef FEALTY_SERVICE_VAULT_H
 #define FEALTY_SERVICE_VAULT_H
@@ -59,11 +59,15 @@ enum status vault_link(struct vault *vault, uint32_t program, const char *alias,
 enum status vault_unlink(struct vault *vault, uint32_t program, const char *alias, uint64_t seq) MUST_CHECK;
 
 bool vault_changed(const struct vault *vault);		/* the batch has something to write */
+size_t vault_bytes(const struct vault *vault);		/* that it holds, to bound a batch */
 enum status vault_write_additions(struct vault *vault) MUST_CHECK;
 enum status vault_write_removals(struct vault *vault) MUST_CHECK;	/* and ends the batch */
+/* Ends the batch: forgets it, unless vault_settle() still has to finish it. */
 void vault_discard(struct vault *vault);
-/* After a batch whose ledger commit failed: undoes the additions that were written. */
+/* After a batch whose ledger commit failed: undoes the additions that were written, and ends the batch. */
 enum status vault_undo(struct vault *vault) MUST_CHECK;
+/* Finishes removals or an undoing that failed for want of space.  Nothing else may be changed before it is ST_OK. */
+enum status vault_settle(struct vault *vault) MUST_CHECK;
 
 /* Every birthday of every profile in the vault, for the calendar.  Any thread; blocks on disk. false from ${visit} stops. */
 enum status vault_each_birthday(const struct vault *vault, bool (*visit)(void *ctx, uint32_t program, uint64_t member, const struct birthday_date *date),

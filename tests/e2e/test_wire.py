@@ -191,14 +191,14 @@ def test_oversized_is_refused_on_the_header(world):
             wire.expect_fatal("FRAME_TOO_LARGE")
     with Wire(ledger.address, hello=False) as wire:                 # the largest that is allowed
         message = hello_message("operator/test")
-        message.client_name = "x" * (HELLO_MAX - len(message.SerializeToString()) - 1)
-        assert HELLO_MAX - 2 <= len(message.SerializeToString()) <= HELLO_MAX
+        message.client_name = "x" * (HELLO_MAX - len(message.SerializeToString()) + len(message.client_name) - 1)
+        assert len(message.SerializeToString()) == HELLO_MAX
         wire.say_hello(message)
     with ledger.wire() as wire:
         r = request("purchase", member="m1", amount="1", key="large", lines=[{"sku": "s", "category": "c", "qty": 1, "amount": "0"}] * 100)
         short = len(r.SerializeToString())
-        r.purchase.lines[0].sku = "s" * (FRAME_MAX - short - 2)
-        assert FRAME_MAX - 4 <= len(r.SerializeToString()) <= FRAME_MAX
+        r.purchase.lines[0].sku = "s" * (FRAME_MAX - short - 6)
+        assert FRAME_MAX - 6 <= len(r.SerializeToString()) <= FRAME_MAX
         assert wire.wait(wire.start_request(r)).reason == "INVALID_ARGUMENT"      # taken in, and judged: a sku of 60 KB is none
     still_serves(ledger)
 
@@ -299,7 +299,6 @@ def test_commands_are_read_strictly(world):
         return r.SerializeToString() + _varint(23 << 3 | 2) + _varint(len(raw)) + raw
 
     inner = pb.Purchase(member="m1", amount="10").SerializeToString()
-    assert with_body(inner) == good.SerializeToString() or True
     bad = {
         "an unknown field": good.SerializeToString() + field(15, 0, b"\x01"),
         "an unknown op": pb.Request(key="strict").SerializeToString() + _varint(90 << 3 | 2) + b"\0",
@@ -411,9 +410,9 @@ def test_credit_and_cancel_of_nothing(world):
     with ledger.wire() as wire:
         wire.credit(77, 5)
         wire.cancel(77)
-        wire.credit(0, 5)
-        wire.cancel(0)
         assert wire.ping() == 7
+        wire.credit(0, 5)
+        wire.expect_fatal("TAG_INVALID")
 
 
 def test_deadline(world):

@@ -259,12 +259,12 @@ class Wire:
     def call(self, op, **fields):
         return self.wait(self.start(op, **fields))
 
-    def ok(self, op, **fields):
+    def ok(self, op, /, **fields):
         r = self.call(op, **fields)
         assert r.status == pb.OK, f"{op} {fields}: {reason_of(r)} {r.field} {r.message}"
         return r
 
-    def refused(self, reason, op, **fields):
+    def refused(self, reason, op, /, **fields):
         r = self.call(op, **fields)
         assert r.status != pb.OK, f"{op} {fields} was to be refused as {reason}, and is OK"
         assert r.reason == reason, f"{op} {fields} was to be refused as {reason}, not {reason_of(r)} {r.field} {r.message}"

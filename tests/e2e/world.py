@@ -53,7 +53,8 @@ def equal(got, want):
             return Decimal(got) == Decimal(want)
         except InvalidOperation:
             return got == want
-    if isinstance(want, list) and isinstance(got, list):
+    if isinstance(want, list):
+        got = list(got)
         return len(got) == len(want) and all(equal(g, w) for g, w in zip(got, want))
     if isinstance(want, dict) and isinstance(got, dict):
         return all(equal(got.get(k), v) for k, v in want.items())

@@ -1,0 +1,239 @@
+"""What a disk can do: a flipped bit in any stored transaction, a damaged page."""
+import os
+import random
+import re
+
+from case import long, seconds
+from files import PAGE, Copy, flip_bit, ledger_file, pages_of, read, write_at
+from wire import keyless, ledger as ledger_pb, pb
+from world import expect
+
+NEWEST = 1000           # start-up verifies so many
+
+
+def filled(world, n):
+    """A stopped ledger of ${n} transactions and more, and its leaves."""
+    ledger = world.running()
+    with ledger.wire() as wire:
+        for m in range(10):
+            wire.ok("enrol", member=f"m{m}", key=f"e{m}")
+        left = n
+        while left > 0:
+            tags = [wire.start("purchase", member=f"m{i % 10}", amount=str(1 + i % 50), key=f"p{left}-{i}") for i in range(min(64, left))]
+            left -= len(tags)
+            assert all(wire.wait(tag).status == pb.OK for tag in tags)
+    leaves = ledger.leaves()
+    ledger.stop()
+    expect(ledger.audit(), status="OK")
+    return ledger, leaves
+
+
+def parts(leaf):
+    """An offset in each part of a stored leaf."""
+    signed = ledger_pb.SignedTransaction.FromString(leaf)
+    t = ledger_pb.Transaction.FromString(signed.transaction)
+    body = leaf.index(signed.transaction)
+    return {
+        "the signature": leaf.index(signed.signature) + 20,
+        "the key id": leaf.index(signed.key_id) + 3,
+        "prev": body + signed.transaction.index(t.prev) + 5,
+        "an entry": body + len(signed.transaction) - 3,
+        "the origin": body + signed.transaction.index(t.origin.encode()) + 2,
+        "the outer tag": 0,
+        "the outer length": 1,
+    }
+
+
+@seconds(120)
+def test_a_flipped_bit_among_the_newest(world):
+    """Start-up refuses and names the transaction; so does the audit."""
+    ledger, leaves = filled(world, 60)
+    for seq in (5, 30, len(leaves) - 1):
+        for what, offset in parts(leaves[seq]).items():
+            copy = Copy(ledger)
+            flip_bit(copy.data, leaves[seq], offset, bit=offset % 7)
+            words = copy.launch().wait_refused()
+            assert re.search(rf"\btransaction {seq}\b", words, re.I), f"{what} of {seq}: {words}"
+            done = copy.audit(1)
+            expect(done.json, status="DATA_LOSS", seq=seq)
+            assert f"transaction {seq}" in done.json["message"], done
+            copy.remove()
+
+
+@seconds(120)
+def test_a_flipped_bit_in_the_genesis(world):
+    ledger, leaves = filled(world, 5)
+    for what, offset in parts(leaves[0]).items():
+        if what == "prev":
+            continue            # 32 zero bytes: not easily found in the file by themselves
+        copy = Copy(ledger)
+        flip_bit(copy.data, leaves[0], offset)
+        assert "ransaction 0" in copy.launch().wait_refused(), what
+        expect(copy.audit(1).json, seq=0)
+        copy.remove()
+
+
+@seconds(120)
+def test_a_flipped_bit_in_an_old_transaction(world):
+    """Older than what start-up verifies: the audit names it, local and over the wire, and the daemon goes on."""
+    ledger, leaves = filled(world, NEWEST + 100)
+    for what, offset in parts(leaves[30]).items():
+        copy = Copy(ledger)
+        flip_bit(copy.data, leaves[30], offset, bit=offset % 7)
+        expect(copy.audit(1).json, status="DATA_LOSS", seq=30)
+        daemon = copy.launch().wait_ready()
+        done = ledger.cli("audit", code=1)
+        expect(done.json, seq=30)
+        with ledger.wire() as wire:
+            wire.ok("purchase", member="m1", amount="1", key="more")
+            for m in range(10):
+                wire.call("history", member=f"m{m}", limit=100, before=200)       # whatever it answers, it lives
+            wire.call("transaction", seq=30)
+            wire.ok("balance", member="m1")
+        daemon.stop()
+        assert what
+        copy.remove()
+
+
+def test_a_transaction_that_is_exchanged(world):
+    """Whole and well signed, but of another ledger with the same name: the chain or the key tells."""
+    ledger, leaves = filled(world, 20)
+    other = world.ledger("other")
+    assert other.public_key != ledger.public_key
+    done = ledger.cli("audit", ledger.data, "--public-key", other.public_key.hex(), code=1)
+    expect(done.json, seq=0)
+    expect(ledger.cli("audit", ledger.data, "--public-key", ledger.public_key.hex()).json, status="OK")
+    copy = Copy(ledger)
+    path = ledger_file(copy.data)
+    data = read(path)
+    a, b = leaves[12], leaves[14]
+    if len(a) != len(b):
+        a, b = next((x, y) for i, x in enumerate(leaves[10:]) for y in leaves[i + 11:] if len(x) == len(y))
+    swapped = data.replace(a, b"\0" * len(a)).replace(b, a).replace(b"\0" * len(a), b)
+    with open(path, "wb") as f:
+        f.write(swapped)
+    copy.launch().wait_refused()
+    expect(copy.audit(1).json, status="DATA_LOSS", seq=min(leaves.index(a), leaves.index(b)))
+
+
+def patterns(dice, page):
+    header = bytearray(page[:16])
+    wild = bytearray(page)
+    for _ in range(12):
+        wild[dice.randrange(16, PAGE)] = dice.randrange(256)
+    pointers = bytearray(page)
+    for at in range(16, 48):
+        pointers[at] = dice.randrange(256)
+    return {"zeros": bytes(PAGE), "ones": b"\xff" * PAGE, "noise": dice.randbytes(PAGE), "noise behind a good header": bytes(header) + dice.randbytes(PAGE - 16),
+            "wild bytes": bytes(wild), "wild pointers": bytes(pointers)}
+
+
+def near(message, seq, rows):
+    """Whether a number in the message is within ${rows} of ${seq}."""
+    return any(abs(int(n) - seq) <= rows for n in re.findall(r"\d+", message))
+
+
+@seconds(120)
+def test_a_damaged_page(world):
+    """The audit ends with exit code 1 and says near which transaction, whatever the page holds now."""
+    ledger, leaves = filled(world, 300)
+    dice = random.Random(1)
+    for seq in (40, 150, 290):
+        for what in patterns(dice, bytes(PAGE)):
+            copy = Copy(ledger)
+            path = ledger_file(copy.data)
+            data = read(path)
+            for page in pages_of(copy.data, leaves[seq]):
+                write_at(path, page * PAGE, patterns(dice, data[page * PAGE:(page + 1) * PAGE])[what])
+            done = copy.audit(1)
+            assert done.json["status"] == "DATA_LOSS" and near(done.json["message"], seq, 40), f"{what} over the page of {seq}: {done}"
+            people = ledger.cli("audit", copy.data, json_output=False, code=1)
+            assert people.err.strip() and near(people.err + people.out, seq, 40), people
+            copy.remove()
+
+
+def sweep(world, n, step):
+    """Any page of the file, also those of LMDB's own: the audit never dies of it, nor does a start."""
+    ledger, _ = filled(world, n)
+    dice = random.Random(7)
+    size = os.path.getsize(ledger_file(ledger.data)) // PAGE
+    caught = 0
+    for page in range(0, size, step):
+        copy = Copy(ledger)
+        path = ledger_file(copy.data)
+        kinds = patterns(dice, read(path)[page * PAGE:(page + 1) * PAGE])
+        what = dice.choice(sorted(kinds))
+        write_at(path, page * PAGE, kinds[what])
+        done = copy.audit()
+        assert done.code in (0, 1), f"page {page}, {what}: {done}"
+        caught += done.code
+        daemon = copy.launch()
+        if daemon._until_ready_or_ended():
+            assert done.code == 0, f"page {page}, {what}: the audit finds damage, and the daemon starts"
+            daemon.stop()
+        else:
+            daemon.wait_end(1)
+        copy.remove()
+    assert caught, "no page mattered"
+
+
+@seconds(120)
+def test_any_page(world):
+    sweep(world, 150, 4)
+
+
+@long
+@seconds(600)
+def test_every_page(world):
+    sweep(world, 600, 1)
+
+
+def test_a_truncated_file(world):
+    ledger, _ = filled(world, 200)
+    size = os.path.getsize(ledger_file(ledger.data))
+    for keep in (0, 1, PAGE, 2 * PAGE, size // 2 // PAGE * PAGE, size // 2 + 123, size - PAGE, size - 1):
+        copy = Copy(ledger)
+        os.truncate(ledger_file(copy.data), keep)
+        done = copy.audit()
+        assert done.code == 1 or (done.code == 0 and keep >= size - PAGE), f"{keep} of {size} bytes: {done}"
+        daemon = copy.launch()
+        if daemon._until_ready_or_ended():
+            assert done.code == 0, f"{keep} of {size} bytes: the audit finds damage, and the daemon starts"
+            daemon.stop()
+        else:
+            daemon.wait_end(1)
+        copy.remove()
+
+
+def test_damaged_state_is_rebuilt_or_refused(world):
+    """state/ is derived: the audit tells that it differs, and without it all is there again."""
+    ledger, _ = filled(world, 100)
+    copy = Copy(ledger)
+    path = os.path.join(copy.data, "state", "data.mdb")
+    for page in range(2, os.path.getsize(path) // PAGE):
+        write_at(path, page * PAGE, b"\xa5" * PAGE)
+    done = copy.audit()
+    assert done.code in (0, 1), done
+    for name in ("data.mdb", "lock.mdb"):
+        if os.path.exists(os.path.join(copy.data, "state", name)):
+            os.unlink(os.path.join(copy.data, "state", name))
+    daemon = copy.launch().wait_ready()
+    with ledger.wire() as wire:
+        r = wire.batch([keyless("purchase", member="m1", amount="1")], key="x")
+        assert r.results[0].status == pb.OK
+    daemon.stop()
+    expect(copy.audit(0).json, status="OK")
+
+
+def test_state_that_lies(world):
+    """A member's row that was changed by hand: the audit names what differs."""
+    ledger, leaves = filled(world, 50)
+    copy = Copy(ledger)
+    path = os.path.join(copy.data, "state", "data.mdb")
+    data = read(path)
+    needle = b"basic"
+    assert needle in data and leaves
+    with open(path, "wb") as f:
+        f.write(data.replace(needle, b"basil"))
+    done = copy.audit(1)
+    assert done.json["reason"] == "STATE_DIFFERS", done
