@@ -197,7 +197,7 @@ enum fealty_error fealty_ping_async(struct fealty_client *client, uint32_t deadl
 
 struct fealty_transaction {
 	uint64_t seq;
-	const uint8_t *data;		/* a SignedTransaction of ledger.proto, byte for byte as it is stored; borrowed */
+	const uint8_t *data;		/* a SignedTransaction of ledger.proto, byte for byte as it is stored and not yet judged; borrowed */
 	size_t data_bytes;
 	uint64_t head;			/* transactions in the ledger when the server sent this */
 };

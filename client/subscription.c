@@ -298,6 +298,20 @@ sub_grant(struct fealty_subscription *s, uint32_t n)
 	buf_release(&body);
 }
 
+/* Without a filter a transaction's seq is its place, whatever its bytes say: a damaged one is the caller's to find, not ours to ask for again. */
+static bool
+push_seq(const struct fealty_subscription *s, const Fealty__V1__Push *push, size_t index, uint64_t *ret_seq)
+{
+	if (s->filtered) {
+		struct bytes data = bytes_of(push->transactions[index].data, push->transactions[index].len);
+		return scan_transaction_seq(data, ret_seq) && *ret_seq >= next_seq(s);
+	}
+	*ret_seq = next_seq(s);
+	if (push->has_last_seq && push->last_seq - *ret_seq != push->n_transactions - 1 - index)
+		return false;		/* it left some out */
+	return !push->has_first_seq || push->first_seq + index == *ret_seq;
+}
+
 /* False when the server sent something else than the next transactions. */
 static bool
 sub_deliver(struct fealty_subscription *s, const Fealty__V1__Push *push)
@@ -305,9 +319,7 @@ sub_deliver(struct fealty_subscription *s, const Fealty__V1__Push *push)
 	for (size_t i = 0; i < push->n_transactions && s->state == SUB_SENT; i++) {
 		struct fealty_transaction t = { .data = push->transactions[i].data, .data_bytes = push->transactions[i].len, .head = push->head };
 
-		if (!scan_transaction_seq(bytes_of(t.data, t.data_bytes), &t.seq))
-			return false;
-		if (s->filtered ? t.seq < next_seq(s) : t.seq != next_seq(s))
+		if (!push_seq(s, push, i, &t.seq))
 			return false;
 		client_saw_size(s->client, t.seq + 1);
 		bool go_on = s->to.on_transaction(s->to.ctx, &t);
