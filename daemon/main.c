@@ -209,6 +209,29 @@ listen_all(struct daemon *d, const struct options *o)
 	return true;
 }
 
+/* LMDB trusts its pages: a damaged one may lead it outside its file.  While we recover, that is a refusal to start and not a crash. */
+static void
+on_damaged_page(int signal_number)
+{
+	static const char text[] = "fealtyd: a page of the data directory is damaged: it cannot be read. Run `fealty audit` to learn where, and restore "
+	    "the data directory from a backup; if only state/ is damaged, remove it, and it is rebuilt.\n";
+	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)n;
+	(void)signal_number;
+	_exit(EXIT_STARTED_NOT);
+}
+
+static void
+guard_pages(void (*handler)(int))
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT };
+	struct sigaction action = { .sa_handler = handler };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
 static bool
 open_service(struct daemon *d, const struct options *o)
 {
@@ -221,7 +244,10 @@ open_service(struct daemon *d, const struct options *o)
 	};
 
 	sd_notify(0, "STATUS=Recovering");
-	if (service_open(&params, &d->service, message) == ST_OK)
+	guard_pages(on_damaged_page);
+	enum status st = service_open(&params, &d->service, message);
+	guard_pages(SIG_DFL);
+	if (st == ST_OK)
 		return true;
 	fprintf(stderr, "fealtyd: %s\n", message);
 	log_event(d->log, LOG_LEVEL_ERROR, "daemon.start_refused", "why", message, NULL);

@@ -225,8 +225,8 @@ cmd_import(int argc, char **argv)
 		"Every line has a request id made from the file's content and its number, so running the same command again goes on where "
 		"it stopped and applies nothing twice. "
 		"Customers are enrolled right before their first purchase. On a manual ledger the clock is moved to noon UTC of each "
-		"line's date; on a real one the purchases "
-		"are dated back to it, as far as the program's late_days allow.",
+		"line's date; on a real one customers are "
+		"enrolled now, and the purchases are dated back to the beginning of their day in the program's time zone, as far as its late_days allow.",
 		call_children, NULL, NULL };
 	static char no_prefix[] = "";
 	struct import_input in = { .format = { .columns = "member=member,date=date,amount=amount" },

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "ledger/calendar.h"
 
 #define FLIGHTS_MAX 4
 #define RETRY_MS_MIN 200
@@ -58,11 +59,20 @@ struct scratch {
 	char member[256];
 };
 
+/* The first moment of a date where the program is, so that a line of today is not ahead of the clock and every line keeps its date. */
+static int64_t
+day_begins_us(int32_t day)
+{
+	struct date d = date_of_day(day);
+	struct tm local = { .tm_year = d.year - 1900, .tm_mon = d.month - 1, .tm_mday = d.day, .tm_isdst = -1 };
+
+	return (int64_t)mktime(&local) * US_PER_SECOND;		/* TZ is the program's: see use_zone() */
+}
+
 static void
 fill_command(const struct sender *s, const struct step *step, struct scratch *scratch)
 {
 	const struct import_row *row = step->row;
-	int64_t noon_us = row->day * US_PER_DAY + NOON_US;
 
 	call_request_init(s->call, step->enrols ? FEALTY__V1__REQUEST__OP_ENROL : FEALTY__V1__REQUEST__OP_PURCHASE, &scratch->request);
 	scratch->request.has_deadline_ms = false;
@@ -70,9 +80,10 @@ fill_command(const struct sender *s, const struct step *step, struct scratch *sc
 	(void)snprintf(scratch->member, sizeof(scratch->member), "%s%s", s->options->alias_prefix, row->field[IMPORT_MEMBER]);
 	scratch->request.key = scratch->key;
 	scratch->request.has_at = s->manual_clock;
-	scratch->request.at = noon_us;
-	scratch->request.has_occurred_at = !s->manual_clock;
-	scratch->request.occurred_at = noon_us;
+	scratch->request.at = row->day * US_PER_DAY + NOON_US;
+	scratch->request.has_occurred_at = !s->manual_clock && !step->enrols;	/* who is enrolled is enrolled now */
+	if (scratch->request.has_occurred_at)
+		scratch->request.occurred_at = day_begins_us(row->day);
 	if (row->field[IMPORT_STORE] != NULL)
 		scratch->request.store = row->field[IMPORT_STORE];
 	if (row->field[IMPORT_TERMINAL] != NULL)
@@ -337,6 +348,27 @@ send_all(struct sender *s)
 	settle(s, 0);
 }
 
+/* Local times of this process become those of the program. */
+static enum exit_code
+use_zone(struct sender *s)
+{
+	Fealty__V1__Request request;
+	Fealty__V1__ProgramGet body = FEALTY__V1__PROGRAM_GET__INIT;
+	struct fealty_result result;
+	enum exit_code code = EXIT_DONE;
+
+	call_request_init(s->call, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, &request);
+	request.show_program = &body;
+	if (fealty_call(s->client, &request, &result) != FEALTY_OK) {
+		code = call_tell(s->call, &result);
+	} else if (result.response->program != NULL && result.response->program->timezone != NULL) {
+		setenv("TZ", result.response->program->timezone, 1);
+		tzset();
+	}
+	fealty_result_release(&result);
+	return code;
+}
+
 static enum exit_code
 connect_and_send(struct sender *s)
 {
@@ -350,6 +382,12 @@ connect_and_send(struct sender *s)
 	fealty_result_release(&result);
 	const Fealty__V1__HelloOk *ok = fealty_hello(s->client)->ok;
 	s->manual_clock = ok->manual_clock;
+	if (!s->manual_clock) {
+		enum exit_code code = use_zone(s);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	ok = fealty_hello(s->client)->ok;
 	s->bytes_max = ok->batch_bytes_max;
 	s->commands_max = s->options->batch < ok->batch_commands_max ? (size_t)s->options->batch : ok->batch_commands_max;
 	for (unsigned i = 0; i < FLIGHTS_MAX; i++) {
