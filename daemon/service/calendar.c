@@ -1,4 +1,7 @@
-/* Lists by (program, day of the year).  Adding appends; a list is sorted when it is asked for after a change. */
+/*
+ * Lists by (program, day of the year).  Adding appends; a list is sorted when it is asked for after a change.  The lists are the reading thread's until it
+ * is joined; what is added meanwhile waits aside, so that adding never waits for the disk.
+ */
 #include "service/calendar.h"
 
 #include <assert.h>
@@ -10,11 +13,14 @@
 #define DAYS 372			/* 12 months of 31 days */
 
 struct list { uint64_t *members; size_t n, cap; bool sorted; };
+struct added { uint32_t program; uint64_t member; int month, day; };
 struct calendar {
 	const struct vault *vault;
 	pthread_t thread;
 	bool reading;			/* the thread has not been joined */
-	atomic_bool stop;
+	atomic_bool stop, ready;
+	struct added *added;		/* while it is reading */
+	size_t n_added, cap_added;
 	enum status status;		/* of the thread; then of every call */
 	struct list *lists;		/* [(program - 1) * DAYS + day] */
 	size_t n_programs;
@@ -67,6 +73,7 @@ run(void *arg)
 	enum status st = vault_each_birthday(c->vault, visit, c);
 	if (c->status == ST_OK)
 		c->status = st;
+	atomic_store(&c->ready, true);
 	return NULL;
 }
 
@@ -90,11 +97,21 @@ calendar_new(const struct vault *vault, struct calendar **ret_calendar)
 static enum status
 wait(struct calendar *c)
 {
-	if (c->reading) {
-		pthread_join(c->thread, NULL);
-		c->reading = false;
-	}
+	if (!c->reading)
+		return c->status;
+	pthread_join(c->thread, NULL);
+	c->reading = false;
+	for (size_t i = 0; i < c->n_added && c->status == ST_OK; i++)
+		c->status = list_add(c, c->added[i].program, c->added[i].member, c->added[i].month, c->added[i].day);
+	free(c->added);
+	c->added = NULL;
 	return c->status;
+}
+
+bool
+calendar_ready(const struct calendar *c)
+{
+	return atomic_load(&c->ready);
 }
 
 void
@@ -113,9 +130,18 @@ calendar_free(struct calendar *c)
 enum status
 calendar_add(struct calendar *c, uint32_t program, uint64_t member, int month, int day)
 {
-	enum status st = wait(c);
-
-	return st != ST_OK ? st : list_add(c, program, member, month, day);
+	if (!c->reading)
+		return c->status != ST_OK ? c->status : list_add(c, program, member, month, day);
+	if (c->n_added == c->cap_added) {
+		size_t cap = c->cap_added == 0 ? 64 : c->cap_added * 2;
+		struct added *grown = realloc(c->added, cap * sizeof(*grown));
+		if (grown == NULL)
+			return ST_NOMEM;
+		c->added = grown;
+		c->cap_added = cap;
+	}
+	c->added[c->n_added++] = (struct added){ program, member, month, day };
+	return ST_OK;
 }
 
 static int

@@ -1,8 +1,10 @@
 /**
  * One command: from the names in a request to an entry, in the order that RULINGS section 2 gives to the refusals:
  *
- *   deadline, `at` -> replay of the request id -> program -> who the alias is -> the clock -> replay of the receipt number -> roll the member forward ->
- *   references -> decide -> vault -> apply -> roll forward what is over already -> answer
+ *   deadline, `at` -> replay of the request id -> the clock -> program -> who the alias is -> replay of the receipt number -> roll the member forward ->
+ *   references -> decide -> apply -> vault -> what is due or over already -> answer
+ *
+ * Moving a manual clock may flush, and so end the life of everything that was looked up before it: it comes before all that is kept in struct step.
  */
 #include <assert.h>
 #include <errno.h>
@@ -34,32 +36,47 @@ refused(const struct step *s)
 
 /* ---- the clock ---- */
 
+/* Undone with the batch: the instant up to which things are durable, or the one before. */
+static void
+clock_back(struct commit *c, int64_t before_us)
+{
+	int64_t durable_us = apply_head(c->apply)->clock_us;
+
+	c->clock_us = durable_us > before_us ? durable_us : before_us;
+}
+
 enum status
 command_clock(struct commit *c, const struct request *request, struct refusal *ret_refusal)
 {
-	bool more;
+	int64_t before_us = c->clock_us;
+	bool moves = request->has_at && request->at_us > before_us, more;
 
-	if (!request->has_at || request->at_us == c->clock_us || !c->service->manual_clock)
+	if (!c->service->manual_clock)
 		return ST_OK;
-	if (request->at_us < c->clock_us) {
+	if (request->has_at && request->at_us < before_us) {
 		char text[INSTANT_TEXT_BYTES];
 		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "at", "The clock of this ledger stands at %s and does not go back.", instant_format(c->clock_us, text));
 		return ST_OK;
 	}
-	if (c->exclusive) {
+	if (moves && c->exclusive) {
 		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "at", "All commands of an atomic batch are decided at one instant: give them the same `at`.");
 		return ST_OK;
 	}
+	if (c->exclusive || !(moves || c->due_pending))
+		return ST_OK;
 	enum status st = tx_seal(c);
 	if (st != ST_OK)
 		return st;
-	c->clock_us = request->at_us;
+	if (moves)
+		c->clock_us = request->at_us;
+	c->due_pending = true;
 	st = sched_run(c, c->clock_us, SIZE_MAX, &more);
-	if (st == ST_FULL) {
-		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "disk", "The ledger's disk is full: nothing was written. Send the same request id again when there is space.");
-		return ST_OK;
-	}
-	return st;
+	c->due_pending = st != ST_OK;
+	if (st != ST_FULL)
+		return st;
+	clock_back(c, before_us);
+	refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "disk", "The ledger's disk is full: nothing was written. Send the same request id again when there is space.");
+	return ST_OK;
 }
 
 /* ---- looking names up ---- */
@@ -237,6 +254,7 @@ scaled_lines(struct step *s, struct entry_line *lines)
 	return true;
 }
 
+/* By the date that the decision will have. */
 static enum status
 check_receipt(struct step *s, int64_t now_us, struct buf *out, bool *ret_answered)
 {
@@ -442,6 +460,7 @@ prepare(struct step *s)
 		return ST_OK;
 	case REQUEST_PROFILE:
 	case REQUEST_BIRTHDAY: {
+		vault_profile_init(&s->profile);	/* for a member that the vault does not know: never a key that others know */
 		enum status st = r->cmd.member == 0 ? ST_OK : load_profile(s, r->cmd.member);
 		if (r->op == REQUEST_BIRTHDAY) {
 			r->cmd.u.birthday.n_dates = s->profile.n_dates;
@@ -455,6 +474,25 @@ prepare(struct step *s)
 	}
 }
 
+/* At the instant of the transaction that has room for it. */
+static enum status
+decide_in_place(struct step *s, struct entry *ret_entry)
+{
+	struct commit *c = s->c;
+	struct request *r = s->request;
+	bool moved;
+
+	enum status st = decide(apply_state(c->apply), &r->cmd, tx_now_us(c), &c->arena, ret_entry, s->refusal);
+	if (st != ST_OK || refused(s) || r->op == REQUEST_PUBLISH)
+		return st;
+	st = tx_make_room(c, ret_entry, &moved);
+	if (st != ST_OK || !moved)
+		return st;
+	if (r->cmd.member != 0)
+		st = sched_roll(c, r->cmd.program, r->cmd.member, tx_now_us(c));
+	return st != ST_OK ? st : decide(apply_state(c->apply), &r->cmd, tx_now_us(c), &c->arena, ret_entry, s->refusal);
+}
+
 static enum status
 decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 {
@@ -463,7 +501,7 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	struct entry entry;
 
 	fingerprint(s, r->cmd.fingerprint);
-	enum status st = decide(apply_state(c->apply), &r->cmd, tx_now_us(c), &c->arena, &entry, s->refusal);
+	enum status st = decide_in_place(s, &entry);
 	if (st != ST_OK)
 		return st;
 	if (s->ambiguous && s->refusal->result == LEDGER_NOT_FOUND && strcmp(s->refusal->field, "hold") == 0)
@@ -477,24 +515,28 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		st = tx_begin(c, entry.program);
 	if (st == ST_OK)
 		st = tx_add(c, &entry, ret_id, ret_entry);
-	if (st == ST_TOO_LARGE) {
-		refusal_set(s->refusal, LEDGER_TOO_LARGE, NULL, c->exclusive ? "The atomic batch does not fit one transaction; split it."
-		    : "The command does not fit one transaction; give it fewer lines.");
-		return ST_OK;
-	}
 	if (st == ST_OK && (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE))
 		st = write_vault(s, *ret_entry, *ret_id);
 	return st;
 }
 
+/* What came due before the reply: a birthday just entered, and what is over already. */
+static enum status
+follow_up(struct step *s, const struct entry *entry)
+{
+	struct commit *c = s->c;
+	int64_t now_us = tx_now_us(c);
+
+	if (entry->member == 0)
+		return ST_OK;
+	enum status st = s->request->has_birthday ? sched_birthday(c, entry->program, entry->member, now_us) : ST_OK;
+	return st != ST_OK ? st : sched_roll(c, entry->program, entry->member, now_us);
+}
+
 static void
 clock_accepted(struct commit *c)
 {
-	const struct clock *clock = &c->service->params.clock;
-
-	c->clock_suspect = false;
-	c->base_real_us = clock->now_us(clock->ctx);
-	c->base_boot_us = clock->boot_us(clock->ctx);
+	commit_clock_trusted(c);
 	log_event(c->service->log, LOG_LEVEL_WARNING, "clock.accepted", NULL);
 }
 
@@ -510,6 +552,8 @@ answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct
 {
 	const struct ledger_state *state = apply_state(s->c->apply);
 	struct answer answer = { .refusal = s->refusal, .as_of_us = commit_now_us(s->c), .seq = apply_head(s->c->apply)->size };
+	if (!s->c->is_open || s->c->open.n_entries == 0)
+		answer.seq--;			/* the newest is the last that was sealed */
 	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
 
 	if (entry != NULL) {
@@ -527,32 +571,56 @@ answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct
 	return answer_encode(&answer, &s->work->arena, out);
 }
 
+static void
+refuse_too_large(struct step *s)
+{
+	refusal_set(s->refusal, LEDGER_TOO_LARGE, NULL, s->c->exclusive ? "The atomic batch does not fit one transaction; split it."
+	    : "The command does not fit one transaction; give it fewer lines.");
+}
+
+/* In the open transaction. *${ret_entry} stays NULL when there is none. */
 static enum status
-run_decision(struct step *s, struct buf *out)
+run_open(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 {
 	struct commit *c = s->c;
 	struct request *r = s->request;
-	struct entry *entry = NULL;
-	struct entry_id id = { 0 };
+	enum status st = ST_OK;
 
-	if (!c->group) {
-		enum status st = tx_seal(c);
-		if (st != ST_OK)
-			return st;
-	}
-	enum status st = tx_begin(c, r->cmd.program);
-	if (st == ST_OK && r->cmd.member != 0)
+	if (r->cmd.member != 0)
 		st = sched_roll(c, r->cmd.program, r->cmd.member, tx_now_us(c));
 	if (st == ST_OK)
 		st = prepare(s);
 	if (st == ST_OK && !refused(s))
-		st = decide_and_apply(s, &id, &entry);
-	if (st == ST_OK && entry != NULL && entry->member != 0)
-		st = sched_roll(c, entry->program, entry->member, tx_now_us(c));
-	if (st == ST_OK && entry != NULL && r->op == REQUEST_CLOCK_ACCEPT)
+		st = decide_and_apply(s, ret_id, ret_entry);
+	if (st == ST_OK && *ret_entry != NULL)
+		st = follow_up(s, *ret_entry);
+	if (st == ST_OK && *ret_entry != NULL && r->op == REQUEST_CLOCK_ACCEPT)
 		clock_accepted(c);
+	if (st != ST_TOO_LARGE)
+		return st;
+	refuse_too_large(s);
+	return ST_OK;
+}
+
+static enum status
+run_decision(struct step *s, struct buf *out)
+{
+	struct commit *c = s->c;
+	struct entry *entry = NULL;
+	struct entry_id id = { 0 };
+	bool answered = false;
+
+	enum status st = c->group ? ST_OK : tx_seal(c);
 	if (st == ST_OK)
-		st = answer_now(s, id, entry, out);
+		st = tx_begin(c, s->request->cmd.program);
+	if (st == ST_OK)
+		st = check_receipt(s, tx_now_us(c), out, &answered);
+	if (st != ST_OK || answered)
+		return st;
+	if (!refused(s))
+		st = run_open(s, &id, &entry);
+	if (st == ST_OK)
+		st = answer_now(s, id, refused(s) ? NULL : entry, out);
 	if (st == ST_OK && !c->group)
 		st = tx_seal(c);
 	return st;
@@ -585,6 +653,8 @@ run(struct step *s, struct buf *out)
 	if (st != ST_OK || answered)
 		return st;
 	if (!refused(s))
+		st = command_clock(s->c, s->request, s->refusal);
+	if (st == ST_OK && !refused(s))
 		st = find_program(s);
 	if (st == ST_OK && !refused(s))
 		st = find_member(s);
@@ -592,12 +662,6 @@ run(struct step *s, struct buf *out)
 		return st;
 	if (!refused(s) && clock_waits(s))
 		refusal_set(s->refusal, LEDGER_UNAVAILABLE, "clock", "The server's clock jumped ahead; writes wait until an operator sets it right or runs `fealty admin clock accept`.");
-	if (!refused(s))
-		st = command_clock(s->c, s->request, s->refusal);
-	if (st == ST_OK && !refused(s))
-		st = check_receipt(s, commit_now_us(s->c), out, &answered);
-	if (st != ST_OK || answered)
-		return st;
 	if (refused(s))
 		return answer_now(s, (struct entry_id){ 0 }, NULL, out);
 	return run_decision(s, out);

@@ -580,6 +580,8 @@ atomic_clock(struct commit *c, struct work *w, struct refusal *ret_refusal)
 	if (w->batch.refusals[0].result != LEDGER_OK || (first->has_at && first->at_us < c->clock_us))
 		return ST_OK;
 	enum status st = command_clock(c, first, ret_refusal);
+	if (ret_refusal->result != LEDGER_OK)
+		set_whole(w, ret_refusal, 0);
 	return st == ST_OK ? flush_or_full(c) : st;
 }
 
@@ -604,13 +606,11 @@ run_atomic(struct commit *c, struct work *w)
 
 	enum status st = flush_or_full(c);
 	if (st == ST_OK)
-		commit_writable(c, &refusal);
-	if (st == ST_OK && refusal.result == LEDGER_OK)
 		st = atomic_clock(c, w, &refusal);
-	if (st == ST_OK && refusal.result == LEDGER_OK)
+	if (st == ST_OK && refusal.result == LEDGER_OK) {
 		commit_writable(c, &refusal);
-	if (refusal.result != LEDGER_OK)
 		w->whole = refusal;
+	}
 	work_activate(c, w);
 	w->finished = true;
 	if (st != ST_OK || refusal.result != LEDGER_OK)
@@ -671,6 +671,16 @@ run_work(struct commit *c, struct work *w)
 	return st == ST_OK ? tx_seal(c) : st;
 }
 
+static void
+clock_rebase(struct commit *c)
+{
+	const struct clock *clock = &c->service->params.clock;
+
+	c->base_real_us = clock->now_us(clock->ctx);
+	c->base_boot_us = clock->boot_us(clock->ctx);
+}
+
+/* Far ahead of what CLOCK_BOOTTIME predicts, or at start of the ledger; right again when it is neither. */
 static bool
 clock_is_suspect(struct commit *c)
 {
@@ -678,12 +688,24 @@ clock_is_suspect(struct commit *c)
 
 	if (c->service->manual_clock)
 		return false;
-	int64_t predicted = c->base_real_us + (clock->boot_us(clock->ctx) - c->base_boot_us);
-	if (!c->clock_suspect && clock->now_us(clock->ctx) > predicted + CLOCK_AHEAD_RUNNING_US) {
+	int64_t now = clock->now_us(clock->ctx), predicted = c->base_real_us + (clock->boot_us(clock->ctx) - c->base_boot_us);
+	bool jumped = now > predicted + CLOCK_AHEAD_RUNNING_US;
+	bool far_ahead = c->clock_far_ahead && now - apply_head(c->apply)->committed_at_us > CLOCK_AHEAD_START_US;
+	if (!c->clock_suspect && jumped) {
 		c->clock_suspect = true;
 		log_event(c->service->log, LOG_LEVEL_ERROR, "clock.jumped", "remedy", "set the clock right, or run `fealty admin clock accept`", NULL);
+	} else if (c->clock_suspect && !jumped && !far_ahead) {
+		commit_clock_trusted(c);
+		log_event(c->service->log, LOG_LEVEL_WARNING, "clock.right_again", NULL);
 	}
 	return c->clock_suspect;
+}
+
+void
+commit_clock_trusted(struct commit *c)
+{
+	c->clock_suspect = c->clock_far_ahead = false;
+	clock_rebase(c);
 }
 
 static void
@@ -709,20 +731,15 @@ run_queue(struct commit *c, struct work *list)
 			work_free(w);		/* the process is about to end: the client learns UNKNOWN */
 			continue;
 		}
-		writes_allowed(c, &refusal);
+		commit_writable(c, &refusal);
 		if (refusal.result != LEDGER_OK)
 			refuse_work(c, w, &refusal);
 		else
 			st = run_work(c, w);
-		if (st == ST_OK && commit_is_large(c)) {
-			st = commit_flush(c);
-			if (st == ST_FULL)
-				st = ST_OK;
-		}
+		if (st == ST_OK && commit_is_large(c))
+			st = flush_or_full(c);
 	}
-	if (st == ST_OK)
-		st = commit_flush(c);
-	return st == ST_FULL ? ST_OK : st;
+	return st == ST_OK ? flush_or_full(c) : st;
 }
 
 static enum status
@@ -731,9 +748,9 @@ run_due(struct commit *c, bool *ret_more)
 	struct refusal refusal;
 
 	*ret_more = false;
-	if (c->service->manual_clock || clock_is_suspect(c))
+	if (c->service->manual_clock || clock_is_suspect(c) || !sched_ready(c))
 		return ST_OK;
-	writes_allowed(c, &refusal);
+	commit_writable(c, &refusal);
 	if (refusal.result != LEDGER_OK)
 		return ST_OK;
 	enum status st = sched_run(c, commit_now_us(c), SCHED_CHUNK, ret_more);
@@ -748,23 +765,46 @@ wait_time(struct commit *c, bool more, int64_t *ret_us)
 	*ret_us = 0;
 	if (more)
 		return ST_OK;
-	*ret_us = US_PER_SECOND;
-	if (c->service->manual_clock || c->clock_suspect)
+	*ret_us = c->no_space ? DISK_RETRY_US : sched_ready(c) ? US_PER_SECOND : CALENDAR_WAIT_US;
+	if (c->service->manual_clock || c->clock_suspect || c->no_space || !sched_ready(c))
 		return ST_OK;
 	enum status st = sched_next_us(c, &at_us);
 	if (st != ST_OK)
 		return st;
 	int64_t left = at_us == INSTANT_NEVER ? US_PER_SECOND : at_us - commit_now_us(c);
 	if (left < US_PER_SECOND)
-		*ret_us = left < 1000 ? (c->unflushed ? DISK_RETRY_MS * 1000 : 1000) : left;
+		*ret_us = left < 1000 ? 1000 : left;
 	return ST_OK;
+}
+
+/* Nothing more is taken; what is here and unanswered ends with the process, and its clients learn UNKNOWN. */
+static void
+give_up(struct commit *c, enum status st)
+{
+	struct service *s = c->service;
+
+	pthread_mutex_lock(&c->lock);
+	c->stopping = true;
+	pthread_mutex_unlock(&c->lock);
+	atomic_store(&s->failed, true);
+	log_event(s->log, LOG_LEVEL_ERROR, "commit.failed", "why", status_str(st), "remedy", "restart fealtyd: it verifies the tail and replays", NULL);
+	if (s->params.on_fatal != NULL)
+		s->params.on_fatal(s->params.fatal_ctx);
+}
+
+static void
+free_works(struct work *list)
+{
+	for (struct work *w = list, *next; w != NULL; w = next) {
+		next = w->next;
+		work_free(w);
+	}
 }
 
 static void *
 run(void *arg)
 {
 	struct commit *c = arg;
-	struct service *s = c->service;
 	enum status st = ST_OK;
 	bool more = false;
 
@@ -778,16 +818,15 @@ run(void *arg)
 		if (list == NULL && stopping)
 			break;
 		st = run_due(c, &more);
-		st = st == ST_OK ? run_queue(c, list) : st;
+		if (st == ST_OK)
+			st = run_queue(c, list);
+		else
+			free_works(list);
 		if (st != ST_OK)
 			break;
 	}
-	if (st != ST_OK) {
-		atomic_store(&s->failed, true);
-		log_event(s->log, LOG_LEVEL_ERROR, "commit.failed", "why", status_str(st), "remedy", "restart fealtyd: it verifies the tail and replays", NULL);
-		if (s->params.on_fatal != NULL)
-			s->params.on_fatal(s->params.fatal_ctx);
-	}
+	if (st != ST_OK)
+		give_up(c, st);
 	return NULL;
 }
 
@@ -797,13 +836,11 @@ static void
 judge_clock_at_start(struct commit *c)
 {
 	struct service *s = c->service;
-	const struct clock *clock = &s->params.clock;
 
-	c->base_real_us = clock->now_us(clock->ctx);
-	c->base_boot_us = clock->boot_us(clock->ctx);
+	clock_rebase(c);
 	if (s->manual_clock || c->base_real_us - apply_head(c->apply)->committed_at_us <= CLOCK_AHEAD_START_US)
 		return;
-	c->clock_suspect = true;
+	c->clock_suspect = c->clock_far_ahead = true;
 	log_event(s->log, LOG_LEVEL_ERROR, "clock.far_ahead", "remedy", "the clock is over 7 days after the last transaction; set it right, or run `fealty admin clock accept`", NULL);
 }
 
@@ -825,6 +862,7 @@ commit_new(struct service *s, struct commit **ret_commit)
 	arena_init(&c->arena, ARENA_BYTES_MAX);
 	buf_init(&c->scratch);
 	c->clock_us = apply_head(s->apply)->clock_us;
+	c->due_pending = s->manual_clock;
 	judge_clock_at_start(c);
 	enum status st = sched_new(c);
 	if (st != ST_OK) {
@@ -863,8 +901,9 @@ commit_free(struct commit *c)
 	if (c == NULL)
 		return;
 	assert(!c->started);
-	for (struct work *w = c->queue_first, *next; w != NULL; w = next) {
-		next = w->next;
+	free_works(c->queue_first);
+	for (struct work *w = c->active, *next; w != NULL; w = next) {
+		next = w->next_active;
 		work_free(w);
 	}
 	sched_free(c);

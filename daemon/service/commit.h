@@ -85,6 +85,8 @@ void commit_discard(struct commit *c);
 /* Why no write may be decided now; LEDGER_OK otherwise.  Tries to finish what waits for space. */
 void commit_writable(struct commit *c, struct refusal *ret_refusal);
 bool commit_is_large(const struct commit *c);
+/* The system's clock is right from now on. */
+void commit_clock_trusted(struct commit *c);
 
 /* ---- command.c ---- */
 

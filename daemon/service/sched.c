@@ -1,9 +1,9 @@
 /**
  * What falls due: hold time-outs, gifts and lots that end (TABLE_DUE knows when), and birthdays (the calendar knows the day).
  *
- * Everything is decided at its due instant, in the order of instants, then programs, then members; at one instant a member's birthday comes before its
- * lots.  Whatever was done leaves a mark in the member's record, so going over an instant again (after a crash in the middle of a night) does nothing twice:
- * at start the birthdays of the last days before the newest transaction are looked at once more.
+ * Everything is decided at its due instant.  At one instant all holds come first; then programs and members in their order, and a member's birthday before
+ * its lots.  Whatever was done leaves a mark in the member's record, so going over an instant again does nothing twice: at start the birthdays of more than
+ * a year before the newest transaction are looked at once more, because that transaction may belong to a night of catching up that a crash cut short.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include "service/commit.h"
 
-#define LOOK_BACK_DAYS 3
+#define LOOK_BACK_DAYS 400
 
 enum status
 sched_new(struct commit *c)
@@ -24,8 +24,29 @@ sched_free(struct commit *c)
 {
 	calendar_free(c->calendar);
 	free(c->sched);
+	free(c->sched_flushed);
 	c->calendar = NULL;
-	c->sched = NULL;
+	c->sched = c->sched_flushed = NULL;
+}
+
+bool
+sched_ready(const struct commit *c)
+{
+	return calendar_ready(c->calendar);
+}
+
+void
+sched_flushed(struct commit *c)
+{
+	if (c->n_sched > 0)
+		memcpy(c->sched_flushed, c->sched, c->n_sched * sizeof(*c->sched));
+}
+
+void
+sched_discarded(struct commit *c)
+{
+	if (c->n_sched > 0)
+		memcpy(c->sched, c->sched_flushed, c->n_sched * sizeof(*c->sched));
 }
 
 static const struct program *
@@ -34,20 +55,27 @@ program_now(struct commit *c, uint32_t number)
 	return apply_state(c->apply)->program_at(c->apply, number, INT64_MAX);
 }
 
-/* A program that is new here begins a few days before the ledger's newest transaction. */
+static bool
+positions_grow(struct sched_position **positions, size_t from, size_t to)
+{
+	struct sched_position *grown = realloc(*positions, to * sizeof(*grown));
+
+	if (grown == NULL)
+		return false;
+	memset(grown + from, 0, (to - from) * sizeof(*grown));
+	*positions = grown;
+	return true;
+}
+
+/* A program that is new here begins before the ledger's newest transaction.  One whose publication was undone is no longer there. */
 static enum status
 positions_update(struct commit *c)
 {
 	uint32_t n = apply_state(c->apply)->program_count(c->apply);
 
-	if (n > c->n_sched) {
-		struct sched_position *grown = realloc(c->sched, n * sizeof(*grown));
-		if (grown == NULL)
-			return ST_NOMEM;
-		memset(grown + c->n_sched, 0, (n - c->n_sched) * sizeof(*grown));
-		c->sched = grown;
-		c->n_sched = n;
-	}
+	if (n > c->n_sched && (!positions_grow(&c->sched, c->n_sched, n) || !positions_grow(&c->sched_flushed, c->n_sched, n)))
+		return ST_NOMEM;
+	c->n_sched = n;
 	for (uint32_t i = 0; i < n; i++) {
 		if (c->sched[i].known)
 			continue;
@@ -184,7 +212,16 @@ run_birthday(struct commit *c, const struct birthday_row *row)
 }
 
 enum status
-sched_roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us)
+sched_birthday(struct commit *c, uint32_t program, uint64_t member, int64_t now_us)
+{
+	const struct zone *zone = &program_now(c, program)->zone;
+	int32_t day = zone_day(zone, now_us);
+
+	return run_birthday(c, &(struct birthday_row){ .at_us = zone_midnight_us(zone, day), .program = program, .day = day, .member = member });
+}
+
+static enum status
+roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us, bool holds_only)
 {
 	const struct ledger_state *state = apply_state(c->apply);
 	const struct member *m;
@@ -193,7 +230,7 @@ sched_roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us
 	enum status st = state->member(state->ctx, program, number, &m);
 	if (st != ST_OK || m == NULL || m->due_at_us > until_us)
 		return st;
-	while (st == ST_OK && due_next(m, program_now(c, program), until_us, &due)) {
+	while (st == ST_OK && due_next(m, program_now(c, program), until_us, &due) && (!holds_only || due.kind == DUE_HOLD_TIMEOUT)) {
 		st = add_due(c, program, number, &due);
 		assert(st != ST_NOTFOUND);		/* due_next() and decide_due() disagree, and this would never end */
 		if (st == ST_OK)
@@ -202,11 +239,19 @@ sched_roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us
 	return st;
 }
 
+enum status
+sched_roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us)
+{
+	return roll(c, program, number, until_us, false);
+}
+
 static bool
 birthday_first(const struct birthday_row *b, const struct due_row *d)
 {
 	if (b->at_us != d->at_us)
 		return b->at_us < d->at_us;
+	if (d->hold)
+		return false;
 	if (b->program != d->program)
 		return b->program < d->program;
 	return b->member <= d->member;
@@ -246,7 +291,7 @@ step(struct commit *c, struct birthday_row *nexts, int64_t until_us, bool *ret_a
 	if (!*ret_any)
 		return ST_OK;
 	if (!has_birthday || (has_row && !birthday_first(&birthday, &row)))
-		return sched_roll(c, row.program, row.member, row.at_us);
+		return roll(c, row.program, row.member, row.at_us, row.hold);
 
 	nexts[birthday.program - 1].at_us = 0;
 	c->sched[birthday.program - 1].from = birthday.member + 1;
@@ -269,9 +314,11 @@ sched_run(struct commit *c, int64_t until_us, size_t budget, bool *ret_more)
 		st = step(c, nexts, until_us, &any);
 		if (st != ST_OK || !any)
 			break;
-		if (commit_is_large(c))
+		if (commit_is_large(c) || n % SCHED_CHUNK == SCHED_CHUNK - 1)
 			st = commit_flush(c);
-		if (n >= budget) {
+		if (st == ST_OK && c->unflushed)
+			st = ST_FULL;
+		if (st == ST_OK && n >= budget) {
 			*ret_more = true;
 			break;
 		}
@@ -296,9 +343,8 @@ sched_next_us(struct commit *c, int64_t *ret_at_us)
 		return st;
 	for (uint32_t i = 0; i < c->n_sched; i++) {
 		const struct program *p = program_now(c, i + 1);
-		int64_t midnight = zone_midnight_us(&p->zone, c->sched[i].day);
-		if (p->has_birthday && midnight < next)
-			next = midnight;
+		if (p->has_birthday && zone_midnight_us(&p->zone, c->sched[i].day) < next)
+			next = zone_midnight_us(&p->zone, c->sched[i].day);
 	}
 	*ret_at_us = next;
 	return ST_OK;

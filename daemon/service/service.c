@@ -260,8 +260,8 @@ service_close(struct service *s)
 	bool clean = !atomic_load(&s->failed);
 	if (clean)
 		publish_head(s);
+	signer_free(s->signer);		/* first: after a failure it may still sign what is in the commit thread's memory */
 	commit_free(s->commit);
-	signer_free(s->signer);
 	free_loops(s);
 	apply_free(s->apply);
 	vault_free(s->vault);

@@ -1,8 +1,10 @@
 /**
  * From files to a ledger that can be trusted:
  *
- *   keys are the genesis's -> vault rows beyond the ledger are dropped -> state is trusted, or replaced by the newest snapshot, or emptied ->
- *   signatures and chain of the newest transactions -> what state lacks is replayed -> the published head is in it
+ *   keys are the genesis's -> signatures and chain of the newest transactions -> state is trusted, or replaced by the newest snapshot, or emptied ->
+ *   what state lacks is replayed -> the published head is in it -> vault rows beyond the ledger are dropped
+ *
+ * The vault comes last: beside an older copy of the ledger its newest rows would be dropped, and they are nowhere else.
  *
  * Each step either holds or ends the start with a sentence that says what to do.
  */
@@ -270,15 +272,17 @@ recover(struct start *st, struct store_txn *ledger, struct arena *arena)
 		status = verify_newest(st, ledger, arena);
 	if (status != ST_OK)
 		return status;
-	status = vault_recover(st->s->vault, st->size);
-	if (status != ST_OK) {
-		SAY(st, "The vault cannot be brought to the ledger's head (%s).", status_str(status));
-		return status;
-	}
 	status = open_state(st, ledger);
 	if (status == ST_OK)
 		status = replay(st);
-	return status == ST_OK ? check_published_head(st) : status;
+	if (status == ST_OK)
+		status = check_published_head(st);
+	if (status != ST_OK)
+		return status;
+	status = vault_recover(st->s->vault, st->size);
+	if (status != ST_OK)
+		SAY(st, "The vault cannot be brought to the ledger's head (%s).", status_str(status));
+	return status;
 }
 
 enum status

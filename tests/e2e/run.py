@@ -3,8 +3,9 @@
 
     run.py --build DIR [--long] [--reduced] [--jobs N] [--keep] [FILTER...]
 
-FILTER is a part of "file:case", such as `wire:` or `test_kill`.  Each case runs in a process and a directory of its own; several at a time.  A line is
-printed for each case that fails or is skipped, and for each one with -v.  The last line is "RESULT passed failed skipped".
+FILTER is a part of "file:case", such as `wire:` or `kill`; a long case also runs without --long when it is named in full.  Each case runs in a
+process and a directory of its own; several at a time.  A line is printed for each case that fails or is skipped, and for each one with -v.  The last
+line is "RESULT passed failed skipped".
 """
 import argparse
 import glob
@@ -74,8 +75,8 @@ def cases(o):
         found = [c for c in found if not c.plain_build]
     if o.only_long:
         found = [c for c in found if c.long]
-    elif not o.long and not any(c.long and f.replace("test_", "") in c.name and f != "" for c in found for f in o.filter):
-        found = [c for c in found if not c.long]
+    elif not o.long:
+        found = [c for c in found if not c.long or c.name in o.filter]
     # the long ones first, so that they do not run alone at the end
     return sorted(found, key=lambda c: -c.seconds)
 

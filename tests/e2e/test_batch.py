@@ -134,11 +134,11 @@ def test_time_in_batches(world):
     """On a manual ledger each command may move the clock; an atomic batch has one instant."""
     ledger = served(world)
     wire = ledger.wire()
-    r = wire.batch([keyless("purchase", member="m1", amount="1", at="2026-02-01T00:00:00Z"), keyless("purchase", member="m1", amount="1", at="2026-02-03T00:00:00Z"),
-                    keyless("purchase", member="m1", amount="1", at="2026-02-02T00:00:00Z")], key="t")
+    def on(day):
+        return keyless("purchase", member="m1", amount="1", at=f"2026-02-{day}T00:00:00Z")
+    r = wire.batch([on("01"), on("03"), on("02")], key="t")
     assert statuses(r) == ["OK", "OK", "INVALID_ARGUMENT"], r
-    r = wire.batch([keyless("purchase", member="m1", amount="1", at="2026-02-04T00:00:00Z"), keyless("purchase", member="m1", amount="1", at="2026-02-05T00:00:00Z")],
-                   key="u", atomic=True)
+    r = wire.batch([on("04"), on("05")], key="u", atomic=True)
     assert r.outcome.reason == "INVALID_ARGUMENT" and not r.results, r
     expect(wire.ok("balance", member="m1"), available="102")
 

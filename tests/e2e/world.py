@@ -72,12 +72,13 @@ def expect(reply, **wanted):
 
 
 class CliResult:
-    def __init__(self, arguments, done):
+    def __init__(self, arguments, done, check):
         self.arguments = arguments
         self.code = done.returncode
         self.out = done.stdout
         self.err = done.stderr
-        check_output("fealty " + " ".join(arguments), done.returncode, done.stdout + done.stderr)
+        if check:
+            check_output("fealty " + " ".join(arguments), done.returncode, done.stdout + done.stderr)
 
     def __str__(self):
         return f"fealty {' '.join(self.arguments)}: exit {self.code}\n{self.out}{self.err}"
@@ -94,15 +95,20 @@ class CliResult:
 
 
 def check_output(name, code, text):
+    # LMDB prints this before the audit's guard takes over, when it meets a page that is none
+    text = "".join(line for line in text.splitlines(True) if not line.startswith("mdb.c:"))
     assert code >= 0, f"{name} was ended by signal {-code}:\n{text[-4000:]}"
     for complaint in COMPLAINTS:
         assert complaint not in text, f"{name} complains:\n{text[-8000:]}"
 
 
-def run_fealty(arguments, stdin=None, env=None, timeout=300):
-    done = subprocess.run([FEALTY, *arguments], input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True,
-                          timeout=timeout * SLOWNESS, env={**os.environ, **(env or {})}, check=False)
-    return CliResult(arguments, done)
+def run_fealty(arguments, stdin=None, env=None, seconds=60, check=True):
+    try:
+        done = subprocess.run([FEALTY, *arguments], input=stdin, stdin=subprocess.DEVNULL if stdin is None else None, capture_output=True, text=True,
+                              timeout=seconds * SLOWNESS, env={**os.environ, **(env or {})}, check=False)
+    except subprocess.TimeoutExpired as e:
+        raise AssertionError(f"fealty {' '.join(arguments)} did not end within {seconds * SLOWNESS:.0f} s") from e
+    return CliResult(arguments, done, check)
 
 
 class Daemon:
@@ -126,6 +132,13 @@ class Daemon:
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
             return f.read()
 
+    def started(self):
+        """True when it is ready, False when it ended instead."""
+        ready = self._until_ready_or_ended()
+        if ready:
+            self._stop_listening()
+        return ready
+
     def _until_ready_or_ended(self):
         poll = select.poll()
         poll.register(self.notify, select.POLLIN)
@@ -141,20 +154,26 @@ class Daemon:
                 return False
 
     def wait_ready(self):
-        if not self._until_ready_or_ended():
+        if not self.started():
             self._reap()
             raise AssertionError(f"the daemon did not start, exit {self.process.returncode}:\n{self.log()}")
         return self
 
     def wait_refused(self):
         """Its words, when it ended by itself with exit code 1."""
-        if self._until_ready_or_ended():
+        if self.started():
             self.kill()
             raise AssertionError(f"the daemon was to refuse, and started:\n{self.log()}")
         self._reap()
         check_output("fealtyd", self.process.returncode, self.log())
         assert self.process.returncode == 1, f"exit {self.process.returncode}:\n{self.log()}"
         return self.log()
+
+    def _stop_listening(self):
+        """A socket that nobody reads any more would block the daemon's notifications."""
+        if self.notify.fileno() >= 0:
+            self.notify.close()
+            os.unlink(self.notify_path)
 
     def _reap(self):
         if self.ended:
@@ -169,8 +188,7 @@ class Daemon:
         self.process.wait()
         self.ended = True
         os.close(self.pidfd)
-        self.notify.close()
-        os.unlink(self.notify_path)
+        self._stop_listening()
 
     def stop(self, how=signal.SIGTERM, code=0):
         if self.ended:
@@ -179,7 +197,10 @@ class Daemon:
         return self.wait_end(code)
 
     def wait_end(self, code=0):
+        """${code} None: whatever it is."""
         self._reap()
+        if code is None:
+            return self.log()
         check_output("fealtyd", self.process.returncode, self.log())
         assert self.process.returncode == code, f"exit {self.process.returncode}, not {code}:\n{self.log()[-4000:]}"
         return self.log()
@@ -248,13 +269,13 @@ class Ledger:
     def wire(self, principal="operator/test", **options):
         return Wire(self.address, principal, **options)
 
-    def cli(self, *arguments, code=0, principal=None, json_output=True, stdin=None, env=None):
+    def cli(self, *arguments, code=0, principal=None, json_output=True, stdin=None, env=None, seconds=60):
         words = [str(a) for a in arguments]
         if principal:
             words += ["--as", principal]
         if json_output:
             words.append("--json")
-        result = run_fealty(words, stdin=stdin, env={"FEALTY_CONNECT": self.address, **(env or {})})
+        result = run_fealty(words, stdin=stdin, env={"FEALTY_CONNECT": self.address, **(env or {})}, seconds=seconds)
         assert code is None or result.code == code, f"exit {code} was to come: {result}"
         return result
 

@@ -26,9 +26,12 @@ GENERATED_DIRS = ("build",)
 
 def sources():
     """All files of ours: those that git knows or would add."""
-    done = subprocess.run(["git", "-C", TOP, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, check=True)
+    done = subprocess.run(["git", "-C", TOP, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, check=False)
+    paths = set(done.stdout.decode().split("\0"))
+    if done.returncode != 0:        # no clone but an archive of one
+        paths = {os.path.relpath(os.path.join(d, n), TOP) for d, _, names in os.walk(TOP) for n in names if "__pycache__" not in d}
     files = {}
-    for path in sorted(set(done.stdout.decode().split("\0"))):
+    for path in sorted(paths):
         full = os.path.join(TOP, path)
         if not path or not os.path.isfile(full) or path.split("/")[0].startswith(GENERATED_DIRS):
             continue

@@ -145,7 +145,7 @@ report_people(const struct import_file *file, const struct import_totals *t, dou
 	    file->lines, file->n_members, t->applied, t->replayed, t->refused);
 	(void)printf("%" PRIu64 " members enrolled, %" PRIu64 " enrolled before", t->enrolled, t->enrolled_before + t->known);
 	(void)printf("; %.1f s, %.0f commands/s.\n", seconds, seconds > 0 ? (double)answered / seconds : 0);
-	(void)printf("Points granted %s, of them now %s. Spend %s, of it now %s.\n", sum_format(&t->granted, granted),
+	(void)printf("Points granted %s, %s of them by this run. Spend %s, %s of it by this run.\n", sum_format(&t->granted, granted),
 	    sum_format(&t->granted_now, now), sum_format(&t->spend, spend), sum_format(&t->spend_now, spend_now));
 	if (t->n_refusals > 0)
 		(void)printf("Refused:\n");
