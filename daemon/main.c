@@ -139,7 +139,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd; (void)what;
 	service_tick(d->service);
-	sd_notifyf(0, "WATCHDOG=1\nSTATUS=%llu transactions, %u connections", (unsigned long long)service_size(d->service), net_connections(d->net));
+	sd_notifyf(0, "WATCHDOG=1\nSTATUS=%llu transactions, %u connections", (unsigned long long)service_size(d->service),
+	    net_connections(d->net));
 }
 
 static void
@@ -201,7 +202,8 @@ listen_all(struct daemon *d, const struct options *o)
 		enum status st = net_listen_loopback(d->net, o->listen[i], &port);
 		if (st != ST_OK) {
 			fprintf(stderr, "fealtyd: cannot listen on %s: %s\n", o->listen[i], st == ST_BUSY ? "the port is in use"
-			    : st == ST_INVALID ? "without TLS only a loopback address with a port is allowed, as 127.0.0.1:7450 or [::1]:7450" : strerror(errno));
+			    : st == ST_INVALID ? "without TLS only a loopback address with a port is allowed, as 127.0.0.1:7450 or [::1]:7450"
+			    : strerror(errno));
 			return false;
 		}
 		log_event(d->log, LOG_LEVEL_WARNING, "net.listening_without_tls", "address", o->listen[i], "port", LOG_N(port), NULL);

@@ -1,5 +1,6 @@
 /**
- * Invariants: head, tree and totals describe what is applied, their _flushed copies what is in the state environment; the overlay holds exactly the
+ * Invariants: head, tree and totals describe what is applied, their _flushed copies what is in the state environment; the overlay holds
+ * exactly the
  * difference.  apply_discard() makes the first equal the second again.
  */
 #include "apply/internal.h"
@@ -322,7 +323,8 @@ note_due(struct apply *a, const struct entry *e)
 }
 
 enum status
-apply_entry(struct apply *a, struct entry *e, struct entry_id id, int64_t committed_at_us, enum evolve_mode mode, enum evolve_fault *ret_fault)
+apply_entry(struct apply *a, struct entry *e, struct entry_id id, int64_t committed_at_us, enum evolve_mode mode,
+    enum evolve_fault *ret_fault)
 {
 	*ret_fault = EVOLVE_OK;
 	enum status st = evolve(apply_state(a), e, id, e->has_at ? e->at_us : committed_at_us, mode, ret_fault);

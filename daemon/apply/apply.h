@@ -43,15 +43,18 @@ enum status apply_root_at(struct apply *apply, uint64_t size, uint8_t ret_root[s
 
 /**
  * apply_entry(apply, entry, id, committed_at_us, mode, ret_fault):
- * evolve(), and the entry's request id and receipt number.  What a version is in force from is the instant by which commands are decided: on a manual
+ * evolve(), and the entry's request id and receipt number.  What a version is in force from is the instant by which commands are decided:
+ * on a manual
  * ledger the entry's `at`.  As evolve() for faults and errors.
  */
 enum status apply_entry(struct apply *apply, struct entry *entry, struct entry_id id, int64_t committed_at_us, enum evolve_mode mode,
     enum evolve_fault *ret_fault) MUST_CHECK;
 
 /**
- * apply_seal(apply, t, transaction): all entries of ${t} are applied and these are its bytes: the head moves past it.  t->seq must be head.size (asserted).
- * apply_leaf(apply, leaf): its signed bytes, in the order of the seals: the tree moves.  Every sealed transaction needs its leaf before apply_flush() (asserted).
+ * apply_seal(apply, t, transaction): all entries of ${t} are applied and these are its bytes: the head moves past it.  t->seq must be
+ * head.size (asserted).
+ * apply_leaf(apply, leaf): its signed bytes, in the order of the seals: the tree moves.  Every sealed transaction needs its leaf before
+ * apply_flush() (asserted).
  */
 void apply_seal(struct apply *apply, const struct transaction *t, struct bytes transaction);
 enum status apply_leaf(struct apply *apply, struct bytes leaf) MUST_CHECK;
@@ -74,10 +77,12 @@ struct request_row {
 /* ST_NOTFOUND. */
 enum status apply_request(struct apply *apply, const char *principal, const char *key, struct request_row *ret) MUST_CHECK;
 /* The entries of a member that a request id names, whoever sent it: how many (2 means at least two), and the first. */
-enum status apply_reference(struct apply *apply, uint32_t program, uint64_t member, const char *key, unsigned *ret_n, struct entry_id *ret_id) MUST_CHECK;
+enum status apply_reference(struct apply *apply, uint32_t program, uint64_t member, const char *key, unsigned *ret_n,
+    struct entry_id *ret_id) MUST_CHECK;
 
 struct receipt_row { struct entry_id id; uint64_t member; uint8_t digest[32]; };
-enum status apply_receipt(struct apply *apply, uint32_t program, const char *store, const char *receipt_no, int32_t business_date, struct receipt_row *ret) MUST_CHECK;
+enum status apply_receipt(struct apply *apply, uint32_t program, const char *store, const char *receipt_no, int32_t business_date,
+    struct receipt_row *ret) MUST_CHECK;
 /* What makes two purchases with one receipt number equal: amount and lines. */
 enum status receipt_digest(int64_t amount, const struct entry_line *lines, size_t n_lines, uint8_t ret_digest[static 32]) MUST_CHECK;
 
@@ -88,7 +93,8 @@ enum status apply_due_first(struct apply *apply, int64_t until_us, struct due_ro
 /* ---- reading flushed state from any thread ---- */
 
 /* A state read transaction's view. ST_NOTFOUND; memory from ${arena}. */
-enum status apply_read_member(struct store_txn *state, uint32_t program, uint64_t number, struct arena *arena, struct member *ret) MUST_CHECK;
+enum status apply_read_member(struct store_txn *state, uint32_t program, uint64_t number, struct arena *arena,
+    struct member *ret) MUST_CHECK;
 enum status apply_read_size(struct store_txn *state, uint64_t *ret_size) MUST_CHECK;
 enum status apply_read_request(struct store_txn *state, const char *principal, const char *key, struct request_row *ret) MUST_CHECK;
 enum status apply_read_totals(struct store_txn *state, uint32_t program, struct totals *ret) MUST_CHECK;
@@ -144,10 +150,12 @@ enum status apply_transaction(struct apply *apply, uint64_t seq, struct bytes le
 
 /**
  * apply_replay(apply, store, until_size, progress, ctx, ret_error):
- * Applies the ledger's transactions from where state is up to ${until_size} (UINT64_MAX: all), flushing as it goes.  progress(ctx, done, total) may be NULL;
+ * Applies the ledger's transactions from where state is up to ${until_size} (UINT64_MAX: all), flushing as it goes.  progress(ctx, done,
+ * total) may be NULL;
  * false from it stops with ST_INTERRUPTED.
  */
-enum status apply_replay(struct apply *apply, struct store *store, uint64_t until_size, bool (*progress)(void *ctx, uint64_t done, uint64_t total),
+enum status apply_replay(struct apply *apply, struct store *store, uint64_t until_size, bool (*progress)(void *ctx, uint64_t done,
+    uint64_t total),
     void *ctx, struct replay_error *ret_error) MUST_CHECK;
 
 #endif

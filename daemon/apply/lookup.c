@@ -1,8 +1,10 @@
 /**
  * Lookups through the overlay, and by readers.
  *
- * due_bound_us is a lower bound of the next due instant: an apply_due_first() below it costs nothing, and one at or above it looks at the members of
- * the overlay and at the first stored rows that the overlay does not supersede, and then knows the bound exactly.  At a midnight thousands of rows share
+ * due_bound_us is a lower bound of the next due instant: an apply_due_first() below it costs nothing, and one at or above it looks at the
+ * members of
+ * the overlay and at the first stored rows that the overlay does not supersede, and then knows the bound exactly.  At a midnight thousands
+ * of rows share
  * an instant: that no hold is among them is found out once and kept in no_hold_at_us.
  */
 #include "apply/internal.h"
@@ -159,7 +161,10 @@ due_before(const struct due_row *a, const struct due_row *b)
 	return a->member < b->member;
 }
 
-/* The first among the stored rows whose members the overlay has not touched; the rows of one instant are all looked at until one is a hold's. */
+/**
+ * The first among the stored rows whose members the overlay has not touched; the rows of one instant are all looked at until one is a
+ * hold's.
+ */
 static enum status
 walk_stored(struct apply *a, struct store_cursor *cursor, struct due_row *best)
 {

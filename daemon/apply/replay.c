@@ -98,7 +98,8 @@ apply_one(struct apply *a, struct transaction *t, uint32_t index, struct replay_
 }
 
 static enum status
-apply_decoded(struct apply *a, uint64_t seq, struct transaction *t, struct bytes transaction, struct bytes leaf, struct replay_error *ret_error)
+apply_decoded(struct apply *a, uint64_t seq, struct transaction *t, struct bytes transaction, struct bytes leaf,
+    struct replay_error *ret_error)
 {
 	enum replay_fault fault = check_place(a, seq, t);
 
@@ -176,7 +177,8 @@ ledger_size(struct store_txn *ledger, uint64_t *ret_size)
 }
 
 enum status
-apply_replay(struct apply *a, struct store *store, uint64_t until_size, bool (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+apply_replay(struct apply *a, struct store *store, uint64_t until_size, bool (*progress)(void *ctx, uint64_t done, uint64_t total),
+    void *ctx,
     struct replay_error *ret_error)
 {
 	struct store_txn *ledger;

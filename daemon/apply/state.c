@@ -1,7 +1,8 @@
 /**
  * struct ledger_state over the overlay and the state environment.
  *
- * A member is read from disk at most once in a batch.  member() hands out the overlay's own record, so a later member_edit() of the same member
+ * A member is read from disk at most once in a batch.  member() hands out the overlay's own record, so a later member_edit() of the same
+ * member
  * changes what member() showed: decide() never runs while evolve() does.
  */
 #include "apply/internal.h"

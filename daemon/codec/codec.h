@@ -99,7 +99,8 @@ enum status codec_request_decode(struct bytes body, struct arena *arena, struct 
 /**
  * codec_batch_decode(body, arena, ret):
  * Each command is judged by itself: commands[i] with refusals[i]; a command without key has "<batch key>.<i + 1>", or INVALID_ARGUMENT when there is no
- * batch key either.  Reads, publish and nested batches are INVALID_ARGUMENT in a batch.  More than FRAME_BATCH_COMMANDS_MAX is TOO_LARGE for the whole: ret->refusal.
+ * batch key either.  Reads, publish and nested batches are INVALID_ARGUMENT in a batch.  More than FRAME_BATCH_COMMANDS_MAX is TOO_LARGE for
+ * the whole: ret->refusal.
  */
 struct batch {
 	bool atomic;

@@ -28,7 +28,8 @@ today_of(const struct program *program, int64_t at_us)
 enum status
 answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 {
-	struct reply reply = { .bytes_max = a->bytes_max, .replayed = a->replayed, .has_id = a->has_id, .id = a->id, .entry = a->entry, .then = a->then };
+	struct reply reply = { .bytes_max = a->bytes_max, .replayed = a->replayed, .has_id = a->has_id, .id = a->id, .entry = a->entry,
+	    .then = a->then };
 	struct balance balance;
 
 	if (a->refusal != NULL)

@@ -1,5 +1,6 @@
 /*
- * Lists by (program, day of the year).  Adding appends; a list is sorted when it is asked for after a change.  The lists are the reading thread's until it
+ * Lists by (program, day of the year).  Adding appends; a list is sorted when it is asked for after a change.  The lists are the reading
+ * thread's until it
  * is joined; what is added meanwhile waits aside, so that adding never waits for the disk.
  */
 #include "service/calendar.h"

@@ -1,10 +1,11 @@
 /**
  * One command: from the names in a request to an entry, in the order that RULINGS section 2 gives to the refusals:
  *
- *   deadline, `at` -> replay of the request id -> the clock -> program -> who the alias is -> replay of the receipt number -> roll the member forward ->
- *   references -> decide -> apply -> vault -> what is due or over already -> answer
+ *   deadline, `at` -> replay of the request id -> the clock -> program -> who the alias is -> replay of the receipt number -> roll the
+ *   member forward -> references -> decide -> apply -> vault -> what is due or over already -> answer
  *
- * Moving a manual clock may flush, and so end the life of everything that was looked up before it: it comes before all that is kept in struct step.
+ * Moving a manual clock may flush, and so end the life of everything that was looked up before it: it comes before all that is kept in
+ * struct step.
  */
 #include <assert.h>
 #include <errno.h>
@@ -55,11 +56,13 @@ command_clock(struct commit *c, const struct request *request, struct refusal *r
 		return ST_OK;
 	if (request->has_at && request->at_us < before_us) {
 		char text[INSTANT_TEXT_BYTES];
-		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "at", "The clock of this ledger stands at %s and does not go back.", instant_format(c->clock_us, text));
+		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "at", "The clock of this ledger stands at %s and does not go back.",
+		    instant_format(c->clock_us, text));
 		return ST_OK;
 	}
 	if (moves && c->exclusive) {
-		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "at", "All commands of an atomic batch are decided at one instant: give them the same `at`.");
+		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "at",
+		    "All commands of an atomic batch are decided at one instant: give them the same `at`.");
 		return ST_OK;
 	}
 	if (c->exclusive || !(moves || c->due_pending))
@@ -75,7 +78,8 @@ command_clock(struct commit *c, const struct request *request, struct refusal *r
 	if (st != ST_FULL)
 		return st;
 	clock_back(c, before_us);
-	refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "disk", "The ledger's disk is full: nothing was written. Send the same request id again when there is space.");
+	refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "disk",
+	    "The ledger's disk is full: nothing was written. Send the same request id again when there is space.");
 	return ST_OK;
 }
 
@@ -234,7 +238,8 @@ check_request_id(struct step *s, struct buf *out, bool *ret_answered)
 			return answer_again(s, row.id, out);
 		}
 	}
-	refusal_set(s->refusal, LEDGER_REQUEST_ID_REUSED, "key", "This request id was used for another command, entry %llu.%u. A new command needs a new request id.",
+	refusal_set(s->refusal, LEDGER_REQUEST_ID_REUSED, "key",
+	    "This request id was used for another command, entry %llu.%u. A new command needs a new request id.",
 	    (unsigned long long)row.id.seq, row.id.index);
 	return ST_OK;
 }
@@ -266,10 +271,12 @@ check_receipt(struct step *s, int64_t now_us, struct buf *out, bool *ret_answere
 
 	if (cmd->op != OP_PURCHASE || cmd->u.purchase.receipt_no == NULL || cmd->store == NULL || s->program == NULL)
 		return ST_OK;
-	enum status st = apply_receipt(s->c->apply, cmd->program, cmd->store, cmd->u.purchase.receipt_no, zone_day(&s->program->zone, at_us), &row);
+	enum status st = apply_receipt(s->c->apply, cmd->program, cmd->store, cmd->u.purchase.receipt_no, zone_day(&s->program->zone, at_us),
+	    &row);
 	if (st != ST_OK)
 		return st == ST_NOTFOUND ? ST_OK : st;
-	if (row.member == cmd->member && decimal_scale(cmd->u.purchase.amount, s->program->currency_digits, &amount) == DECIMAL_OK && scaled_lines(s, lines)) {
+	if (row.member == cmd->member && decimal_scale(cmd->u.purchase.amount, s->program->currency_digits, &amount) == DECIMAL_OK
+	    && scaled_lines(s, lines)) {
 		st = receipt_digest(amount, lines, cmd->u.purchase.n_lines, digest);
 		if (st != ST_OK)
 			return st;
@@ -278,7 +285,8 @@ check_receipt(struct step *s, int64_t now_us, struct buf *out, bool *ret_answere
 			return answer_again(s, row.id, out);
 		}
 	}
-	refusal_set(s->refusal, LEDGER_RECEIPT_REUSED, "receipt_no", "This store's receipt of that date is entry %llu.%u already, with another member, amount or lines.",
+	refusal_set(s->refusal, LEDGER_RECEIPT_REUSED, "receipt_no",
+	    "This store's receipt of that date is entry %llu.%u already, with another member, amount or lines.",
 	    (unsigned long long)row.id.seq, row.id.index);
 	return ST_OK;
 }
@@ -322,14 +330,16 @@ compile(struct step *s)
 	struct program *compiled;
 
 	if (r->cmd.u.publish.definition.len > LEDGER_PROGRAM_BYTES_MAX) {
-		refusal_set(s->refusal, LEDGER_TOO_LARGE, "definition", "A program is at most %d bytes encoded; this one has %zu.", LEDGER_PROGRAM_BYTES_MAX,
+		refusal_set(s->refusal, LEDGER_TOO_LARGE, "definition", "A program is at most %d bytes encoded; this one has %zu.",
+		    LEDGER_PROGRAM_BYTES_MAX,
 		    r->cmd.u.publish.definition.len);
 		return ST_OK;
 	}
 	const char *zone = r->definition->timezone == NULL ? "" : r->definition->timezone;
 	enum status st = zone_load(zone, &s->work->arena, &r->cmd.u.publish.zone_data);
 	if (st == ST_NOTFOUND || st == ST_TOO_LARGE) {
-		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "timezone", st == ST_NOTFOUND ? "This machine knows no time zone of that name; use an IANA name such as Asia/Seoul."
+		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "timezone", st == ST_NOTFOUND
+		    ? "This machine knows no time zone of that name; use an IANA name such as Asia/Seoul."
 		    : "The data of this time zone is larger than the ledger takes.");
 		return ST_OK;
 	}
@@ -505,7 +515,8 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	if (st != ST_OK)
 		return st;
 	if (s->ambiguous && s->refusal->result == LEDGER_NOT_FOUND && strcmp(s->refusal->field, "hold") == 0)
-		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "hold", "More than one of the member's commands has this request id: name the hold by its id.");
+		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "hold",
+		    "More than one of the member's commands has this request id: name the hold by its id.");
 	if (!refused(s) && r->op == REQUEST_PROFILE)
 		st = change_aliases(s);
 	if (st != ST_OK || refused(s))
@@ -632,7 +643,8 @@ check_deadline(struct step *s)
 	uint32_t deadline_ms = s->request->deadline_ms != 0 ? s->request->deadline_ms : s->work->batch.deadline_ms;
 
 	if (deadline_ms != 0 && clock_monotonic_us() - s->work->arrived_us > (int64_t)deadline_ms * 1000)
-		refusal_set(s->refusal, LEDGER_DEADLINE_EXCEEDED, "deadline_ms", "The deadline of %u ms passed before the command was decided; nothing was written.", deadline_ms);
+		refusal_set(s->refusal, LEDGER_DEADLINE_EXCEEDED, "deadline_ms",
+		    "The deadline of %u ms passed before the command was decided; nothing was written.", deadline_ms);
 	else if (s->request->has_at && !s->c->service->manual_clock)
 		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "at", "Only a ledger on a manual clock takes `at`; leave it out, or use occurred_at.");
 }
@@ -661,7 +673,8 @@ run(struct step *s, struct buf *out)
 	if (st != ST_OK)
 		return st;
 	if (!refused(s) && clock_waits(s))
-		refusal_set(s->refusal, LEDGER_UNAVAILABLE, "clock", "The server's clock jumped ahead; writes wait until an operator sets it right or runs `fealty admin clock accept`.");
+		refusal_set(s->refusal, LEDGER_UNAVAILABLE, "clock",
+		    "The server's clock jumped ahead; writes wait until an operator sets it right or runs `fealty admin clock accept`.");
 	if (refused(s))
 		return answer_now(s, (struct entry_id){ 0 }, NULL, out);
 	return run_decision(s, out);

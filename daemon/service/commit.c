@@ -4,11 +4,13 @@
  *   queue -> decide, evolve on the overlay, build bytes, chain, hand to the signers -> vault additions -> ledger commit (fsync) ->
  *   vault removals -> state commit -> replies
  *
- * Group commit without a timer: a batch is what was queued when the last flush returned.  Under light load it is one command, under heavy load
+ * Group commit without a timer: a batch is what was queued when the last flush returned.  Under light load it is one command, under heavy
+ * load
  * thousands.  Nothing is answered before the flush that covers it: a work's responses wait in it until n_durable says that they may leave.
  *
  * Invariants: between flushes the ledger environment, the state environment and apply's flushed head agree (unless `unflushed`); the sealed
- * list is what the ledger still lacks, in order; only this thread writes to any environment.  While `unflushed`, apply's overlay holds what the ledger has
+ * list is what the ledger still lacks, in order; only this thread writes to any environment.  While `unflushed`, apply's overlay holds
+ * what the ledger has
  * and state lacks, so nothing is decided and nothing is discarded.
  */
 #include "service/commit.h"
@@ -20,14 +22,11 @@
 #include <time.h>
 
 #define QUEUE_MAX 65536
-#define TRANSACTION_OVERHEAD 512	/* of a leaf around its entries: origin, prev, signature, key id, tags */
-#define AFTER_MARGIN 128		/* of one touched member, whose balances are filled in after the entry is measured */
 #define ARENA_BYTES_MAX ((size_t)2 * 1024 * 1024 * 1024)
 #define CLOCK_AHEAD_RUNNING_US (INT64_C(24) * 3600 * US_PER_SECOND)
 #define CLOCK_AHEAD_START_US (7 * US_PER_DAY)
 #define DISK_RETRY_US (INT64_C(500) * 1000)
 #define CALENDAR_WAIT_US (INT64_C(20) * 1000)
-#define VAULT_BYTES_MAX ((size_t)32 * 1024 * 1024)	/* an atomic batch of the largest profiles comes on top, and still fits the vault's own budget */
 
 /* ---- the queue ---- */
 
@@ -75,167 +74,6 @@ queue_take(struct commit *c, int64_t wait_us, bool *ret_stopping)
 	*ret_stopping = c->stopping;
 	pthread_mutex_unlock(&c->lock);
 	return first;
-}
-
-/* ---- transactions ---- */
-
-int64_t
-commit_now_us(const struct commit *c)
-{
-	int64_t last = apply_head(c->apply)->committed_at_us;
-
-	if (c->service->manual_clock)
-		return c->clock_us;
-	int64_t now = c->service->params.clock.now_us(c->service->params.clock.ctx);
-	return now > last ? now : last + 1;
-}
-
-int64_t
-tx_now_us(const struct commit *c)
-{
-	assert(c->is_open);
-	return c->service->manual_clock ? c->clock_us : c->open.committed_at_us;
-}
-
-enum status
-tx_begin(struct commit *c, uint32_t program)
-{
-	const struct apply_head *head = apply_head(c->apply);
-
-	if (c->is_open && (c->open.program != program || (c->service->manual_clock && c->open.committed_at_us < c->clock_us))) {
-		enum status st = tx_seal(c);
-		if (st != ST_OK)
-			return st;
-	}
-	if (c->is_open)
-		return ST_OK;
-	int64_t now = commit_now_us(c);
-	c->open = (struct transaction){
-		.origin = c->service->origin,
-		.seq = head->size,
-		.committed_at_us = now > head->committed_at_us ? now : head->committed_at_us + 1,
-		.program = program,
-	};
-	memcpy(c->open.prev, head->prev, sizeof(head->prev));
-	c->open_cap = 0;
-	c->open_bytes = 0;
-	c->is_open = true;
-	return ST_OK;
-}
-
-static enum status
-tx_room(struct commit *c, const struct entry *entry, size_t *ret_bytes, bool *ret_moved)
-{
-	size_t bytes;
-
-	*ret_moved = false;
-	enum status st = codec_entry_bytes(entry, &c->arena, &bytes);
-	if (st != ST_OK)
-		return st;
-	bytes += entry->n_touched * AFTER_MARGIN;
-	if (bytes + TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX)
-		return ST_TOO_LARGE;
-	if (c->open_bytes + bytes + TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX) {
-		if (c->exclusive)
-			return ST_TOO_LARGE;
-		uint32_t program = c->open.program;
-		st = tx_seal(c);
-		if (st == ST_OK)
-			st = tx_begin(c, program);
-		*ret_moved = true;
-	}
-	*ret_bytes = bytes;
-	return st;
-}
-
-enum status
-tx_make_room(struct commit *c, const struct entry *entry, bool *ret_moved)
-{
-	size_t bytes;
-
-	return tx_room(c, entry, &bytes, ret_moved);
-}
-
-enum status
-tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, struct entry **ret_entry)
-{
-	enum evolve_fault fault;
-	size_t bytes;
-	bool moved;
-
-	assert(c->is_open);
-	enum status st = tx_room(c, entry, &bytes, &moved);
-	if (st != ST_OK)
-		return st;
-	struct entry *grown = arena_grow(&c->arena, c->open.entries, &c->open_cap, c->open.n_entries + 1, sizeof(*grown));
-	if (grown == NULL)
-		return ST_NOMEM;
-	c->open.entries = grown;
-	struct entry *slot = &c->open.entries[c->open.n_entries];
-	*slot = *entry;
-	slot->program = c->open.program;
-	slot->has_at = c->service->manual_clock;
-	slot->at_us = c->clock_us;
-	struct entry_id id = { c->open.seq, (uint32_t)c->open.n_entries };
-	st = apply_entry(c->apply, slot, id, c->open.committed_at_us, EVOLVE_LIVE, &fault);
-	if (st != ST_OK)
-		return st;
-	assert(fault == EVOLVE_OK);		/* decide() and evolve() disagree: better to stop than to write it */
-	c->open.n_entries++;
-	c->open_bytes += bytes;
-	*ret_id = id;
-	*ret_entry = slot;
-	return ST_OK;
-}
-
-enum status
-tx_seal(struct commit *c)
-{
-	if (!c->is_open)
-		return ST_OK;
-	c->is_open = false;
-	if (c->open.n_entries == 0)
-		return ST_OK;
-
-	struct sealed *s = arena_alloc(&c->arena, sizeof(*s));
-	buf_clear(&c->scratch);
-	enum status st = codec_transaction_encode(&c->open, &c->arena, &c->scratch);
-	if (st == ST_OK)
-		st = buf_status(&c->scratch);
-	char *copy = st == ST_OK ? arena_memdup(&c->arena, c->scratch.data, c->scratch.len) : NULL;
-	if (s == NULL || copy == NULL)
-		return st == ST_OK ? ST_NOMEM : st;
-	s->t = c->open;
-	s->bytes = bytes_of(copy, c->scratch.len);
-	s->job.body = s->bytes;
-	signer_submit(c->service->signer, &s->job);
-	apply_seal(c->apply, &s->t, s->bytes);
-	if (c->sealed_last == NULL)
-		c->sealed_first = s;
-	else
-		c->sealed_last->next = s;
-	c->sealed_last = s;
-	c->n_sealed++;
-	return ST_OK;
-}
-
-const struct entry *
-tx_find(const struct commit *c, struct entry_id id)
-{
-	if (c->is_open && c->open.seq == id.seq)
-		return id.index < c->open.n_entries ? &c->open.entries[id.index] : NULL;
-	for (const struct sealed *s = c->sealed_first; s != NULL; s = s->next) {
-		if (s->t.seq == id.seq)
-			return id.index < s->t.n_entries ? &s->t.entries[id.index] : NULL;
-	}
-	return NULL;
-}
-
-bool
-commit_is_large(const struct commit *c)
-{
-	return c->n_sealed >= BATCH_TRANSACTIONS_MAX || c->arena.used_bytes >= BATCH_BYTES_MAX || apply_overlay_bytes(c->apply) >= BATCH_BYTES_MAX
-	    || vault_bytes(c->service->vault) >= VAULT_BYTES_MAX;
 }
 
 /* ---- replies ---- */
@@ -426,7 +264,8 @@ wake_subscriptions(struct service *s)
 static void
 disk_refusal(struct refusal *refusal)
 {
-	refusal_set(refusal, LEDGER_UNAVAILABLE, "disk", "The ledger's disk is full: nothing was written. Reads go on; send the same request id again when there is space.");
+	refusal_set(refusal, LEDGER_UNAVAILABLE, "disk",
+	    "The ledger's disk is full: nothing was written. Reads go on; send the same request id again when there is space.");
 }
 
 /* Before the ledger's commit everything can be undone. */
@@ -571,7 +410,10 @@ flush_or_full(struct commit *c)
 	return st == ST_FULL ? ST_OK : st;
 }
 
-/* Moves the clock before an atomic batch begins: what falls due may need many transactions.  An `at` of the past is looked at later: it may be a replay. */
+/**
+ * Moves the clock before an atomic batch begins: what falls due may need many transactions.  An `at` of the past is looked at later: it
+ * may be a replay.
+ */
 static enum status
 atomic_clock(struct commit *c, struct work *w, struct refusal *ret_refusal)
 {
@@ -787,7 +629,8 @@ give_up(struct commit *c, enum status st)
 	c->stopping = true;
 	pthread_mutex_unlock(&c->lock);
 	atomic_store(&s->failed, true);
-	log_event(s->log, LOG_LEVEL_ERROR, "commit.failed", "why", status_str(st), "remedy", "restart fealtyd: it verifies the tail and replays", NULL);
+	log_event(s->log, LOG_LEVEL_ERROR, "commit.failed", "why", status_str(st), "remedy", "restart fealtyd: it verifies the tail and replays",
+	    NULL);
 	if (s->params.on_fatal != NULL)
 		s->params.on_fatal(s->params.fatal_ctx);
 }
@@ -841,7 +684,8 @@ judge_clock_at_start(struct commit *c)
 	if (s->manual_clock || c->base_real_us - apply_head(c->apply)->committed_at_us <= CLOCK_AHEAD_START_US)
 		return;
 	c->clock_suspect = c->clock_far_ahead = true;
-	log_event(s->log, LOG_LEVEL_ERROR, "clock.far_ahead", "remedy", "the clock is over 7 days after the last transaction; set it right, or run `fealty admin clock accept`", NULL);
+	log_event(s->log, LOG_LEVEL_ERROR, "clock.far_ahead", "remedy",
+	    "the clock is over 7 days after the last transaction; set it right, or run `fealty admin clock accept`", NULL);
 }
 
 enum status

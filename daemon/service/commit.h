@@ -1,4 +1,7 @@
-/* commit.h: what the files of the commit thread share: commit.c (the loop and the flush), command.c (one command), sched.c (what falls due). */
+/**
+ * commit.h: what the files of the commit thread share: commit.c (the loop and the flush), transaction.c (what a batch consists of),
+ * command.c (one command), sched.c (what falls due).
+ */
 #ifndef FEALTY_SERVICE_COMMIT_H
 #define FEALTY_SERVICE_COMMIT_H
 
@@ -47,7 +50,8 @@ struct commit {
 	struct work *active;
 	int64_t clock_us;			/* manual: the clock's instant */
 	bool due_pending;			/* manual: what is due at clock_us may not have run yet */
-	bool clock_suspect, clock_far_ahead;	/* writes wait for clock_accept, or for a clock that is right; since the start, over 7 days after the ledger */
+	bool clock_suspect,
+	    clock_far_ahead;	/* writes wait for clock_accept, or for a clock that is right; since the start, over 7 days after the ledger */
 	int64_t base_real_us, base_boot_us;	/* what CLOCK_BOOTTIME predicts is counted from here */
 	bool unflushed;				/* the ledger has a batch that state could not take yet: nothing is decided and nothing discarded */
 	bool no_space;				/* at the last look writes were refused for want of it */
@@ -69,14 +73,18 @@ int64_t tx_now_us(const struct commit *c);
  * ST_TOO_LARGE: it fits no transaction, or (exclusive) not this one; nothing was applied.
  */
 enum status tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
-/* Seals the open transaction and begins another when the entry does not fit it: *${ret_moved}, and whoever decided it decides again, at the new instant. */
+/**
+ * Seals the open transaction and begins another when the entry does not fit it: *${ret_moved}, and whoever decided it decides again, at
+ * the new instant.
+ */
 enum status tx_make_room(struct commit *c, const struct entry *entry, bool *ret_moved) MUST_CHECK;
 /* Ends the open transaction; nothing happens when it has no entry. */
 enum status tx_seal(struct commit *c) MUST_CHECK;
 /* An entry of this batch, or NULL. */
 const struct entry *tx_find(const struct commit *c, struct entry_id id);
 /**
- * Makes the batch durable and lets its replies go.  ST_FULL: it was undone, its replies say UNAVAILABLE, the daemon goes on.  After ST_OK `unflushed`
+ * Makes the batch durable and lets its replies go.  ST_FULL: it was undone, its replies say UNAVAILABLE, the daemon goes on.  After ST_OK
+ * `unflushed`
  * may be set: then nothing is decided until commit_writable() says so.
  */
 enum status commit_flush(struct commit *c) MUST_CHECK;
@@ -100,7 +108,8 @@ enum status command_run(struct commit *c, struct work *work, size_t index, struc
 enum status sched_new(struct commit *c) MUST_CHECK;
 void sched_free(struct commit *c);
 /**
- * Adds entries for all that is due at or before ${until_us}, at most ${budget} of them; *${ret_more} when there is more.  Flushes in between.
+ * Adds entries for all that is due at or before ${until_us}, at most ${budget} of them; *${ret_more} when there is more.  Flushes in
+ * between.
  * ST_FULL: no space, and what was not flushed is undone.
  */
 enum status sched_run(struct commit *c, int64_t until_us, size_t budget, bool *ret_more) MUST_CHECK;

@@ -89,7 +89,8 @@ identity_permit(const struct identity *who, const struct request *request, struc
 {
 	ret_refusal->result = LEDGER_OK;
 	if ((permitted[request->op] & who->role) == 0)
-		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "op", "The principal %s may not send `%s`.", who->principal, request_op_str(request->op));
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "op", "The principal %s may not send `%s`.", who->principal,
+		    request_op_str(request->op));
 	else if (who->role == ROLE_POS && !is_own(request->cmd.store, who->store))
 		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "store", "The till %s acts only for its own store.", who->principal);
 	else if (who->role == ROLE_POS && !is_own(request->cmd.terminal, who->terminal))

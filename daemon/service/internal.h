@@ -111,11 +111,15 @@ struct answer {
 };
 /* Appends an encoded Response. */
 enum status answer_encode(const struct answer *answer, struct arena *arena, struct buf *out) MUST_CHECK;
-void refusal_set(struct refusal *refusal, enum ledger_result result, const char *field, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void refusal_set(struct refusal *refusal, enum ledger_result result, const char *field, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 /* Appends a Response that refuses, for when nothing else is known. */
 void refusal_encode(const struct refusal *refusal, struct arena *arena, struct buf *out);
 
-/* The program that a request means: its number, or 0 and *${ret_refusal} INVALID_ARGUMENT when it must be named; 0 and OK when there is none. */
+/**
+ * The program that a request means: its number, or 0 and *${ret_refusal} INVALID_ARGUMENT when it must be named; 0 and OK when there is
+ * none.
+ */
 uint32_t request_program(const struct request *request, uint32_t count, uint32_t number_of_id, struct refusal *ret_refusal);
 
 /* ---- a member alone ---- */
@@ -147,7 +151,8 @@ enum status query_run(struct loop_context *loop, const struct identity *who, con
 /* A stored transaction's leaf, borrowed from ${ledger}. */
 enum status read_leaf(struct store_txn *ledger, uint64_t seq, struct bytes *ret_leaf) MUST_CHECK;
 /* An entry, decoded into ${arena}, and its transaction, of which entries[0] is that entry and no other is there. ST_NOTFOUND. */
-enum status read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, struct transaction *ret_t, struct entry **ret_entry) MUST_CHECK;
+enum status read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, struct transaction *ret_t,
+    struct entry **ret_entry) MUST_CHECK;
 /* Takes fresh snapshots of what is needed, state first, so that ledger and vault are never behind it. */
 enum status loop_renew(struct loop_context *loop) MUST_CHECK;
 void loop_rest(struct loop_context *loop);

@@ -1,7 +1,8 @@
 /**
  * Reads: answered on the connection's own thread from short read transactions.
  *
- * State is renewed before ledger and vault, so what state names is always in them.  A statement walks a member's entries backwards through the log by
+ * State is renewed before ledger and vault, so what state names is always in them.  A statement walks a member's entries backwards through
+ * the log by
  * their back-pointers; no index by member exists.
  */
 #include <assert.h>
@@ -105,7 +106,8 @@ find_now(struct query *q)
 	if (!r->has_as_of && !q->loop->service->manual_clock)
 		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, "at", "Only a ledger on a manual clock takes `at`; leave it out.");
 	else if (asked < q->now_us)
-		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, r->has_as_of ? "as_of" : "at", "A balance can be seen as of now or later, not of the past; use history for that.");
+		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, r->has_as_of ? "as_of" : "at",
+		    "A balance can be seen as of now or later, not of the past; use history for that.");
 	else
 		q->now_us = asked;
 }
@@ -349,7 +351,8 @@ run_transaction(struct query *q, struct buf *out)
 	if (st != ST_OK)
 		return st;
 	if (!may_see(q->who, &t)) {
-		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "seq", "The transaction concerns more than one member; only operators and auditors may read it.");
+		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "seq",
+		    "The transaction concerns more than one member; only operators and auditors may read it.");
 		return encode_refusal(q, out);
 	}
 	struct reply reply = { .transaction = leaf, .seq = q->size - 1 };
@@ -367,7 +370,8 @@ run_program(struct query *q, struct buf *out)
 		reply.program = programs_definition(programs, q->program, reply.version);
 	}
 	if (reply.program.len == 0) {
-		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->program == 0 ? "program" : "version", "There is no such program, or no such version of it, in this ledger.");
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->program == 0 ? "program" : "version",
+		    "There is no such program, or no such version of it, in this ledger.");
 		return encode_refusal(q, out);
 	}
 	return codec_reply_encode(&reply, &q->loop->arena, out);

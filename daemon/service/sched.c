@@ -1,9 +1,12 @@
 /**
  * What falls due: hold time-outs, gifts and lots that end (TABLE_DUE knows when), and birthdays (the calendar knows the day).
  *
- * Everything is decided at its due instant.  At one instant all holds come first; then programs and members in their order, and a member's birthday before
- * its lots.  Whatever was done leaves a mark in the member's record, so going over an instant again does nothing twice: at start the birthdays of more than
- * a year before the newest transaction are looked at once more, because that transaction may belong to a night of catching up that a crash cut short.
+ * Everything is decided at its due instant.  At one instant all holds come first; then programs and members in their order, and a member's
+ * birthday before
+ * its lots.  Whatever was done leaves a mark in the member's record, so going over an instant again does nothing twice: at start the
+ * birthdays of more than
+ * a year before the newest transaction are looked at once more, because that transaction may belong to a night of catching up that a crash
+ * cut short.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /**
  * Opening, ticking, draining, closing.
  *
- * Order of the end: no new connections -> draining (new writes are refused) -> the commit thread empties its queue and stops -> net_stop() sends what is
+ * Order of the end: no new connections -> draining (new writes are refused) -> the commit thread empties its queue and stops -> net_stop()
+ * sends what is
  * unsent -> state is synced and marked clean.
  */
 #include <stddef.h>
@@ -36,12 +37,15 @@ open_keys(struct service *s, char *ret_message)
 
 	enum status st = keys_load(s->params.keys_path, &s->keys, &bad);
 	if (st == ST_INVALID)
-		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The key file %s/%s is readable by others than its owner, or is not a key. Set its mode to 0400 and the "
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "The key file %s/%s is readable by others than its owner, or is not a key. Set its mode to 0400 and the "
 		    "directory's to 0700.", s->params.keys_path, bad == NULL ? "" : bad);
 	else if (st == ST_NOMEM)
-		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "Memory for the keys cannot be locked. Raise the limit on locked memory (ulimit -l, LimitMEMLOCK=).");
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "Memory for the keys cannot be locked. Raise the limit on locked memory (ulimit -l, LimitMEMLOCK=).");
 	else if (st != ST_OK)
-		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The keys in %s cannot be read (%s%s%s). `fealty init` makes them; --keys says where they are.",
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "The keys in %s cannot be read (%s%s%s). `fealty init` makes them; --keys says where they are.",
 		    s->params.keys_path, bad == NULL ? "" : bad, bad == NULL ? "" : ": ", status_str(st));
 	return st;
 }
@@ -189,7 +193,8 @@ snapshot_maybe(struct service *s)
 {
 	if (s->snapshot_running && atomic_load(&s->snapshot_done))
 		snapshot_join(s);
-	if (s->params.snapshot_seconds == 0 || s->snapshot_running || clock_monotonic_us() < s->snapshot_at_us || service_size(s) == s->snapshot_size)
+	if (s->params.snapshot_seconds == 0 || s->snapshot_running || clock_monotonic_us() < s->snapshot_at_us
+	    || service_size(s) == s->snapshot_size)
 		return;
 	s->snapshot_at_us = clock_monotonic_us() + (int64_t)s->params.snapshot_seconds * US_PER_SECOND;
 	s->snapshot_size = service_size(s);

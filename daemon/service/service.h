@@ -31,7 +31,8 @@ struct service_params {
  * service_open(params, ret_service, ret_message):
  * On failure ${ret_message} (at least SERVICE_MESSAGE_BYTES) says in a sentence what is wrong and what to do.  Blocks: recovery may take as
  * long as the ledger needs to be replayed; the log shows progress.
- * Errors: ST_BUSY; ST_FORMAT: another format, origin, clock or keys; ST_FORK; ST_CORRUPT: a transaction or its signature is broken; ST_NOTFOUND; ST_IO; ST_NOMEM; ST_FULL.
+ * Errors: ST_BUSY; ST_FORMAT: another format, origin, clock or keys; ST_FORK; ST_CORRUPT: a transaction or its signature is broken;
+ * ST_NOTFOUND; ST_IO; ST_NOMEM; ST_FULL.
  */
 #define SERVICE_MESSAGE_BYTES 512
 enum status service_open(const struct service_params *params, struct service **ret_service, char *ret_message) MUST_CHECK;

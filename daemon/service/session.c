@@ -1,5 +1,6 @@
 /**
- * Invariants: a tag is in flight from its REQUEST or BATCH until its RESPONSE, at most FRAME_IN_FLIGHT_MAX of them; reads are answered at once and
+ * Invariants: a tag is in flight from its REQUEST or BATCH until its RESPONSE, at most FRAME_IN_FLIGHT_MAX of them; reads are answered at
+ * once and
  * are never in flight; a session ends in on_closed() and nowhere else.
  */
 #include "service/session.h"
@@ -172,7 +173,8 @@ answer_read(struct session *s, uint64_t tag, const struct request *request)
 	}
 	log_event(s->service->log, LOG_LEVEL_ERROR, "query.failed", "op", request_op_str(request->op), "why", status_str(st), NULL);
 	struct refusal refusal;
-	refusal_set(&refusal, LEDGER_UNAVAILABLE, "disk", "The answer could not be read: %s. Try again; an operator finds more in the log.", status_str(st));
+	refusal_set(&refusal, LEDGER_UNAVAILABLE, "disk", "The answer could not be read: %s. Try again; an operator finds more in the log.",
+	    status_str(st));
 	reply_refusal(s, tag, &refusal, false);
 }
 
@@ -204,9 +206,11 @@ submit_or_say_why(struct session *s, struct work *work, struct refusal *ret_refu
 	for (size_t i = 0; i < work->batch.n; i++)
 		fill_own(who, &work->batch.commands[i]);
 	if (atomic_load(&s->service->draining))
-		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "shutdown", "The server is shutting down; nothing was written. Connect again and send the same request id.");
+		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "shutdown",
+		    "The server is shutting down; nothing was written. Connect again and send the same request id.");
 	else if (!commit_submit(s->service->commit, work))
-		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "queue", "Too many commands are waiting; nothing was written. Send the same request id again a little later.");
+		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "queue",
+		    "Too many commands are waiting; nothing was written. Send the same request id again a little later.");
 }
 
 static void

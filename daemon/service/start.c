@@ -1,7 +1,8 @@
 /**
  * From files to a ledger that can be trusted:
  *
- *   keys are the genesis's -> signatures and chain of the newest transactions -> state is trusted, or replaced by the newest snapshot, or emptied ->
+ *   keys are the genesis's -> signatures and chain of the newest transactions -> state is trusted, or replaced by the newest snapshot, or
+ * emptied ->
  *   what state lacks is replayed -> the published head is in it -> vault rows beyond the ledger are dropped
  *
  * The vault comes last: beside an older copy of the ledger its newest rows would be dropped, and they are nowhere else.
@@ -58,7 +59,8 @@ check_genesis(struct start *st, struct store_txn *ledger, struct arena *arena)
 	}
 	if (!bytes_equal(e->u.genesis.transaction_key, bytes_of(keys_public(s->keys, KEY_TRANSACTION), PUBLIC_KEY_BYTES))
 	    || !bytes_equal(e->u.genesis.checkpoint_key, bytes_of(keys_public(s->keys, KEY_CHECKPOINT), PUBLIC_KEY_BYTES))) {
-		SAY(st, "The keys in %s are not those that the ledger's genesis names. Give the key directory that `fealty init` made for it.", s->params.keys_path);
+		SAY(st, "The keys in %s are not those that the ledger's genesis names. Give the key directory that `fealty init` made for it.",
+		    s->params.keys_path);
 		return ST_FORMAT;
 	}
 	if (e->u.genesis.manual_clock != s->params.manual_clock) {
@@ -87,12 +89,14 @@ verify_one(struct start *st, uint64_t seq, struct bytes leaf, bool has_prev, uin
 		replay_error_set(&error, REPLAY_SEQ, seq);
 	else if (!bytes_equal(signed_t.key_id, bytes_of(st->s->key_id, KEY_ID_BYTES)))
 		replay_error_set(&error, REPLAY_KEY, seq);
-	else if (sign_verify(keys_public(st->s->keys, KEY_TRANSACTION), SIGNER_TRANSACTION_TYPE, signed_t.transaction, signed_t.signature) != ST_OK)
+	else if (sign_verify(keys_public(st->s->keys, KEY_TRANSACTION), SIGNER_TRANSACTION_TYPE, signed_t.transaction,
+	    signed_t.signature) != ST_OK)
 		replay_error_set(&error, REPLAY_SIGNATURE, seq);
 	else if (has_prev && memcmp(t.prev, prev, SHA256_BYTES) != 0)
 		replay_error_set(&error, REPLAY_PREV, seq);
 	if (error.what != REPLAY_OK) {
-		SAY(st, "The ledger is damaged: %s. Run `fealty audit` for the whole picture, and restore the data directory from a backup.", error.sentence);
+		SAY(st, "The ledger is damaged: %s. Run `fealty audit` for the whole picture, and restore the data directory from a backup.",
+		    error.sentence);
 		return ST_CORRUPT;
 	}
 	hash_sha256(prev, &signed_t.transaction, 1);
@@ -109,7 +113,8 @@ verify_newest(struct start *st, struct store_txn *ledger, struct arena *arena)
 		struct bytes leaf;
 		enum status status = read_leaf(ledger, seq, &leaf);
 		if (status != ST_OK) {
-			SAY(st, "Transaction %llu cannot be read (%s): the ledger is damaged. Restore the data directory from a backup.", (unsigned long long)seq,
+			SAY(st, "Transaction %llu cannot be read (%s): the ledger is damaged. Restore the data directory from a backup.",
+			    (unsigned long long)seq,
 			    status_str(status));
 			return status == ST_NOTFOUND ? ST_CORRUPT : status;
 		}
@@ -204,7 +209,8 @@ open_state(struct start *st, struct store_txn *ledger)
 	if (status == ST_OK)
 		status = store_state_mark_running(s->store);
 	if (status != ST_OK)
-		SAY(st, "The derived state cannot be opened or rebuilt (%s). Remove the directory state/ and start again: it is rebuilt from the ledger.", status_str(status));
+		SAY(st, "The derived state cannot be opened or rebuilt (%s). Remove the directory state/ and start again: it is rebuilt from the ledger.",
+		    status_str(status));
 	return status;
 }
 
@@ -248,7 +254,8 @@ check_published_head(struct start *st)
 	if (status == ST_NOTFOUND)
 		return ST_OK;
 	if (status != ST_OK) {
-		SAY(st, "%s cannot be read (%s). It holds the last head that others have seen; restore it, do not remove it.", s->params.head_lock_path, status_str(status));
+		SAY(st, "%s cannot be read (%s). It holds the last head that others have seen; restore it, do not remove it.", s->params.head_lock_path,
+		    status_str(status));
 		return status;
 	}
 	status = s->published.size <= st->size ? apply_root_at(s->apply, s->published.size, root) : ST_FORK;

@@ -1,7 +1,8 @@
 /**
  * Subscriptions: the log, from a seq on, as fast as the client gives credits and its connection takes the bytes.
  *
- * A pump reads in chunks from a short ledger transaction and stops at the first of: no credit, the head, or OUTPUT_MARK bytes unsent (then on_room() goes
+ * A pump reads in chunks from a short ledger transaction and stops at the first of: no credit, the head, or OUTPUT_MARK bytes unsent (then
+ * on_room() goes
  * on).  A connection that does not read for long is closed by its output limit, and resumes after the last seq it saw.
  */
 #include "service/session.h"

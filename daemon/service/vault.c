@@ -1,12 +1,16 @@
 /**
- * A batch is a list of changes in memory, newest first: lookups walk it before they ask the environment, writes go through it in order.  Batches with
+ * A batch is a list of changes in memory, newest first: lookups walk it before they ask the environment, writes go through it in order.
+ * Batches with
  * enrolments or profiles are small, so a list will do; aliases are found by a hash of buckets over it.
  *
- * A profile is replaced by adding a row with a greater seq and removing the older one after the ledger's commit, so that a crash between the
- * two never leaves a member without one.  An alias has one row: when an addition replaces one that is stored (unlinked and linked anew within a batch),
+ * A profile is replaced by adding a row with a greater seq and removing the older one after the ledger's commit, so that a crash between
+ * the
+ * two never leaves a member without one.  An alias has one row: when an addition replaces one that is stored (unlinked and linked anew
+ * within a batch),
  * the row `batch` keeps what it replaced.
  *
- * The row `batch` speaks of the seqs of one attempt.  Once it was acted upon, or undone, these seqs may be other transactions', so it goes with that
+ * The row `batch` speaks of the seqs of one attempt.  Once it was acted upon, or undone, these seqs may be other transactions', so it goes
+ * with that
  * same commit and is never read twice.
  */
 #include "service/vault.h"
@@ -131,7 +135,8 @@ unseal(uint8_t *ret_plain, const uint8_t *key, struct bytes box, struct bytes bo
 }
 
 static enum status
-alias_seal(const struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES], uint32_t program, uint64_t member, uint64_t seq, struct buf *out)
+alias_seal(const struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES], uint32_t program, uint64_t member, uint64_t seq,
+    struct buf *out)
 {
 	uint8_t plain[ALIAS_PLAIN];
 
@@ -264,7 +269,8 @@ person_unseal(const struct vault *v, const uint8_t key[static PERSON_KEY], struc
 /* ---- reading ---- */
 
 static enum status
-lookup_hash(const struct vault *v, struct store_txn *txn, uint32_t program, const uint8_t hash[static ALIAS_HASH_BYTES], uint64_t *ret_member)
+lookup_hash(const struct vault *v, struct store_txn *txn, uint32_t program, const uint8_t hash[static ALIAS_HASH_BYTES],
+    uint64_t *ret_member)
 {
 	struct bytes value;
 
@@ -787,7 +793,8 @@ vault_recover(struct vault *v, uint64_t size)
 }
 
 enum status
-vault_each_birthday(const struct vault *v, bool (*visit)(void *ctx, uint32_t program, uint64_t member, const struct birthday_date *date), void *ctx)
+vault_each_birthday(const struct vault *v, bool (*visit)(void *ctx, uint32_t program, uint64_t member, const struct birthday_date *date),
+    void *ctx)
 {
 	struct store_txn *txn;
 	struct store_cursor *cursor;

@@ -6,8 +6,10 @@
  *   TABLE_PERSON  program be32, member be64, seq be64 -> nonce, wrapped member key; nonce, sealed profile
  *                 the member key is wrapped under the vault key, the profile sealed under the member key, both bound to (program, member)
  *
- * Changes belong to a batch: they are seen at once by the thread that makes them, written by vault_write_additions() before the ledger's commit, and
- * finished by vault_write_removals() after it.  The row `batch` of TABLE_VAULT_META names what the newest batch added, what that replaced, and what it
+ * Changes belong to a batch: they are seen at once by the thread that makes them, written by vault_write_additions() before the ledger's
+ * commit, and
+ * finished by vault_write_removals() after it.  The row `batch` of TABLE_VAULT_META names what the newest batch added, what that replaced,
+ * and what it
  * will remove, so that vault_recover() can take back additions that the ledger never got, and repeat removals that it did get.
  */
 #ifndef FEALTY_SERVICE_VAULT_H
@@ -44,8 +46,10 @@ enum status vault_recover(struct vault *vault, uint64_t size) MUST_CHECK;
 /* ---- reading from any thread, what is committed: ${txn} is a read transaction of the vault ---- */
 
 /* The member of an alias; ST_NOTFOUND. ST_CORRUPT: a row that does not open (another vault key?). */
-enum status vault_lookup(const struct vault *vault, struct store_txn *txn, uint32_t program, const char *alias, uint64_t *ret_member) MUST_CHECK;
-enum status vault_read(const struct vault *vault, struct store_txn *txn, uint32_t program, uint64_t member, struct arena *arena, struct profile *ret) MUST_CHECK;
+enum status vault_lookup(const struct vault *vault, struct store_txn *txn, uint32_t program, const char *alias,
+    uint64_t *ret_member) MUST_CHECK;
+enum status vault_read(const struct vault *vault, struct store_txn *txn, uint32_t program, uint64_t member, struct arena *arena,
+    struct profile *ret) MUST_CHECK;
 
 /* ---- the writer, through its batch ---- */
 
@@ -54,7 +58,8 @@ enum status vault_profile(struct vault *vault, uint32_t program, uint64_t member
 /* A fresh member key and nothing else. */
 void vault_profile_init(struct profile *profile);
 /* Records for the batch; the profile is copied.  ${seq} is the transaction that says so. */
-enum status vault_put_profile(struct vault *vault, uint32_t program, uint64_t member, uint64_t seq, const struct profile *profile) MUST_CHECK;
+enum status vault_put_profile(struct vault *vault, uint32_t program, uint64_t member, uint64_t seq,
+    const struct profile *profile) MUST_CHECK;
 enum status vault_link(struct vault *vault, uint32_t program, const char *alias, uint64_t member, uint64_t seq) MUST_CHECK;
 enum status vault_unlink(struct vault *vault, uint32_t program, const char *alias, uint64_t seq) MUST_CHECK;
 
@@ -70,7 +75,8 @@ enum status vault_undo(struct vault *vault) MUST_CHECK;
 enum status vault_settle(struct vault *vault) MUST_CHECK;
 
 /* Every birthday of every profile in the vault, for the calendar.  Any thread; blocks on disk. false from ${visit} stops. */
-enum status vault_each_birthday(const struct vault *vault, bool (*visit)(void *ctx, uint32_t program, uint64_t member, const struct birthday_date *date),
+enum status vault_each_birthday(const struct vault *vault, bool (*visit)(void *ctx, uint32_t program, uint64_t member,
+    const struct birthday_date *date),
     void *ctx) MUST_CHECK;
 
 #endif
