@@ -10,6 +10,7 @@
  */
 #include <argp.h>
 #include <assert.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -28,6 +29,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "bench_disk.h"
 #include "bench_figures.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -43,10 +45,10 @@
 enum mix { MIX_PURCHASE, MIX_BALANCE };
 
 struct settings {
-	const char *address, *principal, *program, *prefix;
+	const char *address, *principal, *program, *prefix, *disk;
 	unsigned connections, depth, batch, threads;
 	unsigned long members, requests;	/* requests 0: for ${seconds} */
-	double seconds;
+	double seconds, flush_seconds;		/* of one fdatasync on ${disk}; 0: not asked for */
 	enum mix mix;
 	bool json;
 };
@@ -746,7 +748,11 @@ print_json(const struct settings *s, const struct figures *f, double seconds)
 			putchar((unsigned char)*p < ' ' || (unsigned char)*p > '~' || *p == '"' || *p == '\\' ? '?' : *p);
 		printf("\":%lu", f->reasons[i].n);
 	}
-	puts("}}");
+	putchar('}');
+	if (s->flush_seconds > 0)
+		printf(",\"fdatasync_ms\":%.4f,\"flush_limit_per_second\":%.0f", s->flush_seconds * 1e3,
+		    disk_limit(s->flush_seconds, (double)s->connections * s->depth * s->batch));
+	puts("}");
 }
 
 static void
@@ -764,11 +770,14 @@ print_text(const struct settings *s, const struct figures *f, double seconds)
 		printf("  not OK: %lu × %s\n", f->reasons[i].n, f->reasons[i].text);
 	if (f->lost > 0)
 		printf("  connections lost: %lu\n", f->lost);
+	if (s->flush_seconds > 0)
+		printf("  the disk: %.3f ms a flush; at two flushes a commit it allows %.0f/s\n", s->flush_seconds * 1e3,
+		    disk_limit(s->flush_seconds, (double)s->connections * s->depth * s->batch));
 }
 
 /* ---- options ---- */
 
-enum { OPT_JSON = 256, OPT_PREFIX, OPT_MIX, OPT_PRINCIPAL, OPT_PROGRAM };
+enum { OPT_JSON = 256, OPT_PREFIX, OPT_MIX, OPT_PRINCIPAL, OPT_PROGRAM, OPT_DISK };
 
 static const struct argp_option option_rows[] = {
 	{ "address", 'a', "ADDRESS", 0, "unix:/path, /path or 127.0.0.1:port (needed)", 0 },
@@ -783,6 +792,7 @@ static const struct argp_option option_rows[] = {
 	{ "principal", OPT_PRINCIPAL, "P", 0, "who to be (backend/bench)", 0 },
 	{ "program", OPT_PROGRAM, "ID", 0, "the program, when the ledger has several", 0 },
 	{ "prefix", OPT_PREFIX, "WORD", 0, "names members and keys; the same word finds the same members again (bench)", 0 },
+	{ "disk", OPT_DISK, "DIR", 0, "measure fdatasync there first: the directory of the ledger", 0 },
 	{ "json", OPT_JSON, NULL, 0, "one JSON object", 0 },
 	{ 0 },
 };
@@ -826,6 +836,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_PRINCIPAL: s->principal = arg; return 0;
 	case OPT_PROGRAM: s->program = arg; return 0;
 	case OPT_JSON: s->json = true; return 0;
+	case OPT_DISK: s->disk = arg; return 0;
 	case OPT_MIX:
 		if (strcmp(arg, "purchase") != 0 && strcmp(arg, "balance") != 0)
 			argp_error(state, "--mix: '%s' is neither purchase nor balance", arg);
@@ -871,6 +882,10 @@ main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
 	clock_gettime(CLOCK_REALTIME, &now);
 	run.run_id = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	if (s.disk != NULL)
+		s.flush_seconds = disk_flush_seconds(s.disk);
+	if (s.flush_seconds < 0)
+		err(2, "--disk: %s", s.disk);
 	enrol_all(&s);
 	double seconds = run_workers(&run, sum);
 	if (s.json)

@@ -86,19 +86,13 @@ open_store(struct ledger_world *w)
 }
 
 void
-ledger_world_init(struct ledger_world *w, bool manual_clock)
+ledger_world_fill(struct ledger_world *w)
 {
-	const char *tmp = getenv("TMPDIR"), *bad;
+	const char *bad;
 	struct buf leaf;
 
-	*w = (struct ledger_world){ .manual_clock = manual_clock, .now_us = kst("2026-03-02T10:00:00") };
-	snprintf(w->root, sizeof(w->root), "%.32s/fealty-ledger.XXXXXX", tmp == NULL ? "/tmp" : tmp);
-	assert_non_null(mkdtemp(w->root));
-	snprintf(w->data, sizeof(w->data), "%s/data", w->root);
-	snprintf(w->keys_path, sizeof(w->keys_path), "%s/keys", w->root);
-	snprintf(w->head_lock, sizeof(w->head_lock), "%s/head.lock", w->root);
-	snprintf(w->socket, sizeof(w->socket), "%s/socket", w->root);
-	arena_init(&w->arena, ARENA_BYTES);
+	keys_free(w->keys);
+	w->keys = NULL;
 	assert_int_equal(keys_create(w->keys_path), ST_OK);
 	assert_int_equal(keys_load(w->keys_path, &w->keys, &bad), ST_OK);
 	assert_int_equal(store_create(w->data), ST_OK);
@@ -108,6 +102,22 @@ ledger_world_init(struct ledger_world *w, bool manual_clock)
 	append_leaf(store, 0, buf_bytes(&leaf));
 	buf_release(&leaf);
 	store_close(store, true);
+}
+
+void
+ledger_world_init(struct ledger_world *w, bool manual_clock)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	*w = (struct ledger_world){ .manual_clock = manual_clock, .now_us = kst("2026-03-02T10:00:00") };
+	snprintf(w->root, sizeof(w->root), "%.32s/fealty-ledger.XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	assert_non_null(mkdtemp(w->root));
+	snprintf(w->data, sizeof(w->data), "%s/data", w->root);
+	snprintf(w->keys_path, sizeof(w->keys_path), "%s/keys", w->root);
+	snprintf(w->head_lock, sizeof(w->head_lock), "%s/head.lock", w->root);
+	snprintf(w->socket, sizeof(w->socket), "%s/socket", w->root);
+	arena_init(&w->arena, ARENA_BYTES);
+	ledger_world_fill(w);
 }
 
 void

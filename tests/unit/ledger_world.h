@@ -38,6 +38,8 @@ struct ledger_world {
 
 /* A directory, keys, and a ledger of one transaction, committed at 2026-03-01T00:00:00Z or at 1 µs on a manual clock; the store is closed. */
 void ledger_world_init(struct ledger_world *w, bool manual_clock);
+/* The files alone, again, in an empty directory. */
+void ledger_world_fill(struct ledger_world *w);
 void ledger_world_release(struct ledger_world *w);
 
 /* Opens store and apply, replaying what state lacks (asserted to go well).  Closing without a flush is a crash when ${clean} is false. */

@@ -30,10 +30,15 @@ on_fatal(void *ctx)
 void
 server_init(struct server *s, bool manual_clock)
 {
+	const char *log = getenv("FEALTY_TEST_LOG");
+
 	memset(s, 0, sizeof(*s));
+	if (log != NULL)
+		assert_int_equal(log_open(log, LOG_LEVEL_WARNING, &s->log), ST_OK);
 	ledger_world_init(&s->w, manual_clock);
 	atomic_store(&s->now_us, kst("2026-03-02T10:00:00"));
 	atomic_store(&s->boot_us, 1000 * US_PER_SECOND);
+	s->low_space_bytes = 1;
 }
 
 void
@@ -41,7 +46,7 @@ server_start(struct server *s)
 {
 	struct service_params params = {
 		.data_path = s->w.data, .keys_path = s->w.keys_path, .head_lock_path = s->w.head_lock, .manual_clock = s->w.manual_clock,
-		.sign_threads = 2, .low_space_bytes = 1, .clock = { now_of, boot_of, s }, .version = "test", .on_fatal = on_fatal, .fatal_ctx = s,
+		.sign_threads = 2, .low_space_bytes = s->low_space_bytes, .clock = { now_of, boot_of, s }, .version = "test", .log = s->log, .on_fatal = on_fatal, .fatal_ctx = s,
 	};
 	struct net_limits limits = net_limits_default();
 	char message[SERVICE_MESSAGE_BYTES];
@@ -74,6 +79,8 @@ void
 server_release(struct server *s)
 {
 	server_stop(s);
+	log_close(s->log);
+	s->log = NULL;
 	ledger_world_release(&s->w);
 }
 

@@ -16,6 +16,8 @@ struct server {
 	struct ledger_world w;			/* its files; its store is open only while the service is not */
 	_Atomic int64_t now_us, boot_us;	/* what its clock says */
 	atomic_bool fatal;
+	uint64_t low_space_bytes;		/* 1, unless a test says otherwise before the start */
+	struct log *log;			/* to the file that FEALTY_TEST_LOG names; NULL: none */
 	struct service *service;		/* NULL: not running */
 	struct net *net;
 };
