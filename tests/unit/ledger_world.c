@@ -1,8 +1,10 @@
 #include "ledger_world.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ORIGIN "test.example/club"
 #define ARENA_BYTES ((size_t)256 * 1024 * 1024)
@@ -51,7 +53,9 @@ make_genesis(struct ledger_world *w, struct buf *leaf)
 			.checkpoint_key = bytes_of(keys_public(w->keys, KEY_CHECKPOINT), PUBLIC_KEY_BYTES),
 		},
 	};
-	struct transaction t = { .origin = ORIGIN, .n_entries = 1, .entries = &entry, .committed_at_us = w->manual_clock ? 1 : kst("2026-03-01T09:00:00") };
+	struct transaction t = {
+		.origin = ORIGIN, .n_entries = 1, .entries = &entry, .committed_at_us = w->manual_clock ? 1 : kst("2026-03-01T09:00:00")
+	};
 	uint8_t signature[SIGNATURE_BYTES], key_id[KEY_ID_BYTES];
 	struct buf bytes;
 
@@ -59,7 +63,9 @@ make_genesis(struct ledger_world *w, struct buf *leaf)
 	assert_int_equal(codec_transaction_encode(&t, &w->arena, &bytes), ST_OK);
 	assert_int_equal(sign_once(w->keys, KEY_TRANSACTION, SIGNER_TRANSACTION_TYPE, buf_bytes(&bytes), signature), ST_OK);
 	key_id_of(keys_public(w->keys, KEY_TRANSACTION), key_id);
-	codec_signed_encode(&(struct signed_transaction){ buf_bytes(&bytes), bytes_of(signature, sizeof(signature)), bytes_of(key_id, sizeof(key_id)) }, leaf);
+	codec_signed_encode(
+	    &(struct signed_transaction){ buf_bytes(&bytes), bytes_of(signature, sizeof(signature)), bytes_of(key_id, sizeof(key_id)) },
+	    leaf);
 	buf_release(&bytes);
 }
 
@@ -85,14 +91,12 @@ open_store(struct ledger_world *w)
 	return store;
 }
 
-void
-ledger_world_fill(struct ledger_world *w)
+static void
+make_files(struct ledger_world *w)
 {
 	const char *bad;
 	struct buf leaf;
 
-	keys_free(w->keys);
-	w->keys = NULL;
 	assert_int_equal(keys_create(w->keys_path), ST_OK);
 	assert_int_equal(keys_load(w->keys_path, &w->keys, &bad), ST_OK);
 	assert_int_equal(store_create(w->data), ST_OK);
@@ -117,7 +121,7 @@ ledger_world_init(struct ledger_world *w, bool manual_clock)
 	snprintf(w->head_lock, sizeof(w->head_lock), "%s/head.lock", w->root);
 	snprintf(w->socket, sizeof(w->socket), "%s/socket", w->root);
 	arena_init(&w->arena, ARENA_BYTES);
-	ledger_world_fill(w);
+	make_files(w);
 }
 
 void
@@ -212,7 +216,10 @@ begin(struct ledger_world *w, uint32_t program)
 		return;
 	world_seal(w);
 	w->open = (struct transaction){
-		.origin = ORIGIN, .seq = head->size, .program = program, .entries = w->entries,
+		.origin = ORIGIN,
+		.seq = head->size,
+		.program = program,
+		.entries = w->entries,
 		.committed_at_us = w->now_us > head->committed_at_us ? w->now_us : head->committed_at_us + 1,
 	};
 	memcpy(w->open.prev, head->prev, SHA256_BYTES);
@@ -230,7 +237,7 @@ apply_decided(struct ledger_world *w, const struct entry *entry)
 	*slot = *entry;
 	slot->program = w->open.program;
 	if (entry->request_id != NULL)
-		slot->request_id = arena_strdup(&w->arena, entry->request_id);		/* until the seal */
+		slot->request_id = arena_strdup(&w->arena, entry->request_id); /* until the seal */
 	slot->has_at = w->manual_clock;
 	slot->at_us = w->now_us;
 	assert_int_equal(apply_entry(w->apply, slot, id, w->open.committed_at_us, EVOLVE_LIVE, &fault), ST_OK);
@@ -307,7 +314,9 @@ world_seal(struct ledger_world *w)
 	buf_init(&transaction);
 	buf_init(&leaf);
 	assert_int_equal(codec_transaction_encode(&w->open, &w->arena, &transaction), ST_OK);
-	codec_signed_encode(&(struct signed_transaction){ buf_bytes(&transaction), bytes_of(nothing, SIGNATURE_BYTES), bytes_of(nothing, KEY_ID_BYTES) }, &leaf);
+	codec_signed_encode(
+	    &(struct signed_transaction){ buf_bytes(&transaction), bytes_of(nothing, SIGNATURE_BYTES), bytes_of(nothing, KEY_ID_BYTES) },
+	    &leaf);
 	apply_seal(w->apply, &w->open, buf_bytes(&transaction));
 	assert_int_equal(apply_leaf(w->apply, buf_bytes(&leaf)), ST_OK);
 	char *copy = arena_memdup(&w->arena, leaf.data, leaf.len);
@@ -358,4 +367,50 @@ world_leaf(struct ledger_world *w, uint64_t seq)
 	assert_non_null(copy);
 	store_abort(txn);
 	return bytes_of(copy, leaf.len);
+}
+
+/* ---- a disk that fails ---- */
+
+static bool
+is_file(int fd, const char *path)
+{
+	char link[64], target[256];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
+	return n >= 0 && (size_t)n == strlen(path) && memcmp(target, path, (size_t)n) == 0;
+}
+
+void
+world_break(struct ledger_world *w, const char *environment, bool for_good)
+{
+	char path[160];
+
+	assert_int_equal(w->n_broken, 0);
+	snprintf(path, sizeof(path), "%s/%s/data.mdb", w->data, environment);
+	int full = open("/dev/full", O_RDWR | O_CLOEXEC), read_only = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(full >= 0 && read_only >= 0);
+	for (int fd = 3; fd < 512; fd++) {
+		if (fd == read_only || !is_file(fd, path))
+			continue;
+		assert_true(w->n_broken < sizeof(w->broken) / sizeof(w->broken[0]));
+		int kept = fcntl(fd, F_DUPFD_CLOEXEC, 512);
+		assert_true(kept >= 0);
+		w->broken[w->n_broken].fd = fd;
+		w->broken[w->n_broken++].kept = kept;
+		assert_int_equal(dup2(for_good ? read_only : full, fd), fd);
+	}
+	close(full);
+	close(read_only);
+	assert_true(w->n_broken > 0);
+}
+
+void
+world_mend(struct ledger_world *w)
+{
+	for (; w->n_broken > 0; w->n_broken--) {
+		int fd = w->broken[w->n_broken - 1].fd, kept = w->broken[w->n_broken - 1].kept;
+		assert_int_equal(dup2(kept, fd), fd);
+		close(kept);
+	}
 }

@@ -24,22 +24,24 @@ struct ledger_world {
 	char root[64], data[96], keys_path[96], head_lock[96], socket[96];
 	bool manual_clock;
 	struct keys *keys;
-	struct store *store;			/* NULL: closed */
+	struct store *store; /* NULL: closed */
 	struct apply *apply;
-	struct arena arena;			/* the test's */
-	int64_t now_us;				/* of decisions; tests move it */
+	struct arena arena; /* the test's */
+	int64_t now_us; /* of decisions; tests move it */
 
-	struct transaction open;		/* n_entries of it are applied */
+	struct transaction open; /* n_entries of it are applied */
 	struct entry entries[WORLD_ENTRIES];
-	struct bytes leaves[WORLD_LEAVES];	/* sealed, not yet in the ledger */
+	struct bytes leaves[WORLD_LEAVES]; /* sealed, not yet in the ledger */
 	size_t n_leaves;
-	struct refusal refusal;			/* of the newest decision */
+	struct refusal refusal; /* of the newest decision */
+	size_t n_broken;
+	struct {
+		int fd, kept;
+	} broken[8];
 };
 
 /* A directory, keys, and a ledger of one transaction, committed at 2026-03-01T00:00:00Z or at 1 µs on a manual clock; the store is closed. */
 void ledger_world_init(struct ledger_world *w, bool manual_clock);
-/* The files alone, again, in an empty directory. */
-void ledger_world_fill(struct ledger_world *w);
 void ledger_world_release(struct ledger_world *w);
 
 /* Opens store and apply, replaying what state lacks (asserted to go well).  Closing without a flush is a crash when ${clean} is false. */
@@ -69,6 +71,13 @@ struct entry_id world_purchase(struct ledger_world *w, uint64_t member, const ch
 void world_seal(struct ledger_world *w);
 void world_commit_ledger(struct ledger_world *w);
 void world_commit(struct ledger_world *w);
+
+/**
+ * The environment ("ledger", "vault", "state") of a store that is open in this process: its writes fail from now on, for want of space or for good,
+ * until world_mend().  One at a time.
+ */
+void world_break(struct ledger_world *w, const char *environment, bool for_good);
+void world_mend(struct ledger_world *w);
 
 const struct member *world_member(struct ledger_world *w, uint64_t member);
 /* The stored leaf of a transaction, in the world's arena. */

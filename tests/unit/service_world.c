@@ -38,15 +38,23 @@ server_init(struct server *s, bool manual_clock)
 	ledger_world_init(&s->w, manual_clock);
 	atomic_store(&s->now_us, kst("2026-03-02T10:00:00"));
 	atomic_store(&s->boot_us, 1000 * US_PER_SECOND);
-	s->low_space_bytes = 1;
 }
 
 void
 server_start(struct server *s)
 {
 	struct service_params params = {
-		.data_path = s->w.data, .keys_path = s->w.keys_path, .head_lock_path = s->w.head_lock, .manual_clock = s->w.manual_clock,
-		.sign_threads = 2, .low_space_bytes = s->low_space_bytes, .clock = { now_of, boot_of, s }, .version = "test", .log = s->log, .on_fatal = on_fatal, .fatal_ctx = s,
+		.data_path = s->w.data,
+		.keys_path = s->w.keys_path,
+		.head_lock_path = s->w.head_lock,
+		.manual_clock = s->w.manual_clock,
+		.sign_threads = 2,
+		.low_space_bytes = 1,
+		.clock = { now_of, boot_of, s },
+		.version = "test",
+		.log = s->log,
+		.on_fatal = on_fatal,
+		.fatal_ctx = s,
 	};
 	struct net_limits limits = net_limits_default();
 	char message[SERVICE_MESSAGE_BYTES];

@@ -13,18 +13,17 @@
 #include "service/service.h"
 
 struct server {
-	struct ledger_world w;			/* its files; its store is open only while the service is not */
-	_Atomic int64_t now_us, boot_us;	/* what its clock says */
+	struct ledger_world w; /* its files; its store is open only while the service is not */
+	_Atomic int64_t now_us, boot_us; /* what its clock says */
 	atomic_bool fatal;
-	uint64_t low_space_bytes;		/* 1, unless a test says otherwise before the start */
-	struct log *log;			/* to the file that FEALTY_TEST_LOG names; NULL: none */
-	struct service *service;		/* NULL: not running */
+	struct log *log; /* to the file that FEALTY_TEST_LOG names; NULL: none */
+	struct service *service; /* NULL: not running */
 	struct net *net;
 };
 
 void server_init(struct server *s, bool manual_clock);
 void server_start(struct server *s);
-void server_stop(struct server *s);		/* as SIGTERM does; accepts one that is not running */
+void server_stop(struct server *s); /* as SIGTERM does; accepts one that is not running */
 void server_release(struct server *s);
 /* What time has passed, for both clocks; what jumps is the real one only. */
 void server_pass(struct server *s, int64_t us);
@@ -42,7 +41,7 @@ struct fealty_result call_ok(struct fealty_client *c, const char *json);
 /* Expects a refusal with this reason, and the field unless NULL. */
 void call_refused(struct fealty_client *c, const char *json, const char *reason, const char *field);
 struct fealty_result call_batch(struct fealty_client *c, const char *json);
-void call_publish(struct fealty_client *c, const char *yaml, const char *key, int64_t at_us);	/* 0: no `at` */
+void call_publish(struct fealty_client *c, const char *yaml, const char *key, int64_t at_us); /* 0: no `at` */
 
 /* The balance block's available points. */
 void assert_available(struct fealty_client *c, const char *alias, const char *want);

@@ -119,7 +119,7 @@ a_discard_forgets_the_batch(void **state)
 	assert_memory_equal(totals, &totals_before, sizeof(*totals));
 	assert_nothing_due(w, INSTANT_NEVER - 1);
 
-	world_purchase(w, m, "b1", 7000);		/* and it goes on from there */
+	world_purchase(w, m, "b1", 7000); /* and it goes on from there */
 	world_commit(w);
 	assert_int_equal(world_member(w, m)->available, 7);
 }
@@ -227,7 +227,8 @@ request_ids_are_per_principal(void **state)
 	cmd.fingerprint[5] = 77;
 	for (int flushed = 0; flushed < 2; flushed++) {
 		assert_int_equal(apply_request(w->apply, "pos/1/1", "k", &row), ST_OK);
-		assert_true(row.id.seq == one.seq && row.id.index == one.index && row.program == 1 && row.member == m && row.fingerprint[5] == 'k');
+		assert_true(
+		    row.id.seq == one.seq && row.id.index == one.index && row.program == 1 && row.member == m && row.fingerprint[5] == 'k');
 		assert_int_equal(apply_request(w->apply, "pos/1/1", "ke", &row), ST_NOTFOUND);
 		assert_int_equal(apply_request(w->apply, "pos/1/11", "k", &row), ST_NOTFOUND);
 		assert_int_equal(apply_request(w->apply, "backend/app", "k", &row), ST_NOTFOUND);
@@ -260,7 +261,7 @@ references_count_whoever_sent_them(void **state)
 		assert_int_equal(n, 0);
 		world_commit(w);
 	}
-	hold(w, m, "backend/app", "h", 0);		/* one stored, one in the overlay */
+	hold(w, m, "backend/app", "h", 0); /* one stored, one in the overlay */
 	for (int flushed = 0; flushed < 2; flushed++) {
 		assert_int_equal(apply_reference(w->apply, 1, m, "h", &n, &id), ST_OK);
 		assert_int_equal(n, 2);
@@ -296,7 +297,8 @@ receipts_are_of_a_store_and_a_date(void **state)
 		assert_int_equal(apply_receipt(w->apply, 2, "1", "0001", day, &row), ST_NOTFOUND);
 		world_commit(w);
 	}
-	struct entry_line line = { .sku = "a", .category = "bc", .qty = 1, .amount = 1500 }, moved = { .sku = "ab", .category = "c", .qty = 1, .amount = 1500 };
+	struct entry_line line = { .sku = "a", .category = "bc", .qty = 1, .amount = 1500 },
+			  moved = { .sku = "ab", .category = "c", .qty = 1, .amount = 1500 };
 	uint8_t one[32], other[32];
 	assert_int_equal(receipt_digest(1500, &line, 1, one), ST_OK);
 	assert_int_equal(receipt_digest(1500, &moved, 1, other), ST_OK);
@@ -310,23 +312,23 @@ static void
 the_first_due_is_found_in_overlay_and_files(void **state)
 {
 	struct ledger_world *w = *state;
-	int64_t expiry = MIDNIGHT("2026-03-13");	/* ten days from 2 March, and the day after them */
+	int64_t expiry = MIDNIGHT("2026-03-13"); /* ten days from 2 March, and the day after them */
 	uint64_t a = world_enrol(w, "e1"), b = world_enrol(w, "e2"), c = world_enrol(w, "e3");
 
 	assert_nothing_due(w, INSTANT_NEVER - 1);
 	world_purchase(w, b, "b1", 5000);
 	assert_due(w, expiry, expiry, false, b);
 	assert_nothing_due(w, expiry - 1);
-	assert_due(w, expiry, expiry, false, b);	/* the bound did not hide it */
+	assert_due(w, expiry, expiry, false, b); /* the bound did not hide it */
 	world_commit(w);
 	assert_due(w, expiry, expiry, false, b);
 
-	world_purchase(w, a, "b2", 5000);		/* in the overlay, before b at the same instant */
+	world_purchase(w, a, "b2", 5000); /* in the overlay, before b at the same instant */
 	assert_due(w, expiry, expiry, false, a);
 	world_purchase(w, c, "b3", 5000);
 	assert_due(w, expiry, expiry, false, a);
 	w->now_us += US_PER_DAY;
-	hold(w, c, "pos/1/1", "h1", 0);			/* and something earlier */
+	hold(w, c, "pos/1/1", "h1", 0); /* and something earlier */
 	int64_t ends = w->now_us + INT64_C(900) * US_PER_SECOND;
 	assert_due(w, ends, ends, true, c);
 	world_commit(w);
@@ -378,7 +380,7 @@ holds_come_first_at_an_instant(void **state)
 	assert_due(w, midnight, midnight, true, d);
 	world_commit(w);
 	hold(w, c, "pos/1/1", "h2", midnight - w->now_us);
-	assert_due(w, midnight, midnight, true, c);	/* overlay and files mixed */
+	assert_due(w, midnight, midnight, true, c); /* overlay and files mixed */
 	world_commit(w);
 	assert_due(w, midnight, midnight, true, c);
 
@@ -396,8 +398,12 @@ holds_come_first_at_an_instant(void **state)
 		assert_int_equal(decide_due(apply_state(w->apply), 1, order[i], &due, &w->arena, &entry), ST_OK);
 		world_seal(w);
 		enum evolve_fault fault;
-		w->open = (struct transaction){ .origin = apply_head(w->apply)->origin, .seq = apply_head(w->apply)->size, .program = 1, .n_entries = 1,
-			.entries = w->entries, .committed_at_us = apply_head(w->apply)->committed_at_us + 1 };
+		w->open = (struct transaction){ .origin = apply_head(w->apply)->origin,
+			.seq = apply_head(w->apply)->size,
+			.program = 1,
+			.n_entries = 1,
+			.entries = w->entries,
+			.committed_at_us = apply_head(w->apply)->committed_at_us + 1 };
 		memcpy(w->open.prev, apply_head(w->apply)->prev, SHA256_BYTES);
 		w->entries[0] = entry;
 		id = (struct entry_id){ w->open.seq, 0 };
@@ -456,7 +462,7 @@ a_version_is_in_force_at_the_instant_it_was_published(void **state)
 	world_publish(&w, club_yaml, "p1");
 	uint64_t m = world_enrol(&w, "e1");
 	world_purchase(&w, m, "b1", 1000);
-	world_publish(&w, club_yaml, "p2");		/* the clock has not moved */
+	world_publish(&w, club_yaml, "p2"); /* the clock has not moved */
 	struct entry_id id = world_purchase(&w, m, "b2", 1000);
 	assert_int_equal(w.entries[id.index].program_version, 2);
 	world_commit(&w);
@@ -488,29 +494,75 @@ progress_can_stop_a_replay(void **state)
 	assert_int_equal(store_state_discard(w->store), ST_OK);
 	assert_int_equal(apply_new(w->store, &w->apply), ST_OK);
 	assert_int_equal(apply_replay(w->apply, w->store, UINT64_MAX, stop, NULL, &error), ST_INTERRUPTED);
-	assert_int_equal(apply_head(w->apply)->size, 3);	/* what was done is flushed */
+	assert_int_equal(apply_head(w->apply)->size, 3); /* what was done is flushed */
 }
 
 /* A purchase of 1 000 won by member 1, as the third transaction after genesis and program; each case changes it. */
-struct forgery { const char *name; void (*change)(struct transaction *t); enum replay_fault want; enum evolve_fault fault; };
+struct forgery {
+	const char *name;
+	void (*change)(struct transaction *t);
+	enum replay_fault want;
+	enum evolve_fault fault;
+};
 
-static void no_change(struct transaction *t) { (void)t; }
-static void other_seq(struct transaction *t) { t->seq++; }
-static void other_origin(struct transaction *t) { t->origin = "elsewhere"; }
-static void other_prev(struct transaction *t) { t->prev[31] ^= 1; }
-static void same_time(struct transaction *t) { t->committed_at_us = kst("2026-03-02T10:00:00"); }
-static void no_entries(struct transaction *t) { t->n_entries = 0; }
+static void
+no_change(struct transaction *t)
+{
+	(void)t;
+}
+static void
+other_seq(struct transaction *t)
+{
+	t->seq++;
+}
+static void
+other_origin(struct transaction *t)
+{
+	t->origin = "elsewhere";
+}
+static void
+other_prev(struct transaction *t)
+{
+	t->prev[31] ^= 1;
+}
+static void
+same_time(struct transaction *t)
+{
+	t->committed_at_us = kst("2026-03-02T10:00:00");
+}
+static void
+no_entries(struct transaction *t)
+{
+	t->n_entries = 0;
+}
 static void
 second_genesis(struct transaction *t)
 {
 	static const uint8_t key[32];
 
-	t->entries[0] = (struct entry){ .op = OP_GENESIS, .engine = 1, .business_date = DAY_NONE, .birthday = DAY_NONE, .program = t->program,
-		.u.genesis = { .format = 1, .origin = t->origin, .transaction_key = bytes_of(key, 32), .checkpoint_key = bytes_of(key, 32) } };
+	t->entries[0] = (struct entry){ .op = OP_GENESIS,
+		.engine = 1,
+		.business_date = DAY_NONE,
+		.birthday = DAY_NONE,
+		.program = t->program,
+		.u.genesis = {
+		    .format = 1, .origin = t->origin, .transaction_key = bytes_of(key, 32), .checkpoint_key = bytes_of(key, 32) } };
 }
-static void used_request_id(struct transaction *t) { t->entries[0].request_id = "e1"; }
-static void other_balance(struct transaction *t) { t->entries[0].touched[0].available++; }
-static void other_tail(struct transaction *t) { t->entries[0].touched[0].prev.index++; }
+static void
+used_request_id(struct transaction *t)
+{
+	t->entries[0].request_id = "e1";
+}
+static void
+other_balance(struct transaction *t)
+{
+	t->entries[0].touched[0].available++;
+}
+static void
+other_tail(struct transaction *t)
+{
+	t->entries[0].touched[0].prev.index++;
+}
 static void
 unbalanced(struct transaction *t)
 {
@@ -518,8 +570,16 @@ unbalanced(struct transaction *t)
 
 	postings[0].points--;
 }
-static void unknown_program(struct transaction *t) { t->entries[0].program_version = 9; }
-static void unknown_member(struct transaction *t) { t->entries[0].member = t->entries[0].touched[0].member = 9; }
+static void
+unknown_program(struct transaction *t)
+{
+	t->entries[0].program_version = 9;
+}
+static void
+unknown_member(struct transaction *t)
+{
+	t->entries[0].member = t->entries[0].touched[0].member = 9;
+}
 
 static const struct forgery forgeries[] = {
 	{ "untouched", no_change, REPLAY_OK, EVOLVE_OK },
@@ -577,7 +637,8 @@ every_forgery_has_a_name(void **state)
 	for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
 		const struct forgery *f = &forgeries[i];
 		enum status st = apply_transaction(w->apply, seq, forge(w, leaf, f->change), &error);
-		if ((st == ST_OK) != (f->want == REPLAY_OK) || error.what != f->want || error.fault != f->fault || (st != ST_OK && error.seq != seq))
+		if ((st == ST_OK) != (f->want == REPLAY_OK) || error.what != f->want || error.fault != f->fault ||
+		    (st != ST_OK && error.seq != seq))
 			fail_msg("%s: %s, %d, %s, %s", f->name, status_str(st), error.what, evolve_fault_str(error.fault), error.sentence);
 		assert_true(st == ST_OK || strstr(error.sentence, "transaction 3: ") == error.sentence);
 		apply_discard(w->apply);
@@ -594,15 +655,27 @@ every_forgery_has_a_name(void **state)
 	assert_int_equal(world_member(w, m)->available, 1);
 }
 
-static void wrong_format(struct transaction *t) { t->entries[0].u.genesis.format = 2; }
-static void wrong_key(struct transaction *t) { t->entries[0].u.genesis.transaction_key.len = 31; }
-static void wrong_origin(struct transaction *t) { t->entries[0].u.genesis.origin = "another"; }
+static void
+wrong_format(struct transaction *t)
+{
+	t->entries[0].u.genesis.format = 2;
+}
+static void
+wrong_key(struct transaction *t)
+{
+	t->entries[0].u.genesis.transaction_key.len = 31;
+}
+static void
+wrong_origin(struct transaction *t)
+{
+	t->entries[0].u.genesis.origin = "another";
+}
 
 static void
 the_first_is_a_genesis(void **state)
 {
 	struct ledger_world *w = *state;
-	void (*const changes[])(struct transaction *t) = { wrong_format, wrong_key, wrong_origin };
+	void (*const changes[])(struct transaction * t) = { wrong_format, wrong_key, wrong_origin };
 	struct replay_error error;
 
 	struct bytes leaf = world_leaf(w, 0);

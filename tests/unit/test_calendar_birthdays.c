@@ -97,7 +97,7 @@ the_vault_is_read_at_start(void **state)
 	put(f, 1, 9, "03-10");
 	put(f, 1, 2, "03-10");
 	put(f, 2, 5, "03-10");
-	put(f, 1, 3, "12-31 01-01");		/* a changed date: both are listed, the profile says which counts */
+	put(f, 1, 3, "12-31 01-01"); /* a changed date: both are listed, the profile says which counts */
 	put(f, 1, 4, "");
 	start(f);
 	assert_day(f, 1, 3, 10, "2 9");
@@ -131,7 +131,7 @@ a_member_is_listed_once(void **state)
 
 	put(f, 1, 5, "06-20");
 	start(f);
-	for (int i = 0; i < 3; i++) {		/* while the vault is read perhaps, and after it */
+	for (int i = 0; i < 3; i++) { /* while the vault is read perhaps, and after it */
 		assert_int_equal(calendar_add(f->calendar, 1, 5, 6, 20), ST_OK);
 		assert_int_equal(calendar_add(f->calendar, 1, 3, 6, 20), ST_OK);
 		assert_int_equal(calendar_add(f->calendar, 1, 7, 6, 20), ST_OK);

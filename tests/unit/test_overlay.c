@@ -67,8 +67,9 @@ assert_due(struct fixture *f, const char *want)
 	assert_int_equal(store_cursor_open(txn, TABLE_DUE, bytes_of(first, 1), &cursor), ST_OK);
 	while (store_cursor_next(cursor, &key, &value) == ST_OK) {
 		assert_int_equal(key.len, DUE_KEY_BYTES);
-		len += (size_t)snprintf(got + len, sizeof(got) - len, "%s%llu/%u/%llu%s", len == 0 ? "" : " ", (unsigned long long)get_be64(key.data),
-		    get_be32(key.data + 8), (unsigned long long)get_be64(key.data + 12), value.len > 0 ? "h" : "");
+		len += (size_t)snprintf(got + len, sizeof(got) - len, "%s%llu/%u/%llu%s", len == 0 ? "" : " ",
+		    (unsigned long long)get_be64(key.data), get_be32(key.data + 8), (unsigned long long)get_be64(key.data + 12),
+		    value.len > 0 ? "h" : "");
 	}
 	store_cursor_close(cursor);
 	store_abort(txn);
@@ -97,7 +98,8 @@ members_are_found_by_program_and_number(void **state)
 		for (uint32_t program = 1; program <= 3; program++) {
 			struct overlay_member *m = overlay_find_member(&f->o, program, n);
 			assert_true((m != NULL) == (program == n % 3 + 1));
-			assert_true(m == NULL || (m->m.number == n && m->m.program == program && !m->dirty && m->m.due_at_us == INSTANT_NEVER));
+			assert_true(
+			    m == NULL || (m->m.number == n && m->m.program == program && !m->dirty && m->m.due_at_us == INSTANT_NEVER));
 		}
 	}
 	overlay_reset(&f->o);
@@ -124,7 +126,7 @@ a_row_is_replaced_not_doubled(void **state)
 	char changing[] = "one";
 
 	assert_int_equal(overlay_put_row(&f->o, TABLE_META, text("a"), text(changing)), ST_OK);
-	changing[0] = 'X';		/* it was copied */
+	changing[0] = 'X'; /* it was copied */
 	assert_int_equal(overlay_put_row(&f->o, TABLE_TILE, text("a"), text("tile")), ST_OK);
 	assert_true(bytes_equal(overlay_find_row(&f->o, TABLE_META, text("a"))->value, text("one")));
 	assert_int_equal(overlay_put_row(&f->o, TABLE_META, text("a"), text("two")), ST_OK);
@@ -164,7 +166,7 @@ writes_are_sorted_and_can_be_repeated(void **state)
 	size_t used = f->o.arena.used_bytes;
 	for (int i = 0; i < 100; i++)
 		write_out(f);
-	assert_int_equal(f->o.arena.used_bytes, used);		/* a full disk makes it try again and again */
+	assert_int_equal(f->o.arena.used_bytes, used); /* a full disk makes it try again and again */
 
 	assert_int_equal(store_read(f->w.store, STORE_STATE, &txn), ST_OK);
 	assert_int_equal(store_cursor_open(txn, TABLE_MEMBER, bytes_of("", 1), &cursor), ST_OK);
@@ -213,7 +215,7 @@ a_due_row_says_whether_a_hold_ends(void **state)
 	write_out(f);
 	assert_due(f, "300/1/1h 300/1/2");
 
-	overlay_reset(&f->o);		/* the hold is captured, and what ends at that instant is something else */
+	overlay_reset(&f->o); /* the hold is captured, and what ends at that instant is something else */
 	m = add(f, 1, 1, 300);
 	m->stored_due_us = 300;
 	m->stored_hold = true;
@@ -233,7 +235,7 @@ beyond_the_budget_is_no_memory(void **state)
 	for (uint32_t i = 0; i < 100 && st == ST_OK; i++)
 		st = overlay_put_row(&small, TABLE_META, bytes_of(&i, sizeof(i)), bytes_of(value, sizeof(value)));
 	assert_int_equal(st, ST_NOMEM);
-	for (struct overlay_member *m = NULL; (m = overlay_add_member(&small, 1, 1)) != NULL; )
+	for (struct overlay_member *m = NULL; (m = overlay_add_member(&small, 1, 1)) != NULL;)
 		continue;
 	overlay_release(&small);
 }

@@ -1,15 +1,10 @@
 /* The service as a whole: what a client is told, what time does to it, and how it ends. */
 #include "service_world.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DAY_US US_PER_DAY
@@ -25,8 +20,16 @@ setup_clock(void **state, bool manual_clock)
 	return 0;
 }
 
-static int setup(void **state) { return setup_clock(state, false); }
-static int setup_manual(void **state) { return setup_clock(state, true); }
+static int
+setup(void **state)
+{
+	return setup_clock(state, false);
+}
+static int
+setup_manual(void **state)
+{
+	return setup_clock(state, true);
+}
 
 static int
 teardown(void **state)
@@ -69,10 +72,13 @@ a_day_at_the_till(void **state)
 	struct fealty_result again = call_ok(till, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"12500\", \"key\": \"b1\"}");
 	assert_true(again.response->replayed);
 	assert_string_equal(again.response->id, first.response->id);
-	call_refused(till, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"12501\", \"key\": \"b1\"}", "REQUEST_ID_REUSED", "key");
-	call_refused(till, "{\"op\": \"redeem\", \"member\": \"m1\", \"points\": \"13\", \"key\": \"r1\"}", "INSUFFICIENT_POINTS", "points");
+	call_refused(
+	    till, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"12501\", \"key\": \"b1\"}", "REQUEST_ID_REUSED", "key");
+	call_refused(
+	    till, "{\"op\": \"redeem\", \"member\": \"m1\", \"points\": \"13\", \"key\": \"r1\"}", "INSUFFICIENT_POINTS", "points");
 	call_refused(till, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e2\"}", "ALREADY_EXISTS", "member");
-	call_refused(till, "{\"op\": \"adjust\", \"member\": \"m1\", \"points\": \"5\", \"reason\": \"x\", \"key\": \"a1\"}", "PERMISSION_DENIED", NULL);
+	call_refused(till, "{\"op\": \"adjust\", \"member\": \"m1\", \"points\": \"5\", \"reason\": \"x\", \"key\": \"a1\"}",
+	    "PERMISSION_DENIED", NULL);
 	call_refused(till, "{\"op\": \"purchase\", \"member\": \"nobody\", \"amount\": \"1\", \"key\": \"b2\"}", "NOT_FOUND", "member");
 	assert_available(op, "m1", "12");
 	fealty_result_release(&first);
@@ -87,7 +93,10 @@ no_reply_is_ahead_of_the_ledger(void **state)
 {
 	struct server *s = *state;
 	struct fealty_client *op = operator_of(s), *till = client_of(s, "pos/1/1");
-	static const struct { const char *json; bool writes; } calls[] = {
+	static const struct {
+		const char *json;
+		bool writes;
+	} calls[] = {
 		{ "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}", true },
 		{ "{\"op\": \"redeem\", \"member\": \"m1\", \"points\": \"13\", \"key\": \"r1\"}", false },
 		{ "{\"op\": \"purchase\", \"member\": \"nobody\", \"amount\": \"1\", \"key\": \"b2\"}", false },
@@ -172,8 +181,8 @@ shop(void *arg)
 		request.purchase = &purchase;
 		request.has_deadline_ms = true;
 		request.deadline_ms = 3000;
-		purchase.member = (char *)(uintptr_t)"m1";
-		purchase.amount = (char *)(uintptr_t)"1000";
+		purchase.member = (char *)(uintptr_t) "m1";
+		purchase.amount = (char *)(uintptr_t) "1000";
 		if (fealty_call_async(c, &request, count_result, p, NULL) != FEALTY_ERROR_NONE)
 			break;
 		p->n_sent++;
@@ -224,7 +233,8 @@ two_services_in_one_process(void **state)
 	ok(op2, "{\"op\": \"enrol\", \"member\": \"m1\", \"birthday\": \"12-24\", \"key\": \"e1\"}");
 	server_jump(&other, 2 * DAY_US);
 	start_shopping(&a, s, "pos/1/1", "b", 300);
-	call_refused(op2, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"x\", \"deadline_ms\": 500}", "UNAVAILABLE", "clock");
+	call_refused(op2, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"x\", \"deadline_ms\": 500}",
+	    "UNAVAILABLE", "clock");
 	server_jump(&other, -2 * DAY_US);
 	start_shopping(&b, &other, "pos/1/1", "b", 100);
 	pthread_join(b.thread, NULL);
@@ -249,7 +259,8 @@ an_atomic_batch_leaves_nothing_behind(void **state)
 	struct fealty_client *op = operator_of(s);
 	uint64_t size = service_size(s->service);
 
-	struct fealty_result r = call_batch(op, "{\"atomic\": true, \"commands\": ["
+	struct fealty_result r = call_batch(op,
+	    "{\"atomic\": true, \"commands\": ["
 	    "{\"op\": \"enrol\", \"member\": \"m1\", \"birthday\": \"03-02\", \"key\": \"e1\"},"
 	    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"5000\", \"key\": \"b1\"},"
 	    "{\"op\": \"redeem\", \"member\": \"m1\", \"points\": \"999\", \"key\": \"r1\"}]}");
@@ -261,10 +272,11 @@ an_atomic_batch_leaves_nothing_behind(void **state)
 	assert_int_equal(service_size(s->service), size);
 	call_refused(op, "{\"op\": \"balance\", \"member\": \"m1\"}", "NOT_FOUND", "member");
 
-	r = call_batch(op, "{\"atomic\": true, \"commands\": ["
+	r = call_batch(op,
+	    "{\"atomic\": true, \"commands\": ["
 	    "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"},"
 	    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"5000\", \"key\": \"b1\"},"
-	    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"5000\", \"key\": \"b1\"},"	/* a replay inside the batch */
+	    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"5000\", \"key\": \"b1\"}," /* a replay inside the batch */
 	    "{\"op\": \"redeem\", \"member\": \"m1\", \"points\": \"4\", \"key\": \"r1\"}]}");
 	assert_int_equal(r.outcome, FEALTY_OK);
 	assert_int_equal(r.batch->n_results, 4);
@@ -282,7 +294,8 @@ commands_of_a_batch_fail_one_by_one(void **state)
 	struct server *s = *state;
 	struct fealty_client *op = operator_of(s);
 
-	struct fealty_result r = call_batch(op, "{\"key\": \"day\", \"commands\": ["
+	struct fealty_result r = call_batch(op,
+	    "{\"key\": \"day\", \"commands\": ["
 	    "{\"op\": \"enrol\", \"member\": \"m1\"},"
 	    "{\"op\": \"redeem\", \"member\": \"m1\", \"points\": \"5\"},"
 	    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"7000\"}]}");
@@ -306,7 +319,8 @@ an_alias_moves_within_a_batch(void **state)
 	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"aliases\": [\"card:1\"], \"key\": \"e1\"}");
 	ok(op, "{\"op\": \"enrol\", \"member\": \"m2\", \"key\": \"e2\"}");
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m2\", \"amount\": \"2000\", \"key\": \"b2\"}");
-	struct fealty_result r = call_batch(op, "{\"atomic\": true, \"commands\": ["
+	struct fealty_result r = call_batch(op,
+	    "{\"atomic\": true, \"commands\": ["
 	    "{\"op\": \"profile\", \"member\": \"m1\", \"remove_aliases\": [\"card:1\"], \"key\": \"p1a\"},"
 	    "{\"op\": \"profile\", \"member\": \"m2\", \"add_aliases\": [\"card:1\"], \"key\": \"p2a\"}]}");
 	assert_int_equal(r.outcome, FEALTY_OK);
@@ -334,7 +348,7 @@ a_jump_of_the_clock_stops_writes(void **state)
 	struct fealty_client *op = operator_of(s);
 
 	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}");
-	server_pass(s, 30 * DAY_US);		/* time that really went by is no jump */
+	server_pass(s, 30 * DAY_US); /* time that really went by is no jump */
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"b1\"}");
 	server_jump(s, DAY_US + US_PER_SECOND);
 	call_refused(op, purchase_x, "UNAVAILABLE", "clock");
@@ -344,9 +358,9 @@ a_jump_of_the_clock_stops_writes(void **state)
 	fealty_result_release(&r);
 	call_refused(op, purchase_x, "UNAVAILABLE", "clock");
 
-	server_jump(s, -DAY_US - US_PER_SECOND);		/* set right again */
+	server_jump(s, -DAY_US - US_PER_SECOND); /* set right again */
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"b2\"}");
-	server_jump(s, DAY_US - US_PER_SECOND);			/* below a day it is believed */
+	server_jump(s, DAY_US - US_PER_SECOND); /* below a day it is believed */
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"b3\"}");
 	server_jump(s, DAY_US);
 	call_refused(op, purchase_x, "UNAVAILABLE", "clock");
@@ -372,12 +386,13 @@ a_ledger_long_asleep_asks_before_it_writes(void **state)
 	server_pass(s, 7 * DAY_US + US_PER_SECOND);
 	server_start(s);
 	call_refused(op, purchase_x, "UNAVAILABLE", "clock");
-	server_jump(s, -3 * US_PER_SECOND);		/* it was a little fast */
+	server_jump(s, -3 * US_PER_SECOND); /* it was a little fast */
 	ok(op, purchase_x);
 	server_stop(s);
 	server_pass(s, 8 * DAY_US);
 	server_start(s);
-	call_refused(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"y\", \"deadline_ms\": 400}", "UNAVAILABLE", "clock");
+	call_refused(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"y\", \"deadline_ms\": 400}",
+	    "UNAVAILABLE", "clock");
 	ok(op, "{\"op\": \"clock_accept\", \"key\": \"a1\"}");
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"y\"}");
 	fealty_client_free(op);
@@ -390,7 +405,8 @@ at_is_for_manual_clocks(void **state)
 	struct fealty_client *op = operator_of(s);
 
 	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}");
-	call_refused(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1\", \"key\": \"b1\", \"at\": \"2030-01-01T00:00:00Z\"}", "INVALID_ARGUMENT", "at");
+	call_refused(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1\", \"key\": \"b1\", \"at\": \"2030-01-01T00:00:00Z\"}",
+	    "INVALID_ARGUMENT", "at");
 	call_refused(op, "{\"op\": \"balance\", \"member\": \"m1\", \"at\": \"2030-01-01T00:00:00Z\"}", "INVALID_ARGUMENT", "at");
 	fealty_client_free(op);
 }
@@ -403,13 +419,16 @@ a_manual_clock_moves_with_commands(void **state)
 
 	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\", \"at\": \"2026-03-03T10:00:00+09:00\"}");
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"5000\", \"key\": \"b1\"}");
-	call_refused(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1\", \"key\": \"b2\", \"at\": \"2026-03-03T09:59:59+09:00\"}", "INVALID_ARGUMENT",
-	    "at");
-	struct fealty_result r = call_ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\", \"at\": \"2026-03-02T10:00:00+09:00\"}");
-	assert_true(r.response->replayed);		/* before anything that depends on state, the clock included */
+	call_refused(op,
+	    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1\", \"key\": \"b2\", \"at\": \"2026-03-03T09:59:59+09:00\"}",
+	    "INVALID_ARGUMENT", "at");
+	struct fealty_result r = call_ok(
+	    op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\", \"at\": \"2026-03-02T10:00:00+09:00\"}");
+	assert_true(r.response->replayed); /* before anything that depends on state, the clock included */
 	fealty_result_release(&r);
-	call_refused(op, "{\"op\": \"redeem\", \"member\": \"m1\", \"points\": \"5\", \"key\": \"r1\", \"at\": \"2026-03-14T00:00:00+09:00\"}", "INSUFFICIENT_POINTS",
-	    "points");
+	call_refused(op,
+	    "{\"op\": \"redeem\", \"member\": \"m1\", \"points\": \"5\", \"key\": \"r1\", \"at\": \"2026-03-14T00:00:00+09:00\"}",
+	    "INSUFFICIENT_POINTS", "points");
 	server_stop(s);
 	assert_ops(s, 1, "publish enrol purchase expire");
 	server_start(s);
@@ -420,7 +439,8 @@ a_manual_clock_moves_with_commands(void **state)
 static void
 an_atomic_batch_is_replayed_after_the_clock_has_moved(void **state)
 {
-	static const char batch[] = "{\"atomic\": true, \"commands\": ["
+	static const char batch[] =
+	    "{\"atomic\": true, \"commands\": ["
 	    "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\", \"at\": \"2026-03-03T10:00:00+09:00\"},"
 	    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"5000\", \"key\": \"b1\", \"at\": \"2026-03-03T10:00:00+09:00\"}]}";
 	struct server *s = *state;
@@ -483,11 +503,12 @@ who_enrols_on_a_birthday_has_it(void **state)
 	struct server *s = *state;
 	struct fealty_client *op = operator_of(s);
 
-	struct fealty_result r = call_ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"birthday\": \"03-03\", \"key\": \"e1\", \"at\": \"2026-03-03T10:00:00+09:00\"}");
+	struct fealty_result r = call_ok(
+	    op, "{\"op\": \"enrol\", \"member\": \"m1\", \"birthday\": \"03-03\", \"key\": \"e1\", \"at\": \"2026-03-03T10:00:00+09:00\"}");
 	assert_string_equal(r.response->available, "50");
 	fealty_result_release(&r);
 	ok(op, "{\"op\": \"enrol\", \"member\": \"m2\", \"birthday\": \"03-02\", \"key\": \"e2\"}");
-	assert_available(op, "m2", "0");		/* yesterday's is over */
+	assert_available(op, "m2", "0"); /* yesterday's is over */
 	server_stop(s);
 	server_start(s);
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"b1\", \"at\": \"2026-03-05T10:00:00+09:00\"}");
@@ -499,7 +520,10 @@ who_enrols_on_a_birthday_has_it(void **state)
 	fealty_client_free(op);
 }
 
-struct waiting { struct server *s; uint64_t size; };
+struct waiting {
+	struct server *s;
+	uint64_t size;
+};
 
 static bool
 has_grown(void *ctx)
@@ -540,17 +564,17 @@ a_cut_off_night_is_made_good(void **state)
 	world_close(&s->w, false);
 
 	server_pass(s, kst("2026-03-31T12:00:00") - atomic_load(&s->now_us));
-	uint64_t size = 5;		/* genesis, publish, two enrolments, a purchase */
+	uint64_t size = 5; /* genesis, publish, two enrolments, a purchase */
 	server_start(s);
 	struct waiting grown = { s, size + 1 };
 	eventually(has_grown, &grown, "the birthday of 4 March");
 	assert_available(op, "m1", "1");
 	server_stop(s);
-	assert_ops(s, size, "birthday expire");		/* due ten days later */
+	assert_ops(s, size, "birthday expire"); /* due ten days later */
 	server_start(s);
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m2\", \"amount\": \"1000\", \"key\": \"b2\"}");
 	server_stop(s);
-	assert_ops(s, size, "birthday expire purchase");	/* and never twice */
+	assert_ops(s, size, "birthday expire purchase"); /* and never twice */
 	server_start(s);
 	fealty_client_free(op);
 }
@@ -564,7 +588,7 @@ the_scheduler_runs_by_itself(void **state)
 	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"birthday\": \"03-03\", \"key\": \"e1\"}");
 	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"3000\", \"key\": \"b1\"}");
 	ok(op, "{\"op\": \"hold\", \"member\": \"m1\", \"points\": \"1\", \"key\": \"h1\"}");
-	struct waiting grown = { s, service_size(s->service) + 1 };		/* a transaction for both */
+	struct waiting grown = { s, service_size(s->service) + 1 }; /* a transaction for both */
 	server_pass(s, 20 * INT64_C(3600) * US_PER_SECOND);
 	eventually(has_grown, &grown, "the hold's end and the birthday");
 	call_refused(op, "{\"op\": \"capture\", \"member\": \"m1\", \"hold\": \"h1\", \"key\": \"c1\"}", "HOLD_EXPIRED", NULL);
@@ -574,7 +598,9 @@ the_scheduler_runs_by_itself(void **state)
 
 /* ---- the log ---- */
 
-struct reader { uint64_t next, until; };
+struct reader {
+	uint64_t next, until;
+};
 
 static bool
 read_one(void *ctx, const struct fealty_transaction *t)
@@ -647,27 +673,6 @@ a_drain_answers_what_it_took(void **state)
 	server_start(s);
 }
 
-/* Every descriptor of a file becomes one that cannot be written. */
-static void
-break_file(const char *path)
-{
-	char link[64], target[256];
-
-	for (int fd = 3; fd < 256; fd++) {
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		ssize_t n = readlink(link, target, sizeof(target) - 1);
-		if (n < 0)
-			continue;
-		target[n] = '\0';
-		if (strcmp(target, path) != 0)
-			continue;
-		int broken = open(path, O_RDONLY | O_CLOEXEC);
-		assert_true(broken >= 0);
-		assert_int_equal(dup2(broken, fd), fd);
-		close(broken);
-	}
-}
-
 static bool
 has_failed(void *ctx)
 {
@@ -682,7 +687,7 @@ a_failing_disk_ends_it(void **state)
 	struct server *s = *state;
 	struct fealty_client *op = operator_of(s);
 	unsigned long before = 0;
-	char path[160], json[160];
+	char json[160];
 
 	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}");
 	for (int i = 0; i < 3; i++) {
@@ -690,15 +695,18 @@ a_failing_disk_ends_it(void **state)
 		start_shopping(&p, s, "pos/1/1", environments[i], 3000);
 		struct waiting grown = { s, service_size(s->service) + 30 };
 		eventually(has_grown, &grown, "some purchases");
-		snprintf(path, sizeof(path), "%s/%s/data.mdb", s->w.data, environments[i]);
-		break_file(path);
-		snprintf(json, sizeof(json), "{\"op\": \"profile\", \"member\": \"m1\", \"segments\": [\"s\"], \"key\": \"q%d\", \"deadline_ms\": 1000}", i);
-		struct fealty_result r = call(op, json);		/* for the vault has nothing to do with purchases */
+		world_break(&s->w, environments[i], true);
+		snprintf(json, sizeof(json),
+		    "{\"op\": \"profile\", \"member\": \"m1\", \"segments\": [\"s\"], \"key\": \"q%d\", \"deadline_ms\": 1000}", i);
+		struct fealty_result r = call(op, json); /* for the vault has nothing to do with purchases */
 		if (r.outcome != FEALTY_UNKNOWN && !(r.outcome == FEALTY_REFUSED && r.response->retryable))
 			fail_msg("%s: %s: %s", environments[i], fealty_outcome_str(r.outcome), r.message);
 		fealty_result_release(&r);
 		eventually(has_failed, s, "the failure");
 		server_stop(s);
+		for (size_t k = 0; k < s->w.n_broken; k++)
+			close(s->w.broken[k].kept);
+		s->w.n_broken = 0; /* the store has closed what was broken */
 		pthread_join(p.thread, NULL);
 		assert_true(p.n_ok >= 20 && p.n_ok < 3000);
 		assert_int_equal(p.n_ok + p.n_refused + p.n_unknown, p.n_sent);
@@ -715,128 +723,99 @@ a_failing_disk_ends_it(void **state)
 
 /* ---- a full disk ---- */
 
-#define SMALL_DISK "size=24m"
-#define ROUNDS 16
-#define CROWD 400
+static const char enrol_m2[] = "{\"op\": \"enrol\", \"member\": \"m2\", \"key\": \"e2\", \"deadline_ms\": 900}";
 
-static uint64_t
-free_bytes(const char *path)
-{
-	struct statvfs v;
-
-	assert_int_equal(statvfs(path, &v), 0);
-	return (uint64_t)v.f_bavail * v.f_frsize;
-}
-
-/* A file beside the data that leaves so many bytes free; 0: none. */
 static void
-ballast(struct server *s, uint64_t leave)
+assert_open(struct server *s, struct fealty_client *op, const char *available)
 {
-	char path[160];
-
-	snprintf(path, sizeof(path), "%s/ballast", s->w.root);
-	unlink(path);
-	if (leave == 0)
-		return;
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	uint64_t room = free_bytes(s->w.root);
-	if (room > leave)
-		assert_int_equal(posix_fallocate(fd, 0, (off_t)(room - leave)), 0);
-	close(fd);
-}
-
-/* Each with an alias, a profile and a moved one: every environment has its share. */
-static char *
-crowd_json(unsigned round)
-{
-	size_t cap = CROWD * 160 + 64, len = 0;
-	char *json = test_malloc(cap);
-
-	len += (size_t)snprintf(json + len, cap - len, "{\"key\": \"r%u\", \"deadline_ms\": 60000, \"commands\": [", round);
-	for (unsigned i = 0; i < CROWD; i++)
-		len += (size_t)snprintf(json + len, cap - len, "%s{\"op\": \"enrol\", \"member\": \"m%u-%u\", \"birthday\": \"05-%02u\", \"segments\": [\"seg%u\"]}",
-		    i == 0 ? "" : ",", round, i, i % 31 + 1, i);
-	snprintf(json + len, cap - len, "]}");
-	return json;
-}
-
-/* Refused or applied, one by one; every command again until all are applied.  How many were refused at first. */
-static unsigned
-send_crowd(struct server *s, struct fealty_client *op, unsigned round)
-{
-	char *json = crowd_json(round);
-	unsigned refused = 0, left = CROWD;
-
-	for (unsigned attempt = 0; left > 0; attempt++) {
-		if (attempt > 20)
-			fail_msg("round %u: %u are never applied", round, left);
-		struct fealty_result r = call_batch(op, json);
-		assert_false(atomic_load(&s->fatal));
-		left = r.outcome == FEALTY_OK ? 0 : CROWD;
-		assert_true(r.outcome == FEALTY_OK || (r.outcome == FEALTY_REFUSED && strcmp(r.response->reason, "UNAVAILABLE") == 0));
-		for (size_t i = 0; r.outcome == FEALTY_OK && i < r.batch->n_results; i++) {
-			if (fealty_response_outcome(r.batch->results[i]) == FEALTY_OK)
-				continue;
-			assert_string_equal(r.batch->results[i]->reason, "UNAVAILABLE");
-			left++;
-		}
-		if (attempt == 0)
-			refused = left;
-		fealty_result_release(&r);
-		if (left > 0) {
-			assert_available(op, "m1", "5");	/* reads go on */
-			ballast(s, 0);
-			nanosleep(&(struct timespec){ .tv_nsec = 600000000 }, NULL);	/* the service looks for space twice a second */
-		}
-	}
-	test_free(json);
-	return refused;
-}
-
-/* Whichever of vault, ledger and state it strikes: refused means not there, and it goes on when there is space. */
-static void
-a_full_disk_is_waited_for(void **state)
-{
-	struct server *s = *state;
-	unsigned refused = 0, i;
-	char alias[64];
-
-	server_release(s);
-	server_init(s, false);
-	char *root = s->w.root;
-	if (mount("tmpfs", root, "tmpfs", 0, SMALL_DISK) != 0)
-		skip();				/* only root may */
-	ledger_world_fill(&s->w);
-	s->low_space_bytes = 128 * 1024;
-	server_start(s);
-	struct fealty_client *op = operator_of(s);
-	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}");
-	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"5000\", \"key\": \"b1\"}");
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		ballast(s, 140 * 1024 + round * 48 * 1024);
-		refused += send_crowd(s, op, round) > 0;
-		ballast(s, 0);
-	}
-	assert_true(refused >= 3);
+	world_mend(&s->w);
+	ok(op,
+	    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"after\"}"); /* the client tries again until it is done */
+	ok(op, "{\"op\": \"enrol\", \"member\": \"m2\", \"key\": \"e2\"}");
 	for (int again = 0; again < 2; again++) {
-		for (unsigned round = 0; round < ROUNDS; round++) {
-			for (i = 0; i < CROWD; i += 37) {
-				snprintf(alias, sizeof(alias), "m%u-%u", round, i);
-				assert_available(op, alias, "0");
-			}
-		}
+		assert_available(op, "m1", available);
+		assert_available(op, "m2", "0");
 		server_stop(s);
 		server_start(s);
 	}
-	server_stop(s);
-	world_open(&s->w);
-	const struct totals *totals;
-	assert_int_equal(apply_state(s->w.apply)->totals(s->w.apply, 1, &totals), ST_OK);
-	assert_int_equal(totals->members, ROUNDS * CROWD + 1);
-	world_close(&s->w, true);
+	assert_false(atomic_load(&s->fatal));
+}
+
+static void
+a_full_ledger_writes_nothing(void **state)
+{
+	struct server *s = *state;
+	struct fealty_client *op = operator_of(s);
+
+	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"birthday\": \"03-03\", \"key\": \"e1\"}");
+	world_break(&s->w, "ledger", false);
+	server_pass(s, 15 * INT64_C(3600) * US_PER_SECOND); /* the birthday, undone and looked at again */
+	call_refused(op, purchase_x, "UNAVAILABLE", "disk");
+	call_refused(op, enrol_m2, "UNAVAILABLE", "disk");
+	call_refused(op, "{\"op\": \"balance\", \"member\": \"m2\"}", "NOT_FOUND", "member");
+	assert_available(op, "m1", "0");
+	assert_open(s, op, "51");
 	fealty_client_free(op);
-	assert_int_equal(umount2(root, MNT_DETACH), 0);
+}
+
+static void
+a_full_vault_writes_nothing(void **state)
+{
+	struct server *s = *state;
+	struct fealty_client *op = operator_of(s);
+
+	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}");
+	world_break(&s->w, "vault", false);
+	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"b1\"}");
+	uint64_t size = service_size(s->service);
+	call_refused(op, enrol_m2, "UNAVAILABLE", "disk");
+	assert_int_equal(service_size(s->service), size);
+	assert_open(s, op, "2");
+	fealty_client_free(op);
+}
+
+/* The ledger has it, so it is answered; state has to follow before anything else is decided. */
+static void
+a_full_state_is_made_good(void **state)
+{
+	struct server *s = *state;
+	struct fealty_client *op = operator_of(s);
+
+	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}");
+	world_break(&s->w, "state", false);
+	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"b1\"}");
+	uint64_t size = service_size(s->service);
+	for (int i = 0; i < 3; i++) {
+		call_refused(op, purchase_x, "UNAVAILABLE", "disk");
+		call_refused(op, enrol_m2, "UNAVAILABLE", "disk");
+		struct fealty_result r = call_batch(op,
+		    "{\"atomic\": true, \"deadline_ms\": 300, \"commands\": ["
+		    "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"y\"}]}");
+		assert_int_equal(r.outcome, FEALTY_REFUSED);
+		assert_string_equal(r.response->reason, "UNAVAILABLE");
+		fealty_result_release(&r);
+	}
+	assert_int_equal(service_size(s->service), size);
+	assert_available(op, "m1", "0"); /* readers see state as it is */
+	assert_open(s, op, "2");
+	fealty_client_free(op);
+}
+
+/* Stopped before it was made good: the next start replays it. */
+static void
+a_full_state_is_replayed_after_a_stop(void **state)
+{
+	struct server *s = *state;
+	struct fealty_client *op = operator_of(s);
+
+	ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}");
+	world_break(&s->w, "state", false);
+	ok(op, "{\"op\": \"purchase\", \"member\": \"m1\", \"amount\": \"1000\", \"key\": \"b1\"}");
+	world_mend(&s->w);
+	server_stop(s);
+	server_start(s);
+	assert_available(op, "m1", "1");
+	fealty_client_free(op);
 }
 
 int
@@ -866,7 +845,10 @@ main(void)
 		REAL(a_subscriber_sees_all_that_is_written),
 		REAL(a_drain_answers_what_it_took),
 		REAL(a_failing_disk_ends_it),
-		REAL(a_full_disk_is_waited_for),
+		REAL(a_full_ledger_writes_nothing),
+		REAL(a_full_vault_writes_nothing),
+		REAL(a_full_state_is_made_good),
+		REAL(a_full_state_is_replayed_after_a_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
