@@ -48,7 +48,7 @@ enum status codec_signed_decode(struct bytes leaf, struct signed_transaction *re
 enum request_op {
 	REQUEST_NONE,
 	REQUEST_PUBLISH, REQUEST_ENROL, REQUEST_PROFILE, REQUEST_PURCHASE, REQUEST_HOLD, REQUEST_CAPTURE, REQUEST_RELEASE,
-	REQUEST_REDEEM, REQUEST_ADJUST, REQUEST_TIER, REQUEST_BIRTHDAY, REQUEST_CLOCK_ACCEPT,	/* writes up to here */
+	REQUEST_REDEEM, REQUEST_ADJUST, REQUEST_TIER, REQUEST_BIRTHDAY, REQUEST_FREEZE, REQUEST_UNFREEZE, REQUEST_CLOSE, REQUEST_ACTIVITY, REQUEST_CLOCK_ACCEPT,	/* writes up to here */
 	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT
 };
@@ -67,7 +67,7 @@ struct request {
 	uint32_t deadline_ms;			/* 0: none */
 	const char *program;			/* id; NULL: not given */
 	const char *member;			/* an alias; NULL: the operation has none */
-	const char *reference;			/* capture, release: the hold; transaction: the command; NULL */
+	const char *reference;			/* capture, release: the hold; activity: the purchase; transaction: the command; NULL */
 	struct cmd cmd;				/* writes and quote: all but principal, fingerprint, program, member and what is looked up */
 
 	/* enrol, profile: personal data, for the vault only */

@@ -20,29 +20,54 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "id", NULL }, { "name", NULL }, { "timezone", NULL }, { "currency", NULL },
 	{ "points.unit", NULL }, { "points.scale", NULL },
 	{ "rounding.mode", NULL }, { "rounding.at", NULL },
-	{ "stacking", NULL },			/* a tier's is the only multiplier: the three give the same */
-	{ "carry_remainder", "false" },
-	{ "earn.id", NULL }, { "earn.priority", NULL }, { "earn.on", "purchase" }, { "earn.kind", "base bonus" },
+	{ "stacking", NULL },
+	{ "carry_remainder", NULL }, { "counters", NULL },
+	{ "earn.id", NULL }, { "earn.priority", NULL }, { "earn.on", NULL }, { "earn.kind", "base multiplier bonus counter" },
 	{ "earn.per_amount.amount", NULL }, { "earn.per_amount.points", NULL }, { "earn.per_amount.whole_steps", NULL },
-	{ "earn.fixed.points", NULL },
+	{ "earn.fixed.points", NULL }, { "earn.per_item.points", NULL }, { "earn.multiply", NULL },
+	{ "earn.when.min_amount", NULL }, { "earn.when.max_amount", NULL }, { "earn.when.categories", NULL }, { "earn.when.skus", NULL },
+	{ "earn.when.exclude_categories", NULL }, { "earn.when.stores", NULL }, { "earn.when.partners", NULL }, { "earn.when.tiers", NULL },
+	{ "earn.when.min_gap", NULL }, { "earn.when.weekdays", NULL }, { "earn.when.hours", NULL }, { "earn.when.from", NULL },
+	{ "earn.when.until", NULL }, { "earn.when.first_purchase", NULL }, { "earn.when.member_days_min", NULL },
+	{ "earn.when.previous_month_spend.min", NULL }, { "earn.when.previous_month_spend.waive_months", NULL },
+	{ "earn.when.segments", NULL }, { "earn.when.activity", NULL },
+	{ "earn.counter.id", NULL }, { "earn.counter.add", NULL }, { "earn.counter.per", NULL },
+	{ "earn.pending.days", NULL }, { "earn.pending.until.next_month_start", NULL }, { "earn.pending.on_activity", NULL },
+	{ "earn.pending.within_days", NULL },
+	{ "earn.replaces", NULL },
+	{ "earn.caps.per", NULL }, { "earn.caps.points", NULL }, { "earn.caps.count", NULL }, { "earn.caps.over", NULL },
+	{ "earn.caps.group", NULL },
+	{ "earn.expiry.never", NULL }, { "earn.expiry.after.days", NULL }, { "earn.expiry.after.months", NULL },
+	{ "earn.expiry.after.years", NULL }, { "earn.expiry.round_up_to", NULL }, { "earn.expiry.on", NULL }, { "earn.expiry.years", NULL },
 	{ "expiry.never", NULL }, { "expiry.after.days", NULL }, { "expiry.after.months", NULL }, { "expiry.after.years", NULL },
-	{ "expiry.round_up_to", NULL },
+	{ "expiry.round_up_to", NULL }, { "expiry.on", NULL }, { "expiry.years", NULL }, { "expiry.refresh_on", NULL },
+	{ "expiry.inactivity.months", NULL }, { "expiry.inactivity.activities", NULL }, { "expiry.inactivity.percent", NULL },
 	{ "tiers.id", NULL }, { "tiers.rank", NULL },
 	{ "tiers.reach.any.all.metric", NULL }, { "tiers.reach.any.all.at_least", NULL },
 	{ "tiers.window.lifetime", NULL }, { "tiers.window.calendar_year", NULL }, { "tiers.window.rolling_months", NULL },
-	{ "tiers.valid.forever", NULL },
+	{ "tiers.window.since_tier_start", NULL },
+	{ "tiers.keep.any.all.metric", NULL }, { "tiers.keep.any.all.at_least", NULL },
+	{ "tiers.valid.forever", NULL }, { "tiers.valid.months", NULL }, { "tiers.valid.through", NULL }, { "tiers.valid.round_up_to", NULL },
+	{ "tiers.downgrade", NULL }, { "tiers.grace.months", NULL }, { "tiers.grace.round_up_to", NULL },
 	{ "tiers.earn_multiplier", NULL },
 	{ "tiers.expiry.never", NULL }, { "tiers.expiry.after.days", NULL }, { "tiers.expiry.after.months", NULL },
 	{ "tiers.expiry.after.years", NULL }, { "tiers.expiry.round_up_to", NULL },
-	{ "tiers.expiry_applies", "new_lots" },
+	{ "tiers.expiry.on", NULL }, { "tiers.expiry.years", NULL }, { "tiers.expiry.refresh_on", NULL },
+	{ "tiers.expiry.inactivity.months", NULL }, { "tiers.expiry.inactivity.activities", NULL },
+	{ "tiers.expiry.inactivity.percent", NULL },
+	{ "tiers.expiry_applies", NULL },
 	{ "birthday.reward.points", NULL },
 	{ "birthday.window.days_before", NULL }, { "birthday.window.days_after", NULL },
 	{ "birthday.issue", NULL }, { "birthday.leap_day", NULL }, { "birthday.guard_days", NULL },
+	{ "birthday.requires.points_earned", NULL }, { "birthday.requires.within_months", NULL },
+	{ "tiers.birthday.days_before", NULL }, { "tiers.birthday.days_after", NULL },
+	{ "anniversary.of", NULL }, { "anniversary.reward.points", NULL },
+	{ "limits.redeem_per_day", NULL }, { "notices.expiring_days", NULL }, { "notices.downgrade_days", NULL },
 	{ "redemption.value.points", NULL }, { "redemption.value.amount", NULL },
 	{ "redemption.min", NULL }, { "redemption.step", NULL }, { "redemption.max_percent_of_order", NULL },
-	{ "redemption.hold.default_ttl", NULL }, { "redemption.hold.max_ttl", NULL }, { "redemption.hold.expired_lot", "capturable" },
+	{ "redemption.hold.default_ttl", NULL }, { "redemption.hold.max_ttl", NULL }, { "redemption.hold.expired_lot", NULL },
 	{ "unknown_alias", "refuse" },
-	{ "limits.late_days", NULL },
+	{ "limits.late_days", NULL }, { "limits.earn_per_day", NULL },
 };
 
 static bool
@@ -203,6 +228,20 @@ fill_expiry(struct expiry_def *def, const Fealty__Program__V1__Expiry *e)
 		.never = e->term_case == FEALTY__PROGRAM__V1__EXPIRY__TERM_NEVER,
 		.round_up = e->has_round_up_to ? round_up_of(e->round_up_to) : ROUND_UP_NONE,
 	};
+	def->on = e->on;
+	def->has_on_years = e->has_years;
+	def->years = e->years;
+	def->n_refresh = e->n_refresh_on;
+	def->refresh = (const char *const *)e->refresh_on;
+	if (e->term_case == FEALTY__PROGRAM__V1__EXPIRY__TERM_INACTIVITY) {
+		def->inactivity = true;
+		def->has_inactivity_months = e->inactivity->has_months;
+		def->inactivity_months = e->inactivity->months;
+		def->n_activities = e->inactivity->n_activities;
+		def->activities = (const char *const *)e->inactivity->activities;
+		def->has_percent = e->inactivity->has_percent;
+		def->percent = e->inactivity->percent;
+	}
 	if (e->term_case != FEALTY__PROGRAM__V1__EXPIRY__TERM_AFTER)
 		return;
 	def->has_days = e->after->has_days;
@@ -213,6 +252,132 @@ fill_expiry(struct expiry_def *def, const Fealty__Program__V1__Expiry *e)
 	def->years = e->after->years;
 }
 
+static struct word_list
+word_list_of(size_t n, char **v)
+{
+	return (struct word_list){ n, (const char *const *)v };
+}
+
+static void
+fill_when(struct when_def *def, const Fealty__Program__V1__When *w)
+{
+	if (w == NULL)
+		return;
+	*def = (struct when_def){
+		.min_amount = w->min_amount,
+		.max_amount = w->max_amount,
+		.categories = word_list_of(w->n_categories, w->categories),
+		.skus = word_list_of(w->n_skus, w->skus),
+		.exclude_categories = word_list_of(w->n_exclude_categories, w->exclude_categories),
+		.stores = word_list_of(w->n_stores, w->stores),
+		.partners = word_list_of(w->n_partners, w->partners),
+		.tiers = word_list_of(w->n_tiers, w->tiers),
+		.segments = word_list_of(w->n_segments, w->segments),
+		.weekdays = word_list_of(w->n_weekdays, w->weekdays),
+		.min_gap = w->min_gap,
+		.hours = w->hours,
+		.from = w->from,
+		.until = w->until,
+		.activity = w->activity,
+		.has_first_purchase = w->has_first_purchase,
+		.first_purchase = w->first_purchase,
+		.has_member_days_min = w->has_member_days_min,
+		.member_days_min = w->member_days_min,
+		.has_previous_month_spend = w->previous_month_spend != NULL,
+	};
+	if (w->previous_month_spend != NULL) {
+		def->previous_min = w->previous_month_spend->min;
+		def->waive_months = w->previous_month_spend->waive_months;
+	}
+}
+
+static enum period
+period_of(Fealty__Program__V1__Period__Of v)
+{
+	switch (v) {
+	case FEALTY__PROGRAM__V1__PERIOD__OF__transaction: return PERIOD_TRANSACTION;
+	case FEALTY__PROGRAM__V1__PERIOD__OF__day: return PERIOD_DAY;
+	case FEALTY__PROGRAM__V1__PERIOD__OF__month: return PERIOD_MONTH;
+	case FEALTY__PROGRAM__V1__PERIOD__OF__year: return PERIOD_YEAR;
+	case FEALTY__PROGRAM__V1__PERIOD__OF__lifetime: return PERIOD_LIFETIME;
+	case FEALTY__PROGRAM__V1__PERIOD__OF__program: return PERIOD_PROGRAM;
+	default: break;
+	}
+	assert(false);
+	return PERIOD_TRANSACTION;
+}
+
+static void
+fill_cap(struct cap_def *def, const Fealty__Program__V1__Cap *c)
+{
+	*def = (struct cap_def){
+		.has_per = c->has_per,
+		.per = c->has_per ? period_of(c->per) : PERIOD_TRANSACTION,
+		.points = c->points,
+		.has_count = c->has_count,
+		.count = c->count,
+		.group = c->group,
+		.over = !c->has_over || c->over == FEALTY__PROGRAM__V1__CAP_OVER__OF__clip ? CAP_CLIP :
+		    c->over == FEALTY__PROGRAM__V1__CAP_OVER__OF__reject ? CAP_REJECT : CAP_FALLBACK,
+	};
+}
+
+static void
+fill_pending(struct pending_def *def, const Fealty__Program__V1__PendingTerm *t)
+{
+	if (t == NULL)
+		return;
+	*def = (struct pending_def){
+		.given = true,
+		.has_days = t->has_days,
+		.days = t->days,
+		.next_month_start = t->until != NULL && t->until->until_case == FEALTY__PROGRAM__V1__PENDING_UNTIL__UNTIL_NEXT_MONTH_START,
+		.on_activity = t->on_activity,
+		.has_within_days = t->has_within_days,
+		.within_days = t->within_days,
+	};
+}
+
+static enum rule_kind
+kind_of(Fealty__Program__V1__EarnKind__Of v)
+{
+	switch (v) {
+	case FEALTY__PROGRAM__V1__EARN_KIND__OF__base: return RULE_BASE;
+	case FEALTY__PROGRAM__V1__EARN_KIND__OF__multiplier: return RULE_MULTIPLIER;
+	case FEALTY__PROGRAM__V1__EARN_KIND__OF__bonus: return RULE_BONUS;
+	case FEALTY__PROGRAM__V1__EARN_KIND__OF__counter: return RULE_COUNTER;
+	case FEALTY__PROGRAM__V1__EARN_KIND__OF__voucher: break;		/* not built: check_message() refused it */
+	default: break;
+	}
+	assert(false);
+	return RULE_BASE;
+}
+
+static void
+fill_measure(struct rule_def *def, const Fealty__Program__V1__Earn *e)
+{
+	def->has_per_amount = e->per_amount != NULL;
+	def->has_fixed = e->fixed != NULL;
+	def->has_per_item = e->per_item != NULL;
+	def->has_counter = e->counter != NULL;
+	def->multiply = e->multiply;
+	if (e->per_amount != NULL) {
+		def->amount = e->per_amount->amount;
+		def->points = e->per_amount->points;
+		def->whole_steps = e->per_amount->has_whole_steps && e->per_amount->whole_steps;
+	} else if (e->fixed != NULL) {			/* with several program_compile() refuses the rule */
+		def->points = e->fixed->points;
+	} else if (e->per_item != NULL) {
+		def->points = e->per_item->points;
+	}
+	if (e->counter != NULL) {
+		def->counter = e->counter->id;
+		def->has_counter_add = e->counter->has_add;
+		def->counter_add = e->counter->add;
+		def->counter_per_item = e->counter->has_per && e->counter->per == FEALTY__PROGRAM__V1__COUNTER_PER__OF__item;
+	}
+}
+
 static void
 fill_rule(struct rule_def *def, const Fealty__Program__V1__Earn *e)
 {
@@ -220,31 +385,68 @@ fill_rule(struct rule_def *def, const Fealty__Program__V1__Earn *e)
 		.id = e->id,
 		.has_priority = e->has_priority,
 		.priority = e->priority,
+		.on = e->on == FEALTY__PROGRAM__V1__EARN_ON__OF__activity ? ON_ACTIVITY :
+		    e->on == FEALTY__PROGRAM__V1__EARN_ON__OF__enrol ? ON_ENROL : ON_PURCHASE,
 		.has_kind = e->has_kind,
-		.kind = e->kind == FEALTY__PROGRAM__V1__EARN_KIND__OF__bonus ? RULE_BONUS : RULE_BASE,
-		.has_per_amount = e->per_amount != NULL,
-		.has_fixed = e->fixed != NULL,
+		.kind = e->has_kind ? kind_of(e->kind) : RULE_BASE,
+		.replaces = e->replaces,
+		.n_caps = e->n_caps,
 	};
-	if (e->per_amount != NULL) {
-		def->amount = e->per_amount->amount;
-		def->points = e->per_amount->points;
-		def->whole_steps = e->per_amount->has_whole_steps && e->per_amount->whole_steps;
-	}
-	if (e->fixed != NULL && e->per_amount == NULL)		/* with both program_compile() refuses the rule */
-		def->points = e->fixed->points;
+	fill_measure(def, e);
+	fill_when(&def->when, e->when);
+	for (size_t i = 0; i < e->n_caps && i < PROGRAM_CAPS_MAX; i++)
+		fill_cap(&def->caps[i], e->caps[i]);
+	fill_pending(&def->pending, e->pending);
+	fill_expiry(&def->expiry, e->expiry);
 }
 
-static void
-fill_reach(struct tier_def *def, const Fealty__Program__V1__Reach *reach)
+static size_t
+fill_reach(struct all_def any[static PROGRAM_REACH_MAX], const Fealty__Program__V1__Reach *reach)
 {
-	def->has_reach = true;
-	def->n_any = reach->n_any;
 	for (size_t i = 0; i < reach->n_any && i < PROGRAM_REACH_MAX; i++) {
 		const Fealty__Program__V1__AllOf *all = reach->any[i];
 
-		def->any[i].n = all->n_all;
+		any[i].n = all->n_all;
 		for (size_t j = 0; j < all->n_all && j < PROGRAM_REACH_MAX; j++)
-			def->any[i].thresholds[j] = (struct threshold_def){ all->all[j]->metric, all->all[j]->at_least };
+			any[i].thresholds[j] = (struct threshold_def){ all->all[j]->metric, all->all[j]->at_least };
+	}
+	return reach->n_any;
+}
+
+static enum downgrade
+downgrade_of(Fealty__Program__V1__Downgrade__Of v)
+{
+	switch (v) {
+	case FEALTY__PROGRAM__V1__DOWNGRADE__OF__none: return DOWNGRADE_NONE;
+	case FEALTY__PROGRAM__V1__DOWNGRADE__OF__one: return DOWNGRADE_ONE;
+	case FEALTY__PROGRAM__V1__DOWNGRADE__OF__full: return DOWNGRADE_FULL;
+	default: break;
+	}
+	assert(false);
+	return DOWNGRADE_FULL;
+}
+
+static void
+fill_valid(struct tier_def *def, const Fealty__Program__V1__Tier *t)
+{
+	const Fealty__Program__V1__Valid *v = t->valid;
+
+	def->has_valid = v != NULL;
+	if (v != NULL && v->valid_case == FEALTY__PROGRAM__V1__VALID__VALID_MONTHS) {
+		def->valid = VALID_MONTHS;
+		def->valid_months = v->months;
+	}
+	if (v != NULL && v->valid_case == FEALTY__PROGRAM__V1__VALID__VALID_THROUGH)
+		def->valid = v->through == FEALTY__PROGRAM__V1__THROUGH_END__OF__end_of_year ? VALID_END_OF_YEAR : VALID_END_OF_NEXT_YEAR;
+	if (v != NULL && v->has_round_up_to)
+		def->valid_round_up = round_up_of(v->round_up_to);
+	def->has_downgrade = t->has_downgrade;
+	if (t->has_downgrade)
+		def->downgrade = downgrade_of(t->downgrade);
+	def->has_grace = t->grace != NULL;
+	if (t->grace != NULL) {
+		def->grace_months = t->grace->months;
+		def->grace_round_up = t->grace->has_round_up_to ? round_up_of(t->grace->round_up_to) : ROUND_UP_NONE;
 	}
 }
 
@@ -255,8 +457,15 @@ fill_tier(struct tier_def *def, const Fealty__Program__V1__Tier *t)
 	def->has_rank = t->has_rank;
 	def->rank = t->rank;
 	def->earn_multiplier = t->earn_multiplier;
+	def->has_reach = t->reach != NULL;
 	if (t->reach != NULL)
-		fill_reach(def, t->reach);
+		def->n_any = fill_reach(def->any, t->reach);
+	def->has_keep = t->keep != NULL;
+	if (t->keep != NULL)
+		def->n_keep = fill_reach(def->keep, t->keep);
+	fill_valid(def, t);
+	if (t->window != NULL && t->window->window_case == FEALTY__PROGRAM__V1__WINDOW__WINDOW_SINCE_TIER_START)
+		def->window = WINDOW_SINCE_TIER_START;
 	if (t->window != NULL && t->window->window_case == FEALTY__PROGRAM__V1__WINDOW__WINDOW_CALENDAR_YEAR)
 		def->window = WINDOW_CALENDAR_YEAR;
 	if (t->window != NULL && t->window->window_case == FEALTY__PROGRAM__V1__WINDOW__WINDOW_ROLLING_MONTHS) {
@@ -264,6 +473,12 @@ fill_tier(struct tier_def *def, const Fealty__Program__V1__Tier *t)
 		def->rolling_months = t->window->rolling_months;
 	}
 	fill_expiry(&def->expiry, t->expiry);
+	def->has_birthday_window = t->birthday != NULL;
+	if (t->birthday != NULL) {
+		def->birthday_days_before = t->birthday->days_before;
+		def->birthday_days_after = t->birthday->days_after;
+	}
+	def->all_open = t->has_expiry_applies && t->expiry_applies == FEALTY__PROGRAM__V1__EXPIRY_APPLIES__OF__all_open_while_held;
 }
 
 static void
@@ -278,6 +493,12 @@ fill_birthday(struct program_def *def, const Fealty__Program__V1__Birthday *b)
 		def->birthday_days_after = b->window->days_after;
 	}
 	def->guard_days = b->guard_days;
+	def->has_requires = b->requires != NULL;
+	if (b->requires != NULL) {
+		def->requires_points = b->requires->points_earned;
+		def->has_within_months = b->requires->has_within_months;
+		def->within_months = b->requires->within_months;
+	}
 	def->birthday_on_claim = b->has_issue && b->issue == FEALTY__PROGRAM__V1__ISSUE__OF__on_claim;
 	def->leap_to_march = b->has_leap_day && b->leap_day == FEALTY__PROGRAM__V1__LEAP_DAY__OF__mar_1;
 }
@@ -299,6 +520,8 @@ fill_redemption(struct program_def *def, const Fealty__Program__V1__Redemption *
 	if (r->hold != NULL) {
 		def->default_ttl = r->hold->default_ttl;
 		def->max_ttl = r->hold->max_ttl;
+		def->expire_at_once = r->hold->has_expired_lot &&
+		    r->hold->expired_lot == FEALTY__PROGRAM__V1__EXPIRED_LOT__OF__expire_at_once;
 	}
 }
 
@@ -319,6 +542,10 @@ fill_program(struct program_def *def, const PbProgram *p)
 		def->rounding = p->rounding->has_mode ? rounding_of(p->rounding->mode) : ROUNDING_FLOOR;
 		def->round_once = p->rounding->has_at && p->rounding->at == FEALTY__PROGRAM__V1__ROUNDING_AT__OF__once;
 	}
+	def->stacking = !p->has_stacking || p->stacking == FEALTY__PROGRAM__V1__STACKING__OF__add ? STACKING_ADD :
+	    p->stacking == FEALTY__PROGRAM__V1__STACKING__OF__multiply ? STACKING_MULTIPLY : STACKING_BEST;
+	def->carry_remainder = p->has_carry_remainder && p->carry_remainder;
+	def->counters = word_list_of(p->n_counters, p->counters);
 	def->n_rules = p->n_earn;
 	for (size_t i = 0; i < p->n_earn && i < PROGRAM_RULES_MAX; i++)
 		fill_rule(&def->rules[i], p->earn[i]);
@@ -328,9 +555,24 @@ fill_program(struct program_def *def, const PbProgram *p)
 		fill_tier(&def->tiers[i], p->tiers[i]);
 	fill_birthday(def, p->birthday);
 	fill_redemption(def, p->redemption);
+	def->has_anniversary = p->anniversary != NULL;
+	if (p->anniversary != NULL) {
+		def->has_anniversary_of = p->anniversary->has_of;
+		def->anniversary_points = p->anniversary->reward == NULL ? NULL : p->anniversary->reward->points;
+	}
+	def->redeem_per_day = p->limits == NULL ? NULL : p->limits->redeem_per_day;
+	def->has_notices = p->notices != NULL;
+	if (p->notices != NULL) {
+		def->n_expiring_days = p->notices->n_expiring_days;
+		def->expiring_days = p->notices->expiring_days;
+		def->n_downgrade_days = p->notices->n_downgrade_days;
+		def->downgrade_days = p->notices->downgrade_days;
+	}
 	def->has_late_days = p->limits != NULL && p->limits->has_late_days;
 	if (def->has_late_days)
 		def->late_days = p->limits->late_days;
+	if (p->limits != NULL)
+		def->earn_per_day = p->limits->earn_per_day;
 }
 
 /* What struct program_def has no room to leave out, because only one word of it is built. */
@@ -341,7 +583,7 @@ check_required(const PbProgram *p, struct program_error *ret_error)
 		if (p->earn[i]->has_on)
 			continue;
 		struct text_place earn = { .key = "earn" }, rule = { .up = &earn, .index = i }, on = { .up = &rule, .key = "on" };
-		return program_fail(ret_error, &on, "", "on", " is missing; allowed: purchase");
+		return program_fail(ret_error, &on, "", "on", " is missing; allowed: purchase, activity, enrol");
 	}
 	return ST_OK;
 }

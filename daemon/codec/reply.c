@@ -17,16 +17,19 @@ enum {
 	RESPONSE_GRANTS, RESPONSE_ENDS_AT, RESPONSE_LEFT,
 	RESPONSE_AVAILABLE = 20, RESPONSE_PENDING, RESPONSE_HELD, RESPONSE_DEBT, RESPONSE_EXPIRING, RESPONSE_TIER, RESPONSE_TIER_EARNED,
 	RESPONSE_TIER_SINCE, RESPONSE_TIER_UNTIL, RESPONSE_POINTS_TO_NEXT, RESPONSE_POINTS_TO_KEEP, RESPONSE_POINTS_EARNED, RESPONSE_SPEND,
-	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ,
+	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ, RESPONSE_COUNTERS, RESPONSE_REMAINDERS,
 	RESPONSE_HISTORY = 40, RESPONSE_NEXT_BEFORE, RESPONSE_TRANSACTION, RESPONSE_PROGRAM, RESPONSE_VERSION,
 };
+enum { RESPONSE_NOTICES = 60 };
+enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
-enum { GRANT_ROW_RULE = 1, GRANT_ROW_WANTED, GRANT_ROW_GRANTED };
+enum { GRANT_ROW_RULE = 1, GRANT_ROW_WANTED, GRANT_ROW_GRANTED, GRANT_ROW_CAP };
 enum {
 	HISTORY_ID = 1, HISTORY_AT, HISTORY_BUSINESS_DATE, HISTORY_OP, HISTORY_PRINCIPAL, HISTORY_KEY, HISTORY_POINTS, HISTORY_AVAILABLE,
 	HISTORY_HELD, HISTORY_DEBT, HISTORY_TIER, HISTORY_AMOUNT, HISTORY_STORE, HISTORY_PENDING,
 };
+enum { COUNTER_ROW_ID = 1, COUNTER_ROW_COUNT };		/* of remainders: rule and amount */
 enum { BATCH_RESPONSE_OUTCOME = 1, BATCH_RESPONSE_RESULTS };
 
 /* gRPC's canonical codes. */
@@ -153,7 +156,10 @@ lots_account(enum op op)
 	case OP_CAPTURE: case OP_RELEASE:
 		return ACCOUNT_HELD;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_ADJUST: case OP_TIER:
-	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
+	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_TIER_REVIEW:
+	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
+	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
+	case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -182,11 +188,12 @@ put_lots(struct buf *out, const struct entry *e, unsigned scale)
 		const struct posting *p = &e->postings[i];
 		if (p->account != from || p->points >= 0)
 			continue;
-		if (points > 0 && p->last_day != last_day) {
+		int32_t day = p->last_day == DAY_CLOCK ? e->clock.last_day : p->last_day;
+		if (points > 0 && day != last_day) {
 			put_lot_row(out, last_day, points, scale);
 			points = 0;
 		}
-		last_day = p->last_day;
+		last_day = day;
 		if (!checked_sub(points, p->points, &points))
 			return false;
 	}
@@ -201,7 +208,7 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 	const struct entry *e = r->entry;
 	int64_t granted, wanted;
 
-	if (e->op == OP_PURCHASE || e->op == OP_BIRTHDAY) {
+	if (e->op == OP_PURCHASE || e->op == OP_ACTIVITY || e->op == OP_BIRTHDAY || (e->op == OP_ENROL && e->has_metrics)) {
 		if (!sum_grants(e, &granted, &wanted))
 			return false;
 		put_decimal(out, RESPONSE_GRANTED, granted, r->scale);
@@ -217,6 +224,7 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		field_put_text(out, GRANT_ROW_RULE, e->grants[i].rule);
 		put_decimal(out, GRANT_ROW_WANTED, e->grants[i].wanted, r->scale);
 		put_decimal(out, GRANT_ROW_GRANTED, e->grants[i].granted, r->scale);
+		put_text_unless_empty(out, GRANT_ROW_CAP, e->grants[i].cap);
 		field_end(out, begun);
 	}
 	if (e->has_hold) {
@@ -239,6 +247,38 @@ put_expiring(struct buf *out, const struct expiring *x, unsigned scale)
 }
 
 static void
+put_notice(struct buf *out, const struct notice *n, unsigned scale)
+{
+	size_t begun = field_begin(out, RESPONSE_NOTICES);
+
+	field_put_text(out, NOTICE_KIND, n->kind == NOTICE_EXPIRING ? "expiring" : "downgrade");
+	put_decimal(out, NOTICE_POINTS, n->points, scale);
+	field_put_sint(out, NOTICE_LAST_DAY, n->last_day);
+	field_put_sint(out, NOTICE_DUE, n->due);
+	field_end(out, begun);
+}
+
+static void
+put_counters(struct buf *out, const struct reply *r)
+{
+	for (size_t i = 0; i < r->balance->n_counters; ++i) {
+		size_t begun = field_begin(out, RESPONSE_COUNTERS);
+
+		assert(r->balance->counters[i].value >= 0);
+		field_put_text(out, COUNTER_ROW_ID, r->balance->counters[i].id);
+		field_put_uint(out, COUNTER_ROW_COUNT, (uint64_t)r->balance->counters[i].value);
+		field_end(out, begun);
+	}
+	for (size_t i = 0; i < r->balance->n_remainders; ++i) {
+		size_t begun = field_begin(out, RESPONSE_REMAINDERS);
+
+		field_put_text(out, COUNTER_ROW_ID, r->balance->remainders[i].id);
+		put_decimal(out, COUNTER_ROW_COUNT, r->balance->remainders[i].value, r->currency_digits);
+		field_end(out, begun);
+	}
+}
+
+static void
 put_balance(struct buf *out, const struct reply *r, bool brief)
 {
 	const struct balance *b = r->balance;
@@ -258,6 +298,8 @@ put_balance(struct buf *out, const struct reply *r, bool brief)
 		field_put_sint(out, RESPONSE_TIER_UNTIL, b->tier_until);
 	if (b->has_next)
 		put_decimal(out, RESPONSE_POINTS_TO_NEXT, b->points_to_next, r->scale);
+	if (b->has_keep)
+		put_decimal(out, RESPONSE_POINTS_TO_KEEP, b->points_to_keep, r->scale);
 	put_decimal(out, RESPONSE_POINTS_EARNED, b->points_earned, r->scale);
 	put_decimal(out, RESPONSE_SPEND, b->spend, r->currency_digits);
 	assert(b->visits >= 0);
@@ -316,7 +358,11 @@ encode(const struct reply *reply, bool brief, struct buf *out)
 		put_balance(out, reply, brief);
 	if (reply->balance != NULL || reply->seq > 0)
 		field_put_uint(out, RESPONSE_SEQ, reply->seq);
+	if (reply->balance != NULL && !brief)
+		put_counters(out, reply);
 	put_reads(out, reply);
+	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_notices && !brief; ++i)
+		put_notice(out, &reply->balance->notices[i], reply->scale);
 	return buf_status(out);
 }
 

@@ -316,6 +316,40 @@ take_lines(struct judge *j, const Fealty__V1__Purchase *p)
 }
 
 static void
+take_partner(struct judge *j, const char *text, const char **ret)
+{
+	if (text != NULL && !words_id(text))
+		invalid(j, "partner", "is not 1 to 32 of a-z 0-9 _ -");
+	*ret = text;
+}
+
+static void
+judge_activity(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Activity *a = in->activity;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, a->member);
+	if (a->activity == NULL)
+		invalid(j, "activity", "is missing");
+	else if (!words_id(a->activity))
+		invalid(j, "activity", "is not 1 to 32 of a-z 0-9 _ -");
+	cmd->u.activity.activity = a->activity;
+	cmd->u.activity.has_amount = a->amount != NULL;
+	if (a->amount != NULL)
+		take_money(j, "amount", a->amount, &cmd->u.activity.amount);
+	if (a->has_qty && a->qty == 0)
+		invalid(j, "qty", "is zero");
+	cmd->u.activity.qty = a->has_qty ? a->qty : 1;
+	cmd->u.activity.has_score = a->has_score;
+	cmd->u.activity.score = a->score;
+	cmd->u.activity.names_purchase = a->purchase != NULL;
+	if (a->purchase != NULL)
+		take_reference(j, "purchase", a->purchase);
+	take_partner(j, a->partner, &cmd->u.activity.partner);
+}
+
+static void
 judge_purchase(struct judge *j, const Fealty__V1__Request *in)
 {
 	bool is_quote = in->op_case == FEALTY__V1__REQUEST__OP_QUOTE;
@@ -327,7 +361,7 @@ judge_purchase(struct judge *j, const Fealty__V1__Request *in)
 	take_money(j, "amount", p->amount, &cmd->u.purchase.amount);
 	if (p->n_lines > 0)
 		take_lines(j, p);
-	not_built(j, "partner", p->partner != NULL);
+	take_partner(j, p->partner, &cmd->u.purchase.partner);
 	cmd->u.purchase.has_paid_with_points = p->paid_with_points != NULL;
 	if (p->paid_with_points != NULL)
 		take_money(j, "paid_with_points", p->paid_with_points, &cmd->u.purchase.paid_with_points);
@@ -425,6 +459,32 @@ judge_birthday(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+judge_standing(struct judge *j, const char *member, const char *reason, bool required)
+{
+	judge_alias(j, member);
+	if (reason != NULL || required)
+		take_code(j, reason, &j->ret->cmd.u.standing.reason);
+}
+
+static void
+judge_freeze(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_standing(j, in->freeze->member, in->freeze->reason, true);
+}
+
+static void
+judge_unfreeze(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_standing(j, in->unfreeze->member, in->unfreeze->reason, false);
+}
+
+static void
+judge_close(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_standing(j, in->close->member, in->close->reason, true);
+}
+
+static void
 judge_nothing(struct judge *j, const Fealty__V1__Request *in)
 {
 	(void)j;
@@ -511,6 +571,10 @@ static const struct op_row {
 	[REQUEST_ADJUST] = { "adjust", OP_ADJUST, FEALTY__V1__REQUEST__OP_ADJUST, judge_adjust },
 	[REQUEST_TIER] = { "tier", OP_TIER, FEALTY__V1__REQUEST__OP_TIER, judge_tier },
 	[REQUEST_BIRTHDAY] = { "birthday", OP_BIRTHDAY, FEALTY__V1__REQUEST__OP_BIRTHDAY, judge_birthday },
+	[REQUEST_ACTIVITY] = { "activity", OP_ACTIVITY, FEALTY__V1__REQUEST__OP_ACTIVITY, judge_activity },
+	[REQUEST_FREEZE] = { "freeze", OP_FREEZE, FEALTY__V1__REQUEST__OP_FREEZE, judge_freeze },
+	[REQUEST_UNFREEZE] = { "unfreeze", OP_UNFREEZE, FEALTY__V1__REQUEST__OP_UNFREEZE, judge_unfreeze },
+	[REQUEST_CLOSE] = { "close", OP_CLOSE, FEALTY__V1__REQUEST__OP_CLOSE, judge_close },
 	[REQUEST_CLOCK_ACCEPT] = { "clock_accept", OP_CLOCK_ACCEPT, FEALTY__V1__REQUEST__OP_CLOCK_ACCEPT, judge_nothing },
 	[REQUEST_QUOTE] = { "quote", OP_PURCHASE, FEALTY__V1__REQUEST__OP_QUOTE, judge_purchase },
 	[REQUEST_BALANCE] = { "balance", OP_NONE, FEALTY__V1__REQUEST__OP_BALANCE, judge_balance },

@@ -156,9 +156,29 @@ put_tier(struct buf *out, const struct entry *e)
 }
 
 static void
+put_activity(struct buf *out, const struct entry *e)
+{
+	put_text_unless_empty(out, ACTIVITY_ACTIVITY, e->u.activity.activity);
+	if (e->u.activity.has_amount)
+		field_put_sint(out, ACTIVITY_AMOUNT, e->u.activity.amount);
+	put_uint_unless_zero(out, ACTIVITY_QTY, e->u.activity.qty);
+	if (e->u.activity.has_score)
+		field_put_uint(out, ACTIVITY_SCORE, e->u.activity.score);
+	if (e->u.activity.has_purchase)
+		put_entry_id(out, ACTIVITY_PURCHASE, e->u.activity.purchase);
+	put_text_if_given(out, ACTIVITY_PARTNER, e->u.activity.partner);
+}
+
+static void
 put_zone_data(struct buf *out, const struct entry *e)
 {
 	put_bytes_unless_empty(out, ZONE_DATA_ZONE_DATA, e->u.zone_data.zone_data);
+}
+
+static void
+put_standing(struct buf *out, const struct entry *e)
+{
+	put_text_if_given(out, STANDING_REASON, e->u.standing.reason);
 }
 
 static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e) = {
@@ -166,7 +186,10 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_PURCHASE] = put_purchase, [OP_HOLD] = put_hold, [OP_CAPTURE] = put_capture, [OP_RELEASE] = put_capture,
 	[OP_REDEEM] = put_redeem, [OP_ADJUST] = put_adjust, [OP_TIER] = put_tier, [OP_BIRTHDAY] = put_nothing,
 	[OP_HOLD_TIMEOUT] = put_capture, [OP_TIER_END] = put_nothing, [OP_EXPIRE] = put_nothing, [OP_CLOCK_ACCEPT] = put_nothing,
-	[OP_ZONE_DATA] = put_zone_data,
+	[OP_ACTIVITY] = put_activity, [OP_LAPSE] = put_nothing, [OP_ACTIVATE] = put_nothing,
+	[OP_ZONE_DATA] = put_zone_data, [OP_TIER_REVIEW] = put_nothing, [OP_TIER_LOOK] = put_nothing,
+	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_FREEZE] = put_standing,
+	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
 };
 
 static void
@@ -192,6 +215,9 @@ put_tier_state(struct buf *out, const struct tier_state *t)
 	put_day_unless(out, TIER_STATE_UNTIL, t->until, DAY_NEVER);
 	put_text_unless_empty(out, TIER_STATE_GIFT, t->gift);
 	put_day_unless(out, TIER_STATE_GIFT_UNTIL, t->gift_until, DAY_NEVER);
+	put_day_unless(out, TIER_STATE_FROM, t->from, DAY_NONE);
+	put_day_unless(out, TIER_STATE_START, t->start, DAY_NONE);
+	put_uint_unless_zero(out, TIER_STATE_GRACE, t->grace);
 	field_end(out, begun);
 }
 
@@ -204,6 +230,58 @@ put_hold_state(struct buf *out, const struct entry *e)
 		put_entry_id(out, HOLD_STATE_ID, e->hold.id);
 	field_put_fixed(out, HOLD_STATE_ENDS_AT, e->hold.ends_at_us);
 	put_sint_unless_zero(out, HOLD_STATE_LEFT, e->hold.left);
+	put_uint_unless_zero(out, HOLD_STATE_EXPIRE_AT_ONCE, e->hold.expire_at_once);
+	field_end(out, begun);
+}
+
+static void
+put_counters(struct buf *out, const int64_t *counters)
+{
+	size_t n = LEDGER_COUNTERS_MAX;
+
+	while (n > 0 && counters[n - 1] == 0)
+		n--;
+	for (size_t i = 0; i < n; ++i)
+		field_put_sint(out, METRICS_COUNTERS, counters[i]);
+}
+
+static void
+put_tally(struct buf *out, const struct tally *t)
+{
+	size_t begun = field_begin(out, FACTS_TALLIES);
+
+	field_put_uint(out, TALLY_FIELD_KIND, (uint64_t)t->kind);
+	put_text_unless_empty(out, TALLY_FIELD_ID, t->id);
+	put_uint_unless_zero(out, TALLY_FIELD_PER, (uint64_t)t->per);
+	put_sint_unless_zero(out, TALLY_FIELD_AT, t->at);
+	put_sint_unless_zero(out, TALLY_FIELD_POINTS, t->points);
+	put_sint_unless_zero(out, TALLY_FIELD_COUNT, t->count);
+	field_end(out, begun);
+}
+
+static void
+put_clock(struct buf *out, const struct inactivity_clock *c)
+{
+	size_t begun = field_begin(out, FACTS_INACTIVITY);
+
+	field_put_sint(out, CLOCK_LAST_DAY, c->last_day);
+	put_uint_unless_zero(out, CLOCK_MONTHS, c->months);
+	put_uint_unless_zero(out, CLOCK_PERCENT, c->percent);
+	field_end(out, begun);
+}
+
+static void
+put_pending(struct buf *out, const struct pending_change *c)
+{
+	size_t begun = field_begin(out, FACTS_PENDING);
+
+	if (c->has_from)
+		put_entry_id(out, PENDING_FROM, c->p.from);
+	put_sint_unless_zero(out, PENDING_DUE_DAY, c->p.due_day);
+	put_text_unless_empty(out, PENDING_ACTIVITY_ID, c->p.activity);
+	put_text_unless_empty(out, PENDING_TERM, c->p.term);
+	put_uint_unless_zero(out, PENDING_VERSION, c->p.version);
+	put_sint_unless_zero(out, PENDING_POINTS, c->p.points);
 	field_end(out, begun);
 }
 
@@ -216,6 +294,7 @@ put_facts(struct buf *out, const struct entry *e)
 		put_text_unless_empty(out, GRANT_RULE, e->grants[i].rule);
 		put_sint_unless_zero(out, GRANT_WANTED, e->grants[i].wanted);
 		put_sint_unless_zero(out, GRANT_GRANTED, e->grants[i].granted);
+		put_text_if_given(out, GRANT_CAP, e->grants[i].cap);
 		field_end(out, begun);
 	}
 	if (e->has_metrics) {
@@ -224,6 +303,7 @@ put_facts(struct buf *out, const struct entry *e)
 		put_sint_unless_zero(out, METRICS_POINTS_EARNED, e->metrics.points_earned);
 		put_sint_unless_zero(out, METRICS_SPEND, e->metrics.spend);
 		put_sint_unless_zero(out, METRICS_VISITS, e->metrics.visits);
+		put_counters(out, e->metrics.counters);
 		field_end(out, begun);
 	}
 	if (e->has_tier)
@@ -234,12 +314,20 @@ put_facts(struct buf *out, const struct entry *e)
 	if (e->has_value)
 		field_put_sint(out, FACTS_VALUE, e->value);
 	put_uint_unless_zero(out, FACTS_ENROLLED, e->enrolled);
+	for (size_t i = 0; i < e->n_tallies; ++i)
+		put_tally(out, &e->tallies[i]);
+	for (size_t i = 0; i < e->n_pendings; ++i)
+		put_pending(out, &e->pendings[i]);
+	for (size_t i = 0; i < e->n_segments; ++i)
+		field_put_text(out, FACTS_SEGMENTS, e->segments[i]);
+	if (e->clock.on)
+		put_clock(out, &e->clock);
 }
 
 static bool
 has_facts(const struct entry *e)
 {
-	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled;
+	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled || e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0;
 }
 
 /* ---- effects ---- */
@@ -252,8 +340,12 @@ put_posting(struct buf *out, const struct posting *p)
 	field_put_uint(out, POSTING_ACCOUNT, (uint64_t)p->account);
 	put_uint_unless_zero(out, POSTING_MEMBER, p->member);
 	put_sint_unless_zero(out, POSTING_POINTS, p->points);
-	put_day_unless(out, POSTING_LAST_DAY, p->last_day, DAY_NEVER);
+	if (p->last_day != DAY_CLOCK)
+		put_day_unless(out, POSTING_LAST_DAY, p->last_day, DAY_NEVER);
 	put_uint_unless_zero(out, POSTING_CLASS, (uint64_t)p->class);
+	put_uint_unless_zero(out, POSTING_INACTIVITY, p->last_day == DAY_CLOCK);
+	if (p->has_hold)
+		put_entry_id(out, POSTING_HOLD, p->hold);
 	field_end(out, begun);
 }
 
@@ -288,7 +380,7 @@ put_entry(struct buf *out, const struct entry *e)
 {
 	size_t begun = field_begin(out, TRANSACTION_ENTRIES);
 
-	assert(e->op > OP_NONE && e->op < OP_COUNT);
+	assert(op_known(e->op));
 	put_text_if_given(out, ENTRY_PRINCIPAL, e->principal);
 	put_text_if_given(out, ENTRY_REQUEST_ID, e->request_id);
 	put_uint_unless_zero(out, ENTRY_ENGINE, e->engine);

@@ -158,17 +158,23 @@ get_text(struct message *m)
 }
 
 static void
-get_word(struct message *m, char ret[static LEDGER_ID_MAX + 1])
+get_word_of(struct message *m, char *ret, size_t size)
 {
 	struct bytes b = get_bytes(m);
 
-	if (b.len > LEDGER_ID_MAX || !field_text_valid(b)) {
+	if (b.len >= size || !field_text_valid(b)) {
 		fail(m->r, ST_CORRUPT);
 		return;
 	}
 	if (b.len > 0)
 		memcpy(ret, b.data, b.len);
 	ret[b.len] = '\0';
+}
+
+static void
+get_word(struct message *m, char ret[static LEDGER_ID_MAX + 1])
+{
+	get_word_of(m, ret, LEDGER_ID_MAX + 1);
 }
 
 static struct entry_id
@@ -359,6 +365,26 @@ get_tier(struct message *m, struct entry *e)
 }
 
 static void
+get_activity(struct message *m, struct entry *e)
+{
+	e->u.activity.activity = "";
+	m->singular = FIELDS(ACTIVITY_ACTIVITY, ACTIVITY_PARTNER);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case ACTIVITY_ACTIVITY: e->u.activity.activity = get_text(m); break;
+		case ACTIVITY_AMOUNT: e->u.activity.amount = get_sint(m); break;
+		case ACTIVITY_QTY: e->u.activity.qty = get_u32(m); break;
+		case ACTIVITY_SCORE: e->u.activity.score = get_u32(m); break;
+		case ACTIVITY_PURCHASE: e->u.activity.purchase = get_entry_id(m); break;
+		case ACTIVITY_PARTNER: e->u.activity.partner = get_text(m); break;
+		}
+	}
+	e->u.activity.has_amount = seen(m, ACTIVITY_AMOUNT);
+	e->u.activity.has_score = seen(m, ACTIVITY_SCORE);
+	e->u.activity.has_purchase = seen(m, ACTIVITY_PURCHASE);
+}
+
+static void
 get_zone_data(struct message *m, struct entry *e)
 {
 	m->singular = FIELDS(ZONE_DATA_ZONE_DATA, ZONE_DATA_ZONE_DATA);
@@ -367,22 +393,34 @@ get_zone_data(struct message *m, struct entry *e)
 			e->u.zone_data.zone_data = get_bytes(m);
 }
 
+static void
+get_standing(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(STANDING_REASON, STANDING_REASON);
+	while (next(m) != 0)
+		if (m->f.number == STANDING_REASON)
+			e->u.standing.reason = get_text(m);
+}
+
 static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_GENESIS] = get_genesis, [OP_PUBLISH] = get_publish, [OP_ENROL] = get_nothing, [OP_PROFILE] = get_nothing,
 	[OP_PURCHASE] = get_purchase, [OP_HOLD] = get_hold, [OP_CAPTURE] = get_capture, [OP_RELEASE] = get_capture,
 	[OP_REDEEM] = get_redeem, [OP_ADJUST] = get_adjust, [OP_TIER] = get_tier, [OP_BIRTHDAY] = get_nothing,
 	[OP_HOLD_TIMEOUT] = get_capture, [OP_TIER_END] = get_nothing, [OP_EXPIRE] = get_nothing, [OP_CLOCK_ACCEPT] = get_nothing,
-	[OP_ZONE_DATA] = get_zone_data,
+	[OP_ACTIVITY] = get_activity, [OP_LAPSE] = get_nothing, [OP_ACTIVATE] = get_nothing,
+	[OP_ZONE_DATA] = get_zone_data, [OP_TIER_REVIEW] = get_nothing, [OP_TIER_LOOK] = get_nothing,
+	[OP_INACTIVITY] = get_nothing, [OP_HOLD_EXPIRE] = get_capture, [OP_ANNIVERSARY] = get_nothing, [OP_FREEZE] = get_standing,
+	[OP_UNFREEZE] = get_standing, [OP_CLOSE] = get_standing,
 };
 
 /* A oneof: exactly one operation that we know. */
 static void
 get_inputs(struct message *parent, struct entry *e)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(OP_GENESIS, OP_ZONE_DATA));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(OP_GENESIS, OP_ACTIVATE));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
-		if (n >= OP_COUNT)
+		if (!op_known((enum op)n))
 			continue;
 		if (e->op != OP_NONE) {
 			fail(m.r, ST_CORRUPT);
@@ -399,7 +437,7 @@ get_inputs(struct message *parent, struct entry *e)
 static void
 get_grant(struct message *parent, struct grant *g)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(GRANT_RULE, GRANT_GRANTED));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(GRANT_RULE, GRANT_CAP));
 
 	g->rule = "";
 	for (uint32_t n; (n = next(&m)) != 0;) {
@@ -407,13 +445,27 @@ get_grant(struct message *parent, struct grant *g)
 		case GRANT_RULE: g->rule = get_text(&m); break;
 		case GRANT_WANTED: g->wanted = get_sint(&m); break;
 		case GRANT_GRANTED: g->granted = get_sint(&m); break;
+		case GRANT_CAP: g->cap = get_text(&m); break;
 		}
 	}
+}
+
+/* A last counter of zero is never written: then equal entries have equal bytes. */
+static void
+get_counter(struct message *m, struct metric_day *day, size_t *n)
+{
+	int64_t v = get_sint(m);
+
+	if (*n < LEDGER_COUNTERS_MAX)
+		day->counters[(*n)++] = v;
+	else
+		fail(m->r, ST_CORRUPT);
 }
 
 static void
 get_metrics(struct message *parent, struct metric_day *day)
 {
+	size_t n_counters = 0;
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(METRICS_POINTS_EARNED, METRICS_VISITS));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
@@ -421,16 +473,19 @@ get_metrics(struct message *parent, struct metric_day *day)
 		case METRICS_POINTS_EARNED: day->points_earned = get_sint(&m); break;
 		case METRICS_SPEND: day->spend = get_sint(&m); break;
 		case METRICS_VISITS: day->visits = get_sint(&m); break;
+		case METRICS_COUNTERS: get_counter(&m, day, &n_counters); break;
 		}
 	}
+	if (n_counters > 0 && day->counters[n_counters - 1] == 0)
+		fail(m.r, ST_CORRUPT);
 }
 
 static void
 get_tier_state(struct message *parent, struct tier_state *t)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TIER_STATE_EARNED, TIER_STATE_GIFT_UNTIL));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TIER_STATE_EARNED, TIER_STATE_GRACE));
 
-	*t = (struct tier_state){ .since = DAY_NONE, .until = DAY_NEVER, .gift_until = DAY_NEVER };
+	*t = (struct tier_state){ .since = DAY_NONE, .until = DAY_NEVER, .gift_until = DAY_NEVER, .from = DAY_NONE, .start = DAY_NONE };
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
 		case TIER_STATE_EARNED: get_word(&m, t->earned); break;
@@ -438,6 +493,9 @@ get_tier_state(struct message *parent, struct tier_state *t)
 		case TIER_STATE_UNTIL: t->until = get_day(&m, DAY_NEVER); break;
 		case TIER_STATE_GIFT: get_word(&m, t->gift); break;
 		case TIER_STATE_GIFT_UNTIL: t->gift_until = get_day(&m, DAY_NEVER); break;
+		case TIER_STATE_FROM: t->from = get_day(&m, DAY_NONE); break;
+		case TIER_STATE_START: t->start = get_day(&m, DAY_NONE); break;
+		case TIER_STATE_GRACE: t->grace = get_bool(&m); break;
 		}
 	}
 }
@@ -445,28 +503,104 @@ get_tier_state(struct message *parent, struct tier_state *t)
 static void
 get_hold_state(struct message *parent, struct entry *e)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(HOLD_STATE_ID, HOLD_STATE_LEFT));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(HOLD_STATE_ID, HOLD_STATE_EXPIRE_AT_ONCE));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
 		case HOLD_STATE_ID: e->hold.id = get_entry_id(&m); break;
 		case HOLD_STATE_ENDS_AT: e->hold.ends_at_us = get_fixed(&m); break;
 		case HOLD_STATE_LEFT: e->hold.left = get_sint(&m); break;
+		case HOLD_STATE_EXPIRE_AT_ONCE: e->hold.expire_at_once = get_bool(&m); break;
 		}
 	}
 	e->hold.has_id = seen(&m, HOLD_STATE_ID);
 }
 
 static void
+get_tally(struct message *parent, struct tally *t)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TALLY_FIELD_KIND, TALLY_FIELD_COUNT));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case TALLY_FIELD_KIND: t->kind = (enum tally_kind)get_uint(&m, TALLY_KIND_COUNT - 1); break;
+		case TALLY_FIELD_ID: get_word(&m, t->id); break;
+		case TALLY_FIELD_PER: t->per = (enum period)get_uint(&m, PERIOD_COUNT - 1); break;
+		case TALLY_FIELD_AT: t->at = get_sint(&m); break;
+		case TALLY_FIELD_POINTS: t->points = get_sint(&m); break;
+		case TALLY_FIELD_COUNT: t->count = get_sint(&m); break;
+		}
+	}
+	if (t->kind == TALLY_NONE)
+		fail(m.r, ST_CORRUPT);
+}
+
+static void
+get_clock(struct message *parent, struct inactivity_clock *c)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(CLOCK_LAST_DAY, CLOCK_PERCENT));
+
+	c->on = true;
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case CLOCK_LAST_DAY: c->last_day = get_day(&m, DAY_NONE); break;
+		case CLOCK_MONTHS: c->months = get_u32(&m); break;
+		case CLOCK_PERCENT: c->percent = get_u32(&m); break;
+		}
+	}
+	if (!seen(&m, CLOCK_LAST_DAY))
+		fail(m.r, ST_CORRUPT);
+}
+
+static void
+get_pending(struct message *parent, struct pending_change *c)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(PENDING_FROM, PENDING_POINTS));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case PENDING_FROM: c->p.from = get_entry_id(&m); break;
+		case PENDING_DUE_DAY: c->p.due_day = get_day(&m, DAY_NONE); break;
+		case PENDING_ACTIVITY_ID: get_word(&m, c->p.activity); break;
+		case PENDING_TERM: get_word_of(&m, c->p.term, sizeof(c->p.term)); break;
+		case PENDING_VERSION: c->p.version = get_u32(&m); break;
+		case PENDING_POINTS: c->p.points = get_sint(&m); break;
+		}
+	}
+	c->has_from = seen(&m, PENDING_FROM);
+}
+
+static void
 get_facts(struct message *parent, struct entry *e)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED));
+	void *tallies = NULL, *pendings = NULL, *segments = NULL;
+	size_t cap_tallies = 0, cap_pendings = 0, cap_segments = 0;
+	struct message m = message_of(parent->r, get_bytes(parent),
+	    FIELDS(FACTS_METRICS, FACTS_ENROLLED) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY));
 	void *grants = NULL;
 	size_t cap = 0;
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		struct grant *g;
+		struct tally *t;
+		struct pending_change *p;
+		const char **segment;
 		switch (n) {
+		case FACTS_PENDING:
+			p = append(m.r, &pendings, &e->n_pendings, &cap_pendings, sizeof(*p));
+			if (p != NULL)
+				get_pending(&m, p);
+			break;
+		case FACTS_SEGMENTS:
+			segment = append(m.r, &segments, &e->n_segments, &cap_segments, sizeof(*segment));
+			if (segment != NULL)
+				*segment = get_text(&m);
+			break;
+		case FACTS_TALLIES:
+			t = append(m.r, &tallies, &e->n_tallies, &cap_tallies, sizeof(*t));
+			if (t != NULL)
+				get_tally(&m, t);
+			break;
 		case FACTS_GRANTS:
 			g = append(m.r, &grants, &e->n_grants, &cap, sizeof(*g));
 			if (g != NULL)
@@ -478,9 +612,13 @@ get_facts(struct message *parent, struct entry *e)
 		case FACTS_BIRTHDAY: e->birthday = get_day(&m, DAY_NONE); break;
 		case FACTS_VALUE: e->value = get_sint(&m); break;
 		case FACTS_ENROLLED: e->enrolled = get_bool(&m); break;
+		case FACTS_INACTIVITY: get_clock(&m, &e->clock); break;
 		}
 	}
 	e->grants = grants;
+	e->tallies = tallies;
+	e->pendings = pendings;
+	e->segments = segments;
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);
@@ -492,7 +630,9 @@ get_facts(struct message *parent, struct entry *e)
 static void
 get_posting(struct message *parent, struct posting *p)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(POSTING_ACCOUNT, POSTING_CLASS));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(POSTING_ACCOUNT, POSTING_HOLD));
+
+	bool clock = false;
 
 	p->last_day = DAY_NEVER;
 	for (uint32_t n; (n = next(&m)) != 0;) {
@@ -502,10 +642,15 @@ get_posting(struct message *parent, struct posting *p)
 		case POSTING_POINTS: p->points = get_sint(&m); break;
 		case POSTING_LAST_DAY: p->last_day = get_day(&m, DAY_NEVER); break;
 		case POSTING_CLASS: p->class = (enum lot_class)get_uint(&m, LOT_CLASS_COUNT - 1); break;
+		case POSTING_INACTIVITY: clock = get_bool(&m); break;
+		case POSTING_HOLD: p->hold = get_entry_id(&m); break;
 		}
 	}
-	if (p->account == ACCOUNT_NONE)
+	if (p->account == ACCOUNT_NONE || p->last_day == DAY_CLOCK || (clock && seen(&m, POSTING_LAST_DAY)))
 		fail(m.r, ST_CORRUPT);
+	if (clock)
+		p->last_day = DAY_CLOCK;
+	p->has_hold = seen(&m, POSTING_HOLD);
 }
 
 static void

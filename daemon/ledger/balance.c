@@ -3,38 +3,58 @@
 
 #include "ledger/internal.h"
 
-static enum status
-expiring_of(const struct member *m, struct arena *arena, struct balance *ret)
+static void
+expiring_add(struct balance *b, struct expiring *rows, int32_t last_day, int64_t points)
 {
-	struct expiring *rows = arena_alloc(arena, m->n_lots * sizeof(*rows));
-	size_t n = 0;
+	if (b->n_expiring == 0 || rows[b->n_expiring - 1].last_day != last_day)
+		rows[b->n_expiring++] = (struct expiring){ .last_day = last_day };
+	rows[b->n_expiring - 1].points += points;
+}
+
+/* What the clock will take has its place among the days. */
+static enum status
+expiring_of(const struct member *m, const struct program *program, struct arena *arena, struct balance *ret)
+{
+	struct expiring *rows = arena_alloc(arena, (m->n_lots + 1) * sizeof(*rows));
+	int64_t taken = m->clock.on ? percent_of(lots_clock_points(m->lots, m->n_lots), m->clock.percent, program->rounding) : 0;
 
 	if (rows == NULL)
 		return ST_NOMEM;
-	for (size_t i = 0; i < m->n_lots && m->lots[i].last_day != DAY_NEVER; i++) {
-		if (n == 0 || rows[n - 1].last_day != m->lots[i].last_day)
-			rows[n++] = (struct expiring){ .last_day = m->lots[i].last_day };
-		rows[n - 1].points += m->lots[i].points;
+	for (size_t i = 0; i < m->n_lots && m->lots[i].last_day < DAY_CLOCK; i++) {
+		if (taken > 0 && m->lots[i].last_day > m->clock.last_day) {
+			expiring_add(ret, rows, m->clock.last_day, taken);
+			taken = 0;
+		}
+		expiring_add(ret, rows, m->lots[i].last_day, m->lots[i].points);
 	}
+	if (taken > 0)
+		expiring_add(ret, rows, m->clock.last_day, taken);
 	ret->expiring = rows;
-	ret->n_expiring = n;
 	return ST_OK;
+}
+
+typedef wide metric_fn(const struct member *m, enum metric metric, const struct tier *tier, int32_t today);
+
+static wide
+metric_now(const struct member *m, enum metric metric, const struct tier *tier, int32_t today)
+{
+	return metric_sum(m, NULL, metric, tier, today);
 }
 
 /* What is missing of points_earned by one `all` list; false when it does not ask for them. */
 static bool
-missing_of(const struct member *m, const struct tier *tier, size_t any, int32_t today, int64_t *ret_missing)
+missing_of(const struct member *m, const struct tier *tier, const struct all_of *all, metric_fn *have, int32_t today, int64_t *ret_missing)
 {
 	bool asks = false;
 	int64_t most = 0;
 
-	for (size_t i = 0; i < tier->any[any].n; i++) {
-		const struct threshold *t = &tier->any[any].all[i];
+	for (size_t i = 0; i < all->n; i++) {
+		const struct threshold *t = &all->all[i];
 
 		if (t->metric != METRIC_POINTS_EARNED)
 			continue;
 		asks = true;
-		wide missing = t->at_least - metric_sum(m, NULL, t->metric, tier, today);
+		wide missing = t->at_least - have(m, t->metric, tier, today);
 		if (missing > INT64_MAX)
 			missing = INT64_MAX;
 		if (missing > most)
@@ -44,18 +64,23 @@ missing_of(const struct member *m, const struct tier *tier, size_t any, int32_t 
 	return asks;
 }
 
-static void
-next_of(const struct member *m, const struct tier *next, int32_t today, struct balance *ret)
+/* The least that is missing of one of the lists; false when none asks for points_earned. */
+static bool
+least_missing(const struct member *m, const struct tier *tier, const struct all_of *any, size_t n, metric_fn *have, int32_t today,
+    int64_t *ret_missing)
 {
-	for (size_t i = 0; i < next->n_any; i++) {
+	bool asks = false;
+
+	for (size_t i = 0; i < n; i++) {
 		int64_t missing;
 
-		if (!missing_of(m, next, i, today, &missing))
+		if (!missing_of(m, tier, &any[i], have, today, &missing))
 			continue;
-		if (!ret->has_next || missing < ret->points_to_next)
-			ret->points_to_next = missing;
-		ret->has_next = true;
+		if (!asks || missing < *ret_missing)
+			*ret_missing = missing;
+		asks = true;
 	}
+	return asks;
 }
 
 static void
@@ -75,7 +100,30 @@ tier_of(const struct member *m, const struct program *program, int32_t today, st
 	ret->tier_since = m->tier.since;
 	ret->tier_until = counts == earned ? m->tier.until : m->tier.gift_until;
 	if (counts + 1 < program->tiers + program->n_tiers)
-		next_of(m, counts + 1, today, ret);
+		ret->has_next = least_missing(m, counts + 1, counts[1].any, counts[1].n_any, metric_now, today, &ret->points_to_next);
+	if (m->tier.until != DAY_NEVER && !m->tier.grace)
+		ret->has_keep = least_missing(m, earned, earned->keep, earned->n_keep, metric_to_keep, today, &ret->points_to_keep);
+}
+
+static enum status
+counters_of(const struct member *m, const struct program *program, struct arena *arena, struct balance *ret)
+{
+	struct balance_row *counters = arena_alloc(arena, program->n_counters * sizeof(*counters));
+	struct balance_row *remainders = arena_alloc(arena, program->n_rules * sizeof(*remainders));
+
+	if (counters == NULL || remainders == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < program->n_counters; i++)
+		counters[i] = (struct balance_row){ .id = program->counters[i], .value = m->counters[i] };
+	for (size_t i = 0; program->carry_remainder && i < program->n_rules; i++) {
+		const struct tally *t = tally_find(m->tallies, m->n_tallies, TALLY_REMAINDER, program->rules[i].id, PERIOD_LIFETIME, 0);
+		if (t != NULL)
+			remainders[ret->n_remainders++] = (struct balance_row){ .id = program->rules[i].id, .value = t->points };
+	}
+	ret->n_counters = program->n_counters;
+	ret->counters = counters;
+	ret->remainders = remainders;
+	return ST_OK;
 }
 
 enum status
@@ -85,11 +133,81 @@ balance_of(const struct member *m, const struct program *program, int32_t today,
 		.available = m->available, .pending = m->pending, .held = m->held, .debt = m->debt,
 		.points_earned = m->points_earned, .spend = m->spend, .visits = m->visits,
 	};
-	enum status st = expiring_of(m, arena, &b);
+	enum status st = expiring_of(m, program, arena, &b);
 
+	if (st == ST_OK)
+		st = counters_of(m, program, arena, &b);
 	if (st != ST_OK)
 		return st;
 	tier_of(m, program, today, &b);
 	*ret = b;
+	return ST_OK;
+}
+
+/* ---- notices ---- */
+
+struct noticing {
+	const struct program *p;
+	int32_t from, today;		/* those due after from, through today */
+	size_t n;
+	struct notice *rows;
+};
+
+static void
+notice_add(struct noticing *g, enum notice_kind kind, int64_t points, int32_t last_day, const uint32_t *days, size_t n_days)
+{
+	for (size_t i = 0; i < n_days; i++) {
+		struct notice notice = { kind, points, last_day, last_day - (int32_t)days[i] };
+		size_t at = g->n;
+
+		if (notice.due <= g->from || notice.due > g->today)
+			continue;
+		while (at > 0 && g->rows[at - 1].due > notice.due) {
+			g->rows[at] = g->rows[at - 1];
+			at--;
+		}
+		g->rows[at] = notice;
+		g->n++;
+	}
+}
+
+/* What the entry itself gave that day. */
+static int64_t
+brought(const struct member *m, const struct entry *entry, int32_t last_day)
+{
+	int64_t points = 0;
+
+	for (size_t i = 0; entry != NULL && i < entry->n_postings; i++) {
+		const struct posting *p = &entry->postings[i];
+		int32_t day = p->last_day == DAY_CLOCK ? entry->clock.last_day : p->last_day;
+
+		if (p->account == ACCOUNT_MEMBER && p->member == m->number && p->points > 0 && day == last_day)
+			points += p->points;
+	}
+	return points;
+}
+
+enum status
+notices_of(const struct member *m, const struct program *program, const struct entry *entry, int32_t today, struct arena *arena,
+    struct balance *ret)
+{
+	struct noticing g = { .p = program, .from = entry != NULL ? m->noticed_before : m->noticed, .today = today };
+
+	ret->n_notices = 0;
+	if (!program->has_notices || m->standing == STANDING_CLOSED)
+		return ST_OK;
+	g.rows = arena_alloc(arena, (ret->n_expiring + 1) * PROGRAM_NOTICES_MAX * sizeof(*g.rows));
+	if (g.rows == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < ret->n_expiring; i++) {
+		int64_t points = ret->expiring[i].points - brought(m, entry, ret->expiring[i].last_day);
+
+		if (points > 0)
+			notice_add(&g, NOTICE_EXPIRING, points, ret->expiring[i].last_day, program->expiring_days, program->n_expiring_days);
+	}
+	if (!tier_is_kept(m, program, today))
+		notice_add(&g, NOTICE_DOWNGRADE, ret->points_to_keep, m->tier.until, program->downgrade_days, program->n_downgrade_days);
+	ret->notices = g.rows;
+	ret->n_notices = g.n;
 	return ST_OK;
 }

@@ -108,17 +108,64 @@ decision_move(struct decision *d, enum account from, enum account to, const stru
 	return st == ST_OK ? decision_post(d, &in) : st;
 }
 
+/* Lots stand by their last days but those under the clock, which end with it: 0 before, 1 the clock's, 2 after, 3 never. */
+static int
+lot_pass(const struct member *m, const struct lot *lot)
+{
+	if (lot->last_day >= DAY_CLOCK)
+		return lot->last_day == DAY_CLOCK ? 1 : 3;
+	return m->clock.on && lot->last_day > m->clock.last_day ? 2 : 0;
+}
+
 enum status
 decision_take(struct decision *d, const struct lot *lots, size_t n_lots, int64_t points, enum account from, enum account to,
     enum account to_ended, int32_t today)
 {
-	for (size_t i = 0; i < n_lots && points > 0; i++) {
-		int64_t part = points < lots[i].points ? points : lots[i].points;
-		enum status st = decision_move(d, from, lots[i].last_day < today ? to_ended : to, &lots[i], part);
+	for (int pass = 0; pass < 4 && points > 0; pass++) {
+		for (size_t i = 0; i < n_lots && points > 0; i++) {
+			int64_t part = points < lots[i].points ? points : lots[i].points;
 
+			if (lot_pass(d->member, &lots[i]) != pass)
+				continue;
+			enum status st = decision_move(d, from, lots[i].last_day < today ? to_ended : to, &lots[i], part);
+			if (st != ST_OK)
+				return st;
+			points -= part;
+		}
+	}
+	return ST_OK;
+}
+
+enum status
+decision_relot(struct decision *d, const struct lot *lot, int64_t points, const struct hold *hold)
+{
+	struct posting p = posting_of(d, hold != NULL ? ACCOUNT_HELD : ACCOUNT_MEMBER, lot, points);
+
+	if (hold != NULL) {
+		p.has_hold = true;
+		p.hold = hold->id;
+	}
+	return decision_post(d, &p);
+}
+
+enum status
+decision_credit_lots(struct decision *d, enum account from, const struct lot *lots, size_t n_lots)
+{
+	int64_t owed = d->member->debt - d->debt_paid;
+
+	for (size_t i = 0; i < n_lots; i++) {
+		int64_t debt = owed < lots[i].points ? owed : lots[i].points;
+		enum status st = ST_OK;
+
+		assert(lots[i].points > 0);
+		if (debt > 0)
+			st = decision_move(d, from, ACCOUNT_DEBT, &lots[i], debt);
+		if (st == ST_OK && lots[i].points > debt)
+			st = decision_move(d, from, ACCOUNT_MEMBER, &lots[i], lots[i].points - debt);
 		if (st != ST_OK)
 			return st;
-		points -= part;
+		owed -= debt;
+		d->debt_paid += debt;
 	}
 	return ST_OK;
 }
@@ -126,15 +173,7 @@ decision_take(struct decision *d, const struct lot *lots, size_t n_lots, int64_t
 enum status
 decision_credit(struct decision *d, enum account from, const struct lot *lot)
 {
-	int64_t debt = d->member->debt < lot->points ? d->member->debt : lot->points;
-
-	assert(lot->points > 0);
-	if (debt > 0) {
-		enum status st = decision_move(d, from, ACCOUNT_DEBT, lot, debt);
-		if (st != ST_OK)
-			return st;
-	}
-	return lot->points == debt ? ST_OK : decision_move(d, from, ACCOUNT_MEMBER, lot, lot->points - debt);
+	return decision_credit_lots(d, from, lot, 1);
 }
 
 enum status
@@ -151,30 +190,13 @@ decision_account_fits(struct decision *d, enum account account, int64_t points, 
 	return ST_OK;
 }
 
-/* A late event is looked at as of its own date, where its metrics fall, and as of today, when the tier begins. */
-void
-decision_upgrade(struct decision *d, const struct metric_day *add)
-{
-	const struct program *p = d->program;
-	size_t reached = tier_reached(p, d->member, add, d->today);
-
-	if (d->business_date != d->today) {
-		size_t then = tier_reached(p, d->member, add, d->business_date);
-		if (then > reached)
-			reached = then;
-	}
-	if (reached == 0 || reached <= tier_earned(p, d->member))
-		return;
-	d->entry->has_tier = true;
-	d->entry->tier = d->member->tier;
-	tier_id_copy(d->entry->tier.earned, p->tiers[reached].id);
-	d->entry->tier.since = d->today;
-	d->entry->tier.until = DAY_NEVER;
-}
-
 enum status
 decision_finish(struct decision *d)
 {
+	enum status st = d->entry->member != 0 && (d->cmd == NULL || !d->cmd->is_quote) ? decision_terms(d) : ST_OK;
+
+	if (st != ST_OK)
+		return st;
 	d->entry->postings = d->postings;
 	if (d->entry->member == 0)
 		return ST_OK;
@@ -218,7 +240,10 @@ points_given(const struct cmd *cmd)
 	case OP_REDEEM: return &cmd->u.redeem.points;
 	case OP_ADJUST: return &cmd->u.adjust.points;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_RELEASE: case OP_TIER:
-	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
+	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
+	case OP_TIER_REVIEW: case OP_TIER_LOOK:
+	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -233,6 +258,8 @@ syntax_ok(struct decision *d)
 
 	if (cmd->op == OP_PURCHASE && !purchase_syntax(d))
 		return false;
+	if (cmd->op == OP_ACTIVITY && cmd->u.activity.has_amount && cmd->u.activity.amount.mantissa < 0)
+		return invalid(d, "amount", "amount is below zero");
 	if (points != NULL && points->mantissa < 0 && cmd->op != OP_ADJUST)
 		return invalid(d, "points", "points are below zero");
 	if (cmd->op == OP_HOLD && cmd->u.hold.has_ttl && cmd->u.hold.ttl_us < US_PER_SECOND)
@@ -322,6 +349,7 @@ static const struct decide_row {
 	[OP_ENROL] = { true, true, false, decide_enrol },
 	[OP_PROFILE] = { true, true, true, decide_profile },
 	[OP_PURCHASE] = { true, true, true, decide_purchase },
+	[OP_ACTIVITY] = { true, true, true, decide_activity },
 	[OP_HOLD] = { true, true, true, decide_hold },
 	[OP_CAPTURE] = { true, true, true, decide_capture },
 	[OP_RELEASE] = { true, true, true, decide_release },
@@ -330,6 +358,9 @@ static const struct decide_row {
 	[OP_TIER] = { true, true, true, decide_tier },
 	[OP_BIRTHDAY] = { true, true, true, decide_birthday },
 	[OP_CLOCK_ACCEPT] = { true, false, false, decide_clock_accept },
+	[OP_FREEZE] = { true, true, true, decide_standing },
+	[OP_UNFREEZE] = { true, true, true, decide_standing },
+	[OP_CLOSE] = { true, true, true, decide_standing },
 };
 
 static enum status
@@ -351,6 +382,7 @@ climb(struct decision *d)
 		int64_t at_us = d->cmd->has_occurred_at && d->cmd->occurred_at_us < d->now_us ? d->cmd->occurred_at_us : d->now_us;
 
 		d->today = zone_day(&program->zone, d->now_us);
+		d->event_us = at_us;
 		d->business_date = zone_day(&program->zone, at_us);
 		enum status st = find_member(d);
 		if (st != ST_OK)
@@ -390,9 +422,41 @@ version_compatible(struct decision *d, const struct program *before, const struc
 		return invalid(d, "currency", "a further version keeps the currency, %s", before->currency);
 	if (before->scale != next->scale)
 		return invalid(d, "points.scale", "a further version keeps points.scale, %u", before->scale);
+	for (size_t i = 0; i < before->n_counters; i++) {
+		if (i >= next->n_counters || strcmp(before->counters[i], next->counters[i]) != 0)
+			return invalid(d, "counters", "a further version keeps every counter in its place; %s is not there", before->counters[i]);
+	}
 	for (size_t i = 0; i < before->n_tiers; i++) {
 		if (program_tier(next, before->tiers[i].id) == NULL)
 			return invalid(d, "tiers", "a further version keeps every tier; %s is missing", before->tiers[i].id);
+	}
+	return true;
+}
+
+/* The program's totals have room for the use of every cap `per: program` that there ever was; those of a group are one. */
+static bool
+caps_fit(struct decision *d, const struct totals *totals, const struct program *next)
+{
+	struct tally seen[LEDGER_PROGRAM_CAPS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < next->n_rules; i++) {
+		for (size_t k = 0; k < next->rules[i].n_caps; k++) {
+			const struct cap *cap = &next->rules[i].caps[k];
+			enum tally_kind kind = cap->group[0] != 0 ? TALLY_GROUP : TALLY_RULE;
+			const char *id = cap->group[0] != 0 ? cap->group : next->rules[i].id;
+			bool known = cap->per != PERIOD_PROGRAM || tally_find(totals->tallies, totals->n_tallies, kind, id, PERIOD_PROGRAM, 0) != NULL;
+
+			for (size_t s = 0; s < n && !known; s++)
+				known = seen[s].kind == kind && strcmp(seen[s].id, id) == 0;
+			if (known)
+				continue;
+			if (totals->n_tallies + n == LEDGER_PROGRAM_CAPS_MAX)
+				return invalid(d, "earn", "all versions of a program together have at most %d caps of the period program that were used",
+				    LEDGER_PROGRAM_CAPS_MAX);
+			seen[n] = (struct tally){ .kind = kind };
+			tier_id_copy(seen[n++].id, id);
+		}
 	}
 	return true;
 }
@@ -412,6 +476,8 @@ decide_publish(struct decision *d)
 		if (st != ST_OK)
 			return st;
 		versions = totals == NULL ? 0 : totals->versions;
+		if (totals != NULL && !caps_fit(d, totals, cmd->u.publish.compiled))
+			return ST_OK;
 	}
 	if (cmd->u.publish.version != 0 && cmd->u.publish.version != versions + 1)
 		return refuse(d, LEDGER_INVALID_ARGUMENT, "version", "the next version of %s is %u", cmd->u.publish.id, versions + 1);

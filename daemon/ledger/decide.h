@@ -21,11 +21,15 @@ enum status decide(const struct ledger_state *state, const struct cmd *cmd, int6
 
 /* ---- what falls due ---- */
 
-enum due_kind { DUE_HOLD_TIMEOUT, DUE_BIRTHDAY, DUE_TIER_END, DUE_EXPIRE };	/* in the order within one instant */
+/* In the order within one instant. */
+enum due_kind {
+	DUE_HOLD_TIMEOUT, DUE_LAPSE, DUE_ACTIVATE, DUE_BIRTHDAY, DUE_ANNIVERSARY, DUE_TIER_END, DUE_TIER_REVIEW,
+	DUE_EXPIRE, DUE_INACTIVITY, DUE_HOLD_EXPIRE, DUE_TIER_LOOK,
+};
 struct due {
 	enum due_kind kind;
 	int64_t at_us;
-	struct entry_id hold;		/* DUE_HOLD_TIMEOUT */
+	struct entry_id hold;		/* DUE_HOLD_TIMEOUT, DUE_HOLD_EXPIRE */
 	int32_t birthday;		/* DUE_BIRTHDAY: its day */
 };
 
@@ -44,6 +48,9 @@ int64_t due_at_us(const struct member *m, const struct program *program);
  * Whether ${day} is a birthday by the date that is in force for it: of the dates entered at least guard_days before, the newest.
  */
 bool birthday_on(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day) MUST_CHECK;
+
+/* The days before and after a birthday that its window has for a member. */
+void birthday_window(const struct program *program, const struct member *m, int32_t today, int32_t *ret_before, int32_t *ret_after);
 
 /* Whether the member gets a reward for the birthday ${day}: the program has one, and none was paid for its year nor too shortly before. */
 bool birthday_payable(const struct program *program, const struct member *m, int32_t day) MUST_CHECK;
@@ -89,6 +96,8 @@ enum evolve_fault member_check(const struct member *m) MUST_CHECK;
 /* ---- the balance block ---- */
 
 struct expiring { int32_t last_day; int64_t points; };
+struct notice;
+struct balance_row { const char *id; int64_t value; };
 struct balance {
 	int64_t available, pending, held, debt;
 	size_t n_expiring;
@@ -98,8 +107,25 @@ struct balance {
 	int32_t tier_until;			/* last day of the tier that counts; DAY_NEVER */
 	bool has_next;				/* a higher tier asks for points_earned */
 	int64_t points_to_next;			/* the least of points_earned that is missing for the next higher tier, 0 when only other metrics miss */
+	bool has_keep;				/* keep asks for points_earned, and has still to be asked */
+	int64_t points_to_keep;			/* like points_to_next */
+	size_t n_notices;
+	const struct notice *notices;
 	int64_t points_earned, spend, visits;	/* lifetime */
+	size_t n_counters, n_remainders;
+	const struct balance_row *counters;	/* all of the program's, lifetime */
+	const struct balance_row *remainders;	/* of rules that carry one, in money */
 };
+/* What is told in a reply.  last_day: of the points or of the tier; due: the day on which it fell due. */
+enum notice_kind { NOTICE_EXPIRING, NOTICE_DOWNGRADE };
+struct notice { enum notice_kind kind; int64_t points; int32_t last_day, due; };
+/**
+ * notices_of(): into ${ret}, which balance_of() has filled: those that fell due since the last command before ${entry}, about what was
+ * there before it; without an entry (a read) those since the last command.  By due day, then as the program lists them.
+ */
+enum status notices_of(const struct member *m, const struct program *program, const struct entry *entry, int32_t today, struct arena *arena,
+    struct balance *ret) MUST_CHECK;
+
 /* As of local date ${today}; memory from ${arena}. */
 enum status balance_of(const struct member *m, const struct program *program, int32_t today, struct arena *arena, struct balance *ret) MUST_CHECK;
 

@@ -26,17 +26,57 @@ due_first(const struct member *m, const struct program *program)
 {
 	struct due due = { .at_us = INSTANT_NEVER };
 
+	if (m->standing == STANDING_CLOSED)
+		return due;
 	for (size_t i = 0; i < m->n_holds; i++) {
 		struct due hold = { .kind = DUE_HOLD_TIMEOUT, .at_us = m->holds[i].ends_at_us, .hold = m->holds[i].id };
 		due_consider(&due, &hold);
+	}
+	/* Rows stand by their days: the first of each kind is the next. */
+	for (size_t i = 0; i < m->n_pendings; i++) {
+		if (m->pendings[i].activity[0] == 0)
+			continue;
+		struct due lapse = { .kind = DUE_LAPSE, .at_us = zone_midnight_us(&program->zone, m->pendings[i].due_day) };
+		due_consider(&due, &lapse);
+		break;
+	}
+	for (size_t i = 0; i < m->n_pendings; i++) {
+		if (m->pendings[i].activity[0] != 0)
+			continue;
+		struct due activate = { .kind = DUE_ACTIVATE, .at_us = zone_midnight_us(&program->zone, m->pendings[i].due_day) };
+		due_consider(&due, &activate);
+		break;
+	}
+	if (m->has_anniversary) {
+		struct due anniversary = { .kind = DUE_ANNIVERSARY, .at_us = zone_midnight_us(&program->zone, m->anniversary) };
+		due_consider(&due, &anniversary);
 	}
 	if (m->tier.gift[0] != 0) {
 		struct due gift = { .kind = DUE_TIER_END, .at_us = ended_at_us(program, m->tier.gift_until) };
 		due_consider(&due, &gift);
 	}
+	if (m->tier.earned[0] != 0 && m->tier.until != DAY_NEVER) {
+		struct due review = { .kind = DUE_TIER_REVIEW, .at_us = ended_at_us(program, m->tier.until) };
+		due_consider(&due, &review);
+	}
 	if (m->n_lots > 0) {
 		struct due lots = { .kind = DUE_EXPIRE, .at_us = ended_at_us(program, m->lots[0].last_day) };
 		due_consider(&due, &lots);
+	}
+	if (m->clock.on && member_has_clock_lots(m)) {
+		struct due clock = { .kind = DUE_INACTIVITY, .at_us = ended_at_us(program, m->clock.last_day) };
+		due_consider(&due, &clock);
+	}
+	for (size_t i = 0; i < m->n_holds; i++) {
+		struct due lot = { .kind = DUE_HOLD_EXPIRE, .hold = m->holds[i].id };
+		if (!m->holds[i].expire_at_once)
+			continue;
+		lot.at_us = ended_at_us(program, m->holds[i].lots[0].last_day);
+		due_consider(&due, &lot);
+	}
+	if (m->has_look) {
+		struct due look = { .kind = DUE_TIER_LOOK, .at_us = zone_midnight_us(&program->zone, m->look_day) };
+		due_consider(&due, &look);
 	}
 	return due;
 }
@@ -73,11 +113,35 @@ due_hold_timeout(struct decision *d, const struct due *due)
 }
 
 static enum status
+due_lapse(struct decision *d)
+{
+	bool any;
+
+	d->entry->op = OP_LAPSE;
+	enum status st = decision_lapse(d, &any);
+	return st == ST_OK && !any ? ST_NOTFOUND : st;
+}
+
+static enum status
+due_activate(struct decision *d)
+{
+	bool any;
+
+	d->entry->op = OP_ACTIVATE;
+	enum status st = decision_activate(d, NULL, NULL, &any);
+	if (st != ST_OK || !any)
+		return st == ST_OK ? ST_NOTFOUND : st;
+	decision_upgrade(d, &d->entry->metrics);
+	return ST_OK;
+}
+
+static enum status
 due_birthday(struct decision *d, const struct due *due)
 {
 	bool fits;
 
-	if (!day_ok(due->birthday) || d->program->birthday_on_claim || !birthday_payable(d->program, d->member, due->birthday))
+	if (!day_ok(due->birthday) || d->program->birthday_on_claim || !birthday_payable(d->program, d->member, due->birthday) ||
+	    !birthday_earned(d->program, d->member, d->today))
 		return ST_NOTFOUND;
 	d->entry->op = OP_BIRTHDAY;
 	enum status st = decision_birthday(d, due->birthday, &fits);
@@ -98,6 +162,27 @@ due_tier_end(struct decision *d)
 }
 
 static enum status
+due_tier_review(struct decision *d)
+{
+	if (d->member->tier.until >= d->today)
+		return ST_NOTFOUND;
+	d->entry->op = OP_TIER_REVIEW;
+	decision_tier_review(d);
+	return ST_OK;
+}
+
+/* Under another version there may be nothing to reach: the entry says that it was looked for. */
+static enum status
+due_tier_look(struct decision *d)
+{
+	if (!d->member->has_look || d->member->look_day > d->today)
+		return ST_NOTFOUND;
+	d->entry->op = OP_TIER_LOOK;
+	decision_look(d);
+	return ST_OK;
+}
+
+static enum status
 due_expire(struct decision *d)
 {
 	const struct member *m = d->member;
@@ -112,13 +197,51 @@ due_expire(struct decision *d)
 }
 
 static enum status
+due_inactivity(struct decision *d)
+{
+	if (!d->member->clock.on || d->member->clock.last_day >= d->today || !member_has_clock_lots(d->member))
+		return ST_NOTFOUND;
+	d->entry->op = OP_INACTIVITY;
+	return decision_inactivity(d);
+}
+
+static enum status
+due_hold_expire(struct decision *d, const struct due *due)
+{
+	const struct hold *hold = member_hold(d->member, due->hold);
+
+	if (hold == NULL || !hold->expire_at_once || hold->lots[0].last_day >= d->today)
+		return ST_NOTFOUND;
+	d->entry->op = OP_HOLD_EXPIRE;
+	d->entry->u.capture.hold = hold->id;
+	return decision_hold_expire(d, hold);
+}
+
+/* Under a version without a reward the entry says that the day has passed. */
+static enum status
+due_anniversary(struct decision *d)
+{
+	if (!d->member->has_anniversary || d->member->anniversary > d->today)
+		return ST_NOTFOUND;
+	d->entry->op = OP_ANNIVERSARY;
+	return d->program->has_anniversary ? decision_anniversary(d) : ST_OK;
+}
+
+static enum status
 due_run(struct decision *d, const struct due *due)
 {
 	switch (due->kind) {
 	case DUE_HOLD_TIMEOUT: return due_hold_timeout(d, due);
+	case DUE_LAPSE: return due_lapse(d);
+	case DUE_ACTIVATE: return due_activate(d);
 	case DUE_BIRTHDAY: return due_birthday(d, due);
 	case DUE_TIER_END: return due_tier_end(d);
+	case DUE_TIER_REVIEW: return due_tier_review(d);
 	case DUE_EXPIRE: return due_expire(d);
+	case DUE_INACTIVITY: return due_inactivity(d);
+	case DUE_HOLD_EXPIRE: return due_hold_expire(d, due);
+	case DUE_ANNIVERSARY: return due_anniversary(d);
+	case DUE_TIER_LOOK: return due_tier_look(d);
 	}
 	assert(false);
 	return ST_NOTFOUND;
@@ -146,6 +269,7 @@ decide_due(const struct ledger_state *state, uint32_t program, uint64_t member, 
 		return st;
 	if (d.program == NULL || d.member == NULL)
 		return ST_NOTFOUND;
+	d.event_us = due->at_us;
 	d.today = d.business_date = zone_day(&d.program->zone, due->at_us);
 	if (!day_ok(d.today))
 		return ST_NOTFOUND;

@@ -36,6 +36,8 @@ check_terms(struct decision *d, int64_t *points, bool round_down, const int64_t 
 
 	if (!p->has_redemption)
 		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no redemption");
+	if (!decision_member_open(d, true))
+		return ST_OK;
 	if (!set_value(d, *points))
 		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "points are worth more than can be counted");
 	if (round_down)
@@ -68,6 +70,52 @@ static enum status
 take_available(struct decision *d, int64_t points, enum account to)
 {
 	return decision_take(d, d->member->lots, d->member->n_lots, points, ACCOUNT_MEMBER, to, to, d->today);
+}
+
+/* ---- limits.redeem_per_day: what was redeemed or held on a day, less what was released on it ---- */
+
+static enum status
+tally_redeemed(struct decision *d, int64_t points, int64_t count)
+{
+	struct tally *tallies = arena_alloc(d->arena, (d->entry->n_tallies + 1) * sizeof(*tallies));
+
+	if (tallies == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < d->entry->n_tallies; i++)
+		tallies[i] = d->entry->tallies[i];
+	tallies[d->entry->n_tallies++] = (struct tally){ .kind = TALLY_REDEEMED, .per = PERIOD_DAY, .at = d->business_date,
+	    .points = points, .count = count };
+	d->entry->tallies = tallies;
+	return ST_OK;
+}
+
+static const struct tally *
+redeemed_today(const struct decision *d)
+{
+	return tally_find(d->member->tallies, d->member->n_tallies, TALLY_REDEEMED, "", PERIOD_DAY, d->business_date);
+}
+
+static enum status
+count_redeemed(struct decision *d, int64_t points)
+{
+	const struct tally *used = redeemed_today(d);
+
+	if (!d->program->has_redeem_per_day)
+		return ST_OK;
+	if (points > d->program->redeem_per_day - (used == NULL ? 0 : used->points))
+		return refuse(d, LEDGER_CAP_REACHED, "points", "at most %s points are redeemed in a day", POINTS_TEXT(d, d->program->redeem_per_day));
+	return tally_redeemed(d, points, 1);
+}
+
+static enum status
+uncount_redeemed(struct decision *d, const struct hold *hold)
+{
+	const struct tally *used = redeemed_today(d);
+	int64_t left = hold_left(hold);
+
+	if (hold->day != d->business_date || used == NULL || used->points < left)
+		return ST_OK;
+	return tally_redeemed(d, -left, used->points == left ? -used->count : 0);
 }
 
 /* ---- hold ---- */
@@ -105,9 +153,13 @@ decide_hold(struct decision *d)
 		return st;
 	if (d->member->n_holds >= LEDGER_HOLDS_MAX)
 		return refuse(d, LEDGER_CAP_REACHED, NULL, "the member has %d open holds; capture or release one first", LEDGER_HOLDS_MAX);
+	st = count_redeemed(d, points);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
 	if (points > d->member->available)
 		return refuse_insufficient(d, points);
 	e->has_hold = true;
+	e->hold.expire_at_once = d->program->expire_at_once;
 	e->hold.ends_at_us = d->now_us + e->u.hold.ttl_us;
 	e->hold.left = points;
 	return take_available(d, points, ACCOUNT_HELD);
@@ -168,6 +220,8 @@ open_hold(struct decision *d, const struct hold **ret_hold)
 	d->entry->u.capture.has_points = cmd->op == OP_CAPTURE && cmd->u.capture.has_points;
 	if (d->entry->u.capture.has_points && !decision_points(d, "points", cmd->u.capture.points, &d->entry->u.capture.points))
 		return ST_OK;
+	if (!decision_member_open(d, cmd->op == OP_CAPTURE))
+		return ST_OK;
 	if (hold == NULL)
 		return refuse_closed(d);
 	if (d->now_us >= hold->ends_at_us)
@@ -207,8 +261,24 @@ decide_capture(struct decision *d)
 enum status
 decision_release(struct decision *d, const struct hold *hold)
 {
+	enum status st = uncount_redeemed(d, hold);
+
+	if (st != ST_OK)
+		return st;
 	hold_facts(d, hold, 0);
 	return decision_take(d, hold->lots, hold->n_lots, hold_left(hold), ACCOUNT_HELD, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, d->today);
+}
+
+enum status
+decision_hold_expire(struct decision *d, const struct hold *hold)
+{
+	size_t n = 0;
+	int64_t points = 0;
+
+	for (; n < hold->n_lots && hold->lots[n].last_day < d->today; n++)
+		points += hold->lots[n].points;
+	hold_facts(d, hold, hold_left(hold) - points);
+	return decision_take(d, hold->lots, n, points, ACCOUNT_HELD, ACCOUNT_EXPIRED, ACCOUNT_EXPIRED, d->today);
 }
 
 enum status
@@ -217,7 +287,12 @@ decide_release(struct decision *d)
 	const struct hold *hold;
 	enum status st = open_hold(d, &hold);
 
-	return st != ST_OK || hold == NULL ? st : decision_release(d, hold);
+	if (st != ST_OK || hold == NULL)
+		return st;
+	st = decision_release(d, hold);
+	if (st == ST_OK)
+		decision_look(d);
+	return st;
 }
 
 /* ---- redeem ---- */
@@ -236,6 +311,9 @@ decide_redeem(struct decision *d)
 		return ST_OK;
 	int64_t points = e->u.redeem.points;
 	enum status st = check_terms(d, &points, cmd->u.redeem.round_down, e->u.redeem.has_order_amount ? &e->u.redeem.order_amount : NULL);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
+	st = count_redeemed(d, points);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
 	if (points > d->member->available)

@@ -7,6 +7,22 @@
 
 /* ---- enrol and profile ---- */
 
+/* Rules `on: enrol`; an entry of a program without them has no metrics. */
+static enum status
+enrol_earn(struct decision *d)
+{
+	struct earn_event event = { .on = ON_ENROL, .store = d->entry->store, .segments = d->cmd->segments, .n_segments = d->cmd->n_segments };
+	bool any = false;
+
+	for (size_t i = 0; i < d->program->n_rules; i++)
+		any |= d->program->rules[i].on == ON_ENROL;
+	if (!any)
+		return ST_OK;
+	d->entry->has_metrics = true;
+	d->entry->metrics = (struct metric_day){ .day = d->business_date };
+	return earn(d, &event);
+}
+
 enum status
 decide_enrol(struct decision *d)
 {
@@ -23,14 +39,19 @@ decide_enrol(struct decision *d)
 		return st;
 	d->entry->member = totals == NULL ? 1 : totals->members + 1;
 	d->entry->enrolled = true;
-	newcomer->tier = (struct tier_state){ .since = d->business_date, .until = DAY_NEVER, .gift_until = DAY_NEVER };
+	newcomer->enrolled_day = d->business_date;
+	newcomer->tier = (struct tier_state){ .since = d->business_date, .until = DAY_NEVER, .gift_until = DAY_NEVER,
+	    .from = d->business_date - 1, .start = d->business_date - 1 };
 	if (p->n_tiers > 0) {
 		tier_id_copy(newcomer->tier.earned, p->tiers[0].id);
 		d->entry->has_tier = true;
 		d->entry->tier = newcomer->tier;
 	}
 	d->member = newcomer;
-	decision_upgrade(d, NULL);
+	st = enrol_earn(d);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
+	decision_upgrade(d, d->entry->has_metrics ? &d->entry->metrics : NULL);
 	return ST_OK;
 }
 
@@ -39,6 +60,8 @@ enum status
 decide_profile(struct decision *d)
 {
 	assert(d->member != NULL);
+	if (!decision_member_open(d, false))
+		return ST_OK;
 	return ST_OK;
 }
 
@@ -100,11 +123,15 @@ decide_adjust(struct decision *d)
 
 	if (st != ST_OK || !ok)
 		return st;
+	if (!decision_member_open(d, false))
+		return ST_OK;
 	st = e->u.adjust.points > 0 ? adjust_credit(d, e->u.adjust.points) : adjust_debit(d, -e->u.adjust.points);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
 	if (e->has_metrics)
 		decision_upgrade(d, &e->metrics);
+	else
+		decision_look(d);
 	return ST_OK;
 }
 
@@ -123,6 +150,8 @@ decide_tier(struct decision *d)
 		return refuse(d, LEDGER_NOT_FOUND, "tier", "this program has no such tier");
 	if (!last_day_ok(cmd->u.tier.until) || cmd->u.tier.until < d->today)
 		return refuse(d, LEDGER_INVALID_ARGUMENT, "until", "until is over already");
+	if (!decision_member_open(d, false))
+		return ST_OK;
 	e->u.tier.tier = cmd->u.tier.tier;
 	e->u.tier.reason = cmd->u.tier.reason;
 	e->u.tier.until = cmd->u.tier.until;
@@ -156,19 +185,39 @@ same_leap_birthday(const struct program *program, struct date paid, struct date 
 	    next.month == 2 && next.day == 29;
 }
 
+/* Points come on the day, so that the tier of the day stands for the one held when the window opened. */
+void
+birthday_window(const struct program *program, const struct member *m, int32_t today, int32_t *ret_before, int32_t *ret_after)
+{
+	const struct tier *tier = member_tier(m, program, today);
+	bool own = tier != NULL && tier->has_birthday_window;
+
+	*ret_before = (int32_t)(own ? tier->birthday_days_before : program->birthday_days_before);
+	*ret_after = (int32_t)(own ? tier->birthday_days_after : program->birthday_days_after);
+}
+
+bool
+birthday_earned(const struct program *p, const struct member *m, int32_t today)
+{
+	if (!p->has_requires)
+		return true;
+	return metric_between(m, NULL, METRIC_POINTS_EARNED, day_add_months(today, -(int)p->within_months) + 1, today) >= p->requires_points;
+}
+
 bool
 birthday_payable(const struct program *program, const struct member *m, int32_t day)
 {
-	int32_t slack = (int32_t)(program->birthday_days_before + program->birthday_days_after);
+	int32_t before, after;
 
-	if (!program->has_birthday)
+	if (!program->has_birthday || m->standing == STANDING_CLOSED)
 		return false;
+	birthday_window(program, m, day, &before, &after);
 	if (m->birthday_paid == DAY_NONE)
 		return true;
 	struct date paid = date_of_day(m->birthday_paid), next = date_of_day(day);
 	if (next.year <= paid.year)
 		return false;
-	return same_leap_birthday(program, paid, next) || day >= day_add_months(m->birthday_paid, 12) - slack;
+	return same_leap_birthday(program, paid, next) || day >= day_add_months(m->birthday_paid, 12) - (before + after);
 }
 
 enum status
@@ -199,8 +248,10 @@ static int32_t
 birthday_due(const struct decision *d)
 {
 	const struct cmd *cmd = d->cmd;
-	int32_t from = d->business_date - (int32_t)d->program->birthday_days_after;
-	int32_t to = d->business_date + (int32_t)d->program->birthday_days_before, due = DAY_NONE;
+	int32_t before, after, due = DAY_NONE;
+
+	birthday_window(d->program, d->member, d->today, &before, &after);
+	int32_t from = d->business_date - after, to = d->business_date + before;
 
 	if (cmd->u.birthday.given != DAY_NONE)
 		return day_ok(cmd->u.birthday.given) ? cmd->u.birthday.given : DAY_NONE;
@@ -226,12 +277,66 @@ decide_birthday(struct decision *d)
 	int year = date_of_day(due == DAY_NONE ? d->business_date : due).year;
 	if (d->member->birthday_paid != DAY_NONE && date_of_day(d->member->birthday_paid).year == year)
 		return refuse(d, LEDGER_ALREADY_EXISTS, NULL, "the birthday reward of %d was granted already", year);
+	if (!decision_member_open(d, false))
+		return ST_OK;
 	if (due == DAY_NONE)
 		return refuse(d, LEDGER_NOT_ELIGIBLE, NULL, "no birthday is due now");
+	if (!birthday_earned(d->program, d->member, d->business_date))
+		return refuse(d, LEDGER_NOT_ELIGIBLE, NULL, "the points that the birthday reward asks for were not earned");
 	if (!birthday_payable(d->program, d->member, due))
 		return refuse(d, LEDGER_NOT_ELIGIBLE, NULL, "the last birthday reward is less than a year ago");
 	enum status st = decision_birthday(d, due, &fits);
 	if (st != ST_OK || fits)
 		return st;
 	return refuse(d, LEDGER_CAP_REACHED, NULL, "the program has given all the points that a ledger can hold");
+}
+
+/* ---- anniversary ---- */
+
+enum status
+decision_anniversary(struct decision *d)
+{
+	const struct program *p = d->program;
+	struct grant *grant = arena_alloc(d->arena, sizeof(*grant));
+	struct lot lot = {
+		.last_day = program_last_day(p, member_tier(d->member, p, d->today), d->business_date),
+		.class = LOT_ANNIVERSARY,
+		.points = p->anniversary_points,
+	};
+	bool fits;
+
+	if (grant == NULL)
+		return ST_NOMEM;
+	enum status st = decision_account_fits(d, ACCOUNT_ISSUED, -lot.points, &fits);
+	if (st != ST_OK || !fits)
+		return st;
+	*grant = (struct grant){ .rule = "anniversary", .wanted = lot.points, .granted = lot.points };
+	d->entry->grants = grant;
+	d->entry->n_grants = 1;
+	return decision_credit(d, ACCOUNT_ISSUED, &lot);
+}
+
+/* ---- standing ---- */
+
+bool
+decision_member_open(struct decision *d, bool spends)
+{
+	if (d->member->standing == STANDING_CLOSED)
+		return refuse_false(d, LEDGER_MEMBER_CLOSED, "member", "the member is closed");
+	if (d->member->standing == STANDING_FROZEN && spends)
+		return refuse_false(d, LEDGER_MEMBER_FROZEN, "member", "the member is frozen: it earns, but does not spend");
+	return true;
+}
+
+enum status
+decide_standing(struct decision *d)
+{
+	const struct member *m = d->member;
+
+	d->entry->u.standing.reason = d->cmd->u.standing.reason;
+	if (!decision_member_open(d, false))
+		return ST_OK;
+	if (d->cmd->op == OP_CLOSE && (m->available != 0 || m->pending != 0 || m->held != 0 || m->debt != 0))
+		return refuse(d, LEDGER_NOT_ELIGIBLE, "member", "a member is closed when its available, pending and held points and its debt are zero");
+	return ST_OK;
 }

@@ -46,8 +46,10 @@ static bool
 op_is_members(enum op op)
 {
 	switch (op) {
+	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE:
 	case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE: case OP_RELEASE: case OP_REDEEM: case OP_ADJUST:
-	case OP_TIER: case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE:
+	case OP_TIER: case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
+	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
 		break;
@@ -60,7 +62,7 @@ op_is_members(enum op op)
 static bool
 entry_is_bare(const struct entry *entry)
 {
-	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && !entry->has_metrics &&
+	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 && entry->n_pendings == 0 && !entry->has_metrics &&
 	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
 }
 
@@ -107,12 +109,15 @@ entry_days_ok(const struct entry *entry)
 static bool
 entry_shape_ok(const struct entry *entry)
 {
-	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE;
-	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT;
+	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE || entry->op == OP_TIER_REVIEW ||
+	    entry->op == OP_TIER_LOOK || entry->op == OP_LAPSE || entry->op == OP_ACTIVATE || entry->op == OP_INACTIVITY || entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY;
+	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
+	    entry->op == OP_HOLD_EXPIRE;
 
 	if (is_due && !entry->has_due_at)
 		return false;
-	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)))
+	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
+	    (entry->hold.expire_at_once && entry->op != OP_HOLD))
 		return false;
 	return entry_days_ok(entry);
 }
@@ -135,7 +140,8 @@ enrol(struct evolution *e)
 		.program = entry->program,
 		.number = entry->member,
 		.enrolled_day = entry->business_date,
-		.tier = { .since = entry->business_date, .until = DAY_NEVER, .gift_until = DAY_NEVER },
+		.tier = { .since = entry->business_date, .until = DAY_NEVER, .gift_until = DAY_NEVER, .from = entry->business_date - 1,
+		    .start = entry->business_date - 1 },
 		.birthday_paid = DAY_NONE,
 		.due_at_us = INSTANT_NEVER,
 	};
@@ -185,7 +191,8 @@ static enum status
 hold_new(struct evolution *e)
 {
 	struct member *m = e->m;
-	struct hold hold = { .id = e->id, .ends_at_us = e->entry->hold.ends_at_us };
+	struct hold hold = { .id = e->id, .ends_at_us = e->entry->hold.ends_at_us, .day = e->entry->business_date,
+	    .expire_at_once = e->entry->hold.expire_at_once };
 
 	if (m->n_holds >= LEDGER_HOLDS_MAX || member_hold(m, e->id) != NULL)
 		return fault(e, EVOLVE_MALFORMED);
@@ -224,7 +231,7 @@ post_lot(struct evolution *e, struct lot **lots, size_t *n, size_t *cap, const s
 	struct lot lot = { .last_day = p->last_day, .class = p->class, .points = p->points };
 	bool ok = true;
 
-	if (p->class == LOT_NONE || p->class >= LOT_CLASS_COUNT || !last_day_ok(p->last_day) || p->points == INT64_MIN)
+	if (p->class == LOT_NONE || p->class >= LOT_CLASS_COUNT || !lot_day_ok(p->last_day) || p->points == INT64_MIN)
 		return fault(e, EVOLVE_MALFORMED);
 	if (p->points < 0) {
 		lot.points = -p->points;
@@ -249,11 +256,14 @@ post_member(struct evolution *e, const struct posting *p)
 static enum status
 post_held(struct evolution *e, const struct posting *p)
 {
-	if (e->hold == NULL)
+	const struct hold *named = p->has_hold ? member_hold(e->m, p->hold) : e->hold;
+	struct hold *hold = named == NULL ? NULL : &e->m->holds[named - e->m->holds];
+
+	if (hold == NULL)
 		return fault(e, EVOLVE_NO_LOT);
 	if (!checked_add(e->m->held, p->points, &e->m->held))
 		return fault(e, EVOLVE_UNBALANCED);
-	return post_lot(e, &e->hold->lots, &e->hold->n_lots, &e->hold->cap_lots, p);
+	return post_lot(e, &hold->lots, &hold->n_lots, &hold->cap_lots, p);
 }
 
 /* Balances that are numbers only.  Debt is shown positive and posted negative. */
@@ -272,7 +282,7 @@ post_number(struct evolution *e, const struct posting *p)
 static enum status
 post(struct evolution *e, const struct posting *p)
 {
-	if (p->account == ACCOUNT_NONE || p->account >= ACCOUNT_COUNT || p->points == 0)
+	if (p->account == ACCOUNT_NONE || p->account >= ACCOUNT_COUNT || p->points == 0 || (p->has_hold && p->account != ACCOUNT_HELD))
 		return fault(e, EVOLVE_MALFORMED);
 	if (!checked_add(e->totals->account[p->account], p->points, &e->totals->account[p->account]))
 		return fault(e, EVOLVE_UNBALANCED);
@@ -330,7 +340,7 @@ close_hold(struct evolution *e)
 	if (hold_left(e->hold) != e->entry->hold.left)
 		return fault(e, EVOLVE_MALFORMED);
 	if (e->hold->n_lots > 0)
-		return e->entry->op == OP_HOLD || e->entry->op == OP_CAPTURE ? ST_OK : fault(e, EVOLVE_MALFORMED);
+		return e->entry->op == OP_HOLD || e->entry->op == OP_CAPTURE || e->entry->op == OP_HOLD_EXPIRE ? ST_OK : fault(e, EVOLVE_MALFORMED);
 	if (e->entry->op == OP_HOLD)
 		return fault(e, EVOLVE_MALFORMED);
 	id = e->hold->id;
@@ -350,15 +360,9 @@ apply_tier(struct evolution *e)
 		return ST_OK;
 	if (memchr(t->earned, 0, sizeof(t->earned)) == NULL || memchr(t->gift, 0, sizeof(t->gift)) == NULL)
 		return fault(e, EVOLVE_MALFORMED);
-	if (!day_ok(t->since) || !last_day_ok(t->until) || !last_day_ok(t->gift_until))
+	if (!day_ok(t->since) || !last_day_ok(t->until) || !last_day_ok(t->gift_until) || !day_ok(t->from) || !day_ok(t->start))
 		return fault(e, EVOLVE_MALFORMED);
-	/* Copied field by field: what lies behind the ids' ends is not ours. */
-	tier_id_copy(e->m->tier.earned, t->earned);
-	tier_id_copy(e->m->tier.gift, t->gift);
-	e->m->tier.since = t->since;
-	e->m->tier.until = t->until;
-	e->m->tier.gift_until = t->gift_until;
-	return ST_OK;
+	return tier_state_apply(e->m, t) ? ST_OK : fault(e, EVOLVE_UNBALANCED);
 }
 
 static enum status
@@ -375,6 +379,73 @@ apply_metrics(struct evolution *e)
 	return st;
 }
 
+/* Caps of the whole program are its totals'; the rest is the member's. */
+static enum status
+apply_tally(struct evolution *e, const struct tally *t)
+{
+	struct totals *totals = e->totals;
+	struct tally *fixed = totals->tallies;
+	size_t max = LEDGER_PROGRAM_CAPS_MAX;
+	bool ok = true;
+	enum status st;
+
+	if (!tally_change_ok(t))
+		return fault(e, EVOLVE_MALFORMED);
+	if (t->per == PERIOD_PROGRAM)
+		st = tallies_add(&fixed, &totals->n_tallies, &max, NULL, t, &ok);
+	else
+		st = tallies_add(&e->m->tallies, &e->m->n_tallies, &e->m->cap_tallies, e->state->arena, t, &ok);
+	return st == ST_OK && !ok ? fault(e, EVOLVE_NEGATIVE) : st;
+}
+
+static enum status
+apply_pendings(struct evolution *e)
+{
+	for (size_t i = 0; i < e->entry->n_pendings; i++) {
+		struct pending change = e->entry->pendings[i].p;
+		bool ok = true;
+
+		if (!e->entry->pendings[i].has_from)
+			change.from = e->id;
+		if (!pending_ok(&change))
+			return fault(e, EVOLVE_MALFORMED);
+		enum status st = pendings_add(e->m, e->state->arena, &change, &ok);
+		if (st != ST_OK)
+			return st;
+		if (!ok)
+			return fault(e, EVOLVE_NO_LOT);
+	}
+	return ST_OK;
+}
+
+/* No event is older than late_days, so what no such event can ask for is dropped. */
+static enum status
+apply_tallies(struct evolution *e)
+{
+	const struct program *p = e->program;
+	int64_t oldest_us = e->at_us - (int64_t)p->late_days * US_PER_DAY;
+
+	for (size_t i = 0; i < e->entry->n_tallies; i++) {
+		enum status st = apply_tally(e, &e->entry->tallies[i]);
+		if (st != ST_OK || e->fault != EVOLVE_OK)
+			return st;
+	}
+	if (e->entry->n_tallies > 0)
+		tallies_prune(e->m->tallies, &e->m->n_tallies, zone_day(&p->zone, oldest_us), oldest_us - p->gap_max_us);
+	return ST_OK;
+}
+
+static enum status
+apply_clock(struct evolution *e)
+{
+	const struct inactivity_clock *clock = &e->entry->clock;
+
+	if (!day_ok(clock->last_day) || clock->months == 0 || clock->percent == 0 || clock->percent > 100)
+		return fault(e, EVOLVE_MALFORMED);
+	e->m->clock = *clock;
+	return ST_OK;
+}
+
 static enum status
 apply_facts(struct evolution *e)
 {
@@ -385,12 +456,67 @@ apply_facts(struct evolution *e)
 		st = apply_tier(e);
 	if (st == ST_OK && e->fault == EVOLVE_OK)
 		st = apply_metrics(e);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_tallies(e);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_pendings(e);
+	e->m->purchases += e->entry->op == OP_PURCHASE;
+	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->clock.on)
+		st = apply_clock(e);
 	if (birthday != DAY_NONE && birthday > e->m->birthday_paid)		/* DAY_NONE is below every day */
 		e->m->birthday_paid = birthday;
 	return st;
 }
 
 /* ---- 5 and 6. settling, balances after ---- */
+
+/* The next one after the entry's day; one that is set stays until it has come. */
+static void
+set_anniversary(struct evolution *e)
+{
+	struct member *m = e->m;
+	int32_t today = zone_day(&e->program->zone, e->at_us);
+
+	if (!e->program->has_anniversary || m->standing == STANDING_CLOSED) {
+		m->has_anniversary = false;
+		m->anniversary = 0;
+		return;
+	}
+	if (m->has_anniversary && e->entry->op != OP_ANNIVERSARY)
+		return;
+	int years = date_of_day(today).year - date_of_day(m->enrolled_day).year;
+	int32_t next = day_add_months(m->enrolled_day, 12 * (years < 1 ? 1 : years));
+	if (next <= today)
+		next = day_add_months(m->enrolled_day, 12 * (years + 1));
+	m->has_anniversary = day_ok(next);
+	m->anniversary = m->has_anniversary ? next : 0;
+}
+
+static void
+set_noticed(struct evolution *e)
+{
+	struct member *m = e->m;
+
+	if (e->entry->has_due_at || !e->program->has_notices)
+		return;
+	m->noticed_before = e->entry->op == OP_ENROL ? zone_day(&e->program->zone, e->at_us) : m->noticed;
+	m->noticed = zone_day(&e->program->zone, e->at_us);
+}
+
+/* False: closed with something left. */
+static bool
+apply_standing(struct evolution *e)
+{
+	struct member *m = e->m;
+
+	if (e->entry->op == OP_FREEZE)
+		m->standing = STANDING_FROZEN;
+	if (e->entry->op == OP_UNFREEZE)
+		m->standing = STANDING_ACTIVE;
+	if (e->entry->op == OP_CLOSE)
+		m->standing = STANDING_CLOSED;
+	return m->standing != STANDING_CLOSED || (m->available == 0 && m->pending == 0 && m->held == 0 && m->debt == 0);
+}
 
 static void
 settle(struct evolution *e)
@@ -400,6 +526,9 @@ settle(struct evolution *e)
 	lots_merge(m->lots, &m->n_lots, LEDGER_LOTS_MAX);
 	m->has_head = true;
 	m->head = e->id;
+	tier_look(m, e->program, e->at_us, e->entry->has_due_at);
+	set_anniversary(e);
+	set_noticed(e);
 	m->due_at_us = due_at_us(m, e->program);
 	e->fault = member_check(m);
 }
@@ -443,6 +572,8 @@ evolve_member(struct evolution *e)
 		if (st != ST_OK || e->fault != EVOLVE_OK)
 			return st;
 	}
+	if (!apply_standing(e))
+		return fault(e, EVOLVE_MALFORMED);
 	settle(e);
 	return e->fault == EVOLVE_OK ? balances_after(e) : ST_OK;
 }
@@ -459,7 +590,7 @@ evolve(const struct ledger_state *state, struct entry *entry, struct entry_id id
 
 	if (op_is_members(entry->op))
 		st = evolve_member(&e);
-	else if (entry->op == OP_NONE || entry->op >= OP_COUNT || !entry_is_bare(entry))
+	else if (!op_known(entry->op) || !entry_is_bare(entry))
 		e.fault = EVOLVE_MALFORMED;
 	else if (entry->op == OP_PUBLISH)
 		st = evolve_publish(&e, committed_at_us);

@@ -22,6 +22,13 @@ last_day_ok(int32_t day)
 	return day == DAY_NEVER || day_ok(day);
 }
 
+/* Of a lot. */
+static inline bool
+lot_day_ok(int32_t day)
+{
+	return last_day_ok(day) || day == DAY_CLOCK;
+}
+
 /**
  * The bound of ISSUED and ADJUSTED, either way, and of a member's metrics.  Points come from these two accounts alone, so that all
  * others stay below 2 × POINTS_MAX and no sum in a ledger overflows: only commands that touch the two need a check.
@@ -43,10 +50,13 @@ struct decision {
 
 	const struct program *program;		/* in force at now_us; NULL when ledger-wide */
 	const struct member *member;		/* NULL: none */
-	int32_t today, business_date;		/* of now_us, and of min(occurred_at, now_us) */
+	int64_t event_us;			/* min(occurred_at, now_us) */
+	int32_t today, business_date;		/* of now_us, and of event_us */
 
-	size_t cap_postings;
+	size_t cap_postings, cap_pendings;
 	struct posting *postings;
+	struct pending_change *pendings;
+	int64_t debt_paid;			/* by credits so far */
 };
 
 /* Writes the refusal; always ST_OK, so that `return refuse(…)` ends a decision. */
@@ -67,8 +77,24 @@ enum status decision_move(struct decision *d, enum account from, enum account to
 enum status decision_take(struct decision *d, const struct lot *lots, size_t n_lots, int64_t points, enum account from, enum account to,
     enum account to_ended, int32_t today) MUST_CHECK;
 
+/* Half of a change of terms: adds ${points} (signed) to a lot of the member; to one of ${hold}'s when it is not NULL. */
+enum status decision_relot(struct decision *d, const struct lot *lot, int64_t points, const struct hold *hold) MUST_CHECK;
+
+/**
+ * decision_terms(): what an entry does to the terms of open lots: refresh_on, a tier that they follow, the inactivity clock.
+ * decision_inactivity(): the clock ran out.
+ */
+enum status decision_terms(struct decision *d) MUST_CHECK;
+enum status decision_inactivity(struct decision *d) MUST_CHECK;
+
+/* ${percent} of points, rounded. */
+int64_t percent_of(int64_t points, uint32_t percent, enum rounding_mode mode);
+
 /* Gives ${points} > 0 to the member: debt first, the rest into the lot. */
 enum status decision_credit(struct decision *d, enum account from, const struct lot *lot) MUST_CHECK;
+
+/* The same of several lots, none empty; the first pay the debt. */
+enum status decision_credit_lots(struct decision *d, enum account from, const struct lot *lots, size_t n_lots) MUST_CHECK;
 
 /* Whether ISSUED or ADJUSTED may move by ${points} (signed), and the member's metrics by ${add}. */
 enum status decision_account_fits(struct decision *d, enum account account, int64_t points, bool *ret_fits) MUST_CHECK;
@@ -77,11 +103,35 @@ bool metrics_fit(const struct member *m, const struct metric_day *add) MUST_CHEC
 /* The facts of an upgrade, when the member's metrics with ${add} (NULL: none) reach a tier above the earned one. */
 void decision_upgrade(struct decision *d, const struct metric_day *add);
 
+/* The same for balance tiers alone: after what moves points without earning them. */
+void decision_look(struct decision *d);
+
+/* Validity or grace that ended on the last day of the tier: keep, grace, or a lower tier. */
+void decision_tier_review(struct decision *d);
+
 /* Points as text with the program's digits. */
 #define POINTS_TEXT(d, points) decimal_format((points), (d)->program->scale, (char [DECIMAL_TEXT_BYTES]){ 0 })
 
+/* An event that may earn, with everything that rules can ask of it. */
+struct earn_event {
+	enum rule_on on;
+	const char *activity, *store, *partner;		/* NULL: none */
+	int64_t amount, paid_with_points;
+	uint32_t qty;					/* of an activity */
+	size_t n_lines, n_segments;
+	const struct entry_line *lines;
+	const char *const *segments;
+};
+
+/**
+ * earn(d, event): evaluates the program's rules and puts what they bring about into the entry: grants, tallies, postings, points and counters of
+ * metrics, whose other numbers the caller has set.  May refuse: amounts beyond what a ledger can count.
+ */
+enum status earn(struct decision *d, const struct earn_event *event) MUST_CHECK;
+
 enum status decide_publish(struct decision *d) MUST_CHECK;
 enum status decide_purchase(struct decision *d) MUST_CHECK;
+enum status decide_activity(struct decision *d) MUST_CHECK;
 enum status decide_hold(struct decision *d) MUST_CHECK;
 enum status decide_capture(struct decision *d) MUST_CHECK;
 enum status decide_release(struct decision *d) MUST_CHECK;
@@ -92,6 +142,19 @@ enum status decide_adjust(struct decision *d) MUST_CHECK;
 enum status decide_tier(struct decision *d) MUST_CHECK;
 enum status decide_birthday(struct decision *d) MUST_CHECK;
 
+enum status decide_standing(struct decision *d) MUST_CHECK;
+
+/* Rows 11 and 12: refused when the member is closed, or frozen and the command spends. */
+bool decision_member_open(struct decision *d, bool spends) MUST_CHECK;
+/* The reward of an anniversary that is today. */
+enum status decision_anniversary(struct decision *d) MUST_CHECK;
+/* Whether what birthday.requires asks for was earned by ${today}. */
+bool birthday_earned(const struct program *p, const struct member *m, int32_t today) MUST_CHECK;
+/* Whether keep holds as things are: no downgrade is ahead. */
+bool tier_is_kept(const struct member *m, const struct program *p, int32_t today) MUST_CHECK;
+/* The lots of an expire_at_once hold that ended. */
+enum status decision_hold_expire(struct decision *d, const struct hold *hold) MUST_CHECK;
+
 /* The body of release and hold_timeout: all that is left goes back to its lots, or expires. */
 enum status decision_release(struct decision *d, const struct hold *hold) MUST_CHECK;
 /* The grant for birthday ${day}; *${ret_fits} is false, and nothing is posted, when the program's points are used up. */
@@ -99,6 +162,40 @@ enum status decision_birthday(struct decision *d, int32_t day, bool *ret_fits) M
 
 /* Allocates touched[] and puts the collected postings into the entry. */
 enum status decision_finish(struct decision *d) MUST_CHECK;
+
+/* ---- pending points ---- */
+
+bool pending_ok(const struct pending *p) MUST_CHECK;
+/* *${ret_ok} is false when it takes what is not there, or there is no room. */
+enum status pendings_add(struct member *m, struct arena *arena, const struct pending *add, bool *ret_ok) MUST_CHECK;
+bool pendings_check(const struct member *m) MUST_CHECK;
+void pendings_encode(const struct member *m, struct buf *out);
+bool pending_decode(struct cursor *c, struct pending *ret) MUST_CHECK;
+void pending_term_of(const struct rule *rule, const struct tier *tier, char ret[static PENDING_TERM_BYTES]);
+/* Adds to the entry's facts. */
+enum status decision_pending(struct decision *d, const struct pending_change *change) MUST_CHECK;
+/* Activates what ${from} made to wait for ${activity}, or (NULL) what is due by today, on the business date. */
+enum status decision_activate(struct decision *d, const char *activity, const struct entry_id *from, bool *ret_any) MUST_CHECK;
+/* Cancels what has waited too long for an activity. */
+enum status decision_lapse(struct decision *d, bool *ret_any) MUST_CHECK;
+
+/* ---- tallies ---- */
+
+/* NULL when there is none. */
+const struct tally *tally_find(const struct tally *tallies, size_t n, enum tally_kind kind, const char *id, enum period per, int64_t at);
+/* Adds to its equal or stands in its place; a tally that becomes empty goes.  *${ret_ok} is false when it overflows or falls below zero. */
+enum status tallies_add(struct tally **tallies, size_t *n, size_t *cap, struct arena *arena, const struct tally *add, bool *ret_ok) MUST_CHECK;
+/* Drops what no event can ask for any more: periods that ended before ${oldest_day}, instants before ${oldest_us}. */
+void tallies_prune(struct tally *tallies, size_t *n, int32_t oldest_day, int64_t oldest_us);
+/* Whether an entry may bring it: everything in range, and something in it. */
+bool tally_change_ok(const struct tally *t) MUST_CHECK;
+/* Sorted, none empty, nothing below zero, names that end. */
+bool tallies_check(const struct tally *tallies, size_t n);
+void tallies_encode(const struct tally *tallies, size_t n, struct buf *out);
+/* One tally as tallies_encode() wrote it; ${before} is the one before it, NULL at the first.  False: out of range. */
+bool tally_decode(struct cursor *c, const struct tally *before, struct tally *ret) MUST_CHECK;
+/* The first day of the period that holds ${day}; 0 for LIFETIME and PROGRAM. */
+int64_t period_start(enum period per, int32_t day);
 
 /* ---- members ---- */
 
@@ -112,15 +209,33 @@ int64_t hold_left(const struct hold *h);
  * lots_merge(): the two nearest last days become one, the later, until at most ${max} are left; of equal distances the first.
  */
 enum status lots_add(struct lot **lots, size_t *n, size_t *cap, struct arena *arena, const struct lot *lot, bool *ret_ok) MUST_CHECK;
+/* Points of the lots under the inactivity clock. */
+int64_t lots_clock_points(const struct lot *lots, size_t n);
+bool member_has_clock_lots(const struct member *m);
 bool lots_take(struct lot *lots, size_t *n, const struct lot *lot) MUST_CHECK;
 void lots_merge(struct lot *lots, size_t *n, size_t max);
 
 /**
  * metric_sum(): a metric over a window as seen on ${day}, with ${add} (NULL: none) on top.
- * tier_reached(): index of the highest tier whose reach holds on ${day}; 0 when none does.
+ * tier_reached(): index of the highest tier whose reach holds on ${day}, with ${balance} as available + held; 0 when none does.
+ *   ${balance_only}: of those that ask for a balance.
+ * tier_look(): sets has_look and look_day of a record that was changed at ${at_us}, at night when ${is_due}.
  */
 wide metric_sum(const struct member *m, const struct metric_day *add, enum metric metric, const struct tier *tier, int32_t day);
-size_t tier_reached(const struct program *p, const struct member *m, const struct metric_day *add, int32_t day);
+size_t tier_reached(const struct program *p, const struct member *m, const struct metric_day *add, wide balance, int32_t day,
+    bool balance_only);
+void tier_look(struct member *m, const struct program *p, int64_t at_us, bool is_due);
+
+/* The last day of a tier whose validity counts from ${from}; when it is kept, later than ${from}. */
+int32_t tier_valid_until(const struct tier *tier, int32_t from, bool is_kept);
+
+/* A metric between two days, both counted. */
+wide metric_between(const struct member *m, const struct metric_day *add, enum metric metric, int32_t first, int32_t last);
+/* The same over the time that keep is asked for, as far as it has passed by ${today}. */
+wide metric_to_keep(const struct member *m, enum metric metric, const struct tier *tier, int32_t today);
+
+/* Facts that change the tier begin its sums anew; false: they overflow. */
+bool tier_state_apply(struct member *m, const struct tier_state *t) MUST_CHECK;
 /* Adds to the lifetime sums and the day's row, and drops rows before ${oldest_day}.  *${ret_ok} is false on overflow. */
 enum status metrics_add(struct member *m, struct arena *arena, const struct metric_day *add, int32_t oldest_day, bool *ret_ok) MUST_CHECK;
 

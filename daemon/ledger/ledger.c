@@ -90,13 +90,14 @@ lot_class_str(enum lot_class c)
 		[LOT_EARNED] = "earned",
 		[LOT_BIRTHDAY] = "birthday",
 		[LOT_ADJUSTMENT] = "adjustment",
+		[LOT_ANNIVERSARY] = "anniversary",
 	};
 
 	return NAME(names, c);
 }
 
-const char *
-op_str(enum op op)
+static const char *
+op_name(enum op op)
 {
 	static const char *const names[OP_COUNT] = {
 		[OP_NONE] = "none",
@@ -117,9 +118,35 @@ op_str(enum op op)
 		[OP_EXPIRE] = "expire",
 		[OP_CLOCK_ACCEPT] = "clock_accept",
 		[OP_ZONE_DATA] = "zone_data",
+		[OP_ACTIVITY] = "activity",
+		[OP_LAPSE] = "lapse",
+		[OP_ACTIVATE] = "activate",
+		[OP_TIER_REVIEW] = "tier_review",
+		[OP_TIER_LOOK] = "tier_look",
+		[OP_INACTIVITY] = "inactivity",
+		[OP_HOLD_EXPIRE] = "hold_expire",
+		[OP_ANNIVERSARY] = "anniversary",
+		[OP_FREEZE] = "freeze",
+		[OP_UNFREEZE] = "unfreeze",
+		[OP_CLOSE] = "close",
 	};
 
-	return NAME(names, op);
+	return op < OP_COUNT ? names[op] : NULL;
+}
+
+bool
+op_known(enum op op)
+{
+	return op != OP_NONE && op_name(op) != NULL;
+}
+
+const char *
+op_str(enum op op)
+{
+	const char *name = op_name(op);
+
+	assert(name != NULL);
+	return name;
 }
 
 const char *

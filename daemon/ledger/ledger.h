@@ -21,6 +21,10 @@
 #define LEDGER_PROGRAM_BYTES_MAX 40000
 #define LEDGER_LOTS_MAX 1000		/* of a member; beyond it the two nearest last days merge into the later */
 #define LEDGER_HOLDS_MAX 64		/* open holds of a member; one more is CAP_REACHED */
+#define LEDGER_PENDINGS_MAX 1000	/* rows of pending points of a member; one more purchase with pending points is CAP_REACHED */
+#define LEDGER_GAPS_MAX 256		/* instants kept for min_gap, over all rules; the oldest go first */
+#define LEDGER_TALLIES_MAX 65536	/* beyond what periods and late_days allow */
+#define LEDGER_PROGRAM_CAPS_MAX 32	/* caps `per: program` in all versions of a program */
 #define LEDGER_LINES_MAX 200		/* of a purchase */
 #define LEDGER_BIRTHDAYS_MAX 4		/* dates that a member's profile remembers */
 #define LEDGER_SKEW_US (300 * US_PER_SECOND)
@@ -82,22 +86,28 @@ enum account {
 };
 const char *account_str(enum account a);		/* "member", "issued", … */
 
-enum lot_class { LOT_NONE, LOT_EARNED, LOT_BIRTHDAY, LOT_ADJUSTMENT, LOT_CLASS_COUNT };
+enum lot_class { LOT_NONE, LOT_EARNED, LOT_BIRTHDAY, LOT_ADJUSTMENT, LOT_ANNIVERSARY, LOT_CLASS_COUNT };
 const char *lot_class_str(enum lot_class c);
 
 /* Values of the field numbers in fealty.ledger.v1.Inputs. */
 enum op {
 	OP_NONE = 0, OP_GENESIS = 1, OP_PUBLISH = 2, OP_ENROL = 3, OP_PROFILE = 4, OP_PURCHASE = 5, OP_HOLD = 6, OP_CAPTURE = 7,
 	OP_RELEASE = 8, OP_REDEEM = 9, OP_ADJUST = 10, OP_TIER = 11, OP_BIRTHDAY = 12, OP_HOLD_TIMEOUT = 13, OP_TIER_END = 14,
-	OP_EXPIRE = 15, OP_CLOCK_ACCEPT = 16, OP_ZONE_DATA = 17, OP_COUNT
+	OP_EXPIRE = 15, OP_CLOCK_ACCEPT = 16, OP_ZONE_DATA = 17,
+	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
+	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
+	OP_CLOSE = 37, OP_COUNT
 };
+bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
 
 struct entry_id { uint64_t seq; uint32_t index; };
 
 /* ---- a member's record ---- */
 
-/* Sorted by last_day (DAY_NEVER last), then by earning order; equal (last_day, class) are one; points > 0. */
+#define DAY_CLOCK (INT32_MAX - 1)	/* last day of lots that end with their member's inactivity clock */
+
+/* Sorted by last_day (DAY_CLOCK, then DAY_NEVER, last), then by earning order; equal (last_day, class) are one; points > 0. */
 struct lot {
 	int32_t last_day;
 	enum lot_class class;
@@ -107,14 +117,18 @@ struct lot {
 struct hold {
 	struct entry_id id;
 	int64_t ends_at_us;		/* that instant excluded */
+	int32_t day;			/* business date on which it was made */
+	bool expire_at_once;		/* a lot leaves it at its own midnight */
 	size_t n_lots, cap_lots;
 	struct lot *lots;		/* what is left, in consumption order; sum > 0 */
 };
 
 /* What a day added to the metrics; days rise, zero rows are left out. */
+#define LEDGER_COUNTERS_MAX 8		/* of a program; a further version keeps them in their places */
 struct metric_day {
 	int32_t day;
 	int64_t points_earned, spend, visits;
+	int64_t counters[LEDGER_COUNTERS_MAX];
 };
 
 struct tier_state {
@@ -123,7 +137,43 @@ struct tier_state {
 	int32_t until;				/* last day; DAY_NEVER */
 	char gift[LEDGER_ID_MAX + 1];		/* "": none */
 	int32_t gift_until;			/* last day; DAY_NEVER: until removed */
+	int32_t from;				/* validity is the days after it, through until */
+	int32_t start;				/* since_tier_start is the days after it */
+	bool grace;				/* until is the last day of grace */
 };
+
+/* What a member's rules remember, for caps, min_gap, earn_per_day and carried remainders.  Sorted by kind, id, per, at; none is empty. */
+enum tally_kind { TALLY_NONE, TALLY_RULE, TALLY_GROUP, TALLY_EARNED, TALLY_GAP, TALLY_REMAINDER, TALLY_REDEEMED, TALLY_KIND_COUNT };
+enum period { PERIOD_TRANSACTION, PERIOD_DAY, PERIOD_MONTH, PERIOD_YEAR, PERIOD_LIFETIME, PERIOD_PROGRAM, PERIOD_COUNT };
+struct tally {
+	enum tally_kind kind;
+	enum period per;		/* GAP, REMAINDER: LIFETIME */
+	char id[LEDGER_ID_MAX + 1];	/* of the rule or group; EARNED: "" */
+	int64_t at;			/* first day of the period, 0 for LIFETIME and PROGRAM; GAP: the instant of the grant */
+	int64_t points;			/* granted; REMAINDER: money */
+	int64_t count;			/* events that granted; GAP: 1 */
+};
+
+/* One clock for all lots of the member under inactivity; on as soon as there was one, or named activity under a program that has it. */
+struct inactivity_clock {
+	bool on;
+	int32_t last_day;
+	uint32_t months, percent;		/* what restarts it and what it takes, as it was set */
+};
+
+/* Points that wait, of one entry and under equal terms.  Sorted by due_day, from, version, activity, term. */
+#define PENDING_TERM_BYTES (LEDGER_ID_MAX + 6)
+struct pending {
+	int32_t due_day;		/* on which they activate, at 00:00; with an activity: on which they are cancelled */
+	struct entry_id from;		/* that earned them */
+	uint32_t version;		/* of the program then */
+	char activity[LEDGER_ID_MAX + 1];	/* that they wait for; "": for the day alone */
+	char term[PENDING_TERM_BYTES];	/* whose expiry they get: "rule:<id>", "tier:<id>", "": the program's */
+	int64_t points;
+};
+struct pending_change { bool has_from; struct pending p; };	/* points are added, below zero taken; from absent: this entry */
+
+enum standing { STANDING_ACTIVE, STANDING_FROZEN, STANDING_CLOSED };
 
 #define DAY_NONE INT32_MIN
 #define INSTANT_NEVER INT64_MAX
@@ -134,7 +184,17 @@ struct member {
 	int32_t enrolled_day;
 	int64_t available, pending, held, debt;	/* available = sum of lots, held = sum over holds; debt shown positive */
 	int64_t points_earned, spend, visits;	/* lifetime */
+	int64_t counters[LEDGER_COUNTERS_MAX];
+	uint64_t purchases;			/* accepted, returned or not */
 	struct tier_state tier;
+	struct metric_day start_base;		/* lifetime sums of what is dated through tier.start; its day is not used */
+	struct inactivity_clock clock;
+	enum standing standing;
+	bool has_anniversary;			/* the next is on: */
+	int32_t anniversary;
+	int32_t noticed, noticed_before;	/* days through which notices were shown: by now, and before the newest command */
+	bool has_look;				/* a balance tier is reached that nobody has looked for: at the midnight of look_day */
+	int32_t look_day;
 	int32_t birthday_paid;			/* the newest birthday a grant was for; DAY_NONE */
 	bool has_head;
 	struct entry_id head;			/* its newest entry */
@@ -143,6 +203,9 @@ struct member {
 	struct lot *lots;
 	struct hold *holds;			/* in order of their ids */
 	struct metric_day *days;
+	size_t n_tallies, cap_tallies, n_pendings, cap_pendings;
+	struct tally *tallies;
+	struct pending *pendings;		/* their sum is pending */
 };
 
 /**
@@ -168,6 +231,8 @@ struct totals {
 	uint64_t members;			/* enrolled, and the greatest number given */
 	uint32_t versions;			/* published, and the newest version */
 	int64_t account[ACCOUNT_COUNT];		/* MEMBER, PENDING, HELD, DEBT: sums over the members; all sum to zero */
+	size_t n_tallies;
+	struct tally tallies[LEDGER_PROGRAM_CAPS_MAX];	/* use of caps `per: program`, in their order */
 };
 void totals_encode(const struct totals *t, struct buf *out);
 enum status totals_decode(struct bytes bytes, struct totals *ret_totals) MUST_CHECK;
@@ -191,6 +256,9 @@ struct cmd {
 	bool has_occurred_at;
 	int64_t occurred_at_us;
 	uint8_t fingerprint[FINGERPRINT_BYTES];
+
+	size_t n_segments;		/* of the member, from the vault; re-deciding: the recorded fact */
+	const char *const *segments;
 
 	/* Looked up by the caller; 0: what the command named was not found (decide refuses in its turn). */
 	uint32_t program;			/* OP_PUBLISH: 0 is a new one */
@@ -238,11 +306,21 @@ struct cmd {
 			const char *tier, *reason;	/* tier "": remove the gift */
 			int32_t until;		/* DAY_NEVER: not given */
 		} tier;
+		struct { const char *reason; } standing;	/* freeze, unfreeze, close; NULL: not given */
 		struct {
 			size_t n_dates;		/* from the vault, oldest first */
 			struct birthday_date dates[LEDGER_BIRTHDAYS_MAX];
 			int32_t given;		/* re-deciding: the recorded fact; else DAY_NONE */
 		} birthday;
+		struct {
+			const char *activity, *partner;
+			bool has_amount, has_score;
+			struct decimal amount;
+			uint32_t qty;		/* 1 when not given */
+			uint32_t score;
+			bool names_purchase, found;	/* found: the reference named exactly one purchase of the member */
+			struct entry_id purchase;
+		} activity;
 	} u;
 };
 
@@ -252,13 +330,16 @@ struct posting {
 	enum account account;
 	uint64_t member;		/* 0 for accounts of the program */
 	int64_t points;
-	int32_t last_day;		/* of the lot; DAY_NEVER */
+	int32_t last_day;		/* of the lot; DAY_NEVER, DAY_CLOCK */
 	enum lot_class class;		/* LOT_NONE on DEBT and when no lot is meant */
+	bool has_hold;			/* HELD: of this hold, and not of the one that the entry is about */
+	struct entry_id hold;
 };
 
 struct grant {
 	const char *rule;		/* rule id; "tier:<id>" for a tier's share; "birthday" */
 	int64_t wanted, granted;
+	const char *cap;		/* what made granted differ: a period, a group's id or "earn_per_day"; NULL: nothing */
 };
 
 struct touched {
@@ -301,7 +382,15 @@ struct entry {
 		struct { int64_t points, order_amount; bool has_order_amount, round_down; } redeem;
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
 		struct { const char *tier, *reason; int32_t until; } tier;			/* until DAY_NEVER: absent */
+		struct {
+			const char *activity, *partner;
+			bool has_amount, has_score, has_purchase;
+			int64_t amount;
+			uint32_t qty, score;
+			struct entry_id purchase;
+		} activity;
 		struct { struct bytes zone_data; } zone_data;
+		struct { const char *reason; } standing;	/* freeze, unfreeze, close; NULL: absent */
 	} u;
 
 	/* facts */
@@ -312,11 +401,18 @@ struct entry {
 	bool has_tier;
 	struct tier_state tier;				/* whole state after the entry, when it changed */
 	bool has_hold;
-	struct { bool has_id; struct entry_id id; int64_t ends_at_us, left; } hold;
+	struct { bool has_id; struct entry_id id; int64_t ends_at_us, left; bool expire_at_once; } hold;	/* expire_at_once: of a new one */
+	struct inactivity_clock clock;			/* after the entry, when it is set or a posting names it; else not on */
 	int32_t birthday;				/* DAY_NONE: no grant for a birthday */
 	bool has_value;
 	int64_t value;					/* money a redemption is worth */
 	bool enrolled;
+	size_t n_tallies;
+	size_t n_pendings;
+	const struct pending_change *pendings;
+	size_t n_segments;
+	const char *const *segments;			/* those of the member's that the program's rules name */
+	const struct tally *tallies;			/* what is added to the member's, PROGRAM: to the program's */
 
 	size_t n_postings;
 	const struct posting *postings;

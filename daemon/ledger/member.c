@@ -17,6 +17,11 @@
 #define FLAG_HEAD 1
 #define FLAG_DUE 2
 #define FLAG_BIRTHDAY 4
+#define FLAG_LOOK 8
+#define FLAG_CLOCK 16
+#define FLAG_ANNIVERSARY 32
+#define FLAG_NOTICED 64
+#define FLAGS_ALL 127
 
 /* ---- writing ---- */
 
@@ -31,8 +36,33 @@ lots_encode(const struct lot *lots, size_t n, struct buf *out)
 	}
 }
 
+/* Of the program's counters those up to the last that this record has used. */
+static size_t
+counters_used(const struct member *m)
+{
+	int64_t any[LEDGER_COUNTERS_MAX];
+	size_t n = LEDGER_COUNTERS_MAX;
+
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++)
+		any[i] = m->counters[i] | m->start_base.counters[i];
+	for (size_t k = 0; k < m->n_days; k++) {
+		for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++)
+			any[i] |= m->days[k].counters[i];
+	}
+	while (n > 0 && any[n - 1] == 0)
+		n--;
+	return n;
+}
+
 static void
-days_encode(const struct member *m, struct buf *out)
+counters_encode(const int64_t *counters, size_t n, struct buf *out)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_put_svarint(out, counters[i]);
+}
+
+static void
+days_encode(const struct member *m, size_t n_counters, struct buf *out)
 {
 	int32_t before = 0;
 
@@ -42,6 +72,7 @@ days_encode(const struct member *m, struct buf *out)
 		buf_put_svarint(out, m->days[i].points_earned);
 		buf_put_svarint(out, m->days[i].spend);
 		buf_put_svarint(out, m->days[i].visits);
+		counters_encode(m->days[i].counters, n_counters, out);
 		before = m->days[i].day;
 	}
 }
@@ -54,13 +85,20 @@ tier_encode(const struct tier_state *t, struct buf *out)
 	buf_put_svarint(out, t->until);
 	buf_put_string(out, t->gift);
 	buf_put_svarint(out, t->gift_until);
+	buf_put_svarint(out, t->from);
+	buf_put_svarint(out, t->start);
+	buf_put_u8(out, t->grace);
 }
 
 void
 member_encode(const struct member *m, struct buf *out)
 {
 	unsigned flags = (m->has_head ? FLAG_HEAD : 0) | (m->due_at_us != INSTANT_NEVER ? FLAG_DUE : 0) |
-	    (m->birthday_paid != DAY_NONE ? FLAG_BIRTHDAY : 0);
+	    (m->birthday_paid != DAY_NONE ? FLAG_BIRTHDAY : 0) | (m->has_look ? FLAG_LOOK : 0) |
+	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
+	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0);
+
+	size_t n_counters = counters_used(m);
 
 	buf_put_u8(out, RECORD_FORMAT);
 	buf_put_u8(out, (uint8_t)flags);
@@ -72,7 +110,28 @@ member_encode(const struct member *m, struct buf *out)
 	buf_put_svarint(out, m->points_earned);
 	buf_put_svarint(out, m->spend);
 	buf_put_svarint(out, m->visits);
+	buf_put_varint(out, m->purchases);
+	buf_put_u8(out, (uint8_t)n_counters);
+	counters_encode(m->counters, n_counters, out);
 	tier_encode(&m->tier, out);
+	buf_put_svarint(out, m->start_base.points_earned);
+	buf_put_svarint(out, m->start_base.spend);
+	buf_put_svarint(out, m->start_base.visits);
+	counters_encode(m->start_base.counters, n_counters, out);
+	if (m->has_look)
+		buf_put_svarint(out, m->look_day);
+	buf_put_u8(out, (uint8_t)m->standing);
+	if (m->has_anniversary)
+		buf_put_svarint(out, m->anniversary);
+	if (m->noticed != 0 || m->noticed_before != 0) {
+		buf_put_svarint(out, m->noticed);
+		buf_put_svarint(out, m->noticed_before);
+	}
+	if (m->clock.on) {
+		buf_put_svarint(out, m->clock.last_day);
+		buf_put_varint(out, m->clock.months);
+		buf_put_varint(out, m->clock.percent);
+	}
 	if (m->birthday_paid != DAY_NONE)
 		buf_put_svarint(out, m->birthday_paid);
 	if (m->has_head) {
@@ -87,9 +146,13 @@ member_encode(const struct member *m, struct buf *out)
 		buf_put_varint(out, m->holds[i].id.seq);
 		buf_put_varint(out, m->holds[i].id.index);
 		buf_put_svarint(out, m->holds[i].ends_at_us);
+		buf_put_svarint(out, m->holds[i].day);
+		buf_put_u8(out, m->holds[i].expire_at_once);
 		lots_encode(m->holds[i].lots, m->holds[i].n_lots, out);
 	}
-	days_encode(m, out);
+	days_encode(m, n_counters, out);
+	tallies_encode(m->tallies, m->n_tallies, out);
+	pendings_encode(m, out);
 }
 
 /* ---- reading: the first thing that is out of range sticks, as in struct cursor ---- */
@@ -99,6 +162,16 @@ struct reader {
 	struct arena *arena;
 	bool corrupt, no_memory;
 };
+
+static bool
+read_bool(struct reader *r)
+{
+	uint8_t v = cursor_u8(&r->c);
+
+	if (v > 1)
+		r->corrupt = true;
+	return v == 1;
+}
 
 static int32_t
 read_day(struct reader *r)
@@ -185,6 +258,9 @@ read_tier(struct reader *r, struct tier_state *ret)
 	ret->until = read_day(r);
 	read_id(r, ret->gift);
 	ret->gift_until = read_day(r);
+	ret->from = read_day(r);
+	ret->start = read_day(r);
+	ret->grace = read_bool(r);
 }
 
 static void
@@ -197,6 +273,8 @@ read_holds(struct reader *r, struct member *m)
 		h->id.seq = cursor_varint(&r->c);
 		h->id.index = read_u32(r);
 		h->ends_at_us = cursor_svarint(&r->c);
+		h->day = read_day(r);
+		h->expire_at_once = read_bool(r);
 		h->lots = read_lots(r, &h->n_lots);
 		h->cap_lots = h->n_lots;
 	}
@@ -204,7 +282,45 @@ read_holds(struct reader *r, struct member *m)
 }
 
 static void
-read_days(struct reader *r, struct member *m)
+read_counters(struct reader *r, int64_t *ret, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		ret[i] = cursor_svarint(&r->c);
+}
+
+static size_t
+read_counter_count(struct reader *r)
+{
+	uint8_t n = cursor_u8(&r->c);
+
+	if (n <= LEDGER_COUNTERS_MAX)
+		return n;
+	r->corrupt = true;
+	return 0;
+}
+
+static struct tally *
+read_tallies(struct reader *r, size_t *ret_n)
+{
+	struct tally *tallies = read_rows(r, 4, sizeof(*tallies), ret_n);
+
+	for (size_t i = 0; i < *ret_n; i++)
+		r->corrupt |= !tally_decode(&r->c, i == 0 ? NULL : &tallies[i - 1], &tallies[i]);
+	return tallies;
+}
+
+static struct pending *
+read_pendings(struct reader *r, size_t *ret_n)
+{
+	struct pending *pendings = read_rows(r, 7, sizeof(*pendings), ret_n);
+
+	for (size_t i = 0; i < *ret_n; i++)
+		r->corrupt |= !pending_decode(&r->c, &pendings[i]);
+	return pendings;
+}
+
+static void
+read_days(struct reader *r, struct member *m, size_t n_counters)
 {
 	int64_t day = 0;
 
@@ -219,6 +335,7 @@ read_days(struct reader *r, struct member *m)
 		m->days[i].points_earned = cursor_svarint(&r->c);
 		m->days[i].spend = cursor_svarint(&r->c);
 		m->days[i].visits = cursor_svarint(&r->c);
+		read_counters(r, m->days[i].counters, n_counters);
 	}
 	m->cap_days = m->n_days;
 }
@@ -240,7 +357,36 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 	m.points_earned = cursor_svarint(&r.c);
 	m.spend = cursor_svarint(&r.c);
 	m.visits = cursor_svarint(&r.c);
+	m.purchases = cursor_varint(&r.c);
+	size_t n_counters = read_counter_count(&r);
+	read_counters(&r, m.counters, n_counters);
 	read_tier(&r, &m.tier);
+	m.start_base.points_earned = cursor_svarint(&r.c);
+	m.start_base.spend = cursor_svarint(&r.c);
+	m.start_base.visits = cursor_svarint(&r.c);
+	read_counters(&r, m.start_base.counters, n_counters);
+	m.has_look = (flags & FLAG_LOOK) != 0;
+	if (m.has_look)
+		m.look_day = read_day(&r);
+	uint8_t standing = cursor_u8(&r.c);
+	if (standing > STANDING_CLOSED)
+		r.corrupt = true;
+	else
+		m.standing = (enum standing)standing;
+	m.has_anniversary = (flags & FLAG_ANNIVERSARY) != 0;
+	if (m.has_anniversary)
+		m.anniversary = read_day(&r);
+	if (flags & FLAG_NOTICED) {
+		m.noticed = read_day(&r);
+		m.noticed_before = read_day(&r);
+		r.corrupt |= m.noticed == 0 && m.noticed_before == 0;
+	}
+	m.clock.on = (flags & FLAG_CLOCK) != 0;
+	if (m.clock.on) {
+		m.clock.last_day = read_day(&r);
+		m.clock.months = read_u32(&r);
+		m.clock.percent = read_u32(&r);
+	}
 	if (flags & FLAG_BIRTHDAY)
 		m.birthday_paid = read_day(&r);
 	if (flags & FLAG_HEAD) {
@@ -253,10 +399,14 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 	m.lots = read_lots(&r, &m.n_lots);
 	m.cap_lots = m.n_lots;
 	read_holds(&r, &m);
-	read_days(&r, &m);
+	read_days(&r, &m, n_counters);
+	m.tallies = read_tallies(&r, &m.n_tallies);
+	m.cap_tallies = m.n_tallies;
+	m.pendings = read_pendings(&r, &m.n_pendings);
+	m.cap_pendings = m.n_pendings;
 	if (r.no_memory)
 		return ST_NOMEM;
-	if (r.corrupt || !cursor_done(&r.c) || flags > (FLAG_HEAD | FLAG_DUE | FLAG_BIRTHDAY) || member_check(&m) != EVOLVE_OK)
+	if (r.corrupt || !cursor_done(&r.c) || flags > FLAGS_ALL || member_check(&m) != EVOLVE_OK)
 		return ST_CORRUPT;
 	*ret_member = m;
 	return ST_OK;
@@ -271,6 +421,7 @@ totals_encode(const struct totals *t, struct buf *out)
 	buf_put_u8(out, ACCOUNT_COUNT);
 	for (size_t i = 0; i < ACCOUNT_COUNT; i++)
 		buf_put_svarint(out, t->account[i]);
+	tallies_encode(t->tallies, t->n_tallies, out);
 }
 
 enum status
@@ -287,6 +438,12 @@ totals_decode(struct bytes bytes, struct totals *ret_totals)
 		return ST_CORRUPT;
 	for (size_t i = 0; i < ACCOUNT_COUNT; i++)
 		t.account[i] = cursor_svarint(&r.c);
+	t.n_tallies = cursor_varint(&r.c);
+	if (t.n_tallies > LEDGER_PROGRAM_CAPS_MAX)
+		return ST_CORRUPT;
+	for (size_t i = 0; i < t.n_tallies; i++)
+		r.corrupt |= !tally_decode(&r.c, i == 0 ? NULL : &t.tallies[i - 1], &t.tallies[i]);
+	r.corrupt |= !tallies_check(t.tallies, t.n_tallies);
 	if (r.corrupt || !cursor_done(&r.c))
 		return ST_CORRUPT;
 	*ret_totals = t;
@@ -294,6 +451,8 @@ totals_decode(struct bytes bytes, struct totals *ret_totals)
 }
 
 /* ---- copying and checking ---- */
+
+static bool metric_row_empty(const struct metric_day *row);
 
 /* NULL for n 0, and on failure. */
 static void *
@@ -314,6 +473,12 @@ member_copy(const struct member *from, struct arena *arena, struct member *ret_m
 	m.cap_lots = m.n_lots;
 	m.cap_holds = m.n_holds;
 	m.cap_days = m.n_days;
+	m.cap_tallies = m.n_tallies;
+	m.tallies = rows_copy(arena, from->tallies, from->n_tallies, sizeof(*m.tallies));
+	m.cap_pendings = m.n_pendings;
+	m.pendings = rows_copy(arena, from->pendings, from->n_pendings, sizeof(*m.pendings));
+	if ((m.tallies == NULL && m.n_tallies > 0) || (m.pendings == NULL && m.n_pendings > 0))
+		return ST_NOMEM;
 	m.lots = rows_copy(arena, from->lots, from->n_lots, sizeof(*m.lots));
 	m.holds = rows_copy(arena, from->holds, from->n_holds, sizeof(*m.holds));
 	m.days = rows_copy(arena, from->days, from->n_days, sizeof(*m.days));
@@ -343,7 +508,7 @@ lots_check(const struct lot *lots, size_t n, wide *ret_sum)
 	for (size_t i = 0; i < n; i++) {
 		if (lots[i].points <= 0)
 			return EVOLVE_NEGATIVE;
-		if (!last_day_ok(lots[i].last_day))
+		if (!lot_day_ok(lots[i].last_day))
 			return EVOLVE_MALFORMED;
 		if (i > 0 && lots[i].last_day < lots[i - 1].last_day)
 			return EVOLVE_MALFORMED;
@@ -404,15 +569,23 @@ member_check(const struct member *m)
 		return EVOLVE_MALFORMED;
 	if (!day_ok(m->tier.since) || !last_day_ok(m->tier.until) || !last_day_ok(m->tier.gift_until))
 		return EVOLVE_MALFORMED;
+	if ((m->has_anniversary && !day_ok(m->anniversary)) || !day_ok(m->noticed) || !day_ok(m->noticed_before))
+		return EVOLVE_MALFORMED;
+	if (m->clock.on && (!day_ok(m->clock.last_day) || m->clock.months == 0 || m->clock.percent == 0 || m->clock.percent > 100))
+		return EVOLVE_MALFORMED;
+	if (!m->clock.on && member_has_clock_lots(m))
+		return EVOLVE_MALFORMED;
+	if (!day_ok(m->tier.from) || !day_ok(m->tier.start) || (m->has_look && !day_ok(m->look_day)))
+		return EVOLVE_MALFORMED;
 	for (size_t i = 0; i < m->n_days; i++) {
 		const struct metric_day *row = &m->days[i];
 
 		if (i > 0 && row->day <= m->days[i - 1].day)
 			return EVOLVE_MALFORMED;
-		if (row->points_earned == 0 && row->spend == 0 && row->visits == 0)
+		if (metric_row_empty(row))
 			return EVOLVE_MALFORMED;
 	}
-	return EVOLVE_OK;
+	return tallies_check(m->tallies, m->n_tallies) && pendings_check(m) ? EVOLVE_OK : EVOLVE_MALFORMED;
 }
 
 /* ---- lots and holds ---- */
@@ -467,6 +640,37 @@ lots_take(struct lot *lots, size_t *n, const struct lot *lot)
 	return false;
 }
 
+/* How near two neighbours end: those under the clock are near nobody else. */
+static int64_t
+lots_gap(const struct lot *lots, size_t i)
+{
+	int64_t gap = (int64_t)lots[i + 1].last_day - lots[i].last_day;
+
+	return gap > 0 && lots[i + 1].last_day >= DAY_CLOCK ? INT64_MAX : gap;
+}
+
+int64_t
+lots_clock_points(const struct lot *lots, size_t n)
+{
+	int64_t points = 0;
+
+	for (size_t i = n; i > 0 && lots[i - 1].last_day >= DAY_CLOCK; i--)
+		points += lots[i - 1].last_day == DAY_CLOCK ? lots[i - 1].points : 0;
+	return points;
+}
+
+bool
+member_has_clock_lots(const struct member *m)
+{
+	if (lots_clock_points(m->lots, m->n_lots) > 0)
+		return true;
+	for (size_t i = 0; i < m->n_holds; i++) {
+		if (lots_clock_points(m->holds[i].lots, m->holds[i].n_lots) > 0)
+			return true;
+	}
+	return false;
+}
+
 void
 lots_merge(struct lot *lots, size_t *n, size_t max)
 {
@@ -474,8 +678,7 @@ lots_merge(struct lot *lots, size_t *n, size_t max)
 		size_t first = 0;
 
 		for (size_t i = 1; i + 1 < *n; i++) {
-			int64_t gap = (int64_t)lots[i + 1].last_day - lots[i].last_day;
-			if (gap < (int64_t)lots[first + 1].last_day - lots[first].last_day)
+			if (lots_gap(lots, i) < lots_gap(lots, first))
 				first = i;
 		}
 		lots[first + 1].points += lots[first].points;	/* cannot overflow: available is their sum */
@@ -505,87 +708,13 @@ hold_left(const struct hold *h)
 
 /* ---- metrics and tiers ---- */
 
-static int64_t
-metric_of(const struct metric_day *row, enum metric metric)
-{
-	switch (metric) {
-	case METRIC_POINTS_EARNED: return row->points_earned;
-	case METRIC_SPEND: return row->spend;
-	case METRIC_VISITS: return row->visits;
-	}
-	assert(false);
-	return 0;
-}
-
-static bool
-window_holds(const struct tier *tier, int32_t on, int32_t day)
-{
-	switch (tier->window) {
-	case WINDOW_LIFETIME: return true;
-	case WINDOW_CALENDAR_YEAR: return day >= day_year_start(on) && day <= on;
-	case WINDOW_ROLLING_MONTHS: return day > day_add_months(on, -(int)tier->rolling_months) && day <= on;
-	}
-	assert(false);
-	return false;
-}
-
-wide
-metric_sum(const struct member *m, const struct metric_day *add, enum metric metric, const struct tier *tier, int32_t day)
-{
-	const struct metric_day lifetime = { .points_earned = m->points_earned, .spend = m->spend, .visits = m->visits };
-	wide sum = 0;
-
-	if (add != NULL && window_holds(tier, day, add->day))
-		sum += metric_of(add, metric);
-	if (tier->window == WINDOW_LIFETIME)
-		return sum + metric_of(&lifetime, metric);
-	for (size_t i = m->n_days; i > 0; i--) {
-		const struct metric_day *row = &m->days[i - 1];
-
-		if (row->day > day)		/* seen from a late event */
-			continue;
-		if (!window_holds(tier, day, row->day))
-			break;
-		sum += metric_of(row, metric);
-	}
-	return sum;
-}
-
-static bool
-all_hold(const struct tier *tier, size_t any, const struct member *m, const struct metric_day *add, int32_t day)
-{
-	for (size_t i = 0; i < tier->any[any].n; i++) {
-		const struct threshold *t = &tier->any[any].all[i];
-
-		if (metric_sum(m, add, t->metric, tier, day) < t->at_least)
-			return false;
-	}
-	return true;
-}
-
-static bool
-reach_holds(const struct tier *tier, const struct member *m, const struct metric_day *add, int32_t day)
-{
-	for (size_t i = 0; i < tier->n_any; i++) {
-		if (all_hold(tier, i, m, add, day))
-			return true;
-	}
-	return false;
-}
-
-size_t
-tier_reached(const struct program *p, const struct member *m, const struct metric_day *add, int32_t day)
-{
-	for (size_t i = p->n_tiers; i > 1; i--) {
-		if (reach_holds(&p->tiers[i - 1], m, add, day))
-			return i - 1;
-	}
-	return 0;
-}
-
 static bool
 metric_row_add(struct metric_day *row, const struct metric_day *add)
 {
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++) {
+		if (!checked_add(row->counters[i], add->counters[i], &row->counters[i]))
+			return false;
+	}
 	return checked_add(row->points_earned, add->points_earned, &row->points_earned) &&
 	    checked_add(row->spend, add->spend, &row->spend) && checked_add(row->visits, add->visits, &row->visits);
 }
@@ -593,6 +722,10 @@ metric_row_add(struct metric_day *row, const struct metric_day *add)
 static bool
 metric_row_empty(const struct metric_day *row)
 {
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++) {
+		if (row->counters[i] != 0)
+			return false;
+	}
 	return row->points_earned == 0 && row->spend == 0 && row->visits == 0;
 }
 
@@ -615,6 +748,10 @@ metrics_add(struct member *m, struct arena *arena, const struct metric_day *add,
 
 	*ret_ok = checked_add(m->points_earned, add->points_earned, &m->points_earned) &&
 	    checked_add(m->spend, add->spend, &m->spend) && checked_add(m->visits, add->visits, &m->visits);
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX && *ret_ok; i++)
+		*ret_ok = checked_add(m->counters[i], add->counters[i], &m->counters[i]);
+	if (*ret_ok && add->day <= m->tier.start)
+		*ret_ok = metric_row_add(&m->start_base, add);
 	if (!*ret_ok)
 		return ST_OK;
 	while (at > 0 && m->days[at - 1].day > add->day)
@@ -652,6 +789,10 @@ metrics_fit(const struct member *m, const struct metric_day *add)
 {
 	if (!within_points_max(m->points_earned, add->points_earned) || !within_points_max(m->spend, add->spend))
 		return false;
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++) {
+		if (!within_points_max(m->counters[i], add->counters[i]))
+			return false;
+	}
 	for (size_t i = 0; i < m->n_days; i++) {
 		if (m->days[i].day == add->day)
 			return within_points_max(m->days[i].points_earned, add->points_earned) &&
@@ -694,5 +835,5 @@ bool
 tier_state_equal(const struct tier_state *a, const struct tier_state *b)
 {
 	return strcmp(a->earned, b->earned) == 0 && a->since == b->since && a->until == b->until && strcmp(a->gift, b->gift) == 0 &&
-	    a->gift_until == b->gift_until;
+	    a->gift_until == b->gift_until && a->from == b->from && a->start == b->start && a->grace == b->grace;
 }

@@ -8,30 +8,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ledger/internal.h"
+#include "ledger/compile.h"
 
 #define NAME_BYTES_MAX 100
 #define TIMEZONE_BYTES_MAX 64
-#define SPAN_DAYS_MAX 36500
 #define SPAN_MONTHS_MAX 1200
 #define SPAN_YEARS_MAX 100
 #define ROLLING_MONTHS_MAX 120
+#define VALID_MONTHS_MAX 120
+#define GRACE_MONTHS_MAX 24
+#define ROUND_UP_DAYS_MAX 366
 #define BIRTHDAY_WINDOW_MAX 180
 #define GUARD_DAYS_MAX 366
+#define WITHIN_MONTHS_MAX 120
+#define NOTICE_DAYS_MAX 3660
 #define LATE_DAYS_MAX 3650
-#define MULTIPLIER_MAX (1000 * MULTIPLIER_ONE)
 #define TTL_DEFAULT_US (15 * 60 * US_PER_SECOND)
 #define TTL_MAX_DEFAULT_US (30 * US_PER_DAY)
 #define TTL_MAX_US (3650 * US_PER_DAY)
 
-struct compiler {
-	const struct program_def *def;
-	struct program *p;
-	struct program_error *error;
-};
-
-/* Always false, so that `return wrong(…)` ends the compilation. */
-static bool __attribute__((format(printf, 3, 4)))
+bool
 wrong(struct compiler *c, const char *path, const char *format, ...)
 {
 	va_list ap;
@@ -43,10 +39,7 @@ wrong(struct compiler *c, const char *path, const char *format, ...)
 	return false;
 }
 
-/* A path such as "earn[3].id", in a buffer of the caller's block. */
-#define PATH_BYTES 96
-#define PATH(...) path_of((char [PATH_BYTES]){ 0 }, __VA_ARGS__)
-static const char * __attribute__((format(printf, 2, 3)))
+const char *
 path_of(char buffer[static PATH_BYTES], const char *format, ...)
 {
 	va_list ap;
@@ -73,7 +66,7 @@ id_ok(const char *id, bool underscore)
 	return true;
 }
 
-static bool
+bool
 compile_id(struct compiler *c, const char *path, const char *id, char ret_id[static LEDGER_ID_MAX + 1])
 {
 	if (id == NULL)
@@ -98,7 +91,7 @@ compile_text(struct compiler *c, const char *path, const char *text, size_t max,
 }
 
 /* A decimal at a scale, from ${least} on; ${what} the scale belongs to. */
-static bool
+bool
 compile_decimal(struct compiler *c, const char *path, const char *text, unsigned scale, const char *what, int64_t least, int64_t *ret)
 {
 	char least_text[DECIMAL_TEXT_BYTES];
@@ -125,19 +118,19 @@ compile_decimal(struct compiler *c, const char *path, const char *text, unsigned
 	return true;
 }
 
-static bool
+bool
 compile_points(struct compiler *c, const char *path, const char *text, int64_t least, int64_t *ret)
 {
 	return compile_decimal(c, path, text, c->p->scale, "points.scale", least, ret);
 }
 
-static bool
+bool
 compile_money(struct compiler *c, const char *path, const char *text, int64_t least, int64_t *ret)
 {
 	return compile_decimal(c, path, text, c->p->currency_digits, c->p->currency, least, ret);
 }
 
-static bool
+bool
 compile_at_most(struct compiler *c, const char *path, uint32_t value, uint32_t max, uint32_t *ret)
 {
 	if (value > max)
@@ -205,97 +198,113 @@ compile_head(struct compiler *c)
 		return false;
 	p->rounding = def->rounding;
 	p->round_once = def->round_once;
+	p->stacking = def->stacking;
+	p->carry_remainder = def->carry_remainder;
 	return true;
 }
 
 static bool
-compile_measure(struct compiler *c, size_t at, const struct rule_def *def, struct rule *rule)
+compile_names(struct compiler *c, const char *path, size_t n, const char *const *names, struct names *ret)
 {
-	if (def->has_per_amount == def->has_fixed)
-		return wrong(c, PATH("earn[%zu]", at), "a rule needs one of per_amount and fixed");
-	if (def->has_fixed) {
-		rule->measure = MEASURE_FIXED;
-		return compile_points(c, PATH("earn[%zu].fixed.points", at), def->points, 0, &rule->points);
-	}
-	rule->measure = MEASURE_PER_AMOUNT;
-	rule->whole_steps = def->whole_steps;
-	return compile_money(c, PATH("earn[%zu].per_amount.amount", at), def->amount, 1, &rule->amount) &&
-	    compile_points(c, PATH("earn[%zu].per_amount.points", at), def->points, 0, &rule->points);
-}
-
-/* Rules stand by priority, so each one is put in its place. */
-static bool
-compile_rule(struct compiler *c, size_t at)
-{
-	const struct rule_def *def = &c->def->rules[at];
-	struct program *p = c->p;
-	struct rule rule = { 0 };
-	size_t place = p->n_rules;
-
-	if (!compile_id(c, PATH("earn[%zu].id", at), def->id, rule.id))
-		return false;
-	if (!def->has_priority)
-		return wrong(c, PATH("earn[%zu].priority", at), "priority is required; rules with lower ones come first");
-	rule.priority = def->priority;
-	if (!def->has_kind)
-		return wrong(c, PATH("earn[%zu].kind", at), "kind is required: base or bonus");
-	rule.kind = def->kind;
-	for (size_t i = 0; i < p->n_rules; i++) {
-		if (strcmp(p->rules[i].id, rule.id) == 0)
-			return wrong(c, PATH("earn[%zu].id", at), "two rules have the id %s", rule.id);
-		if (p->rules[i].priority == rule.priority)
-			return wrong(c, PATH("earn[%zu].priority", at), "%s and %s have the same priority", p->rules[i].id, rule.id);
-	}
-	if (!compile_measure(c, at, def, &rule))
-		return false;
-	while (place > 0 && p->rules[place - 1].priority > rule.priority)
-		place--;
-	memmove(&p->rules[place + 1], &p->rules[place], (p->n_rules - place) * sizeof(rule));
-	p->rules[place] = rule;
-	p->n_rules++;
-	return true;
-}
-
-static bool
-compile_earn(struct compiler *c)
-{
-	if (c->def->n_rules > PROGRAM_RULES_MAX)
-		return wrong(c, "earn", "a program has at most %d rules", PROGRAM_RULES_MAX);
-	for (size_t i = 0; i < c->def->n_rules; i++) {
-		if (!compile_rule(c, i))
+	if (n == 0 || n > PROGRAM_NAMES_MAX)
+		return wrong(c, path, "%s is a list of 1 to %d operations or activities", path, PROGRAM_NAMES_MAX);
+	for (size_t i = 0; i < n; i++) {
+		if (!compile_id(c, PATH("%.64s[%zu]", path, i), names[i], ret->name[i]))
 			return false;
 	}
-	if (c->p->round_once && program_common_step(c->p) == 0)
-		return wrong(c, "rounding.at", "once needs per_amount amounts with a common multiple that is not so large");
+	ret->n = n;
 	return true;
 }
 
 static bool
-compile_expiry(struct compiler *c, const char *path, const struct expiry_def *def, struct expiry *ret)
+names_equal(const struct names *a, const struct names *b)
 {
-	int terms = (int)def->has_days + (int)def->has_months + (int)def->has_years;
-
-	*ret = (struct expiry){ .never = true };
-	if (!def->given)
-		return true;
-	if (def->never) {
-		if (terms != 0 || def->round_up != ROUND_UP_NONE)
-			return wrong(c, path, "what never expires has no term and nothing to round up");
-		return true;
+	for (size_t i = 0; i < a->n; i++) {
+		if (!names_have(b, a->name[i]))
+			return false;
 	}
-	if (terms != 1)
-		return wrong(c, path, "expiry needs never, or after with one of days, months and years");
+	for (size_t i = 0; i < b->n; i++) {
+		if (!names_have(a, b->name[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A member has one clock, so a program has one way to run it. */
+static bool
+compile_inactivity(struct compiler *c, const char *path, const struct expiry_def *def)
+{
+	struct inactivity in = { .months = def->inactivity_months, .percent = def->percent };
+	struct program *p = c->p;
+
+	if (!def->has_inactivity_months || in.months == 0 || in.months > SPAN_MONTHS_MAX)
+		return wrong(c, PATH("%.40s.inactivity.months", path), "months is 1 to %d", SPAN_MONTHS_MAX);
+	if (!compile_names(c, PATH("%.40s.inactivity.activities", path), def->n_activities, def->activities, &in.activities))
+		return false;
+	if (!def->has_percent || in.percent == 0 || in.percent > 100)
+		return wrong(c, PATH("%.40s.inactivity.percent", path), "percent is 1 to 100");
+	if (p->has_inactivity && (p->inactivity.months != in.months || p->inactivity.percent != in.percent ||
+	    !names_equal(&p->inactivity.activities, &in.activities)))
+		return wrong(c, PATH("%.40s.inactivity", path), "a member has one inactivity clock: write the same inactivity everywhere");
+	p->has_inactivity = true;
+	p->inactivity = in;
+	return true;
+}
+
+static bool
+compile_after(struct compiler *c, const char *path, const struct expiry_def *def, struct expiry *ret)
+{
 	if (def->has_days && (def->days == 0 || def->days > SPAN_DAYS_MAX))
 		return wrong(c, PATH("%s.after.days", path), "days is 1 to %d", SPAN_DAYS_MAX);
 	if (def->has_months && (def->months == 0 || def->months > SPAN_MONTHS_MAX))
 		return wrong(c, PATH("%s.after.months", path), "months is 1 to %d", SPAN_MONTHS_MAX);
 	if (def->has_years && (def->years == 0 || def->years > SPAN_YEARS_MAX))
 		return wrong(c, PATH("%s.after.years", path), "years is 1 to %d", SPAN_YEARS_MAX);
-	ret->never = false;
 	ret->days = def->has_days ? def->days : 0;
 	ret->months = def->has_months ? def->months : def->has_years ? def->years * 12 : 0;
 	ret->round_up = def->round_up;
 	return true;
+}
+
+static bool
+compile_on(struct compiler *c, const char *path, const struct expiry_def *def, struct expiry *ret)
+{
+	if (!month_day_parse(def->on, &ret->on_month, &ret->on_day))
+		return wrong(c, PATH("%s.on", path), "on is a day of the year, such as \"12-31\"");
+	if (!def->has_on_years)
+		return wrong(c, PATH("%s.years", path), "years is required beside on; 0 is the first such date");
+	if (def->years > SPAN_YEARS_MAX)
+		return wrong(c, PATH("%s.years", path), "years is at most %d", SPAN_YEARS_MAX);
+	ret->months = def->years * 12;
+	return true;
+}
+
+bool
+compile_expiry(struct compiler *c, const char *path, const struct expiry_def *def, struct expiry *ret)
+{
+	int terms = (int)def->has_days + (int)def->has_months + (int)def->has_years;
+	bool after = terms > 0, on = def->on != NULL;
+
+	*ret = (struct expiry){ .never = true };
+	if (!def->given)
+		return true;
+	if (terms > 1 || (int)def->never + after + on + def->inactivity != 1)
+		return wrong(c, path, "expiry is one of never, after with one of days, months and years, on with years, and inactivity");
+	if (def->has_on_years && !on)
+		return wrong(c, PATH("%s.years", path), "years goes with on, or into after");
+	if (!after && def->round_up != ROUND_UP_NONE)
+		return wrong(c, path, "round_up_to goes with after");
+	if (!after && !on && def->n_refresh > 0)
+		return wrong(c, PATH("%s.refresh_on", path), "refresh_on goes with after and on: nothing else has a date that could move");
+	ret->never = def->never;
+	ret->inactivity = def->inactivity;
+	if (def->n_refresh > 0 && !compile_names(c, PATH("%s.refresh_on", path), def->n_refresh, def->refresh, &ret->refresh_on))
+		return false;
+	if (on)
+		return compile_on(c, path, def, ret);
+	if (def->inactivity)
+		return compile_inactivity(c, path, def);
+	return def->never || compile_after(c, path, def, ret);
 }
 
 /* ---- tiers ---- */
@@ -303,56 +312,120 @@ compile_expiry(struct compiler *c, const char *path, const struct expiry_def *de
 static bool
 compile_threshold(struct compiler *c, const char *path, const struct threshold_def *def, struct threshold *ret)
 {
-	static const char *const names[] = { "points_earned", "spend", "visits" };
+	static const char *const names[] = { "points_earned", "spend", "visits", "balance" };
 	unsigned metric = 0;
 
 	if (def->metric == NULL)
-		return wrong(c, PATH("%.64s.metric", path), "metric is required: points_earned, spend or visits");
-	while (metric < 3 && strcmp(names[metric], def->metric) != 0)
+		return wrong(c, PATH("%.64s.metric", path), "metric is required: points_earned, spend, visits or balance");
+	while (metric < METRIC_COUNTER && strcmp(names[metric], def->metric) != 0)
 		metric++;
-	if (metric == 3)
-		return wrong(c, PATH("%.64s.metric", path), "unknown metric \"%.40s\": use points_earned, spend or visits", def->metric);
+	for (size_t i = 0; metric == METRIC_COUNTER + i && i < c->p->n_counters; i++)
+		metric += strcmp(c->p->counters[i], def->metric) != 0;
+	if (metric == METRIC_COUNTER + c->p->n_counters)
+		return wrong(c, PATH("%.64s.metric", path), "unknown metric \"%.40s\": use points_earned, spend, visits, balance or a counter",
+		    def->metric);
 	ret->metric = (enum metric)metric;
 	switch (ret->metric) {
-	case METRIC_POINTS_EARNED: return compile_points(c, PATH("%.64s.at_least", path), def->at_least, 0, &ret->at_least);
+	case METRIC_POINTS_EARNED: case METRIC_BALANCE:
+		return compile_points(c, PATH("%.64s.at_least", path), def->at_least, 0, &ret->at_least);
 	case METRIC_SPEND: return compile_money(c, PATH("%.64s.at_least", path), def->at_least, 0, &ret->at_least);
 	case METRIC_VISITS: return compile_decimal(c, PATH("%.64s.at_least", path), def->at_least, 0, "visits", 0, &ret->at_least);
+	case METRIC_COUNTER: break;
 	}
-	assert(false);
+	return compile_decimal(c, PATH("%.64s.at_least", path), def->at_least, 0, "a counter", 0, &ret->at_least);
+}
+
+static bool
+compile_any(struct compiler *c, const char *path, size_t n_any, const struct all_def *any, struct all_of *ret)
+{
+	if (n_any == 0 || n_any > PROGRAM_REACH_MAX)
+		return wrong(c, PATH("%.64s.any", path), "%.64s needs an `any` list of 1 to %d entries", path, PROGRAM_REACH_MAX);
+	for (size_t i = 0; i < n_any; i++) {
+		if (any[i].n == 0 || any[i].n > PROGRAM_REACH_MAX)
+			return wrong(c, PATH("%.40s.any[%zu].all", path, i), "`all` is a list of 1 to %d thresholds", PROGRAM_REACH_MAX);
+		for (size_t k = 0; k < any[i].n; k++) {
+			if (!compile_threshold(c, PATH("%.40s.any[%zu].all[%zu]", path, i, k), &any[i].thresholds[k], &ret[i].all[k]))
+				return false;
+		}
+		ret[i].n = any[i].n;
+	}
+	return true;
+}
+
+static bool
+asks_balance(const struct tier *tier)
+{
+	for (size_t i = 0; i < tier->n_any; i++) {
+		for (size_t k = 0; k < tier->any[i].n; k++) {
+			if (tier->any[i].all[k].metric == METRIC_BALANCE)
+				return true;
+		}
+	}
 	return false;
 }
 
 static bool
 compile_reach(struct compiler *c, size_t at, const struct tier_def *def, struct tier *tier)
 {
-	if (def->n_any == 0 || def->n_any > PROGRAM_REACH_MAX)
-		return wrong(c, PATH("tiers[%zu].reach.any", at), "reach needs an `any` list of 1 to %d entries", PROGRAM_REACH_MAX);
-	for (size_t i = 0; i < def->n_any; i++) {
-		if (def->any[i].n == 0 || def->any[i].n > PROGRAM_REACH_MAX)
-			return wrong(c, PATH("tiers[%zu].reach.any[%zu].all", at, i), "`all` is a list of 1 to %d thresholds",
-			    PROGRAM_REACH_MAX);
-		for (size_t k = 0; k < def->any[i].n; k++) {
-			if (!compile_threshold(c, PATH("tiers[%zu].reach.any[%zu].all[%zu]", at, i, k), &def->any[i].thresholds[k],
-			    &tier->any[i].all[k]))
-				return false;
-		}
-		tier->any[i].n = def->any[i].n;
-	}
+	if (!compile_any(c, PATH("tiers[%zu].reach", at), def->n_any, def->any, tier->any))
+		return false;
 	tier->n_any = def->n_any;
-	return true;
+	tier->asks_balance = asks_balance(tier);
+	if (!def->has_keep) {
+		tier->n_keep = tier->n_any;
+		memcpy(tier->keep, tier->any, sizeof(tier->keep));
+		return true;
+	}
+	tier->n_keep = def->n_keep;
+	return compile_any(c, PATH("tiers[%zu].keep", at), def->n_keep, def->keep, tier->keep);
 }
 
 static bool
-compile_multiplier(struct compiler *c, size_t at, const char *text, int64_t *ret)
+compile_validity(struct compiler *c, size_t at, const struct tier_def *def, struct tier *tier)
+{
+	tier->valid = def->valid;
+	tier->downgrade = def->has_downgrade ? def->downgrade : DOWNGRADE_FULL;
+	if (def->valid == VALID_MONTHS && (def->valid_months == 0 || def->valid_months > VALID_MONTHS_MAX))
+		return wrong(c, PATH("tiers[%zu].valid.months", at), "months is 1 to %d", VALID_MONTHS_MAX);
+	if (def->valid != VALID_MONTHS && def->valid_round_up != ROUND_UP_NONE)
+		return wrong(c, PATH("tiers[%zu].valid.round_up_to", at), "round_up_to goes with months");
+	tier->valid_months = def->valid_months;
+	tier->valid_round_up = def->valid_round_up;
+	if (!def->has_grace)
+		return true;
+	if (def->grace_months == 0 || def->grace_months > GRACE_MONTHS_MAX)
+		return wrong(c, PATH("tiers[%zu].grace.months", at), "months is 1 to %d", GRACE_MONTHS_MAX);
+	tier->grace_months = def->grace_months;
+	tier->grace_round_up = def->grace_round_up;
+	return true;
+}
+
+/* What the lowest tier, which nobody reaches or loses, cannot have. */
+static bool
+check_lowest(struct compiler *c, size_t at, const char *id)
+{
+	const struct tier_def *def = &c->def->tiers[at];
+	const struct { const char *key; bool given; } keys[] = {
+		{ "reach", def->has_reach }, { "keep", def->has_keep }, { "valid", def->has_valid }, { "grace", def->has_grace },
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (keys[i].given)
+			return wrong(c, PATH("tiers[%zu].%s", at, keys[i].key), "%s is the lowest tier, which everybody has: it takes no %s",
+			    id, keys[i].key);
+	}
+	return true;
+}
+
+bool
+compile_multiplier(struct compiler *c, const char *path, const char *text, int64_t *ret)
 {
 	*ret = MULTIPLIER_ONE;
 	if (text == NULL)
 		return true;
-	if (!compile_decimal(c, PATH("tiers[%zu].earn_multiplier", at), text, MULTIPLIER_DIGITS, "a multiplier", MULTIPLIER_ONE, ret))
+	if (!compile_decimal(c, path, text, MULTIPLIER_DIGITS, "a multiplier", MULTIPLIER_ONE, ret))
 		return false;
-	if (*ret > MULTIPLIER_MAX)
-		return wrong(c, PATH("tiers[%zu].earn_multiplier", at), "a multiplier is at most 1000");
-	return true;
+	return *ret <= MULTIPLIER_MAX || wrong(c, path, "a multiplier is at most 1000");
 }
 
 /* Whether no other tier's rank is below: only that one goes without reach. */
@@ -391,15 +464,16 @@ compile_tier_reach(struct compiler *c, size_t at, struct tier *tier)
 	const struct tier_def *def = &c->def->tiers[at];
 
 	if (is_lowest(c->def, at)) {
-		if (def->has_reach)
-			return wrong(c, PATH("tiers[%zu].reach", at), "%s is the lowest tier, which everybody has: it takes no reach",
-			    tier->id);
+		if (!check_lowest(c, at, tier->id))
+			return false;
 	} else {
 		if (!def->has_reach)
 			return wrong(c, PATH("tiers[%zu].reach", at), "%s is not the lowest tier, so reach is required", tier->id);
 		if (!compile_reach(c, at, def, tier))
 			return false;
 	}
+	if (!compile_validity(c, at, def, tier))
+		return false;
 	tier->window = def->window;
 	if (def->window != WINDOW_ROLLING_MONTHS)
 		return true;
@@ -418,10 +492,18 @@ compile_tier(struct compiler *c, size_t at)
 	size_t place = p->n_tiers;
 
 	if (!compile_tier_head(c, at, &tier) || !compile_tier_reach(c, at, &tier) ||
-	    !compile_multiplier(c, at, def->earn_multiplier, &tier.multiplier) ||
+	    !compile_multiplier(c, PATH("tiers[%zu].earn_multiplier", at), def->earn_multiplier, &tier.multiplier) ||
 	    !compile_expiry(c, PATH("tiers[%zu].expiry", at), &def->expiry, &tier.expiry))
 		return false;
+	tier.has_birthday_window = def->has_birthday_window;
+	if (!compile_at_most(c, PATH("tiers[%zu].birthday.days_before", at), def->birthday_days_before, BIRTHDAY_WINDOW_MAX,
+	    &tier.birthday_days_before) || !compile_at_most(c, PATH("tiers[%zu].birthday.days_after", at), def->birthday_days_after,
+	    BIRTHDAY_WINDOW_MAX, &tier.birthday_days_after))
+		return false;
+	if (def->has_birthday_window && !c->def->has_birthday)
+		return wrong(c, PATH("tiers[%zu].birthday", at), "a tier's window needs a birthday reward in the program");
 	tier.has_expiry = def->expiry.given;
+	tier.all_open = def->all_open;
 	while (place > 0 && p->tiers[place - 1].rank > tier.rank)
 		place--;
 	memmove(&p->tiers[place + 1], &p->tiers[place], (p->n_tiers - place) * sizeof(tier));
@@ -462,6 +544,21 @@ compile_tiers(struct compiler *c)
 /* ---- the rest ---- */
 
 static bool
+compile_requires(struct compiler *c)
+{
+	const struct program_def *def = c->def;
+
+	c->p->has_requires = def->has_requires;
+	if (!def->has_requires)
+		return true;
+	if (!compile_points(c, "birthday.requires.points_earned", def->requires_points, 1, &c->p->requires_points))
+		return false;
+	if (!def->has_within_months || def->within_months == 0)
+		return wrong(c, "birthday.requires.within_months", "within_months is required, 1 to %d", WITHIN_MONTHS_MAX);
+	return compile_at_most(c, "birthday.requires.within_months", def->within_months, WITHIN_MONTHS_MAX, &c->p->within_months);
+}
+
+static bool
 compile_birthday(struct compiler *c)
 {
 	const struct program_def *def = c->def;
@@ -475,7 +572,52 @@ compile_birthday(struct compiler *c)
 	return compile_points(c, "birthday.reward.points", def->birthday_points, 1, &p->birthday_points) &&
 	    compile_at_most(c, "birthday.window.days_before", def->birthday_days_before, BIRTHDAY_WINDOW_MAX, &p->birthday_days_before) &&
 	    compile_at_most(c, "birthday.window.days_after", def->birthday_days_after, BIRTHDAY_WINDOW_MAX, &p->birthday_days_after) &&
-	    compile_at_most(c, "birthday.guard_days", def->guard_days, GUARD_DAYS_MAX, &p->guard_days);
+	    compile_at_most(c, "birthday.guard_days", def->guard_days, GUARD_DAYS_MAX, &p->guard_days) && compile_requires(c);
+}
+
+static bool
+compile_anniversary(struct compiler *c)
+{
+	c->p->has_anniversary = c->def->has_anniversary;
+	if (!c->def->has_anniversary)
+		return true;
+	if (!c->def->has_anniversary_of)
+		return wrong(c, "anniversary.of", "of is required: enrolment");
+	return compile_points(c, "anniversary.reward.points", c->def->anniversary_points, 1, &c->p->anniversary_points);
+}
+
+static bool
+compile_notice_days(struct compiler *c, const char *path, size_t n, const uint32_t *days, size_t *ret_n,
+    uint32_t ret[static PROGRAM_NOTICES_MAX])
+{
+	if (n > PROGRAM_NOTICES_MAX)
+		return wrong(c, path, "%s has at most %d numbers", path, PROGRAM_NOTICES_MAX);
+	for (size_t i = 0; i < n; i++) {
+		if (days[i] > NOTICE_DAYS_MAX)
+			return wrong(c, PATH("%s[%zu]", path, i), "a notice comes at most %d days before", NOTICE_DAYS_MAX);
+		for (size_t k = 0; k < i; k++) {
+			if (days[k] == days[i])
+				return wrong(c, PATH("%s[%zu]", path, i), "%u days stand there twice", days[i]);
+		}
+		ret[i] = days[i];
+	}
+	*ret_n = n;
+	return true;
+}
+
+static bool
+compile_limits_and_notices(struct compiler *c)
+{
+	const struct program_def *def = c->def;
+	struct program *p = c->p;
+
+	p->has_redeem_per_day = def->redeem_per_day != NULL;
+	if (p->has_redeem_per_day && !compile_points(c, "limits.redeem_per_day", def->redeem_per_day, 0, &p->redeem_per_day))
+		return false;
+	p->has_notices = def->has_notices;
+	return compile_notice_days(c, "notices.expiring_days", def->n_expiring_days, def->expiring_days, &p->n_expiring_days, p->expiring_days) &&
+	    compile_notice_days(c, "notices.downgrade_days", def->n_downgrade_days, def->downgrade_days, &p->n_downgrade_days,
+	    p->downgrade_days);
 }
 
 static bool
@@ -501,6 +643,7 @@ compile_redemption(struct compiler *c)
 	p->redeem_step = 1;
 	p->default_ttl_us = TTL_DEFAULT_US;
 	p->max_ttl_us = TTL_MAX_DEFAULT_US;
+	p->expire_at_once = def->expire_at_once;
 	p->has_redemption = def->has_redemption;
 	if (!def->has_redemption)
 		return true;
@@ -530,10 +673,22 @@ set_metric_days(struct program *p)
 	uint32_t days = 0;
 
 	for (size_t i = 0; i < p->n_tiers; i++) {
-		uint32_t window = p->tiers[i].window == WINDOW_CALENDAR_YEAR ? 366 : p->tiers[i].rolling_months * 31;
+		const struct tier *t = &p->tiers[i];
+		uint32_t window = t->window == WINDOW_CALENDAR_YEAR ? 366 : t->rolling_months * 31;
+		uint32_t valid = t->valid == VALID_FOREVER ? 0 : t->valid == VALID_MONTHS ? t->valid_months * 31 + ROUND_UP_DAYS_MAX : 2 * 366;
+		uint32_t grace = t->grace_months * 31 + ROUND_UP_DAYS_MAX;
+
+		if (valid > 0 && valid + 366 > window)		/* 366: keep of a calendar year begins before the validity */
+			window = valid + 366;
+		if (t->grace_months > 0)
+			window += grace;
 		if (window > days)
 			days = window;
 	}
+	if (days < 62)
+		days = 62;		/* two calendar months, for previous_month_spend */
+	if (p->within_months * 31 > days)
+		days = p->within_months * 31;
 	days += p->late_days;
 	p->metric_days = days > METRIC_DAYS_KEPT ? days : METRIC_DAYS_KEPT;
 }
@@ -543,15 +698,16 @@ program_compile(const struct program_def *def, const struct zone *zone, struct a
     struct program_error *ret_error)
 {
 	struct program *p = arena_alloc(arena, sizeof(*p));
-	struct compiler c = { .def = def, .p = p, .error = ret_error };
+	struct compiler c = { .def = def, .p = p, .error = ret_error, .arena = arena };
 
 	if (p == NULL)
 		return ST_NOMEM;
 	p->zone = *zone;
-	if (!compile_head(&c) || !compile_earn(&c) || !compile_expiry(&c, "expiry", &def->expiry, &p->expiry) || !compile_tiers(&c) ||
-	    !compile_birthday(&c) || !compile_redemption(&c) ||
-	    !compile_at_most(&c, "limits.late_days", def->has_late_days ? def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &p->late_days))
-		return ST_INVALID;
+	if (!compile_head(&c) || !compile_counters(&c) || !compile_earn(&c) || !compile_expiry(&c, "expiry", &def->expiry, &p->expiry) || !compile_tiers(&c) ||
+	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) || !compile_limits_and_notices(&c) ||
+	    !compile_at_most(&c, "limits.late_days", def->has_late_days ? def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &p->late_days) ||
+	    !compile_stacking(&c))
+		return c.no_memory ? ST_NOMEM : ST_INVALID;
 	set_metric_days(p);
 	*ret_program = p;
 	return ST_OK;
@@ -572,14 +728,50 @@ program_tier(const struct program *p, const char *id)
 int32_t
 program_last_day(const struct program *p, const struct tier *tier, int32_t day)
 {
-	const struct expiry *e = tier != NULL && tier->has_expiry ? &tier->expiry : &p->expiry;
+	return rule_last_day(p, NULL, tier, day);
+}
 
+int32_t
+rule_last_day(const struct program *p, const struct rule *rule, const struct tier *tier, int32_t day)
+{
+	const struct expiry *e = rule != NULL && rule->has_expiry ? &rule->expiry : tier != NULL && tier->has_expiry ? &tier->expiry : &p->expiry;
+
+	return expiry_last_day(e, day);
+}
+
+bool
+names_have(const struct names *names, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++) {
+		if (strcmp(names->name[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+const struct expiry *
+program_expiry(const struct program *p, const struct tier *tier)
+{
+	return tier != NULL && tier->has_expiry ? &tier->expiry : &p->expiry;
+}
+
+int32_t
+expiry_last_day(const struct expiry *e, int32_t day)
+{
 	assert(day_ok(day));
 	if (e->never)
 		return DAY_NEVER;
+	if (e->inactivity)
+		return DAY_CLOCK;
 	/* The calendar ends with the year 9999, and so does every term. */
-	if (day > DAY_MAX - (SPAN_YEARS_MAX + 1) * 366)
+	if (day > DAY_MAX - (SPAN_YEARS_MAX + 2) * 366)
 		return DAY_MAX;
+	if (e->on_month != 0) {
+		int year = date_of_day(day).year;
+
+		year += day_of_birthday(year, e->on_month, e->on_day, false) < day;
+		return day_of_birthday(year + (int)e->months / 12, e->on_month, e->on_day, false);
+	}
 	int32_t last = e->days > 0 ? day + (int32_t)e->days : day_add_months(day, (int)e->months);
 	return day_round_up(last, e->round_up);
 }
@@ -593,23 +785,4 @@ gcd(int64_t a, int64_t b)
 		b = rest;
 	}
 	return a;
-}
-
-int64_t
-program_common_step(const struct program *p)
-{
-	int64_t common = 1;
-
-	for (size_t i = 0; i < p->n_rules; i++) {
-		const struct rule *rule = &p->rules[i];
-
-		if (rule->measure != MEASURE_PER_AMOUNT || rule->whole_steps)
-			continue;
-		int64_t step = rule->amount / gcd(rule->amount, rule->points);
-		wide next = (wide)common / gcd(common, step) * step;
-		if (next > COMMON_STEP_MAX)
-			return 0;
-		common = (int64_t)next;
-	}
-	return common;
 }

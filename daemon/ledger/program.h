@@ -12,33 +12,82 @@
 
 #define PROGRAM_RULES_MAX 64
 #define PROGRAM_TIERS_MAX 16
+#define PROGRAM_COUNTERS_MAX LEDGER_COUNTERS_MAX
+#define PROGRAM_CAPS_MAX 8		/* of a rule */
 #define PROGRAM_REACH_MAX 16		/* `any` lists of a tier, and thresholds of an `all` list */
 #define PROGRAM_SCALE_MAX 6
 #define MULTIPLIER_DIGITS 6		/* multipliers are stored × 10^6 */
 #define METRIC_DAYS_KEPT 400		/* days of metrics a record keeps at least, so that a later version may look back a year */
 
 enum rounding_mode { ROUNDING_FLOOR, ROUNDING_NEAREST, ROUNDING_CEIL };
-enum rule_kind { RULE_BASE, RULE_BONUS };
-enum rule_measure { MEASURE_PER_AMOUNT, MEASURE_FIXED };
-enum metric { METRIC_POINTS_EARNED, METRIC_SPEND, METRIC_VISITS };
-enum window_kind { WINDOW_LIFETIME, WINDOW_CALENDAR_YEAR, WINDOW_ROLLING_MONTHS };
+enum rule_on { ON_PURCHASE, ON_ACTIVITY, ON_ENROL };
+enum rule_kind { RULE_BASE, RULE_BONUS, RULE_MULTIPLIER, RULE_COUNTER };
+enum rule_measure { MEASURE_PER_AMOUNT, MEASURE_FIXED, MEASURE_PER_ITEM, MEASURE_MULTIPLY, MEASURE_COUNTER };
+enum stacking { STACKING_ADD, STACKING_MULTIPLY, STACKING_BEST };
+enum cap_over { CAP_CLIP, CAP_REJECT, CAP_FALLBACK };
+enum pending_kind { PENDING_NONE, PENDING_DAYS, PENDING_NEXT_MONTH, PENDING_ACTIVITY };
+enum metric { METRIC_POINTS_EARNED, METRIC_SPEND, METRIC_VISITS, METRIC_BALANCE, METRIC_COUNTER /* and the rest: of counters[0], … */ };
+enum window_kind { WINDOW_LIFETIME, WINDOW_CALENDAR_YEAR, WINDOW_ROLLING_MONTHS, WINDOW_SINCE_TIER_START };
+enum valid_kind { VALID_FOREVER, VALID_MONTHS, VALID_END_OF_YEAR, VALID_END_OF_NEXT_YEAR };
+enum downgrade { DOWNGRADE_NONE, DOWNGRADE_ONE, DOWNGRADE_FULL };
 
 /* ---- as written; NULL and has_ false: left out ---- */
 
 struct expiry_def {
 	bool given, never;
 	bool has_days, has_months, has_years;
-	uint32_t days, months, years;
+	uint32_t days, months, years;		/* years: of after, or of on */
 	enum round_up round_up;
+	const char *on;
+	bool has_on_years;
+	bool inactivity, has_inactivity_months, has_percent;
+	uint32_t inactivity_months, percent;
+	size_t n_activities, n_refresh;
+	const char *const *activities, *const *refresh;
+};
+struct word_list { size_t n; const char *const *v; };
+struct when_def {
+	const char *min_amount, *max_amount;
+	struct word_list categories, skus, exclude_categories, stores, partners, tiers, segments, weekdays;
+	const char *min_gap, *hours, *from, *until, *activity;
+	bool has_first_purchase, first_purchase;
+	bool has_member_days_min;
+	uint32_t member_days_min;
+	bool has_previous_month_spend;
+	const char *previous_min;
+	uint32_t waive_months;
+};
+struct cap_def {
+	bool has_per, has_count;
+	enum period per;
+	const char *points, *group;
+	uint32_t count;
+	enum cap_over over;
+};
+struct pending_def {
+	bool given, has_days, next_month_start, has_within_days;
+	uint32_t days, within_days;
+	const char *on_activity;
 };
 struct rule_def {
 	const char *id;
 	bool has_priority, has_kind;
 	uint32_t priority;
+	enum rule_on on;
 	enum rule_kind kind;
-	bool has_per_amount, has_fixed;
-	const char *amount, *points;		/* per_amount.amount; per_amount.points or fixed.points */
+	bool has_per_amount, has_fixed, has_per_item, has_counter;
+	const char *amount, *points;		/* per_amount.amount; points of per_amount, fixed or per_item */
 	bool whole_steps;
+	const char *multiply;
+	const char *counter;
+	bool has_counter_add, counter_per_item;
+	uint32_t counter_add;
+	struct when_def when;
+	const char *replaces;
+	size_t n_caps;				/* beyond the maximum program_compile() refuses without reading */
+	struct cap_def caps[PROGRAM_CAPS_MAX];
+	struct pending_def pending;
+	struct expiry_def expiry;
 };
 struct threshold_def { const char *metric, *at_least; };
 struct all_def { size_t n; struct threshold_def thresholds[PROGRAM_REACH_MAX]; };
@@ -50,8 +99,19 @@ struct tier_def {
 	struct all_def any[PROGRAM_REACH_MAX];
 	enum window_kind window;
 	uint32_t rolling_months;
+	bool has_keep, has_valid, has_downgrade, has_grace;
+	size_t n_keep;
+	struct all_def keep[PROGRAM_REACH_MAX];
+	enum valid_kind valid;
+	uint32_t valid_months;
+	enum round_up valid_round_up, grace_round_up;
+	enum downgrade downgrade;
+	uint32_t grace_months;
 	const char *earn_multiplier;
 	struct expiry_def expiry;
+	bool all_open;
+	bool has_birthday_window;
+	uint32_t birthday_days_before, birthday_days_after;
 };
 struct program_def {
 	const char *id, *name, *timezone, *currency;
@@ -60,10 +120,23 @@ struct program_def {
 	uint32_t scale;
 	enum rounding_mode rounding;
 	bool round_once;
+	enum stacking stacking;
+	bool carry_remainder;
+	struct word_list counters;
 	size_t n_rules, n_tiers;		/* beyond the maxima program_compile() refuses without reading */
 	struct rule_def rules[PROGRAM_RULES_MAX];
 	struct tier_def tiers[PROGRAM_TIERS_MAX];
 	struct expiry_def expiry;
+	bool has_requires, has_within_months;
+	const char *requires_points;
+	uint32_t within_months;
+	bool has_anniversary, has_anniversary_of;
+	const char *anniversary_points;
+	bool expire_at_once;
+	const char *redeem_per_day;
+	bool has_notices;
+	size_t n_expiring_days, n_downgrade_days;
+	const uint32_t *expiring_days, *downgrade_days;
 	bool has_birthday;
 	const char *birthday_points;
 	uint32_t birthday_days_before, birthday_days_after, guard_days;
@@ -76,31 +149,93 @@ struct program_def {
 	const char *default_ttl, *max_ttl;
 	bool has_late_days;
 	uint32_t late_days;
+	const char *earn_per_day;
 };
 
 /* ---- compiled ---- */
 
-struct expiry { bool never; uint32_t days, months; enum round_up round_up; };	/* years are 12 months each */
+#define PROGRAM_NOTICES_MAX 16
+#define PROGRAM_NAMES_MAX 16			/* of a list of operations and activities */
+struct names { size_t n; char name[PROGRAM_NAMES_MAX][LEDGER_ID_MAX + 1]; };
+struct expiry {
+	bool never, inactivity;			/* inactivity: the program's */
+	uint32_t days, months;			/* years are 12 months each */
+	enum round_up round_up;
+	int on_month, on_day;			/* 0: not on a date; else that date, months after */
+	struct names refresh_on;
+};
+struct inactivity { uint32_t months, percent; struct names activities; };
+struct when {				/* all must hold; lists that are empty, and zeros, ask for nothing */
+	bool has_min_amount, has_max_amount;
+	int64_t min_amount, max_amount;
+	struct word_list categories, skus, exclude_categories, stores, partners, tiers, segments;
+	unsigned weekdays;		/* bit 0 Monday … bit 6 Sunday */
+	bool has_hours;
+	int32_t hours_from_s, hours_to_s;	/* seconds of the day; to below from: past midnight */
+	int32_t from, until;		/* dates, inclusive; INT32_MIN and DAY_NEVER */
+	bool first_purchase;
+	char activity[LEDGER_ID_MAX + 1];
+	uint32_t member_days_min;
+	int64_t min_gap_us;
+	bool has_previous_month_spend;
+	int64_t previous_min;
+	uint32_t waive_months;
+};
+struct cap {
+	enum period per;
+	bool counts;			/* limit is of events, else of points */
+	int64_t limit;
+	enum cap_over over;
+	char group[LEDGER_ID_MAX + 1];	/* "": of the rule alone */
+};
+struct pending_term {
+	enum pending_kind kind;
+	uint32_t days;			/* or within_days */
+	char activity[LEDGER_ID_MAX + 1];
+};
+#define RULE_NONE SIZE_MAX
 struct rule {
 	char id[LEDGER_ID_MAX + 1];
 	uint32_t priority;
+	enum rule_on on;
 	enum rule_kind kind;
 	enum rule_measure measure;
 	int64_t amount;			/* minor units, > 0 */
 	int64_t points;
 	bool whole_steps;
+	int64_t multiplier;		/* × 10^6, at least 10^6 */
+	size_t counter;			/* index in the program's */
+	int64_t counter_add;
+	bool counter_per_item;
+	struct when when;
+	size_t replaces;		/* index of the base rule; RULE_NONE */
+	size_t n_caps;
+	struct cap caps[PROGRAM_CAPS_MAX];	/* by period */
+	bool has_pending, has_expiry;
+	struct pending_term pending;
+	struct expiry expiry;
 };
 struct threshold { enum metric metric; int64_t at_least; };
+struct all_of { size_t n; struct threshold all[PROGRAM_REACH_MAX]; };
 struct tier {
 	char id[LEDGER_ID_MAX + 1];
 	char share_rule[LEDGER_ID_MAX + 6];		/* "tier:<id>" */
 	uint32_t rank;
 	size_t n_any;
-	struct { size_t n; struct threshold all[PROGRAM_REACH_MAX]; } any[PROGRAM_REACH_MAX];
+	struct all_of any[PROGRAM_REACH_MAX];
+	size_t n_keep;
+	struct all_of keep[PROGRAM_REACH_MAX];
+	bool asks_balance;		/* reach has a balance threshold */
 	enum window_kind window;
 	uint32_t rolling_months;
+	enum valid_kind valid;
+	uint32_t valid_months, grace_months;	/* grace_months 0: no grace */
+	enum round_up valid_round_up, grace_round_up;
+	enum downgrade downgrade;
 	int64_t multiplier;		/* × 10^6, at least 10^6 */
-	bool has_expiry;
+	bool has_birthday_window;		/* else the program's */
+	uint32_t birthday_days_before, birthday_days_after;
+	bool has_expiry, all_open;		/* all_open: expiry_applies all_open_while_held */
 	struct expiry expiry;
 };
 struct program {
@@ -113,10 +248,31 @@ struct program {
 	struct zone zone;
 	enum rounding_mode rounding;
 	bool round_once;
+	enum stacking stacking;
+	bool carry_remainder;
+	int64_t common_step, share_den;	/* denominators of exact points before, and of multipliers' shares; see earn.c */
+	size_t n_counters;
+	char counters[PROGRAM_COUNTERS_MAX][LEDGER_ID_MAX + 1];
+	bool has_earn_per_day;
+	int64_t earn_per_day;
+	int64_t gap_max_us;		/* the longest min_gap */
+	bool names_segments;		/* a rule asks for them */
 	size_t n_rules, n_tiers;
 	struct rule rules[PROGRAM_RULES_MAX];		/* by priority */
 	struct tier tiers[PROGRAM_TIERS_MAX];		/* by rank; [0] is what everybody has */
 	struct expiry expiry;
+	bool has_inactivity;			/* one and the same wherever the program names it */
+	struct inactivity inactivity;
+	bool has_requires;			/* of a birthday: points earned within months */
+	int64_t requires_points;
+	uint32_t within_months;
+	bool has_anniversary;
+	int64_t anniversary_points;
+	bool expire_at_once, has_redeem_per_day;
+	int64_t redeem_per_day;
+	bool has_notices;
+	size_t n_expiring_days, n_downgrade_days;
+	uint32_t expiring_days[PROGRAM_NOTICES_MAX], downgrade_days[PROGRAM_NOTICES_MAX];
 	bool has_birthday;
 	int64_t birthday_points;
 	uint32_t birthday_days_before, birthday_days_after, guard_days;
@@ -149,5 +305,13 @@ const struct tier *program_tier(const struct program *p, const char *id);
 
 /* The last day of points earned on ${day} under ${tier} (NULL: no tiers): the tier's term, or else the program's. */
 int32_t program_last_day(const struct program *p, const struct tier *tier, int32_t day);
+
+/* The last day of points under ${e} from ${day}; DAY_NEVER, DAY_CLOCK. */
+int32_t expiry_last_day(const struct expiry *e, int32_t day);
+/* The term of the tier (NULL: no tiers), or else the program's. */
+const struct expiry *program_expiry(const struct program *p, const struct tier *tier);
+bool names_have(const struct names *names, const char *name) MUST_CHECK;
+/* The same of points that ${rule} gave (NULL: none), whose own term comes before the tier's. */
+int32_t rule_last_day(const struct program *p, const struct rule *rule, const struct tier *tier, int32_t day);
 
 #endif

@@ -48,6 +48,10 @@ answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 		enum status st = balance_of(a->member, a->program, today_of(a->program, a->as_of_us), arena, &balance);
 		if (st != ST_OK)
 			return st;
+		if (!a->replayed && reply.refusal.result == LEDGER_OK)
+			st = notices_of(a->member, a->program, a->has_id ? a->entry : NULL, today_of(a->program, a->as_of_us), arena, &balance);
+		if (st != ST_OK)
+			return st;
 		reply.balance = &balance;
 		reply.has_member = true;
 		reply.member_no = a->member->number;

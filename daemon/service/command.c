@@ -168,6 +168,50 @@ find_hold(struct step *s)
 	return ST_OK;
 }
 
+static enum status
+is_purchase(struct step *s, struct entry_id id, bool *ret)
+{
+	const struct entry *entry = tx_find(s->c, id);
+	struct store_txn *ledger = NULL;
+	struct transaction t;
+	struct entry *stored = NULL;
+	enum status st = ST_OK;
+
+	if (entry == NULL) {
+		st = store_read(s->c->service->store, STORE_LEDGER, &ledger);
+		if (st == ST_OK)
+			st = read_entry(ledger, id, &s->work->arena, &t, &stored);
+		entry = stored;
+	}
+	*ret = st == ST_OK && entry->op == OP_PURCHASE && entry->program == s->request->cmd.program && entry->member == s->request->cmd.member;
+	store_abort(ledger);
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+/* The purchase that an activity completes: an entry's id, or a request id among the member's commands. */
+static enum status
+find_purchase(struct step *s)
+{
+	struct request *r = s->request;
+	struct entry_id by_id, by_key;
+	unsigned n = 0;
+	bool has_id = false;
+
+	if (r->reference == NULL || r->cmd.member == 0)
+		return ST_OK;
+	enum status st = apply_reference(s->c->apply, r->cmd.program, r->cmd.member, r->reference, &n, &by_key);
+	if (st == ST_OK && entry_id_parse(r->reference, &by_id))
+		st = is_purchase(s, by_id, &has_id);
+	if (st != ST_OK)
+		return st;
+	s->ambiguous = n + has_id > 1;
+	if (s->ambiguous || n + has_id == 0)
+		return ST_OK;
+	r->cmd.u.activity.purchase = has_id ? by_id : by_key;
+	r->cmd.u.activity.found = has_id;
+	return has_id ? ST_OK : is_purchase(s, by_key, &r->cmd.u.activity.found);
+}
+
 /* ---- replays ---- */
 
 /* The first outcome of ${id}, from this batch or from the ledger, with the member as it is now. */
@@ -451,6 +495,22 @@ write_vault(struct step *s, const struct entry *entry, struct entry_id id)
 
 /* ---- deciding ---- */
 
+/* The member's segments, when rules ask for them: a purchase reads no profile otherwise. */
+static enum status
+find_segments(struct step *s)
+{
+	struct cmd *cmd = &s->request->cmd;
+
+	if (s->program == NULL || !s->program->names_segments || cmd->member == 0)
+		return ST_OK;
+	enum status st = load_profile(s, cmd->member);
+	if (st == ST_OK && s->has_profile) {
+		cmd->n_segments = s->profile.n_segments;
+		cmd->segments = s->profile.segments;
+	}
+	return st;
+}
+
 static enum status
 prepare(struct step *s)
 {
@@ -462,7 +522,15 @@ prepare(struct step *s)
 	case REQUEST_CAPTURE:
 	case REQUEST_RELEASE:
 		return find_hold(s);
+	case REQUEST_PURCHASE:
+		return find_segments(s);
+	case REQUEST_ACTIVITY: {
+		enum status st = find_purchase(s);
+		return st == ST_OK ? find_segments(s) : st;
+	}
 	case REQUEST_ENROL:
+		r->cmd.n_segments = r->n_segments;
+		r->cmd.segments = r->segments;
 		vault_profile_init(&s->profile);
 		s->profile.n_aliases = r->n_aliases;
 		for (size_t i = 0; i < r->n_aliases; i++)
@@ -514,9 +582,9 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	enum status st = decide_in_place(s, &entry);
 	if (st != ST_OK)
 		return st;
-	if (s->ambiguous && s->refusal->result == LEDGER_NOT_FOUND && strcmp(s->refusal->field, "hold") == 0)
-		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "hold",
-		    "More than one of the member's commands has this request id: name the hold by its id.");
+	if (s->ambiguous && s->refusal->result == LEDGER_NOT_FOUND && s->refusal->field != NULL && strcmp(s->refusal->field, "member") != 0)
+		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, s->refusal->field,
+		    "More than one of the member's commands has this request id: name the entry by its id.");
 	if (!refused(s) && r->op == REQUEST_PROFILE)
 		st = change_aliases(s);
 	if (st != ST_OK || refused(s))

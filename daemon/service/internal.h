@@ -134,6 +134,9 @@ struct view {
 };
 void view_init(struct view *view, struct programs *programs, struct arena *arena);	/* the caller fills view->m */
 enum status view_roll(struct view *view, int64_t until_us) MUST_CHECK;
+/* The same with the birthdays of the days from ${from} on, ten years at most. */
+#define VIEW_DAYS_MAX 3660
+enum status view_roll_ahead(struct view *view, const struct birthday_date *dates, size_t n_dates, int32_t from, int64_t until_us) MUST_CHECK;
 
 /* ---- reads, on a connection's thread ---- */
 

@@ -152,13 +152,52 @@ encode_refusal(struct query *q, struct buf *out)
 	return answer_encode(&answer, &q->loop->arena, out);
 }
 
+/* Birthdays of days to come are looked up only when days to come are asked for. */
+static enum status
+roll(struct query *q)
+{
+	struct loop_context *loop = q->loop;
+	int32_t today = zone_day(&q->rules->zone, service_now_us(loop->service));
+
+	if (!q->rules->has_birthday || zone_day(&q->rules->zone, q->now_us) <= today)
+		return view_roll(&q->view, q->now_us);
+	struct profile *profile = arena_alloc(&loop->arena, sizeof(*profile));
+	if (profile == NULL)
+		return ST_NOMEM;
+	enum status st = vault_read(loop->service->vault, loop->vault, q->program, q->member, &loop->arena, profile);
+	if (st != ST_OK && st != ST_NOTFOUND)
+		return st;
+	return view_roll_ahead(&q->view, profile->dates, st == ST_OK ? profile->n_dates : 0, today + 1, q->now_us);
+}
+
 static enum status
 run_balance(struct query *q, struct buf *out)
 {
-	enum status st = view_roll(&q->view, q->now_us);
+	enum status st = roll(q);
 	struct answer answer = { .program = q->rules, .member = &q->view.m, .as_of_us = q->now_us, .seq = q->size - 1 };
 
 	return st != ST_OK ? st : answer_encode(&answer, &q->loop->arena, out);
+}
+
+/* What a purchase is decided on besides the member: caps of the whole program, and segments when rules ask for them. */
+static enum status
+load_quote(struct query *q)
+{
+	struct loop_context *loop = q->loop;
+	struct cmd *cmd = &q->request->cmd;
+	struct profile *profile = arena_alloc(&loop->arena, sizeof(*profile));
+
+	if (profile == NULL)
+		return ST_NOMEM;
+	enum status st = apply_read_totals(loop->state, q->program, &q->view.totals);
+	if (st != ST_OK || q->rules == NULL || !q->rules->names_segments)
+		return st == ST_NOTFOUND ? ST_OK : st;
+	st = vault_read(loop->service->vault, loop->vault, q->program, q->member, &loop->arena, profile);
+	if (st == ST_OK) {
+		cmd->n_segments = profile->n_segments;
+		cmd->segments = profile->segments;
+	}
+	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
 static enum status
@@ -167,7 +206,9 @@ run_quote(struct query *q, struct buf *out)
 	struct cmd *cmd = &q->request->cmd;
 	struct entry entry;
 
-	enum status st = view_roll(&q->view, q->now_us);
+	enum status st = roll(q);
+	if (st == ST_OK)
+		st = load_quote(q);
 	if (st != ST_OK)
 		return st;
 	cmd->program = q->program;

@@ -2,11 +2,10 @@
  * What falls due: hold time-outs, gifts and lots that end (TABLE_DUE knows when), and birthdays (the calendar knows the day).
  *
  * Everything is decided at its due instant.  At one instant all holds come first; then programs and members in their order, and a member's
- * birthday before
- * its lots.  Whatever was done leaves a mark in the member's record, so going over an instant again does nothing twice: at start the
- * birthdays of more than
- * a year before the newest transaction are looked at once more, because that transaction may belong to a night of catching up that a crash
- * cut short.
+ * birthday before its lots.  Whatever was done leaves a mark in the member's record, so going over an instant again does nothing twice: at
+ * start the birthdays of more than a year before the newest transaction are looked at once more, because that transaction may belong to a
+ * night of catching up that a crash cut short.  A member that is touched before the sweep comes to it is rolled forward alone, birthdays
+ * included.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -202,15 +201,72 @@ add_due(struct commit *c, uint32_t program, uint64_t member, const struct due *d
 	return st;
 }
 
+/* What has its place before birthdays at the same instant. */
+static enum status
+roll_before_birthday(struct commit *c, const struct birthday_row *row)
+{
+	const struct ledger_state *state = apply_state(c->apply);
+	const struct member *m;
+	struct due due;
+
+	enum status st = state->member(state->ctx, row->program, row->member, &m);
+	while (st == ST_OK && m != NULL && due_next(m, program_now(c, row->program), row->at_us, &due) && due.kind < DUE_BIRTHDAY) {
+		st = add_due(c, row->program, row->member, &due);
+		if (st == ST_OK)
+			st = state->member(state->ctx, row->program, row->member, &m);
+	}
+	return st;
+}
+
 static enum status
 run_birthday(struct commit *c, const struct birthday_row *row)
 {
 	bool due;
-	enum status st = birthday_is_due(c, row, &due);
+	enum status st = roll_before_birthday(c, row);
 
+	if (st == ST_OK)
+		st = birthday_is_due(c, row, &due);
 	if (st != ST_OK || !due)
 		return st;
 	st = add_due(c, row->program, row->member, &(struct due){ .kind = DUE_BIRTHDAY, .at_us = row->at_us, .birthday = row->day });
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+/* Whether one of the dates may be celebrated on a day; run_birthday() knows exactly. */
+static bool
+may_be_birthday(const struct profile *profile, int32_t day)
+{
+	int year = date_of_day(day).year;
+
+	for (size_t i = 0; i < profile->n_dates; i++) {
+		const struct birthday_date *d = &profile->dates[i];
+		if (day_of_birthday(year, d->month, d->day, false) == day || day_of_birthday(year, d->month, d->day, true) == day)
+			return true;
+	}
+	return false;
+}
+
+static enum status roll_due(struct commit *c, uint32_t program, uint64_t number, int64_t until_us, bool holds_only);
+
+/* Birthdays of a member that is touched before the sweep has come to them, each in its place among what else is due. */
+static enum status
+roll_birthdays(struct commit *c, uint32_t program, uint64_t number, int64_t until_us)
+{
+	const struct zone *zone = &program_now(c, program)->zone;
+	struct profile profile;
+	struct arena arena;
+
+	arena_init(&arena, 65536);
+	enum status st = vault_profile(c->service->vault, program, number, &arena, &profile);
+	for (int32_t day = c->sched[program - 1].day; st == ST_OK && zone_midnight_us(zone, day) <= until_us; day++) {
+		struct birthday_row row = { zone_midnight_us(zone, day), program, day, number };
+		if (!may_be_birthday(&profile, day))
+			continue;
+		st = roll_due(c, program, number, row.at_us - 1, false);
+		if (st == ST_OK)
+			st = run_birthday(c, &row);
+	}
+	arena_release(&arena);
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
@@ -223,8 +279,21 @@ sched_birthday(struct commit *c, uint32_t program, uint64_t member, int64_t now_
 	return run_birthday(c, &(struct birthday_row){ .at_us = zone_midnight_us(zone, day), .program = program, .day = day, .member = member });
 }
 
+enum status
+sched_roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us)
+{
+	enum status st = positions_update(c);
+
+	if (st != ST_OK)
+		return st;
+	const struct program *p = program_now(c, program);
+	if (p != NULL && p->has_birthday && zone_midnight_us(&p->zone, c->sched[program - 1].day) <= until_us)
+		st = roll_birthdays(c, program, number, until_us);
+	return st == ST_OK ? roll_due(c, program, number, until_us, false) : st;
+}
+
 static enum status
-roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us, bool holds_only)
+roll_due(struct commit *c, uint32_t program, uint64_t number, int64_t until_us, bool holds_only)
 {
 	const struct ledger_state *state = apply_state(c->apply);
 	const struct member *m;
@@ -240,12 +309,6 @@ roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us, bool
 			st = state->member(state->ctx, program, number, &m);
 	}
 	return st;
-}
-
-enum status
-sched_roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us)
-{
-	return roll(c, program, number, until_us, false);
 }
 
 static bool
@@ -294,7 +357,7 @@ step(struct commit *c, struct birthday_row *nexts, int64_t until_us, bool *ret_a
 	if (!*ret_any)
 		return ST_OK;
 	if (!has_birthday || (has_row && !birthday_first(&birthday, &row)))
-		return roll(c, row.program, row.member, row.at_us, row.hold);
+		return roll_due(c, row.program, row.member, row.at_us, row.hold);
 
 	nexts[birthday.program - 1].at_us = 0;
 	c->sched[birthday.program - 1].from = birthday.member + 1;

@@ -109,24 +109,54 @@ view_init(struct view *v, struct programs *programs, struct arena *arena)
 	};
 }
 
+static enum status
+apply_due(struct view *v, const struct due *due)
+{
+	struct entry entry;
+	enum evolve_fault fault;
+
+	enum status st = decide_due(&v->state, v->m.program, v->m.number, due, v->arena, &entry);
+	if (st == ST_OK)
+		st = evolve(&v->state, &entry, VIEW_ID, due->at_us, EVOLVE_LIVE, &fault);
+	return st == ST_OK && fault != EVOLVE_OK ? ST_CORRUPT : st;
+}
+
 enum status
 view_roll(struct view *v, int64_t until_us)
 {
 	const struct program *program = programs_at(v->programs, v->m.program, INT64_MAX);
+	enum status st = program == NULL ? ST_CORRUPT : ST_OK;
 	struct due due;
 
-	if (program == NULL)
-		return ST_CORRUPT;
-	while (due_next(&v->m, program, until_us, &due)) {
-		struct entry entry;
-		enum evolve_fault fault;
-		enum status st = decide_due(&v->state, v->m.program, v->m.number, &due, v->arena, &entry);
-		if (st == ST_OK)
-			st = evolve(&v->state, &entry, VIEW_ID, due.at_us, EVOLVE_LIVE, &fault);
-		if (st != ST_OK)
-			return st;
-		if (fault != EVOLVE_OK)
-			return ST_CORRUPT;
-	}
-	return ST_OK;
+	while (st == ST_OK && due_next(&v->m, program, until_us, &due))
+		st = apply_due(v, &due);
+	return st;
+}
+
+/* A birthday is granted by a version that has one, on a day that is one: decide_due() says whether it is. */
+static enum status
+roll_birthday(struct view *v, const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day)
+{
+	struct due next, due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&program->zone, day), .birthday = day };
+	const struct program *then = programs_at(v->programs, v->m.program, due.at_us);
+
+	if (then == NULL || !then->has_birthday || !birthday_on(then, dates, n_dates, day))
+		return ST_OK;
+	enum status st = view_roll(v, due.at_us - 1);
+	while (st == ST_OK && due_next(&v->m, program, due.at_us, &next) && next.kind < DUE_BIRTHDAY)
+		st = apply_due(v, &next);
+	if (st == ST_OK)
+		st = apply_due(v, &due);
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+enum status
+view_roll_ahead(struct view *v, const struct birthday_date *dates, size_t n_dates, int32_t from, int64_t until_us)
+{
+	const struct program *program = programs_at(v->programs, v->m.program, INT64_MAX);
+	enum status st = program == NULL ? ST_CORRUPT : ST_OK;
+
+	for (int32_t day = from; st == ST_OK && day - from < VIEW_DAYS_MAX && zone_midnight_us(&program->zone, day) <= until_us; day++)
+		st = roll_birthday(v, program, dates, n_dates, day);
+	return st == ST_OK ? view_roll(v, until_us) : st;
 }

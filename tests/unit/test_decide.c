@@ -133,6 +133,27 @@ STEP(adjust_huge, c->u.adjust.points = dec("23058430092136939"))
 STEP(adjust_past, c->u.adjust.last_day = day("2026-03-11"))
 STEP(adjust_today, c->u.adjust.last_day = day("2026-03-12"))
 STEP(adjust_debit_day, c->u.adjust.points = dec("-1"); c->u.adjust.last_day = day("2026-03-13"))
+static void
+stand(struct ladder *l, enum op op, uint64_t member)
+{
+	struct cmd c = stage_cmd(op, member);
+
+	c.u.standing.reason = "test";
+	assert_int_equal(stage_play(&l->s, &c), LEDGER_OK);
+}
+static void
+empty(struct ladder *l)
+{
+	assert_int_equal(stage_capture(&l->s, l->member, l->open, NULL), LEDGER_OK);
+	assert_int_equal(stage_adjust(&l->s, l->member, "-1000", NULL), LEDGER_OK);
+}
+STEP(frozen, stand(l, OP_FREEZE, l->member))
+STEP(thawed, stand(l, OP_FREEZE, l->member); stand(l, OP_UNFREEZE, l->member))
+STEP(closed, empty(l); stand(l, OP_CLOSE, l->member))
+STEP(emptied, empty(l))
+STEP(frozen_digits, step_frozen(l, c); c->u.redeem.points = dec("10.000"))
+STEP(frozen_over, step_frozen(l, c); c->u.redeem.points = dec("1005"))
+STEP(closed_member_99, step_closed(l, c); c->member = 99)
 STEP(tier_platinum, c->u.tier.tier = "platinum")
 STEP(tier_past, c->u.tier.tier = "gold"; c->u.tier.until = day("2026-03-11"))
 STEP(tier_today, c->u.tier.tier = "gold"; c->u.tier.until = day("2026-03-12"))
@@ -249,6 +270,29 @@ static const struct {
 	{ "last day today", OP_ADJUST, step_adjust_today, LEDGER_OK, NULL },
 	{ "last day of a debit", OP_ADJUST, step_adjust_debit_day, LEDGER_INVALID_ARGUMENT, "last_day" },
 
+	{ "redeem, frozen", OP_REDEEM, step_frozen, LEDGER_MEMBER_FROZEN, "member" },
+	{ "redeem, frozen, surplus digits", OP_REDEEM, step_frozen_digits, LEDGER_INVALID_ARGUMENT, "points" },
+	{ "redeem, frozen, too many", OP_REDEEM, step_frozen_over, LEDGER_MEMBER_FROZEN, "member" },
+	{ "redeem, frozen no more", OP_REDEEM, step_thawed, LEDGER_OK, NULL },
+	{ "redeem, closed", OP_REDEEM, step_closed, LEDGER_MEMBER_CLOSED, "member" },
+	{ "hold, frozen", OP_HOLD, step_frozen, LEDGER_MEMBER_FROZEN, "member" },
+	{ "capture, frozen", OP_CAPTURE, step_frozen, LEDGER_MEMBER_FROZEN, "member" },
+	{ "capture, closed, taken before", OP_CAPTURE, step_closed, LEDGER_MEMBER_CLOSED, "member" },
+	{ "release, frozen", OP_RELEASE, step_frozen, LEDGER_OK, NULL },
+	{ "purchase, frozen", OP_PURCHASE, step_frozen, LEDGER_OK, NULL },
+	{ "purchase, closed", OP_PURCHASE, step_closed, LEDGER_MEMBER_CLOSED, "member" },
+	{ "activity, closed", OP_ACTIVITY, step_closed, LEDGER_MEMBER_CLOSED, "member" },
+	{ "adjust, closed", OP_ADJUST, step_closed, LEDGER_MEMBER_CLOSED, "member" },
+	{ "profile, closed", OP_PROFILE, step_closed, LEDGER_MEMBER_CLOSED, "member" },
+	{ "tier, closed", OP_TIER, step_closed, LEDGER_MEMBER_CLOSED, "member" },
+	{ "freeze", OP_FREEZE, step_nothing, LEDGER_OK, NULL },
+	{ "freeze, closed", OP_FREEZE, step_closed, LEDGER_MEMBER_CLOSED, "member" },
+	{ "freeze, nobody", OP_FREEZE, step_closed_member_99, LEDGER_NOT_FOUND, "member" },
+	{ "unfreeze", OP_UNFREEZE, step_frozen, LEDGER_OK, NULL },
+	{ "close with points", OP_CLOSE, step_nothing, LEDGER_NOT_ELIGIBLE, "member" },
+	{ "close", OP_CLOSE, step_emptied, LEDGER_OK, NULL },
+	{ "close, frozen, with points", OP_CLOSE, step_frozen, LEDGER_NOT_ELIGIBLE, "member" },
+	{ "close, closed", OP_CLOSE, step_closed, LEDGER_MEMBER_CLOSED, "member" },
 	{ "no such tier", OP_TIER, step_tier_platinum, LEDGER_NOT_FOUND, "tier" },
 	{ "gift over", OP_TIER, step_tier_past, LEDGER_INVALID_ARGUMENT, "until" },
 	{ "gift through today", OP_TIER, step_tier_today, LEDGER_OK, NULL },
@@ -288,8 +332,15 @@ accepted(struct ladder *l, enum op op)
 	case OP_ADJUST:
 		c.u.adjust.points = dec("10");
 		break;
+	case OP_ACTIVITY:
+		c.u.activity.activity = "delivered";
+		c.u.activity.qty = 1;
+		break;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_TIER: case OP_BIRTHDAY:
-	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
+	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
+	case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
+	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE:
+	case OP_CLOSE: case OP_COUNT:
 		break;
 	}
 	return c;

@@ -38,6 +38,8 @@ struct forged {
 	struct entry entry;
 	struct posting postings[8];
 	struct touched touched[2];
+	struct tally tallies[2];
+	struct pending_change pendings[2];
 };
 
 static struct posting
@@ -103,6 +105,8 @@ forge_publish(struct scene *c, struct forged *f)
 	f->entry.u.publish.version = 2;
 }
 
+static struct metric_day metric_one[] = { { .day = 20600, .spend = 1 } };
+
 #define FORGE(name, base, ...) static void forge_##name(struct scene *c, struct forged *f) { base(c, f); __VA_ARGS__; }
 FORGE(unbalanced, forge, f->postings[1].points = 999)
 FORGE(overflow, forge, f->postings[0].points = INT64_MIN; f->postings[1].points = INT64_MAX;
@@ -138,14 +142,78 @@ FORGE(debt, forge, f->touched[0].debt++)
 FORGE(tier, forge, f->touched[0].tier = "gold")
 FORGE(tier_null, forge, f->touched[0].tier = NULL)
 FORGE(no_date, forge, f->entry.business_date = DAY_NONE)
-FORGE(metric_date, forge, f->entry.has_metrics = true; f->entry.metrics = (struct metric_day){ f->entry.business_date + 1, 1, 1, 1 })
-FORGE(metric_overflow, forge, f->entry.has_metrics = true; f->entry.metrics = (struct metric_day){ f->entry.business_date, 1, 1, 1 };
+FORGE(metric_date, forge, f->entry.has_metrics = true; f->entry.metrics = (struct metric_day){ f->entry.business_date + 1, 1, 1, 1, { 0 } })
+#define TALLY(...) f->entry.n_tallies = 1; f->entry.tallies = f->tallies; \
+    f->tallies[0] = (struct tally){ .kind = TALLY_RULE, .per = PERIOD_MONTH, .id = "base", .at = day("2026-03-01"), .points = 5, .count = 1 }; \
+    __VA_ARGS__
+FORGE(tally_no_kind, forge, TALLY(f->tallies[0].kind = TALLY_NONE))
+FORGE(tally_bad_kind, forge, TALLY(f->tallies[0].kind = TALLY_KIND_COUNT))
+FORGE(tally_transaction, forge, TALLY(f->tallies[0].per = PERIOD_TRANSACTION))
+FORGE(tally_bad_period, forge, TALLY(f->tallies[0].per = PERIOD_COUNT))
+FORGE(tally_mid_month, forge, TALLY(f->tallies[0].at++))
+FORGE(tally_no_date, forge, TALLY(f->tallies[0].at = INT64_MAX))
+FORGE(tally_lifetime_dated, forge, TALLY(f->tallies[0].per = PERIOD_LIFETIME))
+FORGE(tally_no_id, forge, TALLY(f->tallies[0].id[0] = 0))
+FORGE(tally_long_id, forge, TALLY(memset(f->tallies[0].id, 'a', sizeof(f->tallies[0].id))))
+FORGE(tally_empty, forge, TALLY(f->tallies[0].points = f->tallies[0].count = 0))
+FORGE(tally_below, forge, TALLY(f->tallies[0].points = -1))
+FORGE(tally_count_below, forge, TALLY(f->tallies[0].count = -1))
+FORGE(tally_earned_named, forge, TALLY(f->tallies[0].kind = TALLY_EARNED))
+FORGE(tally_gap_month, forge, TALLY(f->tallies[0].kind = TALLY_GAP))
+FORGE(tally_program_below, forge, TALLY(f->tallies[0].per = PERIOD_PROGRAM; f->tallies[0].at = 0; f->tallies[0].points = -1))
+FORGE(tally_publish, forge_publish, TALLY((void)0))
+/* 10.00 that wait, and their row. */
+#define WAITS(...) f->postings[0] = lot_posting(ACCOUNT_ISSUED, 0, -1000); f->postings[1] = lot_posting(ACCOUNT_PENDING, f->entry.member, 1000); \
+    f->touched[0].available = 100000; f->touched[0].pending = 1000; f->entry.n_pendings = 1; f->entry.pendings = f->pendings; \
+    f->pendings[0].p = (struct pending){ .due_day = day("2026-03-20"), .version = 1, .points = 1000 }; __VA_ARGS__
+FORGE(waits, forge, WAITS((void)0))
+FORGE(waits_no_row, forge, WAITS(f->entry.n_pendings = 0))
+FORGE(waits_less, forge, WAITS(f->pendings[0].p.points = 999))
+FORGE(waits_nothing, forge, WAITS(f->pendings[0].p.points = 0))
+FORGE(waits_twice, forge, WAITS(f->entry.n_pendings = 2; f->pendings[1] = f->pendings[0]))
+FORGE(waits_no_day, forge, WAITS(f->pendings[0].p.due_day = DAY_NEVER))
+FORGE(waits_no_version, forge, WAITS(f->pendings[0].p.version = 0))
+FORGE(waits_no_end, forge, WAITS(memset(f->pendings[0].p.term, 'a', PENDING_TERM_BYTES)))
+FORGE(waits_taken, forge, WAITS(f->pendings[0].p.points = -1000))
+FORGE(waits_of_another, forge, WAITS(f->entry.n_pendings = 2; f->pendings[1] = f->pendings[0]; f->pendings[1].has_from = true;
+    f->pendings[1].p.from = (struct entry_id){ 1, 0 }; f->pendings[1].p.points = -1000))
+FORGE(waits_publish, forge_publish, WAITS(f->entry.n_postings = 0))
+FORGE(lapse_undue, forge, WAITS(f->entry.op = OP_LAPSE))
+FORGE(activate_undue, forge, WAITS(f->entry.op = OP_ACTIVATE))
+FORGE(metric_overflow, forge, f->entry.has_metrics = true; f->entry.metrics = (struct metric_day){ f->entry.business_date, 1, 1, 1, { 0 } };
     memory_member(&c->s.live, 1, c->member)->spend = INT64_MAX)
 FORGE(birthday, forge, f->entry.birthday = INT32_MAX)
 FORGE(tier_dates, forge, f->entry.has_tier = true; f->entry.tier = (struct tier_state){ .since = INT32_MAX })
 FORGE(tier_text, forge, f->entry.has_tier = true; memset(&f->entry.tier, 'x', sizeof(f->entry.tier)))
 FORGE(due_without, forge, f->entry.op = OP_EXPIRE; f->postings[1].account = ACCOUNT_EXPIRED)
 FORGE(due_far, forge, f->entry.op = OP_EXPIRE; f->entry.has_due_at = true; f->entry.due_at_us = INT64_MAX)
+FORGE(tier_from, forge, f->entry.has_tier = true; f->entry.tier = stage_member(&c->s, c->member)->tier; f->entry.tier.from = DAY_NONE)
+FORGE(tier_start, forge, f->entry.has_tier = true; f->entry.tier = stage_member(&c->s, c->member)->tier; f->entry.tier.start = DAY_NEVER)
+FORGE(tier_base, forge, f->entry.has_tier = true; f->entry.tier = stage_member(&c->s, c->member)->tier;
+    f->entry.tier.start = day("2026-01-01"); memory_member(&c->s.live, 1, c->member)->spend = INT64_MIN;
+    memory_member(&c->s.live, 1, c->member)->days = metric_one; memory_member(&c->s.live, 1, c->member)->n_days = 1)
+FORGE(clock_lot, forge, f->postings[1] = lot_posting(ACCOUNT_MEMBER, f->entry.member, 1000); f->postings[1].last_day = DAY_CLOCK)
+FORGE(clock_day, forge, f->entry.clock = (struct inactivity_clock){ true, DAY_NEVER, 12, 100 })
+FORGE(clock_months, forge, f->entry.clock = (struct inactivity_clock){ true, day("2026-12-31"), 0, 100 })
+FORGE(clock_percent, forge, f->entry.clock = (struct inactivity_clock){ true, day("2026-12-31"), 12, 101 })
+FORGE(relot, forge, f->postings[0] = lot_posting(ACCOUNT_HELD, f->entry.member, -1000); f->postings[1] = f->postings[0];
+    f->postings[1].points = 1000; f->postings[1].last_day = day("2026-12-31");
+    f->postings[0].has_hold = f->postings[1].has_hold = true; f->postings[0].hold = f->postings[1].hold = c->hold;
+    f->touched[0].available = 100000)
+FORGE(relot_other, forge_relot, f->postings[1].hold.seq += 1000)
+FORGE(relot_member, forge_relot, f->postings[0].account = f->postings[1].account = ACCOUNT_MEMBER)
+FORGE(look_without, forge, f->entry.op = OP_TIER_LOOK; f->entry.n_postings = 0)
+FORGE(close, forge, f->entry.op = OP_CLOSE; f->entry.n_postings = 0; f->touched[0].available = 100000)
+FORGE(freeze, forge_close, f->entry.op = OP_FREEZE)
+FORGE(at_once, forge_capture, f->entry.hold.expire_at_once = true)
+FORGE(hold_expire, forge_capture, f->entry.op = OP_HOLD_EXPIRE; f->postings[1].account = ACCOUNT_EXPIRED; f->entry.has_due_at = true;
+    f->entry.due_at_us = c->s.now_us)
+FORGE(hold_expire_undue, forge_hold_expire, f->entry.has_due_at = false)
+FORGE(redeemed_month, forge, f->tallies[0] = (struct tally){ .kind = TALLY_REDEEMED, .per = PERIOD_MONTH, .at = day("2026-03-01"), .points = 1 };
+    f->entry.tallies = f->tallies; f->entry.n_tallies = 1)
+FORGE(redeemed_below, forge, f->tallies[0] = (struct tally){ .kind = TALLY_REDEEMED, .per = PERIOD_DAY, .at = day("2026-03-12"), .points = -1 };
+    f->entry.tallies = f->tallies; f->entry.n_tallies = 1)
+FORGE(op_gap, forge, f->entry.op = (enum op)29)
 FORGE(op_none, forge, f->entry.op = OP_NONE)
 FORGE(op_far, forge, f->entry.op = (enum op)200)
 FORGE(genesis_member, forge, f->entry.op = OP_GENESIS)
@@ -173,6 +241,25 @@ static const struct { const char *name; void (*forge)(struct scene *c, struct fo
 	{ "a right redemption", forge, EVOLVE_OK },
 	{ "a right capture", forge_capture, EVOLVE_OK },
 	{ "a right enrolment", forge_enrol, EVOLVE_OK },
+	{ "a hold's lot with another day", forge_relot, EVOLVE_OK },
+	{ "a lot of a hold that is not there", forge_relot_other, EVOLVE_NO_LOT },
+	{ "a member's lot of a hold", forge_relot_member, EVOLVE_MALFORMED },
+	{ "a validity from no day", forge_tier_from, EVOLVE_MALFORMED },
+	{ "a tier that begins never", forge_tier_start, EVOLVE_MALFORMED },
+	{ "sums since the tier began that overflow", forge_tier_base, EVOLVE_UNBALANCED },
+	{ "a lot under no clock", forge_clock_lot, EVOLVE_MALFORMED },
+	{ "a clock that never ends", forge_clock_day, EVOLVE_MALFORMED },
+	{ "a clock of no months", forge_clock_months, EVOLVE_MALFORMED },
+	{ "a clock that takes more than there is", forge_clock_percent, EVOLVE_MALFORMED },
+	{ "a look at night that was not due", forge_look_without, EVOLVE_MALFORMED },
+	{ "a member closed with points", forge_close, EVOLVE_MALFORMED },
+	{ "a member frozen with points", forge_freeze, EVOLVE_OK },
+	{ "terms for a hold that is there", forge_at_once, EVOLVE_MALFORMED },
+	{ "a hold whose lots are over", forge_hold_expire, EVOLVE_OK },
+	{ "a hold's lots that ended unasked", forge_hold_expire_undue, EVOLVE_MALFORMED },
+	{ "redemptions of a month", forge_redeemed_month, EVOLVE_MALFORMED },
+	{ "redemptions taken back that never were", forge_redeemed_below, EVOLVE_NEGATIVE },
+	{ "a number between the operations", forge_op_gap, EVOLVE_MALFORMED },
 	{ "postings that do not sum to zero", forge_unbalanced, EVOLVE_UNBALANCED },
 	{ "postings at the ends of an int64", forge_overflow, EVOLVE_MALFORMED },
 	{ "a posting of nothing", forge_zero, EVOLVE_MALFORMED },
@@ -208,6 +295,35 @@ static const struct { const char *name; void (*forge)(struct scene *c, struct fo
 	{ "no business date", forge_no_date, EVOLVE_MALFORMED },
 	{ "metrics of another date", forge_metric_date, EVOLVE_MALFORMED },
 	{ "metrics that overflow", forge_metric_overflow, EVOLVE_UNBALANCED },
+	{ "a tally of no kind", forge_tally_no_kind, EVOLVE_MALFORMED },
+	{ "a tally of a kind that is none", forge_tally_bad_kind, EVOLVE_MALFORMED },
+	{ "a tally of one transaction", forge_tally_transaction, EVOLVE_MALFORMED },
+	{ "a tally of no period", forge_tally_bad_period, EVOLVE_MALFORMED },
+	{ "a tally within a month", forge_tally_mid_month, EVOLVE_MALFORMED },
+	{ "a tally after the calendar", forge_tally_no_date, EVOLVE_MALFORMED },
+	{ "a lifetime with a date", forge_tally_lifetime_dated, EVOLVE_MALFORMED },
+	{ "a tally of no rule", forge_tally_no_id, EVOLVE_MALFORMED },
+	{ "a tally whose name has no end", forge_tally_long_id, EVOLVE_MALFORMED },
+	{ "a tally of nothing", forge_tally_empty, EVOLVE_MALFORMED },
+	{ "a tally below zero", forge_tally_below, EVOLVE_NEGATIVE },
+	{ "a tally that counts below zero", forge_tally_count_below, EVOLVE_NEGATIVE },
+	{ "the day's points with a name", forge_tally_earned_named, EVOLVE_MALFORMED },
+	{ "a gap that is a period", forge_tally_gap_month, EVOLVE_MALFORMED },
+	{ "a program's tally below zero", forge_tally_program_below, EVOLVE_NEGATIVE },
+	{ "points that wait", forge_waits, EVOLVE_OK },
+	{ "waiting points without a row", forge_waits_no_row, EVOLVE_MALFORMED },
+	{ "a row of less than was posted", forge_waits_less, EVOLVE_MALFORMED },
+	{ "a row of nothing", forge_waits_nothing, EVOLVE_MALFORMED },
+	{ "a row twice", forge_waits_twice, EVOLVE_MALFORMED },
+	{ "a row that waits for no day", forge_waits_no_day, EVOLVE_MALFORMED },
+	{ "a row of no version", forge_waits_no_version, EVOLVE_MALFORMED },
+	{ "a row whose term has no end", forge_waits_no_end, EVOLVE_MALFORMED },
+	{ "a row that takes what is not there", forge_waits_taken, EVOLVE_NO_LOT },
+	{ "a row that takes what another entry never made", forge_waits_of_another, EVOLVE_NO_LOT },
+	{ "a publish that waits", forge_waits_publish, EVOLVE_MALFORMED },
+	{ "a lapse that is not due", forge_lapse_undue, EVOLVE_MALFORMED },
+	{ "an activation that is not due", forge_activate_undue, EVOLVE_MALFORMED },
+	{ "a publish with a tally", forge_tally_publish, EVOLVE_MALFORMED },
 	{ "a birthday out of the calendar", forge_birthday, EVOLVE_MALFORMED },
 	{ "a tier's dates out of the calendar", forge_tier_dates, EVOLVE_MALFORMED },
 	{ "a tier without end", forge_tier_text, EVOLVE_MALFORMED },
@@ -282,12 +398,15 @@ odd_day(uint64_t *seed)
 }
 
 static void
-garble(struct forged *f, uint64_t *seed)
+garble(struct forged *f, struct entry_id c_hold, uint64_t *seed)
 {
 	struct entry *e = &f->entry;
 	struct posting *p = &f->postings[next_random(seed) % 4];
 
-	switch (next_random(seed) % 16) {
+	switch (next_random(seed) % 22) {
+	case 18: p->has_hold = !p->has_hold; p->hold = c_hold; break;
+	case 19: e->clock = (struct inactivity_clock){ true, odd_day(seed), (uint32_t)odd_number(seed), (uint32_t)next_random(seed) % 120 }; break;
+	case 20: p->last_day = DAY_CLOCK; break;
 	case 0: e->op = (enum op)(next_random(seed) % (OP_COUNT + 1)); break;
 	case 1: e->business_date = odd_day(seed); break;
 	case 2: e->has_due_at = !e->has_due_at; e->due_at_us = odd_number(seed); break;
@@ -303,14 +422,31 @@ garble(struct forged *f, uint64_t *seed)
 	case 12: p->member = next_random(seed) % 3; break;
 	case 13:
 		e->has_metrics = true;
-		e->metrics = (struct metric_day){ e->business_date, odd_number(seed), odd_number(seed), odd_number(seed) };
+		e->metrics = (struct metric_day){ e->business_date, odd_number(seed), odd_number(seed), odd_number(seed), { 0, odd_number(seed) } };
 		break;
 	case 14:
 		e->has_tier = true;
 		e->tier = (struct tier_state){ .since = odd_day(seed), .until = odd_day(seed), .gift = "gold",
-		    .gift_until = odd_day(seed) };
+		    .gift_until = odd_day(seed), .from = odd_day(seed), .start = odd_day(seed) };
 		break;
 	case 15: e->birthday = odd_day(seed); break;
+	case 21:
+		e->pendings = f->pendings;
+		e->n_pendings = 1;
+		f->pendings[0] = (struct pending_change){ .has_from = next_random(seed) % 2 == 0, .p = { .due_day = odd_day(seed),
+		    .version = (uint32_t)(next_random(seed) % 2), .points = odd_number(seed) } };
+		break;
+	case 16:
+		e->tallies = f->tallies;
+		e->n_tallies = next_random(seed) % 3;
+		break;
+	case 17:
+		e->tallies = f->tallies;
+		e->n_tallies = 1;
+		f->tallies[0] = (struct tally){ .kind = (enum tally_kind)(next_random(seed) % (TALLY_KIND_COUNT + 1)), .id = "base",
+		    .per = (enum period)(next_random(seed) % (PERIOD_COUNT + 1)), .at = next_random(seed) % 2 == 0 ? odd_number(seed) : odd_day(seed),
+		    .points = odd_number(seed), .count = odd_number(seed) };
+		break;
 	}
 }
 
@@ -333,7 +469,7 @@ garbled_entries_do_no_harm(void **state)
 
 			bases[next_random(&seed) % 3](&c, &f);
 			for (size_t n = next_random(&seed) % 4; n > 0; n--)
-				garble(&f, &seed);
+				garble(&f, c.hold, &seed);
 			enum evolve_mode mode = next_random(&seed) % 2 == 0 ? EVOLVE_LIVE : EVOLVE_REPLAY;
 			enum status st = evolve(&c.s.live.state, &f.entry, (struct entry_id){ c.s.seq++, 0 }, c.s.now_us, mode, &got);
 			assert_int_equal(st, ST_OK);

@@ -205,7 +205,7 @@ a_due_row_says_whether_a_hold_ends(void **state)
 {
 	struct fixture *f = *state;
 	struct lot lot = { DAY_NEVER, LOT_EARNED, 5 };
-	struct hold hold = { { 3, 0 }, 300, 1, 1, &lot };
+	struct hold hold = { .id = { 3, 0 }, .ends_at_us = 300, .n_lots = 1, .cap_lots = 1, .lots = &lot };
 
 	struct overlay_member *m = add(f, 1, 1, 300);
 	m->m.holds = &hold;

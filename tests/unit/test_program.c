@@ -112,6 +112,75 @@ SPOIL(rule_word_points, d->rules[0].points = "ten")
 SPOIL(rule_huge_points, d->rules[0].points = "9000000000000000000")
 SPOIL(once_steps, d->round_once = true; d->rules[0].has_fixed = false; d->rules[0].has_per_amount = true;
     d->rules[0].amount = "1000003"; d->rules[0].points = "1"; d->rules[1].amount = "1000033")
+/* ---- the earn section ---- */
+
+#define MULTIPLIER(d, by) (d)->rules[0].has_fixed = false; (d)->rules[0].kind = RULE_MULTIPLIER; (d)->rules[0].multiply = (by)
+#define COUNTER(d, which, by) static const char *const counters[] = { "a" }; (d)->counters = (struct word_list){ 1, counters }; \
+    (d)->rules[0].has_fixed = false; (d)->rules[0].kind = RULE_COUNTER; (d)->rules[0].has_counter = (d)->rules[0].has_counter_add = true; \
+    (d)->rules[0].counter = (which); (d)->rules[0].counter_add = (by)
+#define CAP(d, period, most, times) (d)->rules[0].n_caps = 1; \
+    (d)->rules[0].caps[0] = (struct cap_def){ .has_per = true, .per = (period), .points = (most), .has_count = (times) > 0, .count = (times) }
+#define THIRD(d) (d)->rules[2] = (d)->rules[1]; (d)->rules[2].id = "third"; (d)->rules[2].priority = 30; (d)->n_rules = 3
+SPOIL(counter_many, static const char *const v[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i" }; d->counters = (struct word_list){ 9, v })
+SPOIL(counter_twice, static const char *const v[] = { "a", "a" }; d->counters = (struct word_list){ 2, v })
+SPOIL(counter_spend, static const char *const v[] = { "a", "spend" }; d->counters = (struct word_list){ 2, v })
+SPOIL(rule_base_multiplies, d->rules[0].has_fixed = false; d->rules[0].multiply = "2")
+SPOIL(rule_multiplier_fixed, d->rules[0].kind = RULE_MULTIPLIER)
+SPOIL(rule_multiplier_both, d->rules[0].kind = RULE_MULTIPLIER; d->rules[0].multiply = "2")
+SPOIL(rule_multiplier_below, MULTIPLIER(d, "0.9"))
+SPOIL(rule_multiplier_huge, MULTIPLIER(d, "1000.000001"))
+SPOIL(rule_counter_no_measure, d->rules[0].kind = RULE_COUNTER)
+SPOIL(rule_counter_unknown, COUNTER(d, "b", 1))
+SPOIL(rule_counter_no_id, COUNTER(d, NULL, 1))
+SPOIL(rule_counter_zero, COUNTER(d, "a", 0))
+SPOIL(rule_counter_item, COUNTER(d, "a", 1); d->rules[0].on = ON_ACTIVITY; d->rules[0].counter_per_item = true)
+SPOIL(rule_counter_pending, COUNTER(d, "a", 1); d->rules[0].pending.given = d->rules[0].pending.has_days = true)
+SPOIL(rule_counter_cap, COUNTER(d, "a", 1); CAP(d, PERIOD_DAY, "5", 0))
+SPOIL(rule_enrol_amount, d->rules[1].on = ON_ENROL)
+SPOIL(when_min_max, d->rules[0].when.min_amount = "5"; d->rules[0].when.max_amount = "4")
+SPOIL(when_min_digits, d->rules[0].when.min_amount = "5.0")
+SPOIL(when_tier, static const char *const v[] = { "gold", "platinum" }; d->rules[0].when.tiers = (struct word_list){ 2, v })
+SPOIL(when_word_twice, static const char *const v[] = { "a", "a" }; d->rules[0].when.skus = (struct word_list){ 2, v })
+SPOIL(when_word_empty, static const char *const v[] = { "" }; d->rules[0].when.stores = (struct word_list){ 1, v })
+SPOIL(when_weekday, static const char *const v[] = { "monday" }; d->rules[0].when.weekdays = (struct word_list){ 1, v })
+SPOIL(when_weekday_twice, static const char *const v[] = { "mon", "mon" }; d->rules[0].when.weekdays = (struct word_list){ 2, v })
+SPOIL(when_hours_one, d->rules[0].when.hours = "07:00")
+SPOIL(when_hours_equal, d->rules[0].when.hours = "07:00-07:00")
+SPOIL(when_hours_25, d->rules[0].when.hours = "07:00-25:00")
+SPOIL(when_hours_from_24, d->rules[0].when.hours = "24:00-02:00")
+SPOIL(when_hours_minute, d->rules[0].when.hours = "07:60-09:00")
+SPOIL(when_from, d->rules[0].when.from = "2026-02-29")
+SPOIL(when_until, d->rules[0].when.from = "2026-03-02"; d->rules[0].when.until = "2026-03-01")
+SPOIL(when_gap, d->rules[0].when.min_gap = "3")
+SPOIL(when_gap_long, d->rules[0].when.min_gap = "3651d")
+SPOIL(when_first, d->rules[0].when.has_first_purchase = true)
+SPOIL(when_activity, d->rules[0].when.activity = "a")
+SPOIL(when_previous, d->rules[0].when.has_previous_month_spend = true)
+SPOIL(when_lines, static const char *const v[] = { "a" }; d->rules[0].on = ON_ACTIVITY; d->rules[0].when.skus = (struct word_list){ 1, v })
+SPOIL(replaces_nothing, d->rules[1].replaces = "other")
+SPOIL(replaces_itself, d->rules[1].replaces = "base")
+SPOIL(replaces_bonus, d->rules[1].replaces = "bonus")
+SPOIL(replaces_by_bonus, d->rules[0].replaces = "base")
+SPOIL(replaces_chain, THIRD(d); d->rules[2].replaces = "base"; d->rules[1].replaces = "third")
+SPOIL(cap_no_per, CAP(d, PERIOD_DAY, "5", 0); d->rules[0].caps[0].has_per = false)
+SPOIL(cap_both, CAP(d, PERIOD_DAY, "5", 5))
+SPOIL(cap_neither, CAP(d, PERIOD_DAY, NULL, 0))
+SPOIL(cap_zero_count, CAP(d, PERIOD_DAY, NULL, 5); d->rules[0].caps[0].count = 0)
+SPOIL(cap_digits, CAP(d, PERIOD_DAY, "5.0", 0))
+SPOIL(cap_fallback, CAP(d, PERIOD_DAY, "5", 0); d->rules[0].caps[0].over = CAP_FALLBACK)
+SPOIL(cap_twice, CAP(d, PERIOD_DAY, "5", 0); d->rules[0].caps[1] = d->rules[0].caps[0]; d->rules[0].n_caps = 2)
+SPOIL(caps_many, d->rules[0].n_caps = PROGRAM_CAPS_MAX + 1)
+SPOIL(cap_group, CAP(d, PERIOD_DAY, "5", 0); d->rules[0].caps[0].group = "g"; d->rules[1].caps[0] = d->rules[0].caps[0]; d->rules[1].n_caps = 1; d->rules[1].caps[0].points = "6")
+SPOIL(cap_once, d->round_once = true; d->rules[1].caps[0] = (struct cap_def){ .has_per = true, .points = "5" }; d->rules[1].n_caps = 1)
+SPOIL(pending_none, d->rules[0].pending.given = true)
+SPOIL(pending_two, d->rules[0].pending = (struct pending_def){ .given = true, .has_days = true, .next_month_start = true })
+SPOIL(pending_within, d->rules[0].pending = (struct pending_def){ .given = true, .has_days = true, .has_within_days = true })
+SPOIL(pending_no_within, d->rules[0].pending = (struct pending_def){ .given = true, .on_activity = "a" })
+SPOIL(pending_enrol, d->rules[0].on = ON_ENROL; d->rules[0].pending = (struct pending_def){ .given = true, .on_activity = "a", .has_within_days = true })
+SPOIL(pending_long, d->rules[0].pending = (struct pending_def){ .given = true, .has_days = true, .days = 3651 })
+SPOIL(day_limit, d->earn_per_day = "x")
+SPOIL(stack_overflow, d->stacking = STACKING_MULTIPLY; for (size_t i = 2; i < 12; i++) { d->rules[i] = (struct rule_def){ .id = &"abcdefghijklmnop"[i], .has_priority = true, .priority = (uint32_t)(100 + i), .has_kind = true, .kind = RULE_MULTIPLIER, .multiply = "999" }; } d->n_rules = 12)
+SPOIL(stack_digits, d->stacking = STACKING_MULTIPLY; THIRD(d); d->rules[2].has_per_amount = false; d->rules[2].kind = RULE_MULTIPLIER; d->rules[2].multiply = "1.000001")
 SPOIL(expiry_empty, d->expiry = (struct expiry_def){ .given = true })
 SPOIL(expiry_two, d->expiry.has_days = true; d->expiry.days = 1)
 SPOIL(expiry_zero, d->expiry.months = 0)
@@ -127,7 +196,7 @@ SPOIL(tier_lowest_reach, d->tiers[1].has_reach = true; d->tiers[1].n_any = 1)
 SPOIL(tier_empty_any, d->tiers[0].n_any = 0)
 SPOIL(tier_empty_all, d->tiers[0].any[0].n = 0)
 SPOIL(tier_many_all, d->tiers[0].any[0].n = PROGRAM_REACH_MAX + 1)
-SPOIL(tier_metric, d->tiers[0].any[0].thresholds[1].metric = "balance")
+SPOIL(tier_metric, d->tiers[0].any[0].thresholds[1].metric = "karma")
 SPOIL(tier_no_metric, d->tiers[0].any[0].thresholds[1].metric = NULL)
 SPOIL(tier_no_at_least, d->tiers[0].any[0].thresholds[1].at_least = NULL)
 SPOIL(tier_surplus, d->tiers[0].any[0].thresholds[0].at_least = "500.00")
@@ -184,6 +253,66 @@ static const struct { void (*spoil)(struct program_def *d); const char *path; } 
 	{ spoil_rule_word_points, "earn[0].fixed.points" },
 	{ spoil_rule_huge_points, "earn[0].fixed.points" },
 	{ spoil_once_steps, "rounding.at" },
+	{ spoil_counter_many, "counters" },
+	{ spoil_counter_twice, "counters[1]" },
+	{ spoil_counter_spend, "counters[1]" },
+	{ spoil_rule_base_multiplies, "earn[0]" },
+	{ spoil_rule_multiplier_fixed, "earn[0]" },
+	{ spoil_rule_multiplier_both, "earn[0]" },
+	{ spoil_rule_multiplier_below, "earn[0].multiply" },
+	{ spoil_rule_multiplier_huge, "earn[0].multiply" },
+	{ spoil_rule_counter_no_measure, "earn[0]" },
+	{ spoil_rule_counter_unknown, "earn[0].counter.id" },
+	{ spoil_rule_counter_no_id, "earn[0].counter.id" },
+	{ spoil_rule_counter_zero, "earn[0].counter.add" },
+	{ spoil_rule_counter_item, "earn[0].counter.per" },
+	{ spoil_rule_counter_pending, "earn[0].pending" },
+	{ spoil_rule_counter_cap, "earn[0].caps[0].points" },
+	{ spoil_rule_enrol_amount, "earn[1].per_amount" },
+	{ spoil_when_min_max, "earn[0].when.max_amount" },
+	{ spoil_when_min_digits, "earn[0].when.min_amount" },
+	{ spoil_when_tier, "earn[0].when.tiers[1]" },
+	{ spoil_when_word_twice, "earn[0].when.skus[1]" },
+	{ spoil_when_word_empty, "earn[0].when.stores[0]" },
+	{ spoil_when_weekday, "earn[0].when.weekdays[0]" },
+	{ spoil_when_weekday_twice, "earn[0].when.weekdays[1]" },
+	{ spoil_when_hours_one, "earn[0].when.hours" },
+	{ spoil_when_hours_equal, "earn[0].when.hours" },
+	{ spoil_when_hours_25, "earn[0].when.hours" },
+	{ spoil_when_hours_from_24, "earn[0].when.hours" },
+	{ spoil_when_hours_minute, "earn[0].when.hours" },
+	{ spoil_when_from, "earn[0].when.from" },
+	{ spoil_when_until, "earn[0].when.until" },
+	{ spoil_when_gap, "earn[0].when.min_gap" },
+	{ spoil_when_gap_long, "earn[0].when.min_gap" },
+	{ spoil_when_first, "earn[0].when.first_purchase" },
+	{ spoil_when_activity, "earn[0].when.activity" },
+	{ spoil_when_previous, "earn[0].when.previous_month_spend.min" },
+	{ spoil_when_lines, "earn[0].when" },
+	{ spoil_replaces_nothing, "earn[1].replaces" },
+	{ spoil_replaces_itself, "earn[1].replaces" },
+	{ spoil_replaces_bonus, "earn[1].replaces" },
+	{ spoil_replaces_by_bonus, "earn[0].replaces" },
+	{ spoil_replaces_chain, "earn[1].replaces" },
+	{ spoil_cap_no_per, "earn[0].caps[0].per" },
+	{ spoil_cap_both, "earn[0].caps[0]" },
+	{ spoil_cap_neither, "earn[0].caps[0]" },
+	{ spoil_cap_zero_count, "earn[0].caps[0].count" },
+	{ spoil_cap_digits, "earn[0].caps[0].points" },
+	{ spoil_cap_fallback, "earn[0].caps[0].over" },
+	{ spoil_cap_twice, "earn[0].caps[1]" },
+	{ spoil_caps_many, "earn[0].caps" },
+	{ spoil_cap_group, "earn[1].caps[0].group" },
+	{ spoil_cap_once, "earn[1].caps" },
+	{ spoil_pending_none, "earn[0].pending" },
+	{ spoil_pending_two, "earn[0].pending" },
+	{ spoil_pending_within, "earn[0].pending.within_days" },
+	{ spoil_pending_no_within, "earn[0].pending.within_days" },
+	{ spoil_pending_enrol, "earn[0].pending.on_activity" },
+	{ spoil_pending_long, "earn[0].pending.days" },
+	{ spoil_day_limit, "limits.earn_per_day" },
+	{ spoil_stack_overflow, "earn[7].multiply" },
+	{ spoil_stack_digits, "earn[2].multiply" },
 	{ spoil_expiry_empty, "expiry" },
 	{ spoil_expiry_two, "expiry" },
 	{ spoil_expiry_zero, "expiry.after.months" },

@@ -107,7 +107,7 @@ static void
 earning_shows_its_grants(void **state)
 {
 	struct world *w = *state;
-	const struct grant grants[] = { { "base", 1000, 1000 }, { "tier:gold", 500, 250 } };
+	const struct grant grants[] = { { "base", 1000, 1000, NULL }, { "tier:gold", 500, 250, "month" } };
 	struct entry e = { .op = OP_PURCHASE, .n_grants = 2, .grants = grants };
 	struct reply r = { .entry = &e, .scale = 2 };
 	Fealty__V1__Response *p = response_of(w, &r);
@@ -118,6 +118,8 @@ earning_shows_its_grants(void **state)
 	assert_string_equal(p->grants[1]->rule, "tier:gold");
 	assert_string_equal(p->grants[1]->wanted, "5.00");
 	assert_string_equal(p->grants[1]->granted, "2.50");
+	assert_string_equal(p->grants[1]->cap, "month");
+	assert_null(p->grants[0]->cap);
 	assert_int_equal(p->n_lots, 0);
 	assert_null(p->value);
 	assert_false(p->has_ends_at);
@@ -138,10 +140,30 @@ earning_shows_its_grants(void **state)
 }
 
 static void
+counters_and_remainders_are_shown(void **state)
+{
+	struct world *w = *state;
+	const struct balance_row counters[] = { { "nights", 19 }, { "stays", 0 } }, remainders[] = { { "base", 1250 } };
+	const struct balance b = { .tier = "", .tier_earned = "", .tier_since = DAY_NONE, .tier_until = DAY_NEVER,
+	    .n_counters = 2, .counters = counters, .n_remainders = 1, .remainders = remainders };
+	struct reply r = { .balance = &b, .scale = 0, .currency_digits = 2 };
+	Fealty__V1__Response *p = response_of(w, &r);
+
+	assert_int_equal(p->n_counters, 2);
+	assert_string_equal(p->counters[0]->id, "nights");
+	assert_int_equal(p->counters[0]->count, 19);
+	assert_true(p->counters[1]->has_count);
+	assert_int_equal(p->n_remainders, 1);
+	assert_string_equal(p->remainders[0]->rule, "base");
+	assert_string_equal(p->remainders[0]->amount, "12.50");
+	response_free(p);
+}
+
+static void
 overflowing_grants_are_corrupt(void **state)
 {
 	struct world *w = *state;
-	const struct grant grants[] = { { "a", INT64_MAX, 1 }, { "b", 1, 1 } };
+	const struct grant grants[] = { { "a", INT64_MAX, 1, NULL }, { "b", 1, 1, NULL } };
 	struct entry e = { .op = OP_PURCHASE, .n_grants = 2, .grants = grants };
 	struct reply r = { .entry = &e };
 
@@ -153,9 +175,9 @@ spending_shows_its_lots(void **state)
 {
 	struct world *w = *state;
 	const struct posting postings[] = {
-		{ ACCOUNT_MEMBER, 1, -30, 100, LOT_EARNED }, { ACCOUNT_MEMBER, 1, -5, 100, LOT_BIRTHDAY },
-		{ ACCOUNT_MEMBER, 1, -7, DAY_NEVER, LOT_EARNED }, { ACCOUNT_REDEEMED, 0, 42, DAY_NEVER, LOT_NONE },
-		{ ACCOUNT_HELD, 1, -9, 200, LOT_EARNED }, { ACCOUNT_MEMBER, 1, 9, 200, LOT_EARNED },
+		{ ACCOUNT_MEMBER, 1, -30, 100, LOT_EARNED, false, { 0, 0 } }, { ACCOUNT_MEMBER, 1, -5, 100, LOT_BIRTHDAY, false, { 0, 0 } },
+		{ ACCOUNT_MEMBER, 1, -7, DAY_NEVER, LOT_EARNED, false, { 0, 0 } }, { ACCOUNT_REDEEMED, 0, 42, DAY_NEVER, LOT_NONE, false, { 0, 0 } },
+		{ ACCOUNT_HELD, 1, -9, 200, LOT_EARNED, false, { 0, 0 } }, { ACCOUNT_MEMBER, 1, 9, 200, LOT_EARNED, false, { 0, 0 } },
 	};
 	struct entry e = { .op = OP_REDEEM, .n_postings = 6, .postings = postings, .has_value = true, .value = 420 };
 	struct reply r = { .entry = &e, .currency_digits = 2 };
@@ -178,6 +200,16 @@ spending_shows_its_lots(void **state)
 	assert_string_equal(p->lots[0]->points, "9");
 	assert_int_equal(p->ends_at, 99);
 	assert_string_equal(p->left, "3");
+
+	const struct posting clock[] = { { .account = ACCOUNT_MEMBER, .member = 1, .points = -4, .last_day = DAY_CLOCK, .class = LOT_EARNED } };
+	e.op = OP_REDEEM;
+	e.has_hold = false;
+	e.postings = clock;
+	e.n_postings = 1;
+	e.clock = (struct inactivity_clock){ true, 555, 12, 100 };
+	response_free(p);
+	p = response_of(w, &r);
+	assert_int_equal(p->lots[0]->last_day, 555);		/* the clock's day, as it was */
 	response_free(p);
 
 	e.op = OP_ADJUST;
@@ -193,9 +225,10 @@ balances_are_whole(void **state)
 {
 	struct world *w = *state;
 	const struct expiring expiring[] = { { 100, 5 }, { 200, 12 } };
+	const struct notice notices[] = { { NOTICE_EXPIRING, 5, 100, 70 }, { NOTICE_DOWNGRADE, 250, 300, 270 } };
 	struct balance b = { .available = 413, .pending = 1, .held = 2, .debt = 3, .n_expiring = 2, .expiring = expiring, .tier = "gold",
 	    .tier_earned = "silver", .tier_since = -5, .tier_until = 300, .has_next = true, .points_to_next = 0, .points_earned = 500,
-	    .spend = 123456, .visits = 4 };
+	    .spend = 123456, .visits = 4, .has_keep = true, .points_to_keep = 250, .n_notices = 2, .notices = notices };
 	struct reply r = { .balance = &b, .scale = 2, .currency_digits = 0, .as_of_us = 77, .seq = 0 };
 	Fealty__V1__Response *p = response_of(w, &r);
 
@@ -211,7 +244,13 @@ balances_are_whole(void **state)
 	assert_int_equal(p->tier_since, -5);
 	assert_int_equal(p->tier_until, 300);
 	assert_string_equal(p->points_to_next, "0.00");
-	assert_null(p->points_to_keep);
+	assert_string_equal(p->points_to_keep, "2.50");
+	assert_int_equal(p->n_notices, 2);
+	assert_string_equal(p->notices[0]->kind, "expiring");
+	assert_string_equal(p->notices[0]->points, "0.05");
+	assert_int_equal(p->notices[0]->last_day, 100);
+	assert_int_equal(p->notices[0]->due, 70);
+	assert_string_equal(p->notices[1]->kind, "downgrade");
 	assert_string_equal(p->points_earned, "5.00");
 	assert_string_equal(p->spend, "123456");
 	assert_int_equal(p->visits, 4);
@@ -460,6 +499,7 @@ main(void)
 		TEST(refusals_have_a_code_and_a_reason),
 		TEST(success_has_no_reason),
 		TEST(earning_shows_its_grants),
+		TEST(counters_and_remainders_are_shown),
 		TEST(overflowing_grants_are_corrupt),
 		TEST(spending_shows_its_lots),
 		TEST(balances_are_whole),

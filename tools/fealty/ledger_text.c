@@ -79,6 +79,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_CAPTURE:
 	case OP_RELEASE:
 	case OP_HOLD_TIMEOUT:
+	case OP_HOLD_EXPIRE:
 		(void)fprintf(out, " of hold %" PRIu64 ".%" PRIu32, e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_REDEEM:
@@ -90,6 +91,21 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_TIER:
 		(void)fprintf(out, " %s for %s", e->u.tier.tier[0] != '\0' ? e->u.tier.tier : "removed", e->u.tier.reason);
 		break;
+	case OP_FREEZE:
+	case OP_UNFREEZE:
+	case OP_CLOSE:
+		if (e->u.standing.reason != NULL)
+			(void)fprintf(out, " for %s", e->u.standing.reason);
+		break;
+	case OP_ACTIVITY:
+		(void)fprintf(out, " %s", e->u.activity.activity);
+		break;
+	case OP_LAPSE:
+	case OP_ACTIVATE:
+	case OP_TIER_REVIEW:
+	case OP_TIER_LOOK:
+	case OP_INACTIVITY:
+	case OP_ANNIVERSARY:
 	case OP_NONE:
 	case OP_ENROL:
 	case OP_PROFILE:
@@ -145,7 +161,8 @@ print_postings(const struct ledger_text *text, const struct entry *e, FILE *out)
 			(void)fprintf(out, " %" PRIu64, p->member);
 		(void)fprintf(out, "  %s", POINTS_OF(e, p->points));
 		if (p->class != LOT_NONE)
-			(void)fprintf(out, "  %s, last day %s", lot_class_str(p->class), day_format(p->last_day, day));
+			(void)fprintf(out, "  %s, last day %s", lot_class_str(p->class),
+			    p->last_day == DAY_CLOCK ? "of inactivity" : day_format(p->last_day, day));
 		(void)fputc('\n', out);
 	}
 }

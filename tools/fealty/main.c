@@ -25,6 +25,7 @@ static const struct command commands[] = {
 	{ "adjust", "MEMBER POINTS REASON", "add or take points by hand", cmd_adjust },
 	{ "tier", "MEMBER TIER REASON", "give a tier, or take a given one away", cmd_tier },
 	{ "birthday", "MEMBER", "claim the birthday points", cmd_birthday },
+	{ "simulate", "EVENTS.jsonl", "play events against a program, without a daemon", cmd_simulate },
 	{ "import", "FILE", "purchases from a CSV or white-space file", cmd_import },
 	{ "subscribe", "", "follow the ledger, one transaction a line", cmd_subscribe },
 	{ "audit", "[DIR]", "verify a ledger, whole", cmd_audit },

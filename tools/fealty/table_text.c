@@ -235,7 +235,10 @@ lots_json(const struct lot *lots, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		json_t *lot = json_new();
-		put_day(lot, "last_day", lots[i].last_day);
+		if (lots[i].last_day == DAY_CLOCK)
+			json_put_text(lot, "last_day", "inactivity");
+		else
+			put_day(lot, "last_day", lots[i].last_day);
 		json_put_text(lot, "class", lot_class_str(lots[i].class));
 		put_signed(lot, "points", lots[i].points);
 		(void)json_array_append_new(list, lot);
@@ -282,6 +285,9 @@ tier_json(const struct tier_state *tier)
 	json_put_text(object, "earned", tier->earned);
 	put_day(object, "since", tier->since);
 	put_day(object, "until", tier->until);
+	put_day(object, "from", tier->from);
+	if (tier->grace)
+		json_put(object, "grace", json_true());
 	json_put_text(object, "gift", tier->gift);
 	put_day(object, "gift_until", tier->gift_until);
 	return object;
@@ -307,6 +313,14 @@ member_json(struct bytes value)
 		put_signed(object, "visits", m.visits);
 		json_put(object, "tier", tier_json(&m.tier));
 		put_day(object, "birthday_paid", m.birthday_paid);
+		if (m.standing != STANDING_ACTIVE)
+			json_put(object, "standing", json_string(m.standing == STANDING_FROZEN ? "frozen" : "closed"));
+		if (m.clock.on)
+			put_day(object, "inactivity_last_day", m.clock.last_day);
+		if (m.has_anniversary)
+			put_day(object, "anniversary", m.anniversary);
+		if (m.has_look)
+			put_day(object, "look_day", m.look_day);
 		if (m.has_head)
 			put_id(object, "head", m.head);
 		put_instant(object, "due_at", m.due_at_us);

@@ -1,0 +1,41 @@
+/* compile.h: what program.c and program_earn.c share: judging a program key by key.  Nobody else includes it. */
+#ifndef FEALTY_LEDGER_COMPILE_H
+#define FEALTY_LEDGER_COMPILE_H
+
+#include "ledger/internal.h"
+
+#define SPAN_DAYS_MAX 36500
+#define MULTIPLIER_MAX (1000 * MULTIPLIER_ONE)
+
+struct compiler {
+	const struct program_def *def;
+	struct program *p;
+	struct program_error *error;
+	struct arena *arena;		/* the program's */
+	bool no_memory;			/* then the program is not at fault */
+};
+
+/* Always false, so that `return wrong(…)` ends the compilation. */
+bool wrong(struct compiler *c, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* A path such as "earn[3].id", in a buffer of the caller's block. */
+#define PATH_BYTES 96
+#define PATH(...) path_of((char [PATH_BYTES]){ 0 }, __VA_ARGS__)
+const char *path_of(char buffer[static PATH_BYTES], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Each is false when the value was refused.  Decimals are judged from ${least} on; a text that is NULL is required and missing. */
+bool compile_id(struct compiler *c, const char *path, const char *id, char ret_id[static LEDGER_ID_MAX + 1]) MUST_CHECK;
+bool compile_decimal(struct compiler *c, const char *path, const char *text, unsigned scale, const char *what, int64_t least,
+    int64_t *ret) MUST_CHECK;
+bool compile_points(struct compiler *c, const char *path, const char *text, int64_t least, int64_t *ret) MUST_CHECK;
+bool compile_money(struct compiler *c, const char *path, const char *text, int64_t least, int64_t *ret) MUST_CHECK;
+bool compile_at_most(struct compiler *c, const char *path, uint32_t value, uint32_t max, uint32_t *ret) MUST_CHECK;
+bool compile_multiplier(struct compiler *c, const char *path, const char *text, int64_t *ret) MUST_CHECK;	/* NULL: 1 */
+bool compile_expiry(struct compiler *c, const char *path, const struct expiry_def *def, struct expiry *ret) MUST_CHECK;
+
+/* stacking, carry_remainder, counters, earn and limits.earn_per_day; compile_stacking() needs the tiers. */
+bool compile_counters(struct compiler *c) MUST_CHECK;
+bool compile_earn(struct compiler *c) MUST_CHECK;
+bool compile_stacking(struct compiler *c) MUST_CHECK;
+
+#endif

@@ -1,0 +1,586 @@
+/*
+ * What an event earns: base rules, shares of multipliers, bonuses, counters; the same for a purchase, a quote, an activity and an
+ * enrolment.  Every product is exact (128 bits) until it is rounded, and everything is zero or more, so rounding has one direction.
+ *
+ * rounding `each`: every component is rounded, and shares are taken from the rounded base.
+ * rounding `once`: components stay exact, in units of 1 / (common step × the shares' denominator), and a component is granted the growth
+ * of the rounded running sum; so the grants sum to the rounded total, and none is below zero.
+ *
+ * Two worlds are evaluated side by side: `wanted`, as if there were no caps, and `granted`.  They differ only where a cap took something,
+ * and there `fallback` may give the replaced rule more than it wanted.  Shares are taken from the wanted base, which no cap touches.
+ *
+ * A multiplier that selects lines has its own base.  Under `multiply` it compounds with what comes before it and reaches the same lines:
+ * the tier, multipliers for everything, and multipliers of the very same selection.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "ledger/earn.h"
+
+wide
+exact_round(wide num, wide den, enum rounding_mode mode)
+{
+	wide whole, rest;
+
+	if (den == 1)
+		return num;
+	if (num <= INT64_MAX && den <= INT64_MAX) {		/* nearly always, and many times faster */
+		whole = (int64_t)num / (int64_t)den;
+		rest = (int64_t)num % (int64_t)den;
+	} else {
+		whole = num / den;
+		rest = num % den;
+	}
+	switch (mode) {
+	case ROUNDING_FLOOR: return whole;
+	case ROUNDING_NEAREST: return whole + (rest >= den - rest ? 1 : 0);
+	case ROUNDING_CEIL: return whole + (rest > 0 ? 1 : 0);
+	}
+	assert(false);
+	return 0;
+}
+
+/* ---- exact points ---- */
+
+struct exact
+exact_add(struct exact a, struct exact b, wide den)
+{
+	struct exact sum = { .whole = a.whole + b.whole, .part = a.part + b.part };
+
+	if (sum.part >= den) {
+		sum.whole += sum.part / den;
+		sum.part %= den;
+	}
+	return sum;
+}
+
+/* a − b, which is not below zero. */
+static struct exact
+exact_subtract(struct exact a, struct exact b, wide den)
+{
+	struct exact rest = { .whole = a.whole - b.whole, .part = a.part - b.part };
+
+	if (rest.part < 0) {
+		rest.whole--;
+		rest.part += den;
+	}
+	return rest;
+}
+
+static bool
+exact_less(struct exact a, struct exact b)
+{
+	return a.whole < b.whole || (a.whole == b.whole && a.part < b.part);
+}
+
+static bool
+exact_is_zero(struct exact a)
+{
+	return a.whole == 0 && a.part == 0;
+}
+
+/* num / step as a component: rounded, or exact when only the sum is rounded. */
+static struct exact
+exact_of(const struct earning *e, wide num, int64_t step, int64_t points)
+{
+	if (e->den == 1)
+		return (struct exact){ .whole = exact_round(num, step, e->p->rounding) };
+	/* In lowest terms the step divides the common one, as program_common_step() made it. */
+	int64_t shared = gcd(step, points);
+	if (shared > 1) {
+		num = num / shared;
+		step /= shared;
+	}
+	return (struct exact){ .whole = num / step, .part = num % step * (e->den / step) };
+}
+
+/* base × num / den, rounded or exact; the base has no part of the shares' own denominator, so nothing is lost. */
+static struct exact
+exact_scale(const struct earning *e, struct exact base, wide num, wide den)
+{
+	struct exact product;
+
+	if (e->den == 1)
+		return (struct exact){ .whole = exact_round(base.whole * num, den, e->p->rounding) };
+	product.whole = base.whole * num / den;
+	product.part = base.whole * num % den * (e->den / den) + base.part / den * num;
+	return exact_add(product, (struct exact){ 0 }, e->den);
+}
+
+/* ---- a rule's points ---- */
+
+static struct exact
+rule_points(const struct earning *e, const struct rule *rule, int64_t amount, int64_t items)
+{
+	switch (rule->measure) {
+	case MEASURE_FIXED:
+		return (struct exact){ .whole = rule->points };
+	case MEASURE_PER_ITEM:
+		return (struct exact){ .whole = (wide)items * rule->points };
+	case MEASURE_PER_AMOUNT:
+		if (rule->whole_steps)
+			return (struct exact){ .whole = (wide)(amount / rule->amount) * rule->points };
+		return exact_of(e, (wide)amount * rule->points, rule->amount, rule->points);
+	case MEASURE_MULTIPLY: case MEASURE_COUNTER:
+		break;
+	}
+	assert(false);
+	return (struct exact){ 0 };
+}
+
+/* An amount that other rules have taken over gives nothing, whatever the measure. */
+static struct exact
+base_points(const struct earning *e, const struct rule *rule, int64_t eligible, int64_t amount, int64_t items)
+{
+	if (amount <= 0 && eligible > 0)
+		return (struct exact){ 0 };
+	return rule_points(e, rule, amount, items);
+}
+
+/* The smallest amount whose rounded points reach ${room}. */
+static int64_t
+amount_reaching(const struct earning *e, const struct rule *rule, wide room)
+{
+	wide step = rule->amount, points = rule->points, amount = 0;
+
+	if (room <= 0)
+		return 0;
+	if (rule->whole_steps)
+		return (int64_t)(room / points * step);		/* as many as fit */
+	switch (e->p->rounding) {
+	case ROUNDING_FLOOR: amount = (room * step + points - 1) / points; break;
+	case ROUNDING_NEAREST: amount = ((2 * room - 1) * step + 2 * points - 1) / (2 * points); break;
+	case ROUNDING_CEIL: amount = (room - 1) * step / points + 1; break;
+	}
+	return (int64_t)amount;
+}
+
+/* ---- caps ---- */
+
+static const char *
+cap_name(const struct cap *cap)
+{
+	static const char *const names[PERIOD_COUNT] = { "transaction", "day", "month", "year", "lifetime", "program" };
+
+	return cap->group[0] != 0 ? cap->group : names[cap->per];
+}
+
+enum tally_kind
+cap_tally_kind(const struct cap *cap)
+{
+	return cap->group[0] != 0 ? TALLY_GROUP : TALLY_RULE;
+}
+
+/* Use of a cap by rules of this event that stand before ${rule} in the order of evaluation: only groups are shared. */
+static void
+cap_used_here(const struct earning *e, const struct cap *cap, wide *ret_points, bool *ret_counted)
+{
+	*ret_points = 0;
+	*ret_counted = false;
+	for (size_t i = 0; cap->group[0] != 0 && i < e->p->n_rules; i++) {
+		const struct rule *other = &e->p->rules[i];
+
+		for (size_t k = 0; e->applies[i] && k < other->n_caps; k++) {
+			if (strcmp(other->caps[k].group, cap->group) != 0 || exact_is_zero(e->rules[i].granted))
+				continue;
+			*ret_points += e->rules[i].granted.whole;
+			*ret_counted = true;
+		}
+	}
+}
+
+static enum status
+cap_used_before(const struct earning *e, const struct rule *rule, const struct cap *cap, int64_t *ret_points, int64_t *ret_count)
+{
+	const struct member *m = e->d->member;
+	const char *id = cap->group[0] != 0 ? cap->group : rule->id;
+	const struct tally *t = NULL;
+
+	*ret_points = *ret_count = 0;
+	if (cap->per == PERIOD_TRANSACTION)
+		return ST_OK;
+	if (cap->per == PERIOD_PROGRAM) {
+		const struct totals *totals = NULL;
+		enum status st = e->d->state->totals(e->d->state->ctx, e->d->entry->program, &totals);
+		if (st != ST_OK)
+			return st;
+		if (totals != NULL)
+			t = tally_find(totals->tallies, totals->n_tallies, cap_tally_kind(cap), id, cap->per, 0);
+	} else {
+		t = tally_find(m->tallies, m->n_tallies, cap_tally_kind(cap), id, cap->per, period_start(cap->per, e->d->business_date));
+	}
+	if (t != NULL) {
+		*ret_points = t->points;
+		*ret_count = t->count;
+	}
+	return ST_OK;
+}
+
+/* What a cap leaves for ${points} more; all of it, or nothing, when it counts events. */
+static enum status
+cap_room(const struct earning *e, const struct rule *rule, const struct cap *cap, wide points, wide *ret_room)
+{
+	int64_t before, count;
+	wide here;
+	bool counted;
+	enum status st = cap_used_before(e, rule, cap, &before, &count);
+
+	if (st != ST_OK)
+		return st;
+	cap_used_here(e, cap, &here, &counted);
+	if (cap->counts)
+		*ret_room = counted || count < cap->limit ? points : 0;
+	else
+		*ret_room = (wide)cap->limit - before - here;
+	if (*ret_room < 0)
+		*ret_room = 0;
+	return ST_OK;
+}
+
+/*
+ * Holds ${component}'s points against the rule's caps, most specific first; what a fallback gives back of the amount is added to
+ * *${ret_rest}.
+ */
+static enum status
+apply_caps(const struct earning *e, const struct rule *rule, int64_t amount, struct component *component, int64_t *ret_rest)
+{
+	for (size_t i = 0; i < rule->n_caps; i++) {
+		const struct cap *cap = &rule->caps[i];
+		wide room;
+		enum status st = cap_room(e, rule, cap, component->granted.whole, &room);
+
+		if (st != ST_OK)
+			return st;
+		if (component->granted.whole <= room)
+			continue;
+		component->cap = cap_name(cap);
+		component->granted.part = 0;
+		switch (cap->over) {
+		case CAP_CLIP:
+			component->granted.whole = room;
+			break;
+		case CAP_REJECT:
+			component->granted.whole = 0;
+			break;
+		case CAP_FALLBACK: {
+			int64_t keep = amount_reaching(e, rule, room);
+			wide kept = rule_points(e, rule, keep, 0).whole;
+			*ret_rest += amount - keep;
+			amount = keep;
+			component->granted.whole = kept < room ? kept : room;
+			break;
+		}
+		}
+	}
+	return ST_OK;
+}
+
+/* ---- base rules ---- */
+
+int64_t
+rule_remainder(const struct earning *e, const struct rule *rule)
+{
+	const struct member *m = e->d->member;
+
+	if (!e->p->carry_remainder || rule->measure != MEASURE_PER_AMOUNT || !rule->whole_steps)
+		return 0;
+	const struct tally *t = tally_find(m->tallies, m->n_tallies, TALLY_REMAINDER, rule->id, PERIOD_LIFETIME, 0);
+	return t == NULL ? 0 : t->points;
+}
+
+bool
+rule_carries(const struct earning *e, const struct rule *rule)
+{
+	return e->p->carry_remainder && rule->measure == MEASURE_PER_AMOUNT && rule->whole_steps;
+}
+
+/*
+ * One rule on ${amount} of what it sees (${wanted_amount} in the world without caps); *${ret_rest}: what of it a fallback hands on.
+ * A remainder counts as if it were a part of the amount, but is never handed on.
+ */
+static enum status
+evaluate_rule(struct earning *e, size_t index, int64_t wanted_amount, int64_t amount, int64_t *ret_rest)
+{
+	const struct rule *rule = &e->p->rules[index];
+	struct component *c = &e->rules[index];
+	int64_t carried = rule_remainder(e, rule), items = rule->measure == MEASURE_PER_ITEM ? rule_items(e, rule, NULL) : 0, rest = 0;
+
+	*c = (struct component){ .rule = rule, .name = rule->id, .pending = rule, .terms = rule };
+	if (rule->measure == MEASURE_PER_AMOUNT && (carried > POINTS_MAX - amount || carried > POINTS_MAX - wanted_amount))
+		carried = 0;		/* as good as never: the remainder is below a step */
+	if (wanted_amount > 0 || e->eligible[index] <= 0)
+		c->wanted = base_points(e, rule, e->eligible[index], wanted_amount + carried, items);
+	struct component capped = *c;
+	if (amount > 0 || e->eligible[index] <= 0)
+		capped.granted = amount == wanted_amount ? c->wanted : base_points(e, rule, e->eligible[index], amount + carried, items);
+	enum status st = apply_caps(e, rule, amount + carried, &capped, &rest);
+	c->granted = capped.granted;
+	c->cap = capped.cap;
+	*ret_rest = rest < amount ? rest : amount;
+	if (rule_carries(e, rule) && amount > 0)
+		c->remainder = rest > 0 ? rest - *ret_rest : (amount + carried) % rule->amount;
+	else
+		c->remainder = carried;
+	return st;
+}
+
+/* Rules that replace others come first; a replaced rule is left what they do not cover. */
+static enum status
+evaluate_base(struct earning *e)
+{
+	int64_t covered[PROGRAM_RULES_MAX] = { 0 }, kept[PROGRAM_RULES_MAX] = { 0 };
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < e->p->n_rules; i++) {
+			const struct rule *rule = &e->p->rules[i];
+			int64_t eligible = e->eligible[i], rest = 0;
+
+			if (!e->applies[i] || rule->kind != RULE_BASE || (rule->replaces == RULE_NONE) != (pass == 1))
+				continue;
+			int64_t wanted = eligible > covered[i] ? eligible - covered[i] : 0, amount = eligible > kept[i] ? eligible - kept[i] : 0;
+			enum status st = evaluate_rule(e, i, wanted, amount, &rest);
+			if (st != ST_OK)
+				return st;
+			if (rule->replaces == RULE_NONE)
+				continue;
+			covered[rule->replaces] = covered[rule->replaces] > POINTS_MAX - eligible ? POINTS_MAX : covered[rule->replaces] + eligible;
+			kept[rule->replaces] = kept[rule->replaces] > POINTS_MAX - eligible ? POINTS_MAX : kept[rule->replaces] + eligible - rest;
+		}
+	}
+	return ST_OK;
+}
+
+/* What the applying base rules would give for the lines that ${selection} takes, without caps and remainders. */
+static struct exact
+base_of_selection(const struct earning *e, const struct rule *selection)
+{
+	int64_t covered[PROGRAM_RULES_MAX] = { 0 };
+	struct exact sum = { 0 };
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < e->p->n_rules; i++) {
+			const struct rule *rule = &e->p->rules[i];
+
+			if (!e->applies[i] || rule->kind != RULE_BASE || (rule->replaces == RULE_NONE) != (pass == 1))
+				continue;
+			int64_t amount = rule_amount(e, rule, selection), left = amount - covered[i];
+			if (rule->replaces != RULE_NONE)
+				covered[rule->replaces] = covered[rule->replaces] > POINTS_MAX - amount ? POINTS_MAX : covered[rule->replaces] + amount;
+			if (left > 0)
+				sum = exact_add(sum, rule_points(e, rule, left, rule_items(e, rule, selection)), e->den);
+		}
+	}
+	return sum;
+}
+
+static struct exact
+base_sum(const struct earning *e)
+{
+	struct exact sum = { 0 };
+
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		if (e->applies[i] && e->p->rules[i].kind == RULE_BASE)
+			sum = exact_add(sum, e->rules[i].wanted, e->den);
+	}
+	return sum;
+}
+
+/* ---- multipliers ---- */
+
+struct ratio { wide num, den; };
+
+static void
+ratio_times(struct ratio *r, int64_t multiplier)
+{
+	int64_t shared = gcd(multiplier, MULTIPLIER_ONE);
+
+	r->num *= multiplier / shared;
+	r->den *= MULTIPLIER_ONE / shared;
+	shared = gcd((int64_t)r->num, (int64_t)r->den);
+	r->num /= shared;
+	r->den /= shared;
+}
+
+static bool
+same_words(const struct word_list *a, const struct word_list *b)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (!word_among(b, a->v[i]))
+			return false;
+	}
+	return a->n == b->n;
+}
+
+static bool
+same_selection(const struct rule *a, const struct rule *b)
+{
+	return same_words(&a->when.categories, &b->when.categories) && same_words(&a->when.skus, &b->when.skus) &&
+	    same_words(&a->when.exclude_categories, &b->when.exclude_categories);
+}
+
+/* The product of the multipliers that come before rule ${index} (all rules when it is n_rules) and reach its lines. */
+static struct ratio
+chain_before(const struct earning *e, size_t index)
+{
+	struct ratio chain = { 1, 1 };
+
+	if (e->tier != NULL)
+		ratio_times(&chain, e->tier->multiplier);
+	for (size_t i = 0; i < index; i++) {
+		const struct rule *rule = &e->p->rules[i];
+
+		if (e->applies[i] && rule->kind == RULE_MULTIPLIER && (!rule_selects(rule) || same_selection(rule, &e->p->rules[index])))
+			ratio_times(&chain, rule->multiplier);
+	}
+	return chain;
+}
+
+static struct exact
+share_of(const struct earning *e, struct exact base, int64_t multiplier, struct ratio before)
+{
+	if (e->p->stacking != STACKING_MULTIPLY)
+		return exact_scale(e, base, multiplier - MULTIPLIER_ONE, MULTIPLIER_ONE);
+	struct ratio after = before;
+	ratio_times(&after, multiplier);
+	return exact_subtract(exact_scale(e, base, after.num, after.den), exact_scale(e, base, before.num, before.den), e->den);
+}
+
+/* A share takes the terms of the first base rule that gave something, unless its rule names its own. */
+static void
+set_share_terms(const struct earning *e, struct component *c)
+{
+	const struct rule *first = NULL;
+
+	for (size_t i = 0; i < e->p->n_rules && first == NULL; i++) {
+		if (e->applies[i] && e->p->rules[i].kind == RULE_BASE && !exact_is_zero(e->rules[i].wanted))
+			first = &e->p->rules[i];
+	}
+	c->pending = c->rule != NULL && c->rule->has_pending ? c->rule : first;
+	c->terms = c->rule != NULL && c->rule->has_expiry ? c->rule : first;
+}
+
+static void
+evaluate_shares(struct earning *e, struct exact base)
+{
+	bool multiplies = e->p->stacking == STACKING_MULTIPLY;
+
+	if (e->tier != NULL && e->tier->multiplier > MULTIPLIER_ONE) {
+		e->share = (struct component){ .name = e->tier->share_rule };
+		e->share.wanted = share_of(e, base, e->tier->multiplier, (struct ratio){ 1, 1 });
+		set_share_terms(e, &e->share);
+	}
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		const struct rule *rule = &e->p->rules[i];
+		struct component *c = &e->rules[i];
+
+		if (!e->applies[i] || rule->kind != RULE_MULTIPLIER)
+			continue;
+		*c = (struct component){ .rule = rule, .name = rule->id };
+		struct exact own = rule_selects(rule) ? base_of_selection(e, rule) : base;
+		if (own.whole > POINTS_MAX)
+			own.whole = POINTS_MAX;		/* items of few lines: base is not large, but counted otherwise they may be */
+		c->wanted = share_of(e, own, rule->multiplier,
+		    multiplies ? chain_before(e, i) : (struct ratio){ 1, 1 });
+		set_share_terms(e, c);
+	}
+}
+
+/* Only the largest share stays, the first of equals. */
+static void
+keep_best(struct earning *e)
+{
+	struct component *best = &e->share;
+
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		if (e->applies[i] && e->p->rules[i].kind == RULE_MULTIPLIER && exact_less(best->wanted, e->rules[i].wanted))
+			best = &e->rules[i];
+	}
+	if (best != &e->share)
+		e->share.wanted = (struct exact){ 0 };
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		if (e->applies[i] && e->p->rules[i].kind == RULE_MULTIPLIER && &e->rules[i] != best)
+			e->rules[i].wanted = (struct exact){ 0 };
+	}
+}
+
+static enum status
+cap_shares(struct earning *e)
+{
+	int64_t none = 0;
+
+	e->share.granted = e->share.wanted;
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		if (!e->applies[i] || e->p->rules[i].kind != RULE_MULTIPLIER)
+			continue;
+		struct component *c = &e->rules[i], capped = *c;
+		capped.granted = c->wanted;
+		enum status st = apply_caps(e, c->rule, 0, &capped, &none);
+		if (st != ST_OK)
+			return st;
+		*c = capped;
+	}
+	return ST_OK;
+}
+
+/* ---- bonuses and counters ---- */
+
+static enum status
+evaluate_bonuses(struct earning *e)
+{
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		int64_t rest;
+
+		if (!e->applies[i] || e->p->rules[i].kind != RULE_BONUS)
+			continue;
+		enum status st = evaluate_rule(e, i, e->eligible[i], e->eligible[i], &rest);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+/* What a counter rule adds is kept where other rules have their points. */
+static enum status
+evaluate_counters(struct earning *e)
+{
+	int64_t none = 0;
+
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		const struct rule *rule = &e->p->rules[i];
+		struct component *c = &e->rules[i];
+
+		if (!e->applies[i] || rule->kind != RULE_COUNTER)
+			continue;
+		int64_t times = rule->counter_per_item ? rule_items(e, rule, NULL) : e->event->on == ON_ACTIVITY ? e->event->qty : 1;
+		struct component counted = { .rule = rule, .name = rule->id };
+		counted.wanted.whole = counted.granted.whole = (wide)rule->counter_add * times;
+		*c = (struct component){ .rule = rule, .name = rule->id };
+		enum status st = apply_caps(e, rule, 0, &counted, &none);
+		if (st != ST_OK)
+			return st;
+		*c = counted;
+	}
+	return ST_OK;
+}
+
+/* ---- the whole ---- */
+
+enum status
+earn_evaluate(struct earning *e)
+{
+	for (size_t i = 0; i < e->p->n_rules; i++)
+		e->applies[i] = rule_applies(e, i);
+	enum status st = evaluate_base(e);
+	if (st != ST_OK)
+		return st;
+	struct exact base = base_sum(e);
+	if (base.whole > POINTS_MAX)
+		return ST_OK;		/* grant_all() refuses it */
+	evaluate_shares(e, base);
+	if (e->p->stacking == STACKING_BEST)
+		keep_best(e);
+	st = cap_shares(e);
+	if (st == ST_OK)
+		st = evaluate_bonuses(e);
+	return st == ST_OK ? evaluate_counters(e) : st;
+}

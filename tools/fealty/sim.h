@@ -1,0 +1,109 @@
+/**
+ * sim.h: a ledger that lives in memory: the daemon's flow of one command without signatures, disk and connections.
+ *
+ * Every event is one transaction; what the system does before it, one each.  Transaction 0 stands for the genesis, then come the
+ * programs' first versions.
+ */
+#ifndef FEALTY_TOOLS_SIM_H
+#define FEALTY_TOOLS_SIM_H
+
+#include "sim_book.h"
+#include "sim_due.h"
+#include "sim_state.h"
+
+/* A version of a program, in the order of its file on the command line. */
+struct sim_file {
+	const char *path;
+	struct bytes definition, zone_data;
+	const struct program *program;
+	bool published;
+};
+
+struct sim {
+	struct arena memory;			/* until the end */
+	struct arena scratch;			/* of one event */
+	struct sim_undo undo;
+	struct sim_state state;
+	struct sim_book book;
+	struct sim_due due;
+	size_t n_files;
+	struct sim_file *files;			/* borrowed */
+	bool started;
+	int64_t now_us;
+	uint64_t seq;				/* of the next transaction */
+	bool is_open;
+	struct transaction open;
+	size_t cap_open;
+	/* Every entry that was applied; members are as they are after it. */
+	void (*on_entry)(void *ctx, const struct entry *entry, struct entry_id id);
+	void *on_entry_ctx;
+	char trouble[240];			/* ST_CORRUPT: what decide() and evolve() disagree about */
+};
+
+/* Who sends a request, and what became of it. */
+struct sim_call {
+	const char *principal;
+	struct request *request;
+	struct refusal refusal;			/* the codec's; then the outcome */
+	bool replayed;
+	struct sim_file *file;			/* publish: the version that comes into force; NULL: there is none */
+};
+
+void sim_init(struct sim *sim, struct sim_file *files, size_t n_files);
+void sim_release(struct sim *sim);
+
+/**
+ * sim_clock(sim, at_us): moves the clock, never back (asserted); everything that is due up to it runs.  The first call publishes the
+ * first versions. sim_play(sim, call, out): one command or read; appends the Response's bytes to ${out}, unless that is NULL.
+ * sim_refusal(): a Response that is nothing but a refusal. sim_event_end(): after each event: closes its transaction and empties scratch.
+ * Errors: ST_NOMEM; ST_CORRUPT with sim->trouble; sim_clock(): ST_INVALID with it, when a first version cannot be published.
+ */
+enum status sim_clock(struct sim *sim, int64_t at_us) MUST_CHECK;
+enum status sim_play(struct sim *sim, struct sim_call *call, struct buf *out) MUST_CHECK;
+enum status sim_refusal(struct sim *sim, const struct refusal *refusal, struct buf *out) MUST_CHECK;
+enum status sim_event_end(struct sim *sim) MUST_CHECK;
+
+/* Around the commands of an atomic batch.  sim_back() undoes them. */
+void sim_mark(struct sim *sim);
+void sim_keep(struct sim *sim);
+enum status sim_back(struct sim *sim) MUST_CHECK;
+
+/* The answer about an applied entry of `system`. */
+enum status sim_answer_entry(struct sim *sim, const struct entry *entry, struct entry_id id, struct buf *out) MUST_CHECK;
+
+/* The next version of a program that is still to be published; NULL. */
+struct sim_file *sim_next_version(struct sim *sim, const char *id);
+
+void sim_refuse(struct refusal *refusal, enum ledger_result result, const char *field, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- for the files sim*.c ---- */
+
+/**
+ * sim_apply(): an entry that was decided; *${ret_entry} moves when the next one is applied.
+ * sim_run_due(): one thing that is due, if there is something to write.  sim_roll(): all that is due for a member, birthdays apart.
+ */
+enum status sim_apply(struct sim *sim, const struct entry *decided, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
+enum status sim_run_due(struct sim *sim, uint32_t program, uint64_t member, const struct due *due) MUST_CHECK;
+enum status sim_roll(struct sim *sim, uint32_t program, uint64_t member, int64_t until_us) MUST_CHECK;
+
+/* What publishing a file's version says, but for who says it. */
+void sim_publish_cmd(struct cmd *cmd, const struct sim_file *file);
+
+struct sim_answer {
+	const struct refusal *refusal;
+	bool replayed, has_id;
+	struct entry_id id;
+	const struct entry *entry;
+	const struct program *program;
+	const struct member *member;
+	const struct touched *then;
+	int64_t as_of_us;
+};
+enum status sim_answer(struct sim *sim, const struct sim_answer *answer, struct buf *out) MUST_CHECK;
+/* Newest transaction that there is. */
+uint64_t sim_seq(const struct sim *sim);
+/* 0, perhaps with a refusal: the program that a request means. */
+uint32_t sim_find_program(struct sim *sim, const struct request *request, struct refusal *ret_refusal);
+enum status sim_query(struct sim *sim, struct sim_call *call, struct buf *out) MUST_CHECK;
+
+#endif

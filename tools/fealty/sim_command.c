@@ -1,0 +1,476 @@
+/*
+ * The steps and their order are those of the daemon's service/command.c:
+ *
+ *   replay of the request id -> program -> who the alias is -> replay of the receipt number -> roll the member forward -> references -> decide ->
+ *   profile and aliases -> apply -> roll forward what is over already -> answer
+ */
+#include "sim.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "apply/apply.h"
+
+struct step {
+	struct sim *sim;
+	struct sim_call *call;
+	struct request *request;
+	const struct program *program;		/* NULL: not found */
+	struct sim_profile profile;		/* enrol, profile: as it will be */
+	bool ambiguous;
+	struct buf *out;
+};
+
+static bool
+refused(const struct step *s)
+{
+	return s->call->refusal.result != LEDGER_OK;
+}
+
+/* The entry of an id, from the open transaction or an earlier one; ST_NOTFOUND. */
+static enum status
+find_entry(struct sim *sim, struct entry_id id, const struct entry **ret_entry)
+{
+	struct transaction t;
+	struct entry *stored;
+
+	if (sim->is_open && sim->open.seq == id.seq) {
+		if (id.index >= sim->open.n_entries)
+			return ST_NOTFOUND;
+		*ret_entry = &sim->open.entries[id.index];
+		return ST_OK;
+	}
+	enum status st = sim_book_entry(&sim->book, id, &sim->scratch, &t, &stored);
+	if (st == ST_OK)
+		*ret_entry = stored;
+	return st;
+}
+
+/* The first outcome, with the member as it is now. */
+static enum status
+answer_again(struct step *s, struct entry_id id)
+{
+	struct sim *sim = s->sim;
+	const struct entry *stored;
+
+	enum status st = find_entry(sim, id, &stored);
+	if (st != ST_OK)
+		return st;
+	struct sim_answer answer = { .replayed = true, .has_id = true, .id = id, .entry = stored, .as_of_us = sim->now_us };
+	if (stored->member != 0) {
+		answer.program = sim_state_program(&sim->state, stored->program);
+		answer.member = sim_state_member(&sim->state, stored->program, stored->member);
+	}
+	for (size_t i = 0; i < stored->n_touched; i++) {
+		if (stored->touched[i].member == stored->member)
+			answer.then = &stored->touched[i];
+	}
+	s->call->replayed = true;
+	return sim_answer(sim, &answer, s->out);
+}
+
+static enum status
+check_request_id(struct step *s)
+{
+	const struct sim_request *first = sim_book_request(&s->sim->book, s->call->principal, s->request->key);
+
+	if (first == NULL)
+		return ST_OK;
+	if (memcmp(first->fingerprint, s->request->cmd.fingerprint, sizeof(first->fingerprint)) == 0)
+		return answer_again(s, first->id);
+	sim_refuse(&s->call->refusal, LEDGER_REQUEST_ID_REUSED, "key",
+	    "This request id was used for another command, entry %llu.%u. A new command needs a new request id.",
+	    (unsigned long long)first->id.seq, first->id.index);
+	return ST_OK;
+}
+
+uint32_t
+sim_find_program(struct sim *sim, const struct request *r, struct refusal *ret_refusal)
+{
+	uint32_t count = sim->state.n_programs;
+
+	if (r->program != NULL)
+		return sim->state.ledger.program_number(&sim->state, r->program);
+	if (count > 1)
+		sim_refuse(ret_refusal, LEDGER_INVALID_ARGUMENT, "program", "There are %u programs; name the one that is meant.", count);
+	return count == 1 ? 1 : 0;
+}
+
+static void
+find_names(struct step *s)
+{
+	struct request *r = s->request;
+	struct sim *sim = s->sim;
+	const char *const *aliases = r->op == REQUEST_ENROL ? r->aliases : &r->member;
+	size_t n = r->op == REQUEST_ENROL ? r->n_aliases : r->member != NULL;
+
+	if (r->op == REQUEST_PUBLISH) {
+		r->cmd.program = sim->state.ledger.program_number(&sim->state, r->cmd.u.publish.id);
+		return;
+	}
+	r->cmd.program = sim_find_program(sim, r, &s->call->refusal);
+	s->program = sim_state_program(&sim->state, r->cmd.program);
+	r->cmd.member = 0;
+	for (size_t i = 0; i < n && r->cmd.member == 0 && r->cmd.program != 0; i++)
+		r->cmd.member = sim_book_member(&sim->book, r->cmd.program, aliases[i]);
+}
+
+/* A purchase's lines at the program's scale; false when they do not fit it: decide() will say so. */
+static bool
+scaled_lines(const struct step *s, struct entry_line *lines)
+{
+	const struct cmd *cmd = &s->request->cmd;
+
+	for (size_t i = 0; i < cmd->u.purchase.n_lines; i++) {
+		const struct line *l = &cmd->u.purchase.lines[i];
+		lines[i] = (struct entry_line){ .sku = l->sku, .category = l->category, .qty = l->qty };
+		if (decimal_scale(l->amount, s->program->currency_digits, &lines[i].amount) != DECIMAL_OK)
+			return false;
+	}
+	return true;
+}
+
+static enum status
+check_receipt(struct step *s)
+{
+	struct cmd *cmd = &s->request->cmd;
+	struct sim *sim = s->sim;
+	struct entry_line lines[LEDGER_LINES_MAX];
+	uint8_t digest[32];
+	int64_t amount, at_us = cmd->has_occurred_at && cmd->occurred_at_us < sim->now_us ? cmd->occurred_at_us : sim->now_us;
+
+	if (cmd->op != OP_PURCHASE || cmd->u.purchase.receipt_no == NULL || cmd->store == NULL || s->program == NULL)
+		return ST_OK;
+	const struct sim_receipt *first = sim_book_receipt(&sim->book, cmd->program, cmd->store, cmd->u.purchase.receipt_no,
+	    zone_day(&s->program->zone, at_us));
+	if (first == NULL)
+		return ST_OK;
+	bool scaled = decimal_scale(cmd->u.purchase.amount, s->program->currency_digits, &amount) == DECIMAL_OK && scaled_lines(s, lines);
+	if (first->member == cmd->member && scaled) {
+		enum status st = receipt_digest(amount, lines, cmd->u.purchase.n_lines, digest);
+		if (st != ST_OK)
+			return st;
+		if (memcmp(digest, first->digest, sizeof(digest)) == 0)
+			return answer_again(s, first->id);
+	}
+	sim_refuse(&s->call->refusal, LEDGER_RECEIPT_REUSED, "receipt_no",
+	    "This store's receipt of that date is entry %llu.%u already, with another member, amount or lines.",
+	    (unsigned long long)first->id.seq, first->id.index);
+	return ST_OK;
+}
+
+/* ---- references ---- */
+
+static bool
+is_hold(const struct step *s, struct entry_id id)
+{
+	const struct cmd *cmd = &s->request->cmd;
+	const struct member *m = sim_state_member(&s->sim->state, cmd->program, cmd->member);
+	struct closed_hold closed;
+
+	for (size_t i = 0; i < m->n_holds; i++) {
+		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
+			return true;
+	}
+	return s->sim->state.ledger.closed_hold(&s->sim->state, id, &closed) == ST_OK && closed.member == m->number && closed.program == m->program;
+}
+
+/* An entry's id, or a request id among the member's commands. */
+static void
+find_hold(struct step *s)
+{
+	struct request *r = s->request;
+	struct entry_id id;
+
+	if (sim_state_member(&s->sim->state, r->cmd.program, r->cmd.member) == NULL)
+		return;
+	const struct sim_request *by_key = sim_book_reference(&s->sim->book, r->cmd.program, r->cmd.member, r->reference);
+	bool by_id = entry_id_parse(r->reference, &id) && is_hold(s, id);
+	s->ambiguous = by_key != NULL && (by_id || by_key->same != NULL);
+	if (s->ambiguous || (by_key == NULL && !by_id))
+		return;
+	r->cmd.u.capture.hold = by_id ? id : by_key->id;
+	r->cmd.u.capture.found = is_hold(s, r->cmd.u.capture.hold);
+}
+
+static enum status
+is_purchase(const struct step *s, struct entry_id id, bool *ret)
+{
+	const struct cmd *cmd = &s->request->cmd;
+	const struct entry *entry;
+
+	enum status st = find_entry(s->sim, id, &entry);
+	*ret = st == ST_OK && entry->op == OP_PURCHASE && entry->program == cmd->program && entry->member == cmd->member;
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+/* The purchase that an activity completes. */
+static enum status
+find_purchase(struct step *s)
+{
+	struct request *r = s->request;
+	struct entry_id id;
+	bool by_id = false;
+	enum status st = ST_OK;
+
+	if (r->reference == NULL || r->cmd.member == 0)
+		return ST_OK;
+	const struct sim_request *by_key = sim_book_reference(&s->sim->book, r->cmd.program, r->cmd.member, r->reference);
+	if (entry_id_parse(r->reference, &id))
+		st = is_purchase(s, id, &by_id);
+	s->ambiguous = by_key != NULL && (by_id || by_key->same != NULL);
+	if (st != ST_OK || s->ambiguous || (by_key == NULL && !by_id))
+		return st;
+	r->cmd.u.activity.purchase = by_id ? id : by_key->id;
+	r->cmd.u.activity.found = by_id;
+	return by_id ? ST_OK : is_purchase(s, by_key->id, &r->cmd.u.activity.found);
+}
+
+/* ---- profiles ---- */
+
+static bool
+same_date(const struct sim_profile *p, int month, int day)
+{
+	return p->n_dates > 0 && p->dates[p->n_dates - 1].month == month && p->dates[p->n_dates - 1].day == day;
+}
+
+/* A date entered on the same day replaces the one before; the oldest goes when there are too many. */
+static void
+enter_birthday(struct sim_profile *p, const struct request *r, int32_t today)
+{
+	if (!r->has_birthday || same_date(p, r->birthday_month, r->birthday_day))
+		return;
+	if (p->n_dates > 0 && p->dates[p->n_dates - 1].entered_day == today)
+		p->n_dates--;
+	if (p->n_dates == LEDGER_BIRTHDAYS_MAX) {
+		memmove(p->dates, p->dates + 1, (LEDGER_BIRTHDAYS_MAX - 1) * sizeof(*p->dates));
+		p->n_dates--;
+	}
+	p->dates[p->n_dates++] = (struct birthday_date){ r->birthday_month, r->birthday_day, today };
+}
+
+static size_t
+alias_index(const struct sim_profile *p, const char *alias)
+{
+	for (size_t i = 0; i < p->n_aliases; i++) {
+		if (strcmp(p->aliases[i], alias) == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+static void
+remove_aliases(struct step *s)
+{
+	struct sim_profile *p = &s->profile;
+
+	for (size_t i = 0; i < s->request->n_remove && !refused(s); i++) {
+		size_t at = alias_index(p, s->request->remove[i]);
+		if (at == SIZE_MAX)
+			sim_refuse(&s->call->refusal, LEDGER_NOT_FOUND, "remove_aliases", "The member has no such alias, so it cannot be removed.");
+		else
+			p->aliases[at] = p->aliases[--p->n_aliases];
+	}
+}
+
+static void
+add_aliases(struct step *s)
+{
+	struct sim_profile *p = &s->profile;
+	struct request *r = s->request;
+
+	for (size_t i = 0; i < r->n_aliases && !refused(s); i++) {
+		if (alias_index(p, r->aliases[i]) != SIZE_MAX)
+			continue;
+		if (sim_book_member(&s->sim->book, r->cmd.program, r->aliases[i]) != 0)
+			sim_refuse(&s->call->refusal, LEDGER_ALREADY_EXISTS, "add_aliases",
+			    "The alias belongs to a member already; remove it there first.");
+		else if (p->n_aliases == SIM_ALIASES_MAX)
+			sim_refuse(&s->call->refusal, LEDGER_INVALID_ARGUMENT, "add_aliases", "A member has at most %d aliases.", SIM_ALIASES_MAX);
+		else
+			p->aliases[p->n_aliases++] = r->aliases[i];
+	}
+	if (!refused(s) && p->n_aliases == 0)
+		sim_refuse(&s->call->refusal, LEDGER_INVALID_ARGUMENT, "remove_aliases", "A member keeps at least one alias.");
+}
+
+static enum status
+write_profile(struct step *s, const struct entry *entry)
+{
+	struct request *r = s->request;
+	struct sim_book *book = &s->sim->book;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < r->n_remove && st == ST_OK; i++)
+		st = sim_book_link(book, entry->program, r->remove[i], 0);
+	for (size_t i = 0; i < r->n_aliases && st == ST_OK; i++)
+		st = sim_book_link(book, entry->program, r->aliases[i], entry->member);
+	if (r->has_segments) {
+		assert(r->n_segments <= SIM_SEGMENTS_MAX);
+		s->profile.n_segments = r->n_segments;
+		for (size_t i = 0; i < r->n_segments; i++)
+			s->profile.segments[i] = r->segments[i];
+	}
+	enter_birthday(&s->profile, r, entry->business_date);
+	if (st == ST_OK)
+		st = sim_book_put_profile(book, entry->program, entry->member, &s->profile);
+	if (st == ST_OK && r->has_birthday)
+		st = sim_due_birthday(&s->sim->due, entry->program, entry->member, r->birthday_month, r->birthday_day);
+	return st;
+}
+
+/* ---- deciding ---- */
+
+static enum status
+prepare(struct step *s)
+{
+	struct request *r = s->request;
+	bool asks = r->op == REQUEST_PROFILE || r->op == REQUEST_BIRTHDAY || (s->program != NULL && s->program->names_segments);
+	const struct sim_profile *profile = asks && r->cmd.member != 0 ? sim_book_profile(&s->sim->book, r->cmd.program, r->cmd.member) : NULL;
+
+	if (profile != NULL) {
+		r->cmd.n_segments = profile->n_segments;
+		r->cmd.segments = profile->segments;
+	}
+	if (r->op == REQUEST_ACTIVITY)
+		return find_purchase(s);
+	if (r->op == REQUEST_CAPTURE || r->op == REQUEST_RELEASE) {
+		find_hold(s);
+	} else if (r->op == REQUEST_ENROL) {
+		r->cmd.n_segments = r->n_segments;
+		r->cmd.segments = r->segments;
+		s->profile.n_aliases = r->n_aliases;
+		for (size_t i = 0; i < r->n_aliases; i++)
+			s->profile.aliases[i] = r->aliases[i];
+	} else if (r->op == REQUEST_PROFILE && profile != NULL) {
+		s->profile = *profile;
+	} else if (r->op == REQUEST_BIRTHDAY && profile != NULL) {
+		r->cmd.u.birthday.n_dates = profile->n_dates;
+		memcpy(r->cmd.u.birthday.dates, profile->dates, sizeof(profile->dates));
+	}
+	return ST_OK;
+}
+
+static enum status
+decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
+{
+	struct sim *sim = s->sim;
+	struct request *r = s->request;
+	struct refusal *refusal = &s->call->refusal;
+	struct entry decided;
+
+	enum status st = decide(&sim->state.ledger, &r->cmd, sim->now_us, &sim->scratch, &decided, refusal);
+	if (st != ST_OK)
+		return st;
+	if (s->ambiguous && refusal->result == LEDGER_NOT_FOUND && refusal->field != NULL && strcmp(refusal->field, "member") != 0)
+		sim_refuse(refusal, LEDGER_INVALID_ARGUMENT, refusal->field,
+		    "More than one of the member's commands has this request id: name the one that is meant by its id.");
+	if (!refused(s) && r->op == REQUEST_PROFILE) {
+		remove_aliases(s);
+		if (!refused(s))
+			add_aliases(s);
+	}
+	if (refused(s))
+		return ST_OK;
+	st = sim_apply(sim, &decided, ret_id, ret_entry);
+	if (st == ST_OK && (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE))
+		st = write_profile(s, *ret_entry);
+	if (st == ST_OK && r->op == REQUEST_PUBLISH)
+		s->call->file->published = true;
+	return st;
+}
+
+/* A birthday entered on the day itself: its midnight has gone by, and nothing else would come back to it. */
+static enum status
+catch_up_birthday(struct step *s, const struct entry *entry)
+{
+	struct sim *sim = s->sim;
+	int32_t today = entry->member == 0 || !s->request->has_birthday ? DAY_NONE : zone_day(&s->program->zone, sim->now_us);
+
+	if (today == DAY_NONE || !sim_due_has_birthday(&sim->due, entry->program, entry->member, today))
+		return ST_OK;
+	struct due due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&s->program->zone, today), .birthday = today };
+	return sim_run_due(sim, entry->program, entry->member, &due);
+}
+
+static enum status
+answer_now(struct step *s, struct entry_id id, const struct entry *entry)
+{
+	const struct refusal *refusal = &s->call->refusal;
+	struct sim_answer answer = {
+		.refusal = refusal, .has_id = entry != NULL, .id = id, .entry = entry, .program = s->program, .as_of_us = s->sim->now_us,
+	};
+	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
+
+	/* RULINGS section 2: from CLOCK_SKEW on a refusal shows the member's balance. */
+	if (number != 0 && (refusal->result == LEDGER_OK || refusal->result >= LEDGER_CLOCK_SKEW))
+		answer.member = sim_state_member(&s->sim->state, s->request->cmd.program, number);
+	return sim_answer(s->sim, &answer, s->out);
+}
+
+static enum status
+run_decision(struct step *s)
+{
+	struct request *r = s->request;
+	struct entry *entry = NULL;
+	struct entry_id id = { 0 };
+
+	enum status st = sim_roll(s->sim, r->cmd.program, r->cmd.member, s->sim->now_us);
+	if (st == ST_OK)
+		st = prepare(s);
+	if (st == ST_OK)
+		st = decide_and_apply(s, &id, &entry);
+	uint32_t index = id.index;
+	if (st == ST_OK && entry != NULL)
+		st = catch_up_birthday(s, entry);
+	if (st == ST_OK && entry != NULL)
+		st = sim_roll(s->sim, r->cmd.program, s->sim->open.entries[index].member, s->sim->now_us);
+	if (st == ST_OK && entry != NULL)
+		entry = &s->sim->open.entries[index];		/* the roll may have moved them */
+	return st == ST_OK ? answer_now(s, id, entry) : st;
+}
+
+static enum status
+run(struct step *s)
+{
+	struct sim_call *call = s->call;
+
+	enum status st = check_request_id(s);
+	if (st != ST_OK || call->replayed)
+		return st;
+	if (!refused(s) && s->request->op == REQUEST_PUBLISH && call->file == NULL)
+		sim_refuse(&call->refusal, LEDGER_NOT_FOUND, "program", "No further version of this program was given with --program.");
+	if (!refused(s)) {
+		if (call->file != NULL)
+			sim_publish_cmd(&s->request->cmd, call->file);
+		find_names(s);
+	}
+	if (!refused(s))
+		st = check_receipt(s);
+	if (st != ST_OK || call->replayed)
+		return st;
+	if (refused(s))
+		return answer_now(s, (struct entry_id){ 0 }, NULL);
+	return run_decision(s);
+}
+
+enum status
+sim_play(struct sim *sim, struct sim_call *call, struct buf *out)
+{
+	static const uint8_t fingerprint_key[HASH_KEY_BYTES] = { 0 };		/* nothing that is simulated is secret */
+	struct step s = { .sim = sim, .call = call, .request = call->request, .out = out };
+
+	if (call->refusal.result != LEDGER_OK)
+		return sim_refusal(sim, &call->refusal, out);
+	if (call->request->op == REQUEST_CLOCK_ACCEPT || call->request->op == REQUEST_SUBSCRIBE) {
+		sim_refuse(&call->refusal, LEDGER_INVALID_ARGUMENT, "op", "`%s` is a daemon's; a simulation has nothing of it.",
+		    request_op_str(call->request->op));
+		return sim_refusal(sim, &call->refusal, out);
+	}
+	if (!request_op_writes(call->request->op))
+		return sim_query(sim, call, out);
+	call->request->cmd.principal = call->principal;
+	call->request->cmd.request_id = call->request->key;
+	hash_keyed(call->request->cmd.fingerprint, fingerprint_key, call->request->canonical);
+	return run(&s);
+}

@@ -1,0 +1,290 @@
+/* Which keys exist: those of a Response, and those of RULINGS section 3 and PROGRAMS section 4, which later answers will have. */
+#include "sim_expect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/codec.h"
+#include "fealty.pb-c.h"
+
+/* Keys that are followed by a dot and an id, and the list of the program that has the ids. */
+static const struct { const char *key, *list; bool alone; } dotted[] = {
+	{ "counters", "counters", false }, { "remainder", "earn", true },
+	{ "stamps", "stamps", false }, { "stamp_debt", "stamps", false }, { "stamps_wanted", "stamps", false }, { "stamps_granted", "stamps", false },
+	{ "membership", "memberships", false }, { "membership_until", "memberships", false },
+};
+static const char *const plain[] = {
+	"status", "reason", "replayed", "granted", "wanted", "clawed", "available", "pending", "held", "debt", "expiring", "tier", "tier_until",
+	"vouchers", "issued", "revoked", "refund", "value", "lots", "grants", "effects", "id", "member_no", "tier_earned", "tier_since",
+	"points_to_next", "points_to_keep", "conflict", "waiting", "notices", "rows", "results",
+};
+
+/* ---- which keys exist ---- */
+
+static void
+add_ids(json_t *ids, const char *list, json_t *elements)
+{
+	size_t i;
+	json_t *element;
+
+	json_array_foreach(elements, i, element) {
+		const char *id = json_string_value(json_is_string(element) ? element : json_object_get(element, "id"));
+		char name[160];
+		if (id == NULL)
+			continue;
+		(void)snprintf(name, sizeof(name), "%s.%s", list, id);
+		(void)json_object_set_new(ids, name, json_true());
+	}
+}
+
+enum status
+sim_expect_ids(json_t *ids, struct bytes definition, struct arena *scratch)
+{
+	static const char *const lists[] = { "counters", "earn", "stamps", "memberships" };
+	struct buf text;
+
+	buf_init(&text);
+	enum status st = codec_json_print(CODEC_PROGRAM, definition, false, scratch, &text);
+	json_t *program = st == ST_OK ? json_loadb((const char *)text.data, text.len, 0, NULL) : NULL;
+	buf_release(&text);
+	if (program == NULL)
+		return st == ST_OK ? ST_NOMEM : st;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		add_ids(ids, lists[i], json_object_get(program, lists[i]));
+	json_decref(program);
+	return ST_OK;
+}
+
+static bool
+dotted_exists(const char *key, const char *dot, json_t *ids)
+{
+	size_t len = (size_t)(dot - key);
+	char name[160];
+
+	for (size_t i = 0; i < sizeof(dotted) / sizeof(*dotted); i++) {
+		if (strlen(dotted[i].key) != len || memcmp(dotted[i].key, key, len) != 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "%s.%s", dotted[i].list, dot + 1);
+		return json_object_get(ids, name) != NULL;
+	}
+	return false;
+}
+
+static bool
+key_exists(const char *key, json_t *ids)
+{
+	const char *dot = strchr(key, '.');
+
+	if (dot != NULL)
+		return dotted_exists(key, dot, ids);
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
+		if (strcmp(plain[i], key) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(dotted) / sizeof(*dotted); i++) {
+		if (strcmp(dotted[i].key, key) == 0)
+			return true;
+	}
+	return protobuf_c_message_descriptor_get_field_by_name(&fealty__v1__response__descriptor, key) != NULL;
+}
+
+const char *
+sim_expect_unknown(json_t *expect, json_t *ids)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(expect, key, value) {
+		if (!key_exists(key, ids))
+			return key;
+	}
+	return NULL;
+}
+
+/* ---- decimals by value ---- */
+
+#define NUMBER_BYTES 64
+struct number { bool negative; size_t len, point; char digits[NUMBER_BYTES]; };	/* point: digits before it; no zeros at either end */
+
+static bool
+number_parse(const char *text, struct number *ret)
+{
+	struct number n = { .negative = text[0] == '-' };
+	const char *at = text + n.negative;
+	bool seen = false, after = false;
+
+	for (; *at != '\0'; at++) {
+		if (*at == '.' && seen && !after) {
+			after = true;
+			continue;
+		}
+		if (*at < '0' || *at > '9' || n.len == sizeof(n.digits))
+			return false;
+		seen = true;
+		if (n.len > 0 || *at != '0' || after)
+			n.digits[n.len++] = *at;
+		n.point += !after && n.len > 0;
+	}
+	if (!seen || at[-1] == '.')
+		return false;
+	while (n.len > n.point && n.digits[n.len - 1] == '0')
+		n.len--;
+	if (n.len == 0)
+		n.negative = false;
+	*ret = n;
+	return true;
+}
+
+static bool
+number_of(const json_t *value, struct number *ret)
+{
+	char text[NUMBER_BYTES];
+
+	if (json_is_string(value))
+		return number_parse(json_string_value(value), ret);
+	if (json_is_integer(value))
+		(void)snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
+	else if (json_is_real(value))
+		(void)snprintf(text, sizeof(text), "%.15g", json_real_value(value));
+	else
+		return false;
+	return number_parse(text, ret);
+}
+
+static bool
+numbers_equal(const struct number *a, const struct number *b)
+{
+	return a->negative == b->negative && a->len == b->len && a->point == b->point && memcmp(a->digits, b->digits, a->len) == 0;
+}
+
+/* ---- values ---- */
+
+static bool
+is_nothing(const json_t *value)
+{
+	struct number n;
+
+	if (json_is_null(value) || json_is_false(value))
+		return true;
+	if (json_is_array(value))
+		return json_array_size(value) == 0;
+	return number_of(value, &n) && n.len == 0;
+}
+
+static bool equal(const json_t *expected, const json_t *got);
+
+static bool
+lists_equal(const json_t *expected, const json_t *got)
+{
+	if (json_array_size(expected) != json_array_size(got))
+		return false;
+	for (size_t i = 0; i < json_array_size(expected); i++) {
+		if (!equal(json_array_get(expected, i), json_array_get(got, i)))
+			return false;
+	}
+	return true;
+}
+
+/* The keys that are named. */
+static bool
+rows_equal(json_t *expected, const json_t *got)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(expected, key, value) {
+		if (!equal(value, json_object_get(got, key)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+equal(const json_t *expected, const json_t *got)
+{
+	struct number a, b;
+
+	if (got == NULL || json_is_null(got))
+		return is_nothing(expected);
+	if (number_of(expected, &a) && number_of(got, &b))
+		return numbers_equal(&a, &b);
+	if (json_is_array(expected) && json_is_array(got))
+		return lists_equal(expected, got);
+	if (json_is_object(expected) && json_is_object(got))
+		return rows_equal((json_t *)expected, got);
+	return json_equal(expected, got) != 0;
+}
+
+/* The key that names a row, in lists that stand for maps; the other one is its value. */
+static bool
+names_row(const char *key)
+{
+	return strcmp(key, "id") == 0 || strcmp(key, "rule") == 0;
+}
+
+/* The value of the row that is named ${id}, or of the only one when that is NULL. */
+static json_t *
+row_value(json_t *list, const char *id)
+{
+	size_t i;
+	json_t *row, *value;
+	const char *key;
+
+	json_array_foreach(list, i, row) {
+		json_t *found = NULL;
+		bool named = id == NULL && json_array_size(list) == 1;
+
+		json_object_foreach(row, key, value) {
+			if (!names_row(key))
+				found = value;
+			else if (id != NULL && json_is_string(value) && strcmp(json_string_value(value), id) == 0)
+				named = true;
+		}
+		if (named)
+			return found;
+	}
+	return NULL;
+}
+
+/* What a reply keeps in rows under a plural. */
+static json_t *
+rows_of(json_t *reply, const char *key)
+{
+	return json_object_get(reply, strcmp(key, "remainder") == 0 ? "remainders" : key);
+}
+
+static json_t *
+find(json_t *reply, const char *key)
+{
+	json_t *direct = json_object_get(reply, key);
+	const char *dot = strchr(key, '.');
+	char first[64];
+
+	if (direct != NULL)
+		return direct;
+	if (dot == NULL)
+		return strcmp(key, "remainder") == 0 ? row_value(rows_of(reply, key), NULL) : NULL;
+	if ((size_t)(dot - key) >= sizeof(first))
+		return NULL;
+	memcpy(first, key, (size_t)(dot - key));
+	first[dot - key] = '\0';
+	json_t *map = rows_of(reply, first);
+	return json_is_array(map) ? row_value(map, dot + 1) : json_object_get(map, dot + 1);
+}
+
+bool
+sim_expect_compare(json_t *expect, json_t *reply, void (*on_difference)(void *ctx, const char *key, json_t *expected, json_t *got), void *ctx)
+{
+	const char *key;
+	json_t *expected;
+	bool same = true;
+
+	json_object_foreach(expect, key, expected) {
+		json_t *got = find(reply, key);
+		if (equal(expected, got))
+			continue;
+		same = false;
+		on_difference(ctx, key, expected, got);
+	}
+	return same;
+}

@@ -1,0 +1,256 @@
+/* Reads.  A balance of a later day is seen by applying what falls due to the member, answering, and taking it back. */
+#include <assert.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define LOOK_AHEAD_ID ((struct entry_id){ .seq = UINT64_MAX })
+
+struct query {
+	struct sim *sim;
+	struct sim_call *call;
+	struct request *request;
+	uint32_t program;
+	const struct program *rules;
+	const struct member *member;
+	struct buf *out;
+};
+
+static enum status
+refuse(struct query *q)
+{
+	return sim_refusal(q->sim, &q->call->refusal, q->out);
+}
+
+/* ---- balance and quote ---- */
+
+static enum status
+look_ahead(struct query *q, int64_t until_us)
+{
+	const struct ledger_state *ledger = &q->sim->state.ledger;
+	struct due due;
+
+	while (due_next(q->member, q->rules, until_us, &due)) {
+		struct entry entry;
+		enum evolve_fault fault;
+		enum status st = decide_due(ledger, q->program, q->member->number, &due, &q->sim->scratch, &entry);
+		if (st == ST_OK)
+			st = evolve(ledger, &entry, LOOK_AHEAD_ID, due.at_us, EVOLVE_LIVE, &fault);
+		if (st != ST_OK)
+			return st;
+		assert(fault == EVOLVE_OK);
+	}
+	return ST_OK;
+}
+
+static enum status
+run_balance(struct query *q)
+{
+	int64_t as_of_us = q->request->has_as_of ? q->request->as_of_us : q->sim->now_us;
+	struct sim_answer answer = { .program = q->rules, .member = q->member, .as_of_us = as_of_us };
+
+	if (as_of_us < q->sim->now_us) {
+		sim_refuse(&q->call->refusal, LEDGER_INVALID_ARGUMENT, "as_of",
+		    "A balance can be seen as of now or later, not of the past; use history for that.");
+		return refuse(q);
+	}
+	if (as_of_us == q->sim->now_us)
+		return sim_answer(q->sim, &answer, q->out);
+	sim_undo_begin(&q->sim->undo);
+	enum status st = look_ahead(q, as_of_us);
+	if (st == ST_OK)
+		st = sim_answer(q->sim, &answer, q->out);
+	sim_undo_back(&q->sim->undo);
+	return st;
+}
+
+static enum status
+run_quote(struct query *q)
+{
+	struct cmd *cmd = &q->request->cmd;
+	struct refusal *refusal = &q->call->refusal;
+	struct entry entry;
+
+	cmd->program = q->program;
+	cmd->member = q->member->number;
+	cmd->principal = q->call->principal;
+	const struct sim_profile *profile = sim_book_profile(&q->sim->book, q->program, q->member->number);
+	if (profile != NULL) {
+		cmd->n_segments = profile->n_segments;
+		cmd->segments = profile->segments;
+	}
+	enum status st = decide(&q->sim->state.ledger, cmd, q->sim->now_us, &q->sim->scratch, &entry, refusal);
+	if (st != ST_OK)
+		return st;
+	struct sim_answer answer = { .refusal = refusal, .program = q->rules, .as_of_us = q->sim->now_us };
+	if (refusal->result == LEDGER_OK || refusal->result >= LEDGER_CLOCK_SKEW)
+		answer.member = q->member;
+	if (refusal->result == LEDGER_OK)
+		answer.entry = &entry;
+	return sim_answer(q->sim, &answer, q->out);
+}
+
+/* ---- history ---- */
+
+static int64_t
+available_change(const struct entry *e, uint64_t member)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < e->n_postings; i++) {
+		if (e->postings[i].account == ACCOUNT_MEMBER && e->postings[i].member == member)
+			sum += e->postings[i].points;
+	}
+	return sum;
+}
+
+static struct history_row
+row_of(const struct entry *e, struct entry_id id, const struct touched *touched)
+{
+	return (struct history_row){
+		.id = id,
+		.at_us = e->at_us,
+		.business_date = e->business_date,
+		.op = e->op,
+		.principal = e->principal,
+		.key = e->request_id,
+		.store = e->store,
+		.tier = touched->tier,
+		.points = available_change(e, touched->member),
+		.available = touched->available,
+		.pending = touched->pending,
+		.held = touched->held,
+		.debt = touched->debt,
+		.has_amount = e->op == OP_PURCHASE,
+		.amount = e->op == OP_PURCHASE ? e->u.purchase.amount : 0,
+	};
+}
+
+static const struct touched *
+find_touched(const struct entry *e, uint64_t member)
+{
+	for (size_t i = 0; i < e->n_touched; i++) {
+		if (e->touched[i].member == member)
+			return &e->touched[i];
+	}
+	return NULL;
+}
+
+/* Back along the entries, until there are enough rows and the transaction of the last one is complete. */
+static enum status
+run_history(struct query *q)
+{
+	const struct request *r = q->request;
+	struct reply reply = {
+		.scale = q->rules->scale, .currency_digits = q->rules->currency_digits, .seq = sim_seq(q->sim), .as_of_us = q->sim->now_us,
+	};
+	struct entry_id id = q->member->head;
+	struct history_row *rows = NULL;
+	size_t cap = 0;
+
+	reply.has_next_before = q->member->has_head;
+	while (reply.has_next_before && (reply.n_history < r->limit || rows[reply.n_history - 1].id.seq == id.seq)) {
+		struct transaction t;
+		struct entry *e;
+		enum status st = sim_book_entry(&q->sim->book, id, &q->sim->scratch, &t, &e);
+		const struct touched *touched = st == ST_OK ? find_touched(e, q->member->number) : NULL;
+		if (touched == NULL)
+			return st == ST_OK ? ST_CORRUPT : st;
+		if (!r->has_before || id.seq < r->before_seq) {
+			rows = arena_grow(&q->sim->scratch, rows, &cap, reply.n_history + 1, sizeof(*rows));
+			if (rows == NULL)
+				return ST_NOMEM;
+			rows[reply.n_history++] = row_of(e, id, touched);
+		}
+		reply.has_next_before = touched->has_prev;
+		id = touched->prev;
+	}
+	reply.history = rows;
+	reply.next_before = reply.n_history == 0 ? 0 : rows[reply.n_history - 1].id.seq;
+	reply.has_member = true;
+	reply.member_no = q->member->number;
+	return q->out == NULL ? ST_OK : codec_reply_encode(&reply, &q->sim->scratch, q->out);
+}
+
+/* ---- reads that are not about a member ---- */
+
+static enum status
+run_transaction(struct query *q)
+{
+	const struct request *r = q->request;
+	struct reply reply = { .seq = sim_seq(q->sim) };
+	struct entry_id id = { .seq = r->seq };
+	struct buf leaf;
+
+	if (!r->has_seq) {
+		const struct sim_request *command = sim_book_request(&q->sim->book, q->call->principal, r->reference);
+		if (command != NULL)
+			id = command->id;
+		else if (!entry_id_parse(r->reference, &id))
+			id.seq = UINT64_MAX;
+	}
+	struct signed_transaction s = { .transaction = sim_book_transaction(&q->sim->book, id.seq) };
+	if (s.transaction.len == 0) {
+		sim_refuse(&q->call->refusal, LEDGER_NOT_FOUND, r->has_seq ? "seq" : "command", "There is no such transaction in the ledger.");
+		return refuse(q);
+	}
+	if (q->out == NULL)
+		return ST_OK;
+	buf_init(&leaf);
+	codec_signed_encode(&s, &leaf);
+	enum status st = buf_status(&leaf);
+	reply.transaction = buf_bytes(&leaf);
+	if (st == ST_OK)
+		st = codec_reply_encode(&reply, &q->sim->scratch, q->out);
+	buf_release(&leaf);
+	return st;
+}
+
+static enum status
+run_program(struct query *q)
+{
+	const struct sim_program *p = q->program == 0 ? NULL : &q->sim->state.programs[q->program - 1];
+	struct reply reply = { .seq = sim_seq(q->sim) };
+
+	reply.version = p == NULL ? 0 : q->request->version != 0 ? q->request->version : p->n_versions;
+	if (reply.version == 0 || reply.version > p->n_versions) {
+		sim_refuse(&q->call->refusal, LEDGER_NOT_FOUND, p == NULL ? "program" : "version",
+		    "There is no such program, or no such version of it, in this ledger.");
+		return refuse(q);
+	}
+	reply.program = p->versions[reply.version - 1].definition;
+	return q->out == NULL ? ST_OK : codec_reply_encode(&reply, &q->sim->scratch, q->out);
+}
+
+static enum status
+run_about_member(struct query *q)
+{
+	struct refusal *refusal = &q->call->refusal;
+
+	if (q->program == 0) {
+		sim_refuse(refusal, LEDGER_NOT_FOUND, "program", "There is no such program in this ledger; publish one first, or look at its id.");
+		return refuse(q);
+	}
+	q->rules = sim_state_program(&q->sim->state, q->program);
+	q->member = sim_state_member(&q->sim->state, q->program, sim_book_member(&q->sim->book, q->program, q->request->member));
+	if (q->member == NULL) {
+		sim_refuse(refusal, LEDGER_NOT_FOUND, "member", "No member of the program has this alias; enrol it first.");
+		return refuse(q);
+	}
+	if (q->request->op == REQUEST_BALANCE)
+		return run_balance(q);
+	return q->request->op == REQUEST_QUOTE ? run_quote(q) : run_history(q);
+}
+
+enum status
+sim_query(struct sim *sim, struct sim_call *call, struct buf *out)
+{
+	struct query q = { .sim = sim, .call = call, .request = call->request, .out = out };
+
+	if (call->request->op == REQUEST_TRANSACTION)
+		return run_transaction(&q);
+	q.program = sim_find_program(sim, call->request, &call->refusal);
+	if (call->refusal.result != LEDGER_OK)
+		return refuse(&q);
+	return call->request->op == REQUEST_PROGRAM ? run_program(&q) : run_about_member(&q);
+}

@@ -1,0 +1,232 @@
+/*
+ * Points come from the accounts' totals, so what is shown is what was posted.  Cost is points × accounting.cost_per_point, and for the
+ * points that are still out × accounting.expected_redemption; exact, rounded down once to the currency's digits.
+ */
+#include "sim_summary.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+__extension__ typedef __int128 wide;
+
+void
+sim_tally_entry(struct sim_tally *tally, const struct entry *e)
+{
+	tally->system_entries += e->has_due_at;
+	tally->purchases += e->op == OP_PURCHASE;
+	tally->redemptions += e->op == OP_REDEEM || e->op == OP_CAPTURE;
+	tally->upgrades += e->has_tier && e->op == OP_PURCHASE;
+}
+
+/* ---- numbers ---- */
+
+static json_t *
+points(int64_t value, unsigned scale)
+{
+	char text[DECIMAL_TEXT_BYTES];
+
+	return json_string(decimal_format(value, scale, text));
+}
+
+static int64_t
+outstanding(const struct totals *t)
+{
+	return t->account[ACCOUNT_MEMBER] + t->account[ACCOUNT_PENDING] + t->account[ACCOUNT_HELD];
+}
+
+/* amount × price × part, in minor units; false when it cannot be counted. */
+static bool
+cost_of(const struct program *p, int64_t amount, struct decimal price, struct decimal part, int64_t *ret)
+{
+	wide value = (wide)amount * price.mantissa;
+	unsigned digits = p->scale + price.digits + part.digits;
+
+	if (value > (wide)1 << 100 || part.mantissa > 1000000 || digits > 30)
+		return false;
+	value *= part.mantissa;
+	for (; digits > p->currency_digits; digits--)
+		value /= 10;
+	for (; digits < p->currency_digits; digits++)
+		value *= 10;
+	if (value < 0 || value > INT64_MAX)
+		return false;
+	*ret = (int64_t)value;
+	return true;
+}
+
+static bool
+decimal_of(json_t *object, const char *key, struct decimal *ret)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL && decimal_parse(text, ret);
+}
+
+static json_t *
+definition_json(struct sim *sim, struct bytes definition)
+{
+	struct buf text;
+	json_t *program = NULL;
+
+	buf_init(&text);
+	if (codec_json_print(CODEC_PROGRAM, definition, false, &sim->scratch, &text) == ST_OK)
+		program = json_loadb((const char *)text.data, text.len, 0, NULL);
+	buf_release(&text);
+	arena_reset(&sim->scratch);
+	return program;
+}
+
+static void
+put_cost(json_t *object, struct sim *sim, const struct sim_program *sp)
+{
+	const struct program *p = sp->versions[sp->n_versions - 1].program;
+	json_t *definition = definition_json(sim, sp->versions[sp->n_versions - 1].definition);
+	json_t *accounting = json_object_get(definition, "accounting");
+	struct decimal price, part;
+	int64_t cost;
+
+	if (decimal_of(accounting, "cost_per_point", &price)) {
+		if (cost_of(p, sp->totals.account[ACCOUNT_REDEEMED], price, (struct decimal){ .mantissa = 1 }, &cost))
+			json_put(object, "cost_redeemed", points(cost, p->currency_digits));
+		if (decimal_of(accounting, "expected_redemption", &part) && cost_of(p, outstanding(&sp->totals), price, part, &cost))
+			json_put(object, "cost_expected", points(cost, p->currency_digits));
+	}
+	json_decref(definition);
+}
+
+/* ---- one program ---- */
+
+struct members { uint64_t active, repeat; int64_t visits, spend; uint64_t tiers[PROGRAM_TIERS_MAX]; };
+
+static struct members
+count_members(const struct sim *sim, const struct sim_program *sp)
+{
+	const struct program *p = sp->versions[sp->n_versions - 1].program;
+	int32_t today = zone_day(&p->zone, sim->now_us);
+	struct members c = { 0 };
+
+	for (uint64_t i = 0; i < sp->n_members; i++) {
+		const struct member *m = sp->members[i];
+		const struct tier *tier = member_tier(m, p, today);
+		c.active += m->visits > 0;
+		c.repeat += m->visits > 1;
+		c.visits += m->visits;
+		c.spend += m->spend;
+		if (tier != NULL)
+			c.tiers[tier - p->tiers]++;
+	}
+	return c;
+}
+
+static void
+put_share(json_t *object, const char *key, int64_t part, int64_t whole)
+{
+	char text[DECIMAL_TEXT_BYTES];
+
+	if (whole > 0 && part >= 0)
+		json_put_text(object, key, decimal_format((int64_t)((wide)part * 1000 / whole), 1, text));
+}
+
+static json_t *
+program_json(struct sim *sim, const struct sim_program *sp)
+{
+	const struct program *p = sp->versions[sp->n_versions - 1].program;
+	const int64_t *account = sp->totals.account;
+	struct members c = count_members(sim, sp);
+	json_t *object = json_new(), *tiers = json_new();
+	static const struct { const char *key; enum account account; int sign; } rows[] = {
+		{ "granted", ACCOUNT_ISSUED, -1 }, { "adjusted", ACCOUNT_ADJUSTED, -1 }, { "redeemed", ACCOUNT_REDEEMED, 1 },
+		{ "expired", ACCOUNT_EXPIRED, 1 }, { "clawed", ACCOUNT_CLAWED, 1 }, { "available", ACCOUNT_MEMBER, 1 },
+		{ "pending", ACCOUNT_PENDING, 1 }, { "held", ACCOUNT_HELD, 1 }, { "debt", ACCOUNT_DEBT, -1 },
+	};
+
+	json_put_text(object, "program", p->id);
+	json_put_number(object, "version", p->version);
+	json_put_number(object, "members", sp->n_members);
+	json_put_number(object, "members_active", c.active);
+	json_put_number(object, "members_repeat", c.repeat);
+	json_put(object, "purchases", json_integer(c.visits));
+	json_put(object, "spend", points(c.spend, p->currency_digits));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		json_put(object, rows[i].key, points(rows[i].sign * account[rows[i].account], p->scale));
+	json_put(object, "liability", points(outstanding(&sp->totals), p->scale));
+	put_share(object, "redeemed_percent", account[ACCOUNT_REDEEMED], -account[ACCOUNT_ISSUED]);
+	put_share(object, "expired_percent", account[ACCOUNT_EXPIRED], -account[ACCOUNT_ISSUED]);
+	put_cost(object, sim, sp);
+	for (size_t i = 0; i < p->n_tiers; i++)
+		json_put_number(tiers, p->tiers[i].id, c.tiers[i]);
+	json_put(object, "tiers", tiers);
+	return object;
+}
+
+static json_t *
+summary_json(struct sim *sim, const struct sim_tally *tally)
+{
+	json_t *object = json_new(), *programs = json_array(), *refusals = json_new();
+	int64_t took_us = clock_monotonic_us() - tally->began_us;
+
+	assert(programs != NULL);
+	json_put_number(object, "events", tally->events);
+	json_put_number(object, "applied", tally->applied);
+	json_put_number(object, "replayed", tally->replayed);
+	json_put_number(object, "refused", tally->refused);
+	json_put_number(object, "system_entries", tally->system_entries);
+	json_put_number(object, "purchases", tally->purchases);
+	json_put_number(object, "redemptions", tally->redemptions);
+	json_put_number(object, "upgrades", tally->upgrades);
+	json_put_number(object, "events_per_second", took_us <= 0 ? 0 : (uint64_t)((wide)tally->events * 1000000 / took_us));
+	for (enum ledger_result r = LEDGER_OK; r < LEDGER_RESULT_COUNT; r++) {
+		if (r != LEDGER_OK && tally->by_reason[r] > 0)
+			json_put_number(refusals, ledger_result_str(r), tally->by_reason[r]);
+	}
+	json_put(object, "refusals", refusals);
+	for (uint32_t i = 0; i < sim->state.n_programs; i++)
+		(void)json_array_append_new(programs, program_json(sim, &sim->state.programs[i]));
+	json_put(object, "programs", programs);
+	return object;
+}
+
+/* ---- as text: the same keys, a line each ---- */
+
+static void
+print_value(const char *key, json_t *value, int indent)
+{
+	const char *inner_key;
+	json_t *inner;
+	size_t i;
+
+	if (json_is_array(value)) {
+		json_array_foreach(value, i, inner) {
+			(void)printf("\n");
+			print_value("", inner, indent);
+		}
+		return;
+	}
+	if (!json_is_object(value)) {
+		(void)printf("%*s%-*s", indent, "", 20 - indent, key);
+		if (json_is_string(value))
+			(void)printf("%16s\n", json_string_value(value));
+		else
+			(void)printf("%16lld\n", (long long)json_integer_value(value));
+		return;
+	}
+	if (key[0] != '\0' && json_object_size(value) > 0)
+		(void)printf("%*s%s\n", indent, "", key);
+	json_object_foreach(value, inner_key, inner)
+		print_value(inner_key, inner, key[0] != '\0' ? indent + 2 : indent);
+}
+
+enum exit_code
+sim_summary_print(struct sim *sim, const struct sim_tally *tally, bool json)
+{
+	json_t *object = summary_json(sim, tally);
+
+	if (json)
+		return json_print_line(object, EXIT_DONE);
+	print_value("", object, 0);
+	json_decref(object);
+	return EXIT_DONE;
+}
