@@ -362,11 +362,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "fealtyd: the event loop could not be started: %s\n", strerror(errno));
 	else if (open_service(&d, &o) && open_net(&d, &o))
 		code = serve(&d, &o);
-	if (d.net != NULL && code == EXIT_STARTED_NOT) {
+	if (d.net != NULL && code == EXIT_STARTED_NOT)
 		net_stop_accepting(d.net);
-		if (d.service != NULL)
-			service_drain(d.service);
-	}
 	service_close(d.service);
 	net_free(d.net);
 	close_events(&d);

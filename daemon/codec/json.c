@@ -207,6 +207,12 @@ put(struct buf *out, const char *text)
 	buf_put(out, text, strlen(text));
 }
 
+static bool
+is_plain(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* RFC 8259: quotes, backslashes and controls escaped, DEL too; what is not UTF-8 becomes U+FFFD. */
 static void
 put_string(struct buf *out, const char *text)
@@ -218,6 +224,12 @@ put_string(struct buf *out, const char *text)
 	for (size_t i = 0; i < len; i += k) {
 		unsigned char c = (unsigned char)text[i];
 
+		for (k = 0; is_plain(text[i + k]); k++)		/* its NUL is not */
+			;
+		if (k > 0) {
+			buf_put(out, text + i, k);
+			continue;
+		}
 		k = text_utf8_bytes(text + i, len - i);
 		if (k == 0) {
 			put(out, "\ufffd");

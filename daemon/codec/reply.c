@@ -17,7 +17,7 @@ enum {
 	RESPONSE_GRANTS, RESPONSE_ENDS_AT, RESPONSE_LEFT,
 	RESPONSE_AVAILABLE = 20, RESPONSE_PENDING, RESPONSE_HELD, RESPONSE_DEBT, RESPONSE_EXPIRING, RESPONSE_TIER, RESPONSE_TIER_EARNED,
 	RESPONSE_TIER_SINCE, RESPONSE_TIER_UNTIL, RESPONSE_POINTS_TO_NEXT, RESPONSE_POINTS_TO_KEEP, RESPONSE_POINTS_EARNED, RESPONSE_SPEND,
-	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ, RESPONSE_COUNTERS, RESPONSE_REMAINDERS,
+	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ, RESPONSE_COUNTERS, RESPONSE_REMAINDER,
 	RESPONSE_HISTORY = 40, RESPONSE_NEXT_BEFORE, RESPONSE_TRANSACTION, RESPONSE_PROGRAM, RESPONSE_VERSION,
 };
 enum { RESPONSE_NOTICES = 60 };
@@ -29,7 +29,7 @@ enum {
 	HISTORY_ID = 1, HISTORY_AT, HISTORY_BUSINESS_DATE, HISTORY_OP, HISTORY_PRINCIPAL, HISTORY_KEY, HISTORY_POINTS, HISTORY_AVAILABLE,
 	HISTORY_HELD, HISTORY_DEBT, HISTORY_TIER, HISTORY_AMOUNT, HISTORY_STORE, HISTORY_PENDING,
 };
-enum { COUNTER_ROW_ID = 1, COUNTER_ROW_COUNT };		/* of remainders: rule and amount */
+enum { COUNTER_ROW_ID = 1, COUNTER_ROW_COUNT };		/* of `remainder`: rule and amount */
 enum { BATCH_RESPONSE_OUTCOME = 1, BATCH_RESPONSE_RESULTS };
 
 /* gRPC's canonical codes. */
@@ -133,6 +133,14 @@ put_status(struct buf *out, const struct reply *r)
 
 /* ---- the outcome ---- */
 
+/* What earns says so, even when it earned nothing; an enrolment only where the program has rules for it. */
+static bool
+earns(const struct entry *e)
+{
+	return e->n_grants > 0 || e->op == OP_PURCHASE || e->op == OP_ACTIVITY || e->op == OP_BIRTHDAY || e->op == OP_ANNIVERSARY ||
+	    (e->op == OP_ENROL && e->has_metrics);
+}
+
 static bool
 sum_grants(const struct entry *e, int64_t *ret_granted, int64_t *ret_wanted)
 {
@@ -208,7 +216,7 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 	const struct entry *e = r->entry;
 	int64_t granted, wanted;
 
-	if (e->op == OP_PURCHASE || e->op == OP_ACTIVITY || e->op == OP_BIRTHDAY || (e->op == OP_ENROL && e->has_metrics)) {
+	if (earns(e)) {
 		if (!sum_grants(e, &granted, &wanted))
 			return false;
 		put_decimal(out, RESPONSE_GRANTED, granted, r->scale);
@@ -270,7 +278,7 @@ put_counters(struct buf *out, const struct reply *r)
 		field_end(out, begun);
 	}
 	for (size_t i = 0; i < r->balance->n_remainders; ++i) {
-		size_t begun = field_begin(out, RESPONSE_REMAINDERS);
+		size_t begun = field_begin(out, RESPONSE_REMAINDER);
 
 		field_put_text(out, COUNTER_ROW_ID, r->balance->remainders[i].id);
 		put_decimal(out, COUNTER_ROW_COUNT, r->balance->remainders[i].value, r->currency_digits);

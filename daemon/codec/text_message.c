@@ -49,6 +49,12 @@ text_nested(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDe
 	return NULL;
 }
 
+bool
+text_is_map(const ProtobufCFieldDescriptor *field)
+{
+	return field->descriptor == &fealty__v1__counter_row__descriptor || field->descriptor == &fealty__v1__remainder_row__descriptor;
+}
+
 const char *
 text_op_name(const ProtobufCFieldDescriptor *field)
 {

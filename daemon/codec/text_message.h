@@ -2,12 +2,13 @@
  * text_message.h: trees to protobuf messages and back, driven by the messages' descriptors.  Internal to codec/.
  *
  * One rule for each type, whatever the message: enum by its value's name; sfixed64 an instant (RFC 3339); sint32 a date; other integers in
- * decimal; bool true or false; bytes in lower-case hex; string as it is, in JSON a number too, by its digits.  And four exceptions:
+ * decimal; bool true or false; bytes in lower-case hex; string as it is, in JSON a number too, by its digits.  And five exceptions:
  * - In program.proto a oneof's member without fields may be written as a word: `expiry: never`.
  * - A Request is flat: `op` names the oneof's member, and the member's fields stand beside the Request's own.  In `publish` the definition
  *   may also be a map under `program`.
  * - A Batch may say `op: batch`.
  * - bytes that hold a message (text_nested()) are a map, or hex when they do not hold one.
+ * - A list of rows that are a name and a value (text_is_map()) is a map: `counters: {nights: 3}`.
  */
 #ifndef FEALTY_CODEC_TEXT_MESSAGE_H
 #define FEALTY_CODEC_TEXT_MESSAGE_H
@@ -31,6 +32,8 @@ bool text_is_request(const ProtobufCMessageDescriptor *descriptor);
 bool text_is_word(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDescriptor *field);
 /* The message that a bytes field holds; NULL: none. */
 const ProtobufCMessageDescriptor *text_nested(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDescriptor *field);
+/* Whether the field's rows are a map: their first field names their second. */
+bool text_is_map(const ProtobufCFieldDescriptor *field);
 /* A Request's oneof member as `op` calls it; NULL: no member of the oneof. */
 const char *text_op_name(const ProtobufCFieldDescriptor *field);
 

@@ -317,15 +317,6 @@ read_list(const struct reader *r, const struct text_place *place, const struct t
 	return ST_OK;
 }
 
-/* Another member of the field's oneof that is set already. */
-static const ProtobufCFieldDescriptor *
-oneof_other(const struct target *to, const ProtobufCFieldDescriptor *field)
-{
-	uint32_t set = text_in_oneof(field) ? *(uint32_t *)text_quantifier(to->message, field) : 0;
-
-	return set == 0 ? NULL : protobuf_c_message_descriptor_get_field(to->descriptor, set);
-}
-
 static void
 mark_set(struct target *to, const ProtobufCFieldDescriptor *field)
 {
@@ -335,6 +326,57 @@ mark_set(struct target *to, const ProtobufCFieldDescriptor *field)
 		*(uint32_t *)quantifier = field->id;
 	else if (field->type != PROTOBUF_C_TYPE_STRING && field->type != PROTOBUF_C_TYPE_MESSAGE)
 		*(protobuf_c_boolean *)quantifier = 1;
+}
+
+/* A row of a map: its key and its value are the row's two fields. */
+static enum status
+read_row(const struct reader *r, const struct text_place *place, const struct text_node *node, const ProtobufCMessageDescriptor *descriptor,
+    ProtobufCMessage **ret_row)
+{
+	const ProtobufCFieldDescriptor *name = &descriptor->fields[0], *value = &descriptor->fields[1];
+	struct target row;
+
+	enum status st = target_new(r, descriptor, &row);
+	if (st != ST_OK)
+		return st;
+	*(const char **)text_slot(row.message, name) = node->key;
+	mark_set(&row, name);
+	st = read_value(r, place, node, descriptor, value, text_slot(row.message, value));
+	if (st == ST_OK)
+		mark_set(&row, value);
+	*ret_row = row.message;
+	return st;
+}
+
+static enum status
+read_rows(const struct reader *r, const struct text_place *place, const struct text_node *node, struct target *to,
+    const ProtobufCFieldDescriptor *field)
+{
+	ProtobufCMessage **rows = arena_alloc(r->arena, node->n_children * sizeof(ProtobufCMessage *));
+	size_t n = 0;
+
+	if (node->kind != TEXT_MAP)
+		return text_fail(r->error, node, place, "wants a map of names");
+	if (rows == NULL)
+		return ST_NOMEM;
+	for (const struct text_node *child = node->children; child != NULL; child = child->next) {
+		struct text_place here = { .up = place, .key = child->key };
+		enum status st = read_row(r, &here, child, field->descriptor, &rows[n++]);
+		if (st != ST_OK)
+			return st;
+	}
+	*(void **)text_slot(to->message, field) = rows;
+	*(size_t *)text_quantifier(to->message, field) = n;
+	return ST_OK;
+}
+
+/* Another member of the field's oneof that is set already. */
+static const ProtobufCFieldDescriptor *
+oneof_other(const struct target *to, const ProtobufCFieldDescriptor *field)
+{
+	uint32_t set = text_in_oneof(field) ? *(uint32_t *)text_quantifier(to->message, field) : 0;
+
+	return set == 0 ? NULL : protobuf_c_message_descriptor_get_field(to->descriptor, set);
 }
 
 static enum status
@@ -347,7 +389,7 @@ read_field(const struct reader *r, const struct text_place *place, const struct 
 		return fail_twice(r, place, node);
 	to->seen |= bit;
 	if (field->label == PROTOBUF_C_LABEL_REPEATED)
-		return read_list(r, place, node, to, field);
+		return text_is_map(field) ? read_rows(r, place, node, to, field) : read_list(r, place, node, to, field);
 
 	const ProtobufCFieldDescriptor *other = oneof_other(to, field);
 	if (other != NULL)

@@ -1,4 +1,5 @@
-/* Message types do not recur, so descending a message may recurse.  Keys are the descriptors' names: they outlive everything. */
+/* Message types do not recur, so descending a message may recurse.  Keys are the descriptors' names, which outlive everything,
+ * or the message's own. */
 #include "codec/text_message.h"
 
 #include <assert.h>
@@ -117,6 +118,25 @@ write_value(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, c
 
 /* ---- fields ---- */
 
+/* A row without a value says nothing. */
+static enum status
+write_rows(struct arena *arena, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, struct text_node *rows)
+{
+	for (size_t i = 0; i < text_count(message, field); i++) {
+		const ProtobufCMessage *row = *(ProtobufCMessage *const *)text_value(message, field, i);
+		const ProtobufCFieldDescriptor *name = &row->descriptor->fields[0], *value = &row->descriptor->fields[1];
+		struct text_node *node;
+
+		if (text_count(row, value) == 0)
+			continue;
+		enum status st = write_value(arena, row->descriptor, value, text_value(row, value, 0), &node);
+		if (st != ST_OK)
+			return st;
+		text_node_add(rows, text_count(row, name) == 0 ? "" : *(const char *const *)text_value(row, name, 0), node);
+	}
+	return ST_OK;
+}
+
 static enum status
 write_field(struct arena *arena, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, struct text_node *map)
 {
@@ -125,10 +145,12 @@ write_field(struct arena *arena, const ProtobufCMessage *message, const Protobuf
 	struct text_node *list = NULL;
 
 	if (n > 0 && repeated) {
-		list = text_node_new(arena, TEXT_LIST, NULL);
+		list = text_node_new(arena, text_is_map(field) ? TEXT_MAP : TEXT_LIST, NULL);
 		if (list == NULL)
 			return ST_NOMEM;
 		text_node_add(map, field->name, list);
+		if (text_is_map(field))
+			return write_rows(arena, message, field, list);
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct text_node *node;

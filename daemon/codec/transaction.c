@@ -327,7 +327,8 @@ put_facts(struct buf *out, const struct entry *e)
 static bool
 has_facts(const struct entry *e)
 {
-	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled || e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0;
+	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
+	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0;
 }
 
 /* ---- effects ---- */

@@ -6,8 +6,8 @@
  * rounding `once`: components stay exact, in units of 1 / (common step × the shares' denominator), and a component is granted the growth
  * of the rounded running sum; so the grants sum to the rounded total, and none is below zero.
  *
- * Two worlds are evaluated side by side: `wanted`, as if there were no caps, and `granted`.  They differ only where a cap took something,
- * and there `fallback` may give the replaced rule more than it wanted.  Shares are taken from the wanted base, which no cap touches.
+ * `replaces` and `fallback` split the amount; `wanted` is what the parts give before any cap clips or rejects them, `granted` what is left.
+ * Shares are taken from the wanted base.
  *
  * A multiplier that selects lines has its own base.  Under `multiply` it compounds with what comes before it and reaches the same lines:
  * the tier, multipliers for everything, and multipliers of the very same selection.
@@ -238,8 +238,8 @@ cap_room(const struct earning *e, const struct rule *rule, const struct cap *cap
 }
 
 /*
- * Holds ${component}'s points against the rule's caps, most specific first; what a fallback gives back of the amount is added to
- * *${ret_rest}.
+ * Holds ${component}'s points against the rule's caps, most specific first.  A fallback splits the amount: the component wants only what
+ * the part that it keeps gives, and the other part is added to *${ret_rest}.
  */
 static enum status
 apply_caps(const struct earning *e, const struct rule *rule, int64_t amount, struct component *component, int64_t *ret_rest)
@@ -264,10 +264,10 @@ apply_caps(const struct earning *e, const struct rule *rule, int64_t amount, str
 			break;
 		case CAP_FALLBACK: {
 			int64_t keep = amount_reaching(e, rule, room);
-			wide kept = rule_points(e, rule, keep, 0).whole;
+			component->wanted = rule_points(e, rule, keep, 0);
+			component->granted.whole = component->wanted.whole < room ? component->wanted.whole : room;
 			*ret_rest += amount - keep;
 			amount = keep;
-			component->granted.whole = kept < room ? kept : room;
 			break;
 		}
 		}
@@ -295,27 +295,24 @@ rule_carries(const struct earning *e, const struct rule *rule)
 }
 
 /*
- * One rule on ${amount} of what it sees (${wanted_amount} in the world without caps); *${ret_rest}: what of it a fallback hands on.
+ * One rule on ${amount} of what it sees; *${ret_rest}: what of it a fallback hands on.
  * A remainder counts as if it were a part of the amount, but is never handed on.
  */
 static enum status
-evaluate_rule(struct earning *e, size_t index, int64_t wanted_amount, int64_t amount, int64_t *ret_rest)
+evaluate_rule(struct earning *e, size_t index, int64_t amount, int64_t *ret_rest)
 {
 	const struct rule *rule = &e->p->rules[index];
 	struct component *c = &e->rules[index];
 	int64_t carried = rule_remainder(e, rule), items = rule->measure == MEASURE_PER_ITEM ? rule_items(e, rule, NULL) : 0, rest = 0;
 
 	*c = (struct component){ .rule = rule, .name = rule->id, .pending = rule, .terms = rule };
-	if (rule->measure == MEASURE_PER_AMOUNT && (carried > POINTS_MAX - amount || carried > POINTS_MAX - wanted_amount))
+	if (rule->measure == MEASURE_PER_AMOUNT && carried > POINTS_MAX - amount)
 		carried = 0;		/* as good as never: the remainder is below a step */
-	if (wanted_amount > 0 || e->eligible[index] <= 0)
-		c->wanted = base_points(e, rule, e->eligible[index], wanted_amount + carried, items);
-	struct component capped = *c;
+	struct component capped = *c;		/* what is in its place counts as use of a group's cap */
 	if (amount > 0 || e->eligible[index] <= 0)
-		capped.granted = amount == wanted_amount ? c->wanted : base_points(e, rule, e->eligible[index], amount + carried, items);
+		capped.wanted = capped.granted = base_points(e, rule, e->eligible[index], amount + carried, items);
 	enum status st = apply_caps(e, rule, amount + carried, &capped, &rest);
-	c->granted = capped.granted;
-	c->cap = capped.cap;
+	*c = capped;
 	*ret_rest = rest < amount ? rest : amount;
 	if (rule_carries(e, rule) && amount > 0)
 		c->remainder = rest > 0 ? rest - *ret_rest : (amount + carried) % rule->amount;
@@ -328,7 +325,7 @@ evaluate_rule(struct earning *e, size_t index, int64_t wanted_amount, int64_t am
 static enum status
 evaluate_base(struct earning *e)
 {
-	int64_t covered[PROGRAM_RULES_MAX] = { 0 }, kept[PROGRAM_RULES_MAX] = { 0 };
+	int64_t covered[PROGRAM_RULES_MAX] = { 0 };
 
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < e->p->n_rules; i++) {
@@ -337,14 +334,13 @@ evaluate_base(struct earning *e)
 
 			if (!e->applies[i] || rule->kind != RULE_BASE || (rule->replaces == RULE_NONE) != (pass == 1))
 				continue;
-			int64_t wanted = eligible > covered[i] ? eligible - covered[i] : 0, amount = eligible > kept[i] ? eligible - kept[i] : 0;
-			enum status st = evaluate_rule(e, i, wanted, amount, &rest);
+			enum status st = evaluate_rule(e, i, eligible > covered[i] ? eligible - covered[i] : 0, &rest);
 			if (st != ST_OK)
 				return st;
 			if (rule->replaces == RULE_NONE)
 				continue;
-			covered[rule->replaces] = covered[rule->replaces] > POINTS_MAX - eligible ? POINTS_MAX : covered[rule->replaces] + eligible;
-			kept[rule->replaces] = kept[rule->replaces] > POINTS_MAX - eligible ? POINTS_MAX : kept[rule->replaces] + eligible - rest;
+			int64_t *replaced = &covered[rule->replaces];
+			*replaced = *replaced > POINTS_MAX - eligible ? POINTS_MAX : *replaced + eligible - rest;
 		}
 	}
 	return ST_OK;
@@ -532,7 +528,7 @@ evaluate_bonuses(struct earning *e)
 
 		if (!e->applies[i] || e->p->rules[i].kind != RULE_BONUS)
 			continue;
-		enum status st = evaluate_rule(e, i, e->eligible[i], e->eligible[i], &rest);
+		enum status st = evaluate_rule(e, i, e->eligible[i], &rest);
 		if (st != ST_OK)
 			return st;
 	}

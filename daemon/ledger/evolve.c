@@ -62,8 +62,8 @@ op_is_members(enum op op)
 static bool
 entry_is_bare(const struct entry *entry)
 {
-	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 && entry->n_pendings == 0 && !entry->has_metrics &&
-	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
+	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
+	    entry->n_pendings == 0 && !entry->has_metrics && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
 }
 
 static enum status
@@ -110,7 +110,8 @@ static bool
 entry_shape_ok(const struct entry *entry)
 {
 	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE || entry->op == OP_TIER_REVIEW ||
-	    entry->op == OP_TIER_LOOK || entry->op == OP_LAPSE || entry->op == OP_ACTIVATE || entry->op == OP_INACTIVITY || entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY;
+	    entry->op == OP_TIER_LOOK || entry->op == OP_LAPSE || entry->op == OP_ACTIVATE || entry->op == OP_INACTIVITY ||
+	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY;
 	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
 	    entry->op == OP_HOLD_EXPIRE;
 

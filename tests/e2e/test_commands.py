@@ -121,7 +121,7 @@ def test_unknown_member(world):
     ledger = acme(world)
     for words in (["purchase", "m9", "1000"], ["quote", "m9", "1000"], ["balance", "m9"], ["history", "m9"], ["redeem", "m9", "100"], ["hold", "m9", "100"],
                   ["capture", "m9", "h"], ["release", "m9", "h"], ["adjust", "m9", "1", "x"], ["tier", "m9", "gold", "x"], ["birthday", "m9"],
-                  ["profile", "m9", "--birthday", "01-02"]):
+                  ["profile", "m9", "--birthday", "01-02"], ["activity", "m9", "stay"], ["freeze", "m9", "x"], ["unfreeze", "m9"], ["close", "m9", "x"]):
         expect(ledger.cli(*words, code=1).json, status="NOT_FOUND", reason="NOT_FOUND", field="member")
 
 

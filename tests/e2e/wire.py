@@ -19,7 +19,8 @@ HELLO, HELLO_OK, REQUEST, RESPONSE, PUSH, PING, PONG, GOAWAY, BATCH, CREDIT, CAN
 HEADER = struct.Struct(">IBBHQ")        # body length, version, type, flags, tag
 VERSION = 1
 
-WRITES = {"publish", "enrol", "profile", "purchase", "hold", "capture", "release", "redeem", "adjust", "tier", "birthday", "clock_accept"}
+WRITES = {"publish", "enrol", "profile", "purchase", "hold", "capture", "release", "redeem", "adjust", "tier", "birthday", "activity",
+          "freeze", "unfreeze", "close", "clock_accept"}
 COMMON = {"key", "at", "deadline_ms", "program", "occurred_at", "store", "terminal", "terminal_seq", "want_receipt"}
 INSTANTS = {"at", "occurred_at", "as_of"}
 DAYS = {"last_day", "until"}

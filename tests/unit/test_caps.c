@@ -45,11 +45,12 @@ hc1_shares_a_cap_and_falls_back(void **state)
 	assert_int_equal(buy_in(&s, m, "grocery", "100000"), 1500);
 	assert_int_equal(buy_in(&s, m, "online", "200000"), 10000);
 	assert_int_equal(granted_by(&s, "online"), 10000);
+	assert_int_equal(wanted(&s), 10000);
 	assert_int_equal(s.entry.n_grants, 1);
 	assert_int_equal(buy_in(&s, m, "restaurant", "30000"), 450);
 	assert_int_equal(granted_by(&s, "base"), 450);
-	assert_int_equal(wanted(&s), 1500);
-	assert_string_equal(grant_of(&s, "restaurant")->cap, "specials");
+	assert_int_equal(wanted(&s), 450);
+	assert_int_equal(s.entry.n_grants, 1);			/* all of the amount fell to the base rule */
 	assert_null(grant_of(&s, "base")->cap);
 	stage_at(&s, "2026-04-01T00:00:00");			/* March had 330 000: neither 5 % nor 1.5 % */
 	assert_int_equal(buy_in(&s, m, "online", "1000000"), 0);
@@ -64,17 +65,17 @@ fallback_keeps_the_smallest_amount(void **state)
 		const char *name, *amount, *points, *room, *bought;
 		bool whole;
 		enum rounding_mode mode;
-		int64_t special, base;
+		int64_t special, base, clipped;	/* what the amount that is kept gives beyond the room */
 	} rows[] = {
-		{ "evenly", "100", "5", "7", "200", false, ROUNDING_FLOOR, 7, 60 },
-		{ "exactly the room", "100", "5", "10", "200", false, ROUNDING_FLOOR, 10, 0 },
-		{ "one point of room less", "100", "5", "9", "200", false, ROUNDING_FLOOR, 9, 20 },
-		{ "floor", "3", "1", "2", "10", false, ROUNDING_FLOOR, 2, 4 },
-		{ "nearest", "3", "1", "2", "10", false, ROUNDING_NEAREST, 2, 5 },	/* 5 / 3 = 1.67 */
-		{ "ceil", "3", "1", "2", "10", false, ROUNDING_CEIL, 2, 6 },		/* 4 / 3 */
-		{ "no room", "3", "1", "0", "10", false, ROUNDING_CEIL, 0, 10 },
-		{ "whole steps that fit", "3", "2", "5", "10", true, ROUNDING_FLOOR, 4, 4 },
-		{ "many points a minor unit", "1", "4", "6", "10", false, ROUNDING_FLOOR, 6, 8 },
+		{ "evenly", "100", "5", "7", "200", false, ROUNDING_FLOOR, 7, 60, 0 },
+		{ "exactly the room", "100", "5", "10", "200", false, ROUNDING_FLOOR, 10, 0, 0 },
+		{ "one point of room less", "100", "5", "9", "200", false, ROUNDING_FLOOR, 9, 20, 0 },
+		{ "floor", "3", "1", "2", "10", false, ROUNDING_FLOOR, 2, 4, 0 },
+		{ "nearest", "3", "1", "2", "10", false, ROUNDING_NEAREST, 2, 5, 0 },	/* 5 / 3 = 1.67 */
+		{ "ceil", "3", "1", "2", "10", false, ROUNDING_CEIL, 2, 6, 0 },		/* 4 / 3 */
+		{ "no room", "3", "1", "0", "10", false, ROUNDING_CEIL, 0, 10, 0 },
+		{ "whole steps that fit", "3", "2", "5", "10", true, ROUNDING_FLOOR, 4, 4, 0 },
+		{ "many points a minor unit", "1", "4", "6", "10", false, ROUNDING_FLOOR, 6, 8, 2 },
 	};
 
 	(void)state;
@@ -92,6 +93,8 @@ fallback_keeps_the_smallest_amount(void **state)
 		(void)buy(&s, m, rows[i].bought);
 		if (granted_by(&s, "special") != rows[i].special || granted_by(&s, "base") != rows[i].base)
 			fail_msg("%s: %lld, %lld", rows[i].name, (long long)granted_by(&s, "special"), (long long)granted_by(&s, "base"));
+		if (wanted(&s) != rows[i].special + rows[i].base + rows[i].clipped)
+			fail_msg("%s: wanted %lld", rows[i].name, (long long)wanted(&s));
 		stage_release(&s);
 	}
 }
@@ -173,6 +176,28 @@ caps_limit_their_periods(void **state)
 		}
 		stage_release(&s);
 	}
+}
+
+/* What fell to the replaced rule is what a share is taken from, too. */
+static void
+fallback_comes_before_shares(void **state)
+{
+	struct program_def def = program("KRW");
+	struct stage s;
+
+	(void)state;
+	add(&def, per_amount("base", 20, "1000", "15", false));
+	struct rule_def *r = add(&def, per_amount("special", 10, "100", "5", false));
+	r->replaces = "base";
+	r->n_caps = 1;
+	r->caps[0] = cap(PERIOD_MONTH, "1000", 0, CAP_FALLBACK, NULL);
+	add(&def, multiplier("double", 30, "2"));
+	uint64_t m = begin(&s, &def, "2026-03-12T10:00:00");
+	assert_int_equal(buy(&s, m, "30000"), 2 * (1000 + 150));	/* 20 000 at 5 %, 10 000 at 1.5 % */
+	assert_int_equal(wanted(&s), 2 * (1000 + 150));
+	assert_int_equal(buy(&s, m, "30000"), 2 * 450);
+	assert_int_equal(wanted(&s), 2 * 450);
+	stage_release(&s);
 }
 
 /* Two members share a program's cap, and nothing else. */
@@ -415,6 +440,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hc1_shares_a_cap_and_falls_back),
 		cmocka_unit_test(fallback_keeps_the_smallest_amount),
+		cmocka_unit_test(fallback_comes_before_shares),
 		cmocka_unit_test(a_replaced_rule_gets_what_is_not_covered),
 		cmocka_unit_test(caps_limit_their_periods),
 		cmocka_unit_test(a_programs_cap_is_of_all_members),

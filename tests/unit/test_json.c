@@ -78,6 +78,8 @@ static const struct { enum codec_message message; const char *json, *want; } rou
 	{ CODEC_RESPONSE, "{'status':'OK','id':'4.0','member_no':7,'lots':[{'last_day':'2027-03-31','points':'4'},{'points':'1'}],"
 	    "'ends_at':'2026-03-12T01:05:00Z','expiring':[{'points':'1','last_day':'2027-03-31'}],'visits':2,'seq':4,"
 	    "'transaction':'00ff'}", NULL },
+	{ CODEC_RESPONSE, "{'counters':{'nights':19,'stays':0},'remainder':{'base':'12.50','a \\'b\\'':'0.00'}}", NULL },
+	{ CODEC_RESPONSE, "{'counters':{},'remainder':{}}", "{}" },
 	{ CODEC_BATCH_RESPONSE, "{'outcome':{'status':'OK'},'results':[{'status':'OK'},{'status':'ABORTED'}]}", NULL },
 	{ CODEC_PROGRAM, "{'id':'a','tiers':[{'id':'b','window':'calendar_year','valid':{'through':'end_of_year'}},"
 	    "{'window':{'rolling_months':3}}]}", NULL },
@@ -238,6 +240,9 @@ static const struct { enum codec_message message; const char *json; unsigned lin
 	    "cannot stand beside `enrol`" },
 	{ CODEC_RESPONSE, "{'status':'Ok'}",                    1, 2, "status", "unknown word `Ok`; did you mean OK?" },
 	{ CODEC_RESPONSE, "{'status':0}",                         1, 2, "status", "unknown word `0`" },
+	{ CODEC_RESPONSE, "{'counters':[{'id':'a','count':1}]}",  1, 2, "counters", "wants a map of names" },
+	{ CODEC_RESPONSE, "{'counters':{'a':[]}}",                1, 14, "counters.a", "wants a single value, not a list" },
+	{ CODEC_RESPONSE, "{'remainder':{'a':null}}",             1, 15, "remainder.a", "has no value" },
 	/* not JSON */
 	{ CODEC_RESPONSE, "",                                       1, 0, "", "this is not JSON" },
 	{ CODEC_RESPONSE, "{\n'status':\n}",                      3, 1, "", "this is not JSON" },

@@ -33,7 +33,8 @@ sample(void)
 	static struct lot lots[] = { { 20000, LOT_EARNED, 500 }, { 20000, LOT_BIRTHDAY, 7 }, { DAY_NEVER, LOT_ADJUSTMENT,
 	    INT64_C(1) << 40 } };
 	static struct lot held[] = { { 19000, LOT_EARNED, 3 } };
-	static struct hold holds[] = { { .id = { 5, 1 }, .ends_at_us = 1700000000000000, .day = 19001, .expire_at_once = true, .n_lots = 1, .cap_lots = 1, .lots = held } };
+	static struct hold holds[] = { { .id = { 5, 1 }, .ends_at_us = 1700000000000000, .day = 19001, .expire_at_once = true, .n_lots = 1,
+	    .cap_lots = 1, .lots = held } };
 	static struct metric_day days[] = { { 19990, 10, 1000, 1, { 0, 3 } }, { 19999, -2, 0, 0, { 0 } } };
 
 	static struct tally tallies[] = { { .kind = TALLY_RULE, .per = PERIOD_DAY, .id = "base", .at = 19999, .points = 5, .count = 1 },

@@ -170,17 +170,24 @@ SPOIL(cap_digits, CAP(d, PERIOD_DAY, "5.0", 0))
 SPOIL(cap_fallback, CAP(d, PERIOD_DAY, "5", 0); d->rules[0].caps[0].over = CAP_FALLBACK)
 SPOIL(cap_twice, CAP(d, PERIOD_DAY, "5", 0); d->rules[0].caps[1] = d->rules[0].caps[0]; d->rules[0].n_caps = 2)
 SPOIL(caps_many, d->rules[0].n_caps = PROGRAM_CAPS_MAX + 1)
-SPOIL(cap_group, CAP(d, PERIOD_DAY, "5", 0); d->rules[0].caps[0].group = "g"; d->rules[1].caps[0] = d->rules[0].caps[0]; d->rules[1].n_caps = 1; d->rules[1].caps[0].points = "6")
+SPOIL(cap_group, CAP(d, PERIOD_DAY, "5", 0); d->rules[0].caps[0].group = "g"; d->rules[1].caps[0] = d->rules[0].caps[0];
+    d->rules[1].n_caps = 1; d->rules[1].caps[0].points = "6")
 SPOIL(cap_once, d->round_once = true; d->rules[1].caps[0] = (struct cap_def){ .has_per = true, .points = "5" }; d->rules[1].n_caps = 1)
 SPOIL(pending_none, d->rules[0].pending.given = true)
 SPOIL(pending_two, d->rules[0].pending = (struct pending_def){ .given = true, .has_days = true, .next_month_start = true })
 SPOIL(pending_within, d->rules[0].pending = (struct pending_def){ .given = true, .has_days = true, .has_within_days = true })
 SPOIL(pending_no_within, d->rules[0].pending = (struct pending_def){ .given = true, .on_activity = "a" })
-SPOIL(pending_enrol, d->rules[0].on = ON_ENROL; d->rules[0].pending = (struct pending_def){ .given = true, .on_activity = "a", .has_within_days = true })
+SPOIL(pending_enrol, d->rules[0].on = ON_ENROL;
+    d->rules[0].pending = (struct pending_def){ .given = true, .on_activity = "a", .has_within_days = true })
 SPOIL(pending_long, d->rules[0].pending = (struct pending_def){ .given = true, .has_days = true, .days = 3651 })
 SPOIL(day_limit, d->earn_per_day = "x")
-SPOIL(stack_overflow, d->stacking = STACKING_MULTIPLY; for (size_t i = 2; i < 12; i++) { d->rules[i] = (struct rule_def){ .id = &"abcdefghijklmnop"[i], .has_priority = true, .priority = (uint32_t)(100 + i), .has_kind = true, .kind = RULE_MULTIPLIER, .multiply = "999" }; } d->n_rules = 12)
-SPOIL(stack_digits, d->stacking = STACKING_MULTIPLY; THIRD(d); d->rules[2].has_per_amount = false; d->rules[2].kind = RULE_MULTIPLIER; d->rules[2].multiply = "1.000001")
+SPOIL(stack_overflow, d->stacking = STACKING_MULTIPLY;
+    for (size_t i = 2; i < 12; i++) {
+	    d->rules[i] = (struct rule_def){ .id = &"abcdefghijklmnop"[i], .has_priority = true, .priority = (uint32_t)(100 + i),
+		.has_kind = true, .kind = RULE_MULTIPLIER, .multiply = "999" };
+    } d->n_rules = 12)
+SPOIL(stack_digits, d->stacking = STACKING_MULTIPLY; THIRD(d); d->rules[2].has_per_amount = false; d->rules[2].kind = RULE_MULTIPLIER;
+    d->rules[2].multiply = "1.000001")
 SPOIL(expiry_empty, d->expiry = (struct expiry_def){ .given = true })
 SPOIL(expiry_two, d->expiry.has_days = true; d->expiry.days = 1)
 SPOIL(expiry_zero, d->expiry.months = 0)

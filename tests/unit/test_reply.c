@@ -133,9 +133,18 @@ earning_shows_its_grants(void **state)
 	p = response_of(w, &r);
 	assert_string_equal(p->granted, "0.00");
 	response_free(p);
+	e.op = OP_ANNIVERSARY;
+	p = response_of(w, &r);
+	assert_string_equal(p->wanted, "0.00");
+	response_free(p);
 	e.op = OP_ENROL;
 	p = response_of(w, &r);
 	assert_null(p->granted);
+	response_free(p);
+	e.n_grants = 2;			/* they may all be pending: no metrics change */
+	p = response_of(w, &r);
+	assert_string_equal(p->granted, "12.50");
+	assert_string_equal(p->wanted, "15.00");
 	response_free(p);
 }
 
@@ -153,9 +162,9 @@ counters_and_remainders_are_shown(void **state)
 	assert_string_equal(p->counters[0]->id, "nights");
 	assert_int_equal(p->counters[0]->count, 19);
 	assert_true(p->counters[1]->has_count);
-	assert_int_equal(p->n_remainders, 1);
-	assert_string_equal(p->remainders[0]->rule, "base");
-	assert_string_equal(p->remainders[0]->amount, "12.50");
+	assert_int_equal(p->n_remainder, 1);
+	assert_string_equal(p->remainder[0]->rule, "base");
+	assert_string_equal(p->remainder[0]->amount, "12.50");
 	response_free(p);
 }
 

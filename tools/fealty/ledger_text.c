@@ -61,6 +61,43 @@ number_format(const struct ledger_text *text, struct number *n, uint32_t program
 /* ---- one entry ---- */
 
 static void
+print_activity(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	(void)fprintf(out, " %s", e->u.activity.activity);
+	if (e->u.activity.qty != 1)
+		(void)fprintf(out, " %" PRIu32 " times", e->u.activity.qty);
+	if (e->u.activity.has_amount)
+		(void)fprintf(out, " of %s", MONEY_OF(e, e->u.activity.amount));
+	if (e->u.activity.has_score)
+		(void)fprintf(out, " with score %" PRIu32, e->u.activity.score);
+	if (e->u.activity.has_purchase)
+		(void)fprintf(out, " for purchase %" PRIu64 ".%" PRIu32, e->u.activity.purchase.seq, e->u.activity.purchase.index);
+}
+
+/* Points that no longer wait, or are no longer there. */
+static int64_t
+left_pending(const struct entry *e)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < e->n_pendings; i++)
+		if (e->pendings[i].p.points < 0)
+			sum -= e->pendings[i].p.points;
+	return sum;
+}
+
+static int64_t
+expired(const struct entry *e)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < e->n_postings; i++)
+		if (e->postings[i].account == ACCOUNT_EXPIRED)
+			sum += e->postings[i].points;
+	return sum;
+}
+
+static void
 print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
 	switch (e->op) {
@@ -79,8 +116,10 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_CAPTURE:
 	case OP_RELEASE:
 	case OP_HOLD_TIMEOUT:
-	case OP_HOLD_EXPIRE:
 		(void)fprintf(out, " of hold %" PRIu64 ".%" PRIu32, e->u.capture.hold.seq, e->u.capture.hold.index);
+		break;
+	case OP_HOLD_EXPIRE:
+		(void)fprintf(out, " %s of hold %" PRIu64 ".%" PRIu32, POINTS_OF(e, expired(e)), e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_REDEEM:
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.redeem.points));
@@ -98,20 +137,24 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 			(void)fprintf(out, " for %s", e->u.standing.reason);
 		break;
 	case OP_ACTIVITY:
-		(void)fprintf(out, " %s", e->u.activity.activity);
+		print_activity(text, e, out);
 		break;
 	case OP_LAPSE:
 	case OP_ACTIVATE:
+		(void)fprintf(out, " %s that waited", POINTS_OF(e, left_pending(e)));
+		break;
+	case OP_EXPIRE:
+	case OP_INACTIVITY:
+		(void)fprintf(out, " %s", POINTS_OF(e, expired(e)));
+		break;
 	case OP_TIER_REVIEW:
 	case OP_TIER_LOOK:
-	case OP_INACTIVITY:
 	case OP_ANNIVERSARY:
 	case OP_NONE:
 	case OP_ENROL:
 	case OP_PROFILE:
 	case OP_BIRTHDAY:
 	case OP_TIER_END:
-	case OP_EXPIRE:
 	case OP_CLOCK_ACCEPT:
 	case OP_ZONE_DATA:
 	case OP_COUNT:
@@ -130,6 +173,25 @@ granted(const struct entry *e)
 }
 
 static void
+print_standing(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	const struct touched *after = &e->touched[0];
+	char day[DAY_TEXT_BYTES];
+
+	(void)fprintf(out, ", available %s", POINTS_OF(e, after->available));
+	if (after->pending != 0)
+		(void)fprintf(out, ", pending %s", POINTS_OF(e, after->pending));
+	if (after->held != 0)
+		(void)fprintf(out, ", held %s", POINTS_OF(e, after->held));
+	if (!e->has_tier)
+		return;
+	(void)fprintf(out, ", now %s", after->tier[0] != '\0' ? after->tier : "without a tier");
+	/* the day of the earned tier says nothing about a given one that is above it */
+	if (strcmp(after->tier, e->tier.earned) == 0 && e->tier.until != DAY_NEVER)
+		(void)fprintf(out, " until %s", day_format(e->tier.until, day));
+}
+
+static void
 print_entry(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
 	(void)fprintf(out, "%s", op_str(e->op));
@@ -138,13 +200,8 @@ print_entry(const struct ledger_text *text, const struct entry *e, FILE *out)
 	print_inputs(text, e, out);
 	if (e->n_grants > 0)
 		(void)fprintf(out, ", granted %s", POINTS_OF(e, granted(e)));
-	if (e->n_touched > 0) {
-		(void)fprintf(out, ", available %s", POINTS_OF(e, e->touched[0].available));
-		if (e->touched[0].held != 0)
-			(void)fprintf(out, ", held %s", POINTS_OF(e, e->touched[0].held));
-		if (e->has_tier)
-			(void)fprintf(out, ", now %s", e->touched[0].tier[0] != '\0' ? e->touched[0].tier : "without a tier");
-	}
+	if (e->n_touched > 0)
+		print_standing(text, e, out);
 	(void)fprintf(out, " (%s%s%s)\n", e->principal != NULL ? e->principal : "-", e->request_id != NULL ? " " : "",
 	    e->request_id != NULL ? e->request_id : "");
 }

@@ -74,7 +74,8 @@ enum status sim_answer_entry(struct sim *sim, const struct entry *entry, struct 
 /* The next version of a program that is still to be published; NULL. */
 struct sim_file *sim_next_version(struct sim *sim, const char *id);
 
-void sim_refuse(struct refusal *refusal, enum ledger_result result, const char *field, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void sim_refuse(struct refusal *refusal, enum ledger_result result, const char *field, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* ---- for the files sim*.c ---- */
 

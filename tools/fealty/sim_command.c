@@ -172,7 +172,8 @@ is_hold(const struct step *s, struct entry_id id)
 		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
 			return true;
 	}
-	return s->sim->state.ledger.closed_hold(&s->sim->state, id, &closed) == ST_OK && closed.member == m->number && closed.program == m->program;
+	return s->sim->state.ledger.closed_hold(&s->sim->state, id, &closed) == ST_OK &&
+	    closed.member == m->number && closed.program == m->program;
 }
 
 /* An entry's id, or a request id among the member's commands. */

@@ -310,7 +310,8 @@ read_slowly(const char *text, struct arena *arena, struct sim_event *event, stru
 		(void)snprintf(sentence, sizeof(sentence), "this is not JSON: %s", error.text);
 		return not_json(ret_error, sentence, error.column < 0 ? 0 : (unsigned)error.column);
 	}
-	enum status st = json_is_object(object) ? take_apart(object, arena, event, ret_error) : not_json(ret_error, "an event is a JSON object", 1);
+	enum status st = json_is_object(object) ? take_apart(object, arena, event, ret_error) :
+	    not_json(ret_error, "an event is a JSON object", 1);
 	json_decref(object);
 	return st;
 }

@@ -215,61 +215,28 @@ equal(const json_t *expected, const json_t *got)
 	return json_equal(expected, got) != 0;
 }
 
-/* The key that names a row, in lists that stand for maps; the other one is its value. */
-static bool
-names_row(const char *key)
+/* The only value of a map; else the map itself. */
+static json_t *
+only_value(json_t *map)
 {
-	return strcmp(key, "id") == 0 || strcmp(key, "rule") == 0;
+	return json_object_size(map) == 1 ? json_object_iter_value(json_object_iter(map)) : map;
 }
 
-/* The value of the row that is named ${id}, or of the only one when that is NULL. */
+/* A dotted key is a path; `remainder` alone is that of the only rule that carries one. */
 static json_t *
-row_value(json_t *list, const char *id)
-{
-	size_t i;
-	json_t *row, *value;
-	const char *key;
-
-	json_array_foreach(list, i, row) {
-		json_t *found = NULL;
-		bool named = id == NULL && json_array_size(list) == 1;
-
-		json_object_foreach(row, key, value) {
-			if (!names_row(key))
-				found = value;
-			else if (id != NULL && json_is_string(value) && strcmp(json_string_value(value), id) == 0)
-				named = true;
-		}
-		if (named)
-			return found;
-	}
-	return NULL;
-}
-
-/* What a reply keeps in rows under a plural. */
-static json_t *
-rows_of(json_t *reply, const char *key)
-{
-	return json_object_get(reply, strcmp(key, "remainder") == 0 ? "remainders" : key);
-}
-
-static json_t *
-find(json_t *reply, const char *key)
+find(json_t *reply, const char *key, const json_t *expected)
 {
 	json_t *direct = json_object_get(reply, key);
 	const char *dot = strchr(key, '.');
 	char first[64];
 
-	if (direct != NULL)
-		return direct;
 	if (dot == NULL)
-		return strcmp(key, "remainder") == 0 ? row_value(rows_of(reply, key), NULL) : NULL;
+		return strcmp(key, "remainder") == 0 && !json_is_object(expected) ? only_value(direct) : direct;
 	if ((size_t)(dot - key) >= sizeof(first))
 		return NULL;
 	memcpy(first, key, (size_t)(dot - key));
 	first[dot - key] = '\0';
-	json_t *map = rows_of(reply, first);
-	return json_is_array(map) ? row_value(map, dot + 1) : json_object_get(map, dot + 1);
+	return json_object_get(json_object_get(reply, first), dot + 1);
 }
 
 bool
@@ -280,7 +247,7 @@ sim_expect_compare(json_t *expect, json_t *reply, void (*on_difference)(void *ct
 	bool same = true;
 
 	json_object_foreach(expect, key, expected) {
-		json_t *got = find(reply, key);
+		json_t *got = find(reply, key, expected);
 		if (equal(expected, got))
 			continue;
 		same = false;

@@ -1,4 +1,7 @@
-/* Members' numbers are dense from 1, so an array finds them.  A record is copied before it changes while a step may have to be taken back. */
+/*
+ * Members' numbers are dense from 1, so an array finds them.  A record is copied before it changes while a step may have to be taken
+ * back.
+ */
 #include "sim_state.h"
 
 #include <assert.h>

@@ -16,7 +16,8 @@ struct sim_undo {
 	struct sim_image { void *at; void *bytes; size_t len; } *images;
 };
 
-/* ${len} bytes at ${at} will be as they are now; ${bytes} NULL: they are copied, else these stand for them (and live as long as the arena). */
+/* ${len} bytes at ${at} will be as they are now; ${bytes} NULL: they are copied, else these stand for them (and live as long as the
+ * arena). */
 enum status sim_undo_save(struct sim_undo *undo, void *at, size_t len, void *bytes) MUST_CHECK;
 void sim_undo_begin(struct sim_undo *undo);
 void sim_undo_keep(struct sim_undo *undo);		/* ends: what was done stays */

@@ -1,0 +1,350 @@
+/*
+ * Random transactions: every operation, with and without each field, numbers of all magnitudes.  The generator is the world's, so that a
+ * seed gives the same ones again.
+ */
+#include "random_transaction.h"
+
+#include <stdio.h>
+
+static const char *
+any_text(struct world *w)
+{
+	static const char *const texts[] = { "", "a", "pos/0042/07", "\xc3\xa9t\xc3\xa9", "\xf0\x9f\x8d\xaa",
+	    "0123456789012345678901234567890123456789" };
+
+	return texts[below(w, sizeof(texts) / sizeof(texts[0]))];
+}
+
+static const char *
+any_text_or_none(struct world *w)
+{
+	return below(w, 3) == 0 ? NULL : any_text(w);
+}
+
+/* All magnitudes, the extremes and zero among them. */
+static int64_t
+any_int(struct world *w)
+{
+	switch (below(w, 8)) {
+	case 0: return 0;
+	case 1: return INT64_MIN;
+	case 2: return INT64_MAX;
+	default: return (int64_t)any(w) >> below(w, 64);
+	}
+}
+
+static uint64_t
+any_uint(struct world *w)
+{
+	return below(w, 8) == 0 ? 0 : any(w) >> below(w, 64);
+}
+
+static int32_t
+any_day(struct world *w, int32_t absent)
+{
+	switch (below(w, 6)) {
+	case 0: return absent;
+	case 1: return 0;
+	case 2: return absent == DAY_NEVER ? INT32_MAX - 1 : INT32_MIN + 1;
+	default: return (int32_t)below(w, 60000) - 30000;
+	}
+}
+
+static bool
+any_bool(struct world *w)
+{
+	return below(w, 2) == 0;
+}
+
+static struct entry_id
+any_id(struct world *w)
+{
+	return (struct entry_id){ .seq = any_uint(w), .index = (uint32_t)any_uint(w) };
+}
+
+static struct bytes
+any_bytes(struct world *w, size_t max)
+{
+	size_t len = (size_t)below(w, max + 1);
+	uint8_t *p = arena_alloc(&w->arena, len);
+
+	assert_non_null(p);
+	for (size_t i = 0; i < len; ++i)
+		p[i] = (uint8_t)any(w);
+	return bytes_of(p, len);
+}
+
+static void
+any_word(struct world *w, char ret[static LEDGER_ID_MAX + 1])
+{
+	static const char *const words[] = { "", "gold", "01234567890123456789012345678901" };
+
+	(void)snprintf(ret, LEDGER_ID_MAX + 1, "%s", words[below(w, 3)]);
+}
+
+void *
+any_array(struct world *w, size_t n, size_t size)
+{
+	void *p = arena_alloc(&w->arena, n * size);
+
+	assert_non_null(p);
+	return p;
+}
+
+static void
+any_lines(struct world *w, struct entry *e)
+{
+	size_t n = below(w, 3) == 0 ? (size_t)below(w, 8) : 0;
+	struct entry_line *lines = any_array(w, n, sizeof(*lines));
+
+	for (size_t i = 0; i < n; ++i)
+		lines[i] = (struct entry_line){ any_text_or_none(w), any_text_or_none(w), (uint32_t)any_uint(w), any_int(w) };
+	e->u.purchase.n_lines = n;
+	e->u.purchase.lines = lines;
+}
+
+static void
+any_input(struct world *w, struct entry *e)
+{
+	bool has = any_bool(w);
+
+	switch (e->op) {
+	case OP_GENESIS:
+		e->u.genesis.format = (uint32_t)any_uint(w);
+		e->u.genesis.origin = any_text(w);
+		e->u.genesis.transaction_key = any_bytes(w, 32);
+		e->u.genesis.checkpoint_key = any_bytes(w, 32);
+		e->u.genesis.manual_clock = any_bool(w);
+		break;
+	case OP_PUBLISH:
+		e->u.publish.id = any_text(w);
+		e->u.publish.version = (uint32_t)any_uint(w);
+		e->u.publish.definition = any_bytes(w, below(w, 8) == 0 ? 20000 : 200);
+		e->u.publish.zone_data = any_bytes(w, 300);
+		break;
+	case OP_PURCHASE:
+		e->u.purchase.amount = any_int(w);
+		e->u.purchase.has_paid_with_points = has;
+		e->u.purchase.paid_with_points = has ? any_int(w) : 0;
+		any_lines(w, e);
+		e->u.purchase.partner = any_text_or_none(w);
+		e->u.purchase.receipt_no = any_text_or_none(w);
+		break;
+	case OP_HOLD:
+		e->u.hold.points = any_int(w);
+		e->u.hold.ttl_us = (int64_t)(any_uint(w) >> 1);
+		e->u.hold.has_order_amount = has;
+		e->u.hold.order_amount = has ? any_int(w) : 0;
+		break;
+	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
+		has = has && e->op == OP_CAPTURE;
+		e->u.capture.hold = any_id(w);
+		e->u.capture.has_points = has;
+		e->u.capture.points = has ? any_int(w) : 0;
+		break;
+	case OP_REDEEM:
+		e->u.redeem.points = any_int(w);
+		e->u.redeem.has_order_amount = has;
+		e->u.redeem.order_amount = has ? any_int(w) : 0;
+		e->u.redeem.round_down = any_bool(w);
+		break;
+	case OP_ADJUST:
+		e->u.adjust.points = any_int(w);
+		e->u.adjust.reason = any_text(w);
+		e->u.adjust.last_day = any_day(w, DAY_NONE);
+		e->u.adjust.tier_points = any_bool(w);
+		break;
+	case OP_TIER:
+		e->u.tier.tier = any_text(w);
+		e->u.tier.reason = any_text(w);
+		e->u.tier.until = any_day(w, DAY_NEVER);
+		break;
+	case OP_ZONE_DATA:
+		e->u.zone_data.zone_data = any_bytes(w, 300);
+		break;
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
+		e->u.standing.reason = any_text_or_none(w);
+		break;
+	case OP_ACTIVITY:
+		e->u.activity.activity = any_text(w);
+		e->u.activity.partner = any_text_or_none(w);
+		e->u.activity.has_amount = has;
+		e->u.activity.amount = has ? any_int(w) : 0;
+		e->u.activity.has_score = any_bool(w);
+		e->u.activity.score = e->u.activity.has_score ? (uint32_t)any_uint(w) : 0;
+		e->u.activity.qty = (uint32_t)any_uint(w);
+		e->u.activity.has_purchase = any_bool(w);
+		if (e->u.activity.has_purchase)
+			e->u.activity.purchase = any_id(w);
+		break;
+	case OP_LAPSE: case OP_ACTIVATE:
+	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY:
+	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
+	case OP_COUNT:
+		break;
+	}
+}
+
+static void
+any_tallies(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 3);
+	struct tally *tallies = any_array(w, n, sizeof(*tallies));
+
+	for (size_t i = 0; i < n; ++i) {
+		tallies[i] = (struct tally){ .kind = (enum tally_kind)(1 + below(w, TALLY_KIND_COUNT - 1)),
+			.per = (enum period)below(w, PERIOD_COUNT), .at = any_int(w), .points = any_int(w), .count = any_int(w) };
+		any_word(w, tallies[i].id);
+	}
+	e->n_tallies = n;
+	e->tallies = tallies;
+}
+
+static void
+any_pendings(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 3);
+	struct pending_change *changes = any_array(w, n, sizeof(*changes));
+	const char **segments = any_array(w, n, sizeof(*segments));
+
+	for (size_t i = 0; i < n; ++i) {
+		changes[i] = (struct pending_change){ .has_from = any_bool(w) };
+		if (changes[i].has_from)
+			changes[i].p.from = any_id(w);
+		changes[i].p.due_day = (int32_t)below(w, 40000);
+		any_word(w, changes[i].p.activity);
+		any_word(w, changes[i].p.term);
+		changes[i].p.version = (uint32_t)any_uint(w);
+		changes[i].p.points = any_int(w);
+		segments[i] = any_text(w);
+	}
+	e->n_pendings = e->n_segments = n;
+	e->pendings = changes;
+	e->segments = segments;
+}
+
+static void
+any_facts(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 4);
+	struct grant *grants = any_array(w, n, sizeof(*grants));
+
+	for (size_t i = 0; i < n; ++i)
+		grants[i] = (struct grant){ any_text(w), any_int(w), any_int(w), any_bool(w) ? any_text(w) : NULL };
+	e->n_grants = n;
+	e->grants = grants;
+	e->has_metrics = any_bool(w);
+	if (e->has_metrics)
+		e->metrics = (struct metric_day){ e->business_date, any_int(w), any_int(w), any_int(w), { 0 } };
+	for (uint64_t i = e->has_metrics ? below(w, LEDGER_COUNTERS_MAX + 1) : 0; i > 0; --i)
+		e->metrics.counters[i - 1] = any_int(w);
+	any_tallies(w, e);
+	any_pendings(w, e);
+	e->has_tier = any_bool(w);
+	if (e->has_tier) {
+		any_word(w, e->tier.earned);
+		any_word(w, e->tier.gift);
+		e->tier.since = any_day(w, DAY_NONE);
+		e->tier.until = any_day(w, DAY_NEVER);
+		e->tier.gift_until = any_day(w, DAY_NEVER);
+		e->tier.from = any_day(w, DAY_NONE);
+		e->tier.start = any_day(w, DAY_NONE);
+		e->tier.grace = any_bool(w);
+	}
+	e->has_hold = any_bool(w);
+	if (e->has_hold) {
+		e->hold.has_id = any_bool(w);
+		if (e->hold.has_id)
+			e->hold.id = any_id(w);
+		e->hold.ends_at_us = any_int(w);
+		e->hold.left = any_int(w);
+		e->hold.expire_at_once = any_bool(w);
+	}
+	e->birthday = any_day(w, DAY_NONE);
+	e->has_value = any_bool(w);
+	e->value = e->has_value ? any_int(w) : 0;
+	e->enrolled = any_bool(w);
+	e->clock.on = any_bool(w);
+	if (e->clock.on)
+		e->clock = (struct inactivity_clock){ true, any_day(w, DAY_NEVER), (uint32_t)any_uint(w), (uint32_t)any_uint(w) };
+}
+
+static void
+any_effects(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, below(w, 10) == 0 ? 40 : 4);
+	struct posting *postings = any_array(w, n, sizeof(*postings));
+
+	for (size_t i = 0; i < n; ++i)
+		postings[i] = (struct posting){ (enum account)(1 + below(w, ACCOUNT_COUNT - 1)), any_uint(w), any_int(w),
+		    any_day(w, DAY_NEVER), (enum lot_class)below(w, LOT_CLASS_COUNT), any_bool(w), { 0 } };
+	for (size_t i = 0; i < n; ++i) {
+		if (postings[i].has_hold)
+			postings[i].hold = any_id(w);
+		if (below(w, 4) == 0)
+			postings[i].last_day = DAY_CLOCK;
+	}
+	e->n_postings = n;
+	e->postings = postings;
+
+	n = (size_t)below(w, 4);
+	struct touched *touched = any_array(w, n, sizeof(*touched));
+	for (size_t i = 0; i < n; ++i) {
+		touched[i] = (struct touched){ .member = any_uint(w), .has_prev = any_bool(w), .available = any_int(w),
+		    .pending = any_int(w), .held = any_int(w), .debt = any_int(w), .tier = any_text(w) };
+		if (touched[i].has_prev)
+			touched[i].prev = any_id(w);
+	}
+	e->n_touched = n;
+	e->touched = touched;
+}
+
+static void
+any_entry(struct world *w, struct entry *e, enum op op)
+{
+	*e = (struct entry){ .op = op, .principal = any_text_or_none(w), .request_id = any_text_or_none(w), .store = any_text_or_none(w),
+	    .terminal = any_text_or_none(w), .terminal_seq = any_uint(w), .engine = (uint32_t)any_uint(w),
+	    .program_version = (uint32_t)any_uint(w), .has_occurred_at = any_bool(w), .has_due_at = any_bool(w),
+	    .has_at = any_bool(w), .has_fingerprint = any_bool(w), .business_date = any_day(w, DAY_NONE),
+	    .member = any_uint(w), .birthday = DAY_NONE };
+	if (e->has_occurred_at)
+		e->occurred_at_us = any_int(w);
+	if (e->has_due_at)
+		e->due_at_us = any_int(w);
+	if (e->has_at)
+		e->at_us = any_int(w);
+	for (size_t i = 0; e->has_fingerprint && i < sizeof(e->fingerprint); ++i)
+		e->fingerprint[i] = (uint8_t)any(w);
+	any_input(w, e);
+	if (any_bool(w))
+		any_facts(w, e);
+	any_effects(w, e);
+}
+
+static enum op
+any_op(struct world *w)
+{
+	enum op op;
+
+	do
+		op = (enum op)(1 + below(w, OP_COUNT - 1));
+	while (!op_known(op));
+	return op;
+}
+
+struct transaction
+any_transaction(struct world *w, size_t n, enum op op)
+{
+	struct transaction t = { .origin = "example.org/ledger", .seq = any_uint(w), .committed_at_us = any_int(w),
+	    .program = (uint32_t)any_uint(w) };
+
+	for (size_t i = 0; i < sizeof(t.prev); ++i)
+		t.prev[i] = (uint8_t)any(w);
+	t.n_entries = n;
+	t.entries = any_array(w, n, sizeof(*t.entries));
+	for (size_t i = 0; i < n; ++i) {
+		any_entry(w, &t.entries[i], op != OP_NONE ? op : any_op(w));
+		t.entries[i].program = t.program;
+	}
+	return t;
+}
