@@ -41,7 +41,7 @@ enum store_table {
 	TABLE_HOLD,		/* seq be64, index be32 of the hold's entry -> closed hold */
 	TABLE_REQUEST,		/* request id, NUL, principal -> seq, index, program, member, fingerprint */
 	TABLE_RECEIPT,		/* program be32, store, NUL, receipt_no, NUL, business date be32 -> seq, index, member, digest */
-	TABLE_DUE,		/* due instant be64, program be32, member be64 -> u8: 1 when a hold ends then */
+	TABLE_DUE,		/* due instant be64, program be32, member be64 -> "h" when a hold ends then, else empty */
 	TABLE_PROGRAM,		/* number be32 -> program record */
 	TABLE_VERSION,		/* number be32, version be32 -> published version */
 	TABLE_TILE,		/* level of tiles u8, index be64 -> 32-byte hash of a complete subtree of 256^level leaves */
