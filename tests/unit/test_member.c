@@ -50,7 +50,7 @@ sample(void)
 		.points_earned = 9, .spend = 70000, .visits = 12,
 		.tier = { .earned = "green", .since = 19000, .until = DAY_NEVER, .gift = "gold", .gift_until = 20100,
 		    .from = 19010, .start = 18999, .grace = true },
-		.start_base = { 0, 3, -4, 5 }, .has_look = true, .look_day = 20001,
+		.start_base = { .points_earned = 3, .spend = -4, .visits = 5 }, .has_look = true, .look_day = 20001,
 		.clock = { true, 20002, 24, 50 }, .standing = STANDING_FROZEN, .has_anniversary = true, .anniversary = 20003, .noticed = 20004,
 		.noticed_before = 20000,
 		.birthday_paid = 19500, .has_head = true, .head = { UINT64_MAX, UINT32_MAX }, .due_at_us = 1700000000000000,
