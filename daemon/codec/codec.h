@@ -163,7 +163,8 @@ unsigned ledger_result_code(enum ledger_result r);
 
 /**
  * codec_reply_encode(reply, arena, out): appends a Response's bytes; ${arena} is scratch.
- * `lots` for hold, capture, redeem and release: the (last_day, points) that the postings took; `granted`/`wanted` for purchase, quote and birthday.
+ * `lots` for hold, capture, redeem and release: the (last_day, points) that the postings took; `granted`/`wanted` for purchase, quote,
+ * activity, birthday, anniversary, and every other entry that has grants.
  */
 enum status codec_reply_encode(const struct reply *reply, struct arena *arena, struct buf *out) MUST_CHECK;
 

@@ -44,6 +44,13 @@ bool due_next(const struct member *m, const struct program *program, int64_t unt
 int64_t due_at_us(const struct member *m, const struct program *program);
 
 /**
+ * birthday_enter(dates, n_dates, month, day, today):
+ * Adds a date that a member gave on ${today}, newest last: one given on the same day replaces the one before, the newest given again changes
+ * nothing, and the oldest goes when there are more than LEDGER_BIRTHDAYS_MAX.
+ */
+void birthday_enter(struct birthday_date dates[static LEDGER_BIRTHDAYS_MAX], size_t *n_dates, int month, int day, int32_t today);
+
+/**
  * birthday_on(program, dates, n_dates, day):
  * Whether ${day} is a birthday by the date that is in force for it: of the dates entered at least guard_days before, the newest.
  */

@@ -164,6 +164,23 @@ decide_tier(struct decision *d)
 
 /* ---- birthday ---- */
 
+void
+birthday_enter(struct birthday_date dates[static LEDGER_BIRTHDAYS_MAX], size_t *n_dates, int month, int day, int32_t today)
+{
+	size_t n = *n_dates;
+
+	if (n > 0 && dates[n - 1].month == month && dates[n - 1].day == day)
+		return;
+	if (n > 0 && dates[n - 1].entered_day == today)
+		n--;
+	if (n == LEDGER_BIRTHDAYS_MAX) {
+		memmove(dates, dates + 1, (LEDGER_BIRTHDAYS_MAX - 1) * sizeof(*dates));
+		n--;
+	}
+	dates[n++] = (struct birthday_date){ month, day, today };
+	*n_dates = n;
+}
+
 bool
 birthday_on(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day)
 {

@@ -229,27 +229,6 @@ find_purchase(struct step *s)
 
 /* ---- profiles ---- */
 
-static bool
-same_date(const struct sim_profile *p, int month, int day)
-{
-	return p->n_dates > 0 && p->dates[p->n_dates - 1].month == month && p->dates[p->n_dates - 1].day == day;
-}
-
-/* A date entered on the same day replaces the one before; the oldest goes when there are too many. */
-static void
-enter_birthday(struct sim_profile *p, const struct request *r, int32_t today)
-{
-	if (!r->has_birthday || same_date(p, r->birthday_month, r->birthday_day))
-		return;
-	if (p->n_dates > 0 && p->dates[p->n_dates - 1].entered_day == today)
-		p->n_dates--;
-	if (p->n_dates == LEDGER_BIRTHDAYS_MAX) {
-		memmove(p->dates, p->dates + 1, (LEDGER_BIRTHDAYS_MAX - 1) * sizeof(*p->dates));
-		p->n_dates--;
-	}
-	p->dates[p->n_dates++] = (struct birthday_date){ r->birthday_month, r->birthday_day, today };
-}
-
 static size_t
 alias_index(const struct sim_profile *p, const char *alias)
 {
@@ -312,7 +291,8 @@ write_profile(struct step *s, const struct entry *entry)
 		for (size_t i = 0; i < r->n_segments; i++)
 			s->profile.segments[i] = r->segments[i];
 	}
-	enter_birthday(&s->profile, r, entry->business_date);
+	if (r->has_birthday)
+		birthday_enter(s->profile.dates, &s->profile.n_dates, r->birthday_month, r->birthday_day, entry->business_date);
 	if (st == ST_OK)
 		st = sim_book_put_profile(book, entry->program, entry->member, &s->profile);
 	if (st == ST_OK && r->has_birthday)
