@@ -53,7 +53,7 @@ apply_request(struct apply *a, const char *principal, const char *key, struct re
 	return st != ST_OK ? st : request_row_decode(value, ret);
 }
 
-struct matches { uint32_t program; uint64_t member; unsigned n; struct entry_id first; };
+struct matches { const struct ledger_state *state; uint32_t program; uint64_t member; unsigned n; struct entry_id first; };
 
 static enum status
 match(struct bytes value, struct matches *m)
@@ -63,12 +63,15 @@ match(struct bytes value, struct matches *m)
 	enum status st = request_row_decode(value, &row);
 	if (st != ST_OK)
 		return st;
-	if (row.program == m->program && row.member == m->member) {
+	bool is_its = false;
+	if (row.program == m->program)
+		st = member_became(m->state, row.program, row.member, m->member, &is_its);
+	if (st == ST_OK && is_its) {
 		if (m->n == 0)
 			m->first = row.id;
 		m->n++;
 	}
-	return ST_OK;
+	return st;
 }
 
 static bool
@@ -104,7 +107,7 @@ apply_reference(struct apply *a, uint32_t program, uint64_t member, const char *
 	uint8_t row_key[REQUEST_KEY_BYTES_MAX];
 	size_t len = request_key("", key, row_key);
 	struct bytes prefix = bytes_of(row_key, len);
-	struct matches m = { .program = program, .member = member };
+	struct matches m = { .state = apply_state(a), .program = program, .member = member };
 
 	if (len == 0) {
 		*ret_n = 0;

@@ -145,6 +145,43 @@ state_close_hold(void *ctx, struct entry_id id, const struct closed_hold *hold)
 	return overlay_put_row(&a->overlay, TABLE_HOLD, bytes_of(key, sizeof(key)), bytes_of(value, sizeof(value)));
 }
 
+static enum status
+state_followup(void *ctx, struct entry_id id, const struct followup **ret)
+{
+	struct apply *a = ctx;
+	uint8_t key[12];
+	struct bytes value;
+
+	hold_key(id, key);
+	enum status st = apply_row(a, TABLE_FOLLOWUP, bytes_of(key, sizeof(key)), &value);
+	if (st != ST_OK)
+		return st;
+	struct followup *f = arena_alloc(&a->overlay.arena, sizeof(*f));
+	if (f == NULL)
+		return ST_NOMEM;
+	st = followup_decode(value, &a->overlay.arena, f);
+	f->entry = id;
+	*ret = f;
+	return st;
+}
+
+static enum status
+state_put_followup(void *ctx, const struct followup *f)
+{
+	struct apply *a = ctx;
+	uint8_t key[12];
+	struct buf value;
+
+	hold_key(f->entry, key);
+	buf_init(&value);
+	followup_encode(f, &value);
+	enum status st = buf_status(&value);
+	if (st == ST_OK)
+		st = overlay_put_row(&a->overlay, TABLE_FOLLOWUP, bytes_of(key, sizeof(key)), buf_bytes(&value));
+	buf_release(&value);
+	return st;
+}
+
 static const struct program *
 state_program_at(void *ctx, uint32_t program, int64_t at_us)
 {
@@ -242,6 +279,8 @@ apply_state(struct apply *a)
 		.program_number = state_program_number,
 		.program_count = state_program_count,
 		.closed_hold = state_closed_hold,
+		.followup = state_followup,
+		.put_followup = state_put_followup,
 		.totals = state_totals,
 		.member_edit = state_member_edit,
 		.close_hold = state_close_hold,

@@ -74,8 +74,9 @@ chunk_add(struct arena *a, size_t len)
 	return c;
 }
 
-void *
-arena_alloc(struct arena *a, size_t len)
+/* As arena_alloc(), but for what is in it. */
+static void *
+take(struct arena *a, size_t len)
 {
 	if (len > SIZE_MAX / 2)
 		return NULL;
@@ -95,7 +96,15 @@ arena_alloc(struct arena *a, size_t len)
 	void *p = c->data + c->used;
 	c->used += len;
 	a->used_bytes += len;
-	return memset(p, 0, len);
+	return p;
+}
+
+void *
+arena_alloc(struct arena *a, size_t len)
+{
+	void *p = take(a, len);
+
+	return p == NULL ? NULL : memset(p, 0, len);
 }
 
 void *
@@ -121,10 +130,13 @@ arena_grow(struct arena *a, void *array, size_t *ret_cap, size_t need, size_t si
 char *
 arena_memdup(struct arena *a, const void *data, size_t len)
 {
-	char *copy = len == SIZE_MAX ? NULL : arena_alloc(a, len + 1);
+	char *copy = len == SIZE_MAX ? NULL : take(a, len + 1);
 
-	if (copy != NULL && len > 0)
+	if (copy == NULL)
+		return NULL;
+	if (len > 0)
 		memcpy(copy, data, len);
+	copy[len] = '\0';
 	return copy;
 }
 

@@ -44,7 +44,7 @@ buf_bytes(const struct buf *b)
 	return bytes_of(b->data, b->len);
 }
 
-static bool
+bool
 buf_reserve(struct buf *b, size_t len)
 {
 	if (b->failed)
@@ -71,21 +71,6 @@ buf_reserve(struct buf *b, size_t len)
 }
 
 void
-buf_put(struct buf *b, const void *data, size_t len)
-{
-	if (len == 0 || !buf_reserve(b, len))
-		return;
-	memcpy(b->data + b->len, data, len);
-	b->len += len;
-}
-
-void
-buf_put_u8(struct buf *b, uint8_t v)
-{
-	buf_put(b, &v, 1);
-}
-
-void
 buf_put_be32(struct buf *b, uint32_t v)
 {
 	uint8_t p[4];
@@ -106,15 +91,17 @@ buf_put_be64(struct buf *b, uint64_t v)
 void
 buf_put_varint(struct buf *b, uint64_t v)
 {
-	uint8_t p[10];
+	uint8_t *p = buf_room(b, 10);
 	size_t n = 0;
 
+	if (p == NULL)
+		return;
 	while (v >= 0x80) {
 		p[n++] = (uint8_t)(v | 0x80);
 		v >>= 7;
 	}
 	p[n++] = (uint8_t)v;
-	buf_put(b, p, n);
+	b->len += n;
 }
 
 void
@@ -163,14 +150,6 @@ cursor_bytes(struct cursor *c, size_t len)
 	return b;
 }
 
-uint8_t
-cursor_u8(struct cursor *c)
-{
-	struct bytes b = cursor_bytes(c, 1);
-
-	return b.len == 1 ? b.data[0] : 0;
-}
-
 uint32_t
 cursor_be32(struct cursor *c)
 {
@@ -188,7 +167,7 @@ cursor_be64(struct cursor *c)
 }
 
 uint64_t
-cursor_varint(struct cursor *c)
+cursor_varint_long(struct cursor *c)
 {
 	uint64_t v = 0;
 
@@ -202,14 +181,6 @@ cursor_varint(struct cursor *c)
 	}
 	c->failed = true;
 	return 0;
-}
-
-int64_t
-cursor_svarint(struct cursor *c)
-{
-	uint64_t v = cursor_varint(c);
-
-	return (int64_t)(v >> 1 ^ ((v & 1) != 0 ? UINT64_MAX : 0));
 }
 
 struct bytes

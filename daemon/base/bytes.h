@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/status.h"
 
@@ -58,8 +59,30 @@ void buf_release(struct buf *b);
 void buf_clear(struct buf *b);		/* keeps the memory */
 enum status buf_status(const struct buf *b) MUST_CHECK;
 struct bytes buf_bytes(const struct buf *b);
-void buf_put(struct buf *b, const void *data, size_t len);
-void buf_put_u8(struct buf *b, uint8_t v);
+bool buf_reserve(struct buf *b, size_t len);		/* room for ${len} more bytes; false: failed */
+/* Where the next ${len} bytes may be written, before b->len is moved on; NULL: failed. */
+static inline uint8_t *
+buf_room(struct buf *b, size_t len)
+{
+	if ((b->failed || len > b->cap - b->len) && !buf_reserve(b, len))
+		return NULL;
+	return b->data + b->len;
+}
+static inline void
+buf_put(struct buf *b, const void *data, size_t len)
+{
+	uint8_t *p = len == 0 ? NULL : buf_room(b, len);
+
+	if (p != NULL) {
+		memcpy(p, data, len);
+		b->len += len;
+	}
+}
+static inline void
+buf_put_u8(struct buf *b, uint8_t v)
+{
+	buf_put(b, &v, 1);
+}
 void buf_put_be32(struct buf *b, uint32_t v);
 void buf_put_be64(struct buf *b, uint64_t v);
 void buf_put_varint(struct buf *b, uint64_t v);
@@ -77,11 +100,32 @@ struct cursor {
 struct cursor cursor_of(struct bytes b);
 bool cursor_ok(const struct cursor *c);			/* nothing failed */
 bool cursor_done(const struct cursor *c);		/* nothing failed and nothing left */
-uint8_t cursor_u8(struct cursor *c);
+static inline uint8_t
+cursor_u8(struct cursor *c)
+{
+	if (c->failed || c->p == c->end) {
+		c->failed = true;
+		return 0;
+	}
+	return *c->p++;
+}
 uint32_t cursor_be32(struct cursor *c);
 uint64_t cursor_be64(struct cursor *c);
-uint64_t cursor_varint(struct cursor *c);
-int64_t cursor_svarint(struct cursor *c);
+uint64_t cursor_varint_long(struct cursor *c);		/* cursor_varint() of more than one byte */
+static inline uint64_t
+cursor_varint(struct cursor *c)
+{
+	if (!c->failed && c->p != c->end && *c->p < 0x80)
+		return *c->p++;
+	return cursor_varint_long(c);
+}
+static inline int64_t
+cursor_svarint(struct cursor *c)
+{
+	uint64_t v = cursor_varint(c);
+
+	return (int64_t)(v >> 1 ^ ((v & 1) != 0 ? UINT64_MAX : 0));
+}
 struct bytes cursor_bytes(struct cursor *c, size_t len);
 struct bytes cursor_string(struct cursor *c);		/* as buf_put_string wrote it; no NUL at its end */
 

@@ -49,6 +49,7 @@ enum request_op {
 	REQUEST_NONE,
 	REQUEST_PUBLISH, REQUEST_ENROL, REQUEST_PROFILE, REQUEST_PURCHASE, REQUEST_HOLD, REQUEST_CAPTURE, REQUEST_RELEASE,
 	REQUEST_REDEEM, REQUEST_ADJUST, REQUEST_TIER, REQUEST_BIRTHDAY, REQUEST_FREEZE, REQUEST_UNFREEZE, REQUEST_CLOSE, REQUEST_ACTIVITY,
+	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
 	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT
@@ -68,7 +69,8 @@ struct request {
 	uint32_t deadline_ms;			/* 0: none */
 	const char *program;			/* id; NULL: not given */
 	const char *member;			/* an alias; NULL: the operation has none */
-	const char *reference;			/* capture, release: the hold; activity: the purchase; transaction: the command; NULL */
+	const char *other;			/* transfer: to, merge: into, an alias; NULL */
+	const char *reference;			/* capture, release: the hold; activity, return: the purchase; reverse_redeem; transaction: the command; NULL */
 	struct cmd cmd;				/* writes and quote: all but principal, fingerprint, program, member and what is looked up */
 
 	/* enrol, profile: personal data, for the vault only */

@@ -165,11 +165,12 @@ make_tag(uint8_t p[static VARINT_BYTES_MAX], uint32_t number, enum wire_type typ
 void
 field_put_uint(struct buf *out, uint32_t number, uint64_t v)
 {
-	uint8_t p[2 * VARINT_BYTES_MAX];
-	size_t n = make_tag(p, number, WIRE_VARINT);
+	uint8_t *p = buf_room(out, 2 * VARINT_BYTES_MAX);
 
-	n += make_varint(p + n, v);
-	buf_put(out, p, n);
+	if (p == NULL)
+		return;
+	size_t n = make_tag(p, number, WIRE_VARINT);
+	out->len += n + make_varint(p + n, v);
 }
 
 void
@@ -181,22 +182,25 @@ field_put_sint(struct buf *out, uint32_t number, int64_t v)
 void
 field_put_fixed(struct buf *out, uint32_t number, int64_t v)
 {
-	uint8_t p[VARINT_BYTES_MAX + 8];
-	size_t n = make_tag(p, number, WIRE_FIXED64);
+	uint8_t *p = buf_room(out, VARINT_BYTES_MAX + 8);
 
+	if (p == NULL)
+		return;
+	size_t n = make_tag(p, number, WIRE_FIXED64);
 	for (unsigned i = 0; i < 8; ++i)
 		p[n++] = (uint8_t)((uint64_t)v >> (8 * i));
-	buf_put(out, p, n);
+	out->len += n;
 }
 
 void
 field_put_bytes(struct buf *out, uint32_t number, struct bytes v)
 {
-	uint8_t p[2 * VARINT_BYTES_MAX];
-	size_t n = make_tag(p, number, WIRE_BYTES);
+	uint8_t *p = buf_room(out, 2 * VARINT_BYTES_MAX);
 
-	n += make_varint(p + n, v.len);
-	buf_put(out, p, n);
+	if (p == NULL)
+		return;
+	size_t n = make_tag(p, number, WIRE_BYTES);
+	out->len += n + make_varint(p + n, v.len);
 	buf_put(out, v.data, v.len);
 }
 
@@ -209,11 +213,13 @@ field_put_text(struct buf *out, uint32_t number, const char *v)
 size_t
 field_begin(struct buf *out, uint32_t number)
 {
-	uint8_t p[VARINT_BYTES_MAX + 1];
-	size_t n = make_tag(p, number, WIRE_BYTES);
+	uint8_t *p = buf_room(out, VARINT_BYTES_MAX + 1);
 
+	if (p == NULL)
+		return 0;
+	size_t n = make_tag(p, number, WIRE_BYTES);
 	p[n++] = 0;
-	buf_put(out, p, n);
+	out->len += n;
 	return out->len;
 }
 

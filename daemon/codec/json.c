@@ -1,7 +1,7 @@
 /**
- * jansson judges the grammar and undoes the escapes; what it does not keep, where a value stood and how a number was spelled, is noted
- * before it starts, in one pass over the tokens, which also bounds the depth.  A text that jansson has accepted has the tokens of its tree
- * in the same order, so that walking the tree takes them one by one.
+ * What is not plain enough for json_plain.c: jansson judges the grammar and undoes the escapes.  What it does not keep, where a value stood
+ * and how a number was spelled, is noted before it starts, in one pass over the tokens, which also bounds the depth.  A text that jansson has
+ * accepted has the tokens of its tree in the same order, so that walking the tree takes them one by one.
  */
 #include <assert.h>
 #include <jansson.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "codec/arena_pb.h"
+#include "codec/json_plain.h"
 #include "codec/text_message.h"
 
 /* ---- reading ---- */
@@ -171,7 +172,10 @@ json_tree(const char *text, struct arena *arena, const struct text_node **ret_ro
 
 	if (len > arena->budget_bytes || len > UINT32_MAX)
 		return ST_NOMEM;
-	enum status st = json_note(text, arena, &w.tokens, ret_error);
+	enum status st = json_plain_tree(text, len, arena, ret_root);
+	if (st != ST_OK || *ret_root != NULL)
+		return st;
+	st = json_note(text, arena, &w.tokens, ret_error);
 	if (st != ST_OK)
 		return st;
 	/* as reals: an integer that does not fit 64 bits is for the field to judge, by its digits */
@@ -196,109 +200,5 @@ codec_json_parse(enum codec_message message, const char *text, struct arena *are
 	if (st != ST_OK)
 		return st;
 	arena_pb_pack(m, out);
-	return buf_status(out);
-}
-
-/* ---- printing ---- */
-
-static void
-put(struct buf *out, const char *text)
-{
-	buf_put(out, text, strlen(text));
-}
-
-static bool
-is_plain(char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
-
-/* RFC 8259: quotes, backslashes and controls escaped, DEL too; what is not UTF-8 becomes U+FFFD. */
-static void
-put_string(struct buf *out, const char *text)
-{
-	char escape[8];
-	size_t len = strlen(text), k;
-
-	put(out, "\"");
-	for (size_t i = 0; i < len; i += k) {
-		unsigned char c = (unsigned char)text[i];
-
-		for (k = 0; is_plain(text[i + k]); k++)		/* its NUL is not */
-			;
-		if (k > 0) {
-			buf_put(out, text + i, k);
-			continue;
-		}
-		k = text_utf8_bytes(text + i, len - i);
-		if (k == 0) {
-			put(out, "\ufffd");
-			k = 1;
-		} else if (c == '"' || c == '\\') {
-			buf_put_u8(out, '\\');
-			buf_put_u8(out, c);
-		} else if (c < 0x20 || c == 0x7f) {
-			snprintf(escape, sizeof(escape), "\\u%04x", c);
-			put(out, c == '\n' ? "\\n" : c == '\t' ? "\\t" : escape);
-		} else {
-			buf_put(out, text + i, k);
-		}
-	}
-	put(out, "\"");
-}
-
-static void
-put_break(struct buf *out, bool indent, unsigned depth)
-{
-	if (!indent)
-		return;
-	buf_put_u8(out, '\n');
-	for (unsigned i = 0; i < depth; i++)
-		buf_put_u8(out, '\t');
-}
-
-/* As deep as the message: its types do not recur. */
-static void
-put_node(struct buf *out, const struct text_node *node, bool indent, unsigned depth)
-{
-	bool map = node->kind == TEXT_MAP;
-
-	assert(node->kind != TEXT_NULL);
-	if (node->kind == TEXT_STRING) {
-		put_string(out, node->text);
-		return;
-	}
-	if (node->kind == TEXT_BARE) {
-		put(out, node->text);
-		return;
-	}
-	put(out, map ? "{" : "[");
-	for (const struct text_node *child = node->children; child != NULL; child = child->next) {
-		put_break(out, indent, depth + 1);
-		if (map) {
-			put_string(out, child->key);
-			put(out, indent ? ": " : ":");
-		}
-		put_node(out, child, indent, depth + 1);
-		if (child->next != NULL)
-			put(out, ",");
-	}
-	if (node->children != NULL)
-		put_break(out, indent, depth);
-	put(out, map ? "}" : "]");
-}
-
-enum status
-codec_json_print(enum codec_message message, struct bytes bytes, bool indent, struct arena *arena, struct buf *out)
-{
-	ProtobufCMessage *m = NULL;
-	struct text_node *root = NULL;
-
-	enum status st = arena_pb_unpack(text_descriptor(message), bytes, arena, &m);
-	if (st == ST_OK)
-		st = text_write(m, arena, &root);
-	if (st != ST_OK)
-		return st;
-	put_node(out, root, indent, 0);
 	return buf_status(out);
 }

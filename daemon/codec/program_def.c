@@ -68,6 +68,11 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "redemption.hold.default_ttl", NULL }, { "redemption.hold.max_ttl", NULL }, { "redemption.hold.expired_lot", NULL },
 	{ "unknown_alias", "refuse" },
 	{ "limits.late_days", NULL }, { "limits.earn_per_day", NULL },
+	{ "returns.claw_back", NULL }, { "returns.restore.original", NULL }, { "returns.restore.grace_days", NULL },
+	{ "returns.restore.new_lot", NULL }, { "returns.used_voucher", "keep" },
+	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL },
+	{ "transfers.times_per_year", NULL }, { "transfers.member_days_min", NULL }, { "transfers.expiry", NULL },
+	{ "advance.max", NULL },
 };
 
 static bool
@@ -526,6 +531,37 @@ fill_redemption(struct program_def *def, const Fealty__Program__V1__Redemption *
 }
 
 static void
+fill_returns(struct program_def *def, const Fealty__Program__V1__Returns *r)
+{
+	if (r == NULL)
+		return;
+	if (r->has_claw_back)
+		def->claw_back = r->claw_back == FEALTY__PROGRAM__V1__CLAW_BACK__OF__unlimited ? CLAW_UNLIMITED :
+		    r->claw_back == FEALTY__PROGRAM__V1__CLAW_BACK__OF__only_pending ? CLAW_ONLY_PENDING : CLAW_WITHIN_BALANCE;
+	if (r->restore != NULL && r->restore->restore_case == FEALTY__PROGRAM__V1__RESTORE__RESTORE_NEW_LOT)
+		def->restore = RESTORE_NEW_LOT;
+	if (r->restore != NULL && r->restore->restore_case == FEALTY__PROGRAM__V1__RESTORE__RESTORE_GRACE_DAYS) {
+		def->restore = RESTORE_GRACE;
+		def->restore_days = r->restore->grace_days;
+	}
+}
+
+static void
+fill_transfers(struct program_def *def, const Fealty__Program__V1__Transfers *t)
+{
+	def->has_transfers = t != NULL;
+	if (t == NULL)
+		return;
+	def->transfer_min = t->min;
+	def->out_per_year = t->out_per_year;
+	def->in_per_year = t->in_per_year;
+	def->has_times_per_year = t->has_times_per_year;
+	def->times_per_year = t->times_per_year;
+	def->transfer_days_min = t->member_days_min;
+	def->transfer_restarts = t->has_expiry && t->expiry == FEALTY__PROGRAM__V1__TRANSFER_EXPIRY__OF__restart;
+}
+
+static void
 fill_program(struct program_def *def, const PbProgram *p)
 {
 	def->id = p->id;
@@ -560,6 +596,10 @@ fill_program(struct program_def *def, const PbProgram *p)
 		def->has_anniversary_of = p->anniversary->has_of;
 		def->anniversary_points = p->anniversary->reward == NULL ? NULL : p->anniversary->reward->points;
 	}
+	fill_returns(def, p->returns);
+	fill_transfers(def, p->transfers);
+	def->has_advance = p->advance != NULL;
+	def->advance_max = p->advance == NULL ? NULL : p->advance->max;
 	def->redeem_per_day = p->limits == NULL ? NULL : p->limits->redeem_per_day;
 	def->has_notices = p->notices != NULL;
 	if (p->notices != NULL) {

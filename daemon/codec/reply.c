@@ -4,7 +4,6 @@
  * have is left out, a balance of zero is not.
  */
 #include <assert.h>
-#include <stdio.h>
 
 #include "base/checked.h"
 #include "codec/codec.h"
@@ -14,7 +13,7 @@
 enum {
 	RESPONSE_STATUS = 1, RESPONSE_REASON, RESPONSE_RETRYABLE, RESPONSE_RETRY_AFTER_MS, RESPONSE_FIELD, RESPONSE_MESSAGE,
 	RESPONSE_REPLAYED, RESPONSE_ID, RESPONSE_MEMBER_NO, RESPONSE_GRANTED, RESPONSE_WANTED, RESPONSE_VALUE, RESPONSE_LOTS,
-	RESPONSE_GRANTS, RESPONSE_ENDS_AT, RESPONSE_LEFT,
+	RESPONSE_GRANTS, RESPONSE_ENDS_AT, RESPONSE_LEFT, RESPONSE_CLAWED,
 	RESPONSE_AVAILABLE = 20, RESPONSE_PENDING, RESPONSE_HELD, RESPONSE_DEBT, RESPONSE_EXPIRING, RESPONSE_TIER, RESPONSE_TIER_EARNED,
 	RESPONSE_TIER_SINCE, RESPONSE_TIER_UNTIL, RESPONSE_POINTS_TO_NEXT, RESPONSE_POINTS_TO_KEEP, RESPONSE_POINTS_EARNED, RESPONSE_SPEND,
 	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ, RESPONSE_COUNTERS, RESPONSE_REMAINDER,
@@ -96,10 +95,17 @@ put_decimal(struct buf *out, uint32_t number, int64_t v, unsigned scale)
 static void
 put_id(struct buf *out, uint32_t number, struct entry_id id)
 {
-	char text[48];
+	char text[32];
+	size_t at = sizeof(text);
 
-	(void)snprintf(text, sizeof(text), "%llu.%u", (unsigned long long)id.seq, id.index);
-	field_put_text(out, number, text);
+	do
+		text[--at] = (char)('0' + id.index % 10);
+	while ((id.index /= 10) > 0);
+	text[--at] = '.';
+	do
+		text[--at] = (char)('0' + id.seq % 10);
+	while ((id.seq /= 10) > 0);
+	field_put_bytes(out, number, bytes_of(text + at, sizeof(text) - at));
 }
 
 static void
@@ -159,15 +165,15 @@ static enum account
 lots_account(enum op op)
 {
 	switch (op) {
-	case OP_HOLD: case OP_REDEEM:
+	case OP_HOLD: case OP_REDEEM: case OP_RETURN:
 		return ACCOUNT_MEMBER;
 	case OP_CAPTURE: case OP_RELEASE:
 		return ACCOUNT_HELD;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_ADJUST: case OP_TIER:
 	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_TIER_REVIEW:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
-	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
-	case OP_COUNT:
+	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE:
+	case OP_ADVANCE: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -210,6 +216,22 @@ put_lots(struct buf *out, const struct entry *e, unsigned scale)
 	return true;
 }
 
+/* What a return wanted is what its policy let it take. */
+static bool
+put_clawed(struct buf *out, const struct entry *e, unsigned scale)
+{
+	int64_t clawed = 0;
+
+	for (size_t i = 0; i < e->n_postings; ++i) {
+		const struct posting *p = &e->postings[i];
+		if (p->account == ACCOUNT_CLAWED && !checked_add(clawed, p->points, &clawed))
+			return false;
+	}
+	put_decimal(out, RESPONSE_WANTED, clawed, scale);
+	put_decimal(out, RESPONSE_CLAWED, clawed, scale);
+	return true;
+}
+
 static bool
 put_outcome(struct buf *out, const struct reply *r, bool brief)
 {
@@ -222,6 +244,8 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		put_decimal(out, RESPONSE_GRANTED, granted, r->scale);
 		put_decimal(out, RESPONSE_WANTED, wanted, r->scale);
 	}
+	if (e->op == OP_RETURN && !put_clawed(out, e, r->scale))
+		return false;
 	if (e->has_value)
 		put_decimal(out, RESPONSE_VALUE, e->value, r->currency_digits);
 	if (!brief && !put_lots(out, e, r->scale))

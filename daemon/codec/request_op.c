@@ -279,10 +279,10 @@ judge_profile(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
-take_line(struct judge *j, const Fealty__V1__Line *in, size_t i, struct line *ret)
+take_line(struct judge *j, const Fealty__V1__Line *in, size_t i, bool of_return, struct line *ret)
 {
 	const char *plain = "is not 1 to 64 bytes of text without control characters";
-	const char *why = decimal_fault(in->amount, false, &ret->amount);
+	const char *why = of_return && in->amount == NULL ? NULL : decimal_fault(in->amount, false, &ret->amount);
 
 	if (in->sku != NULL && !words_plain(in->sku, 64))
 		invalid_at(j, "lines", i, "sku", plain);
@@ -295,24 +295,26 @@ take_line(struct judge *j, const Fealty__V1__Line *in, size_t i, struct line *re
 	ret->sku = in->sku;
 	ret->category = in->category;
 	ret->qty = in->has_qty ? in->qty : 1;
+	ret->has_amount = in->amount != NULL;
 }
 
+/* Of a purchase, or of a return. */
 static void
-take_lines(struct judge *j, const Fealty__V1__Purchase *p)
+take_lines(struct judge *j, Fealty__V1__Line *const *in, size_t n, bool of_return, const struct line **ret_lines, size_t *ret_n)
 {
-	if (p->n_lines > LEDGER_LINES_MAX) {
+	if (n > LEDGER_LINES_MAX) {
 		invalid(j, "lines", "has more than 200 elements");
 		return;
 	}
-	struct line *lines = arena_alloc(j->arena, p->n_lines * sizeof(*lines));
+	struct line *lines = arena_alloc(j->arena, n * sizeof(*lines));
 	if (lines == NULL) {
 		j->status = ST_NOMEM;
 		return;
 	}
-	for (size_t i = 0; i < p->n_lines; ++i)
-		take_line(j, p->lines[i], i, &lines[i]);
-	j->ret->cmd.u.purchase.lines = lines;
-	j->ret->cmd.u.purchase.n_lines = p->n_lines;
+	for (size_t i = 0; i < n; ++i)
+		take_line(j, in[i], i, of_return, &lines[i]);
+	*ret_lines = lines;
+	*ret_n = n;
 }
 
 static void
@@ -360,7 +362,7 @@ judge_purchase(struct judge *j, const Fealty__V1__Request *in)
 	judge_alias(j, p->member);
 	take_money(j, "amount", p->amount, &cmd->u.purchase.amount);
 	if (p->n_lines > 0)
-		take_lines(j, p);
+		take_lines(j, p->lines, p->n_lines, false, &cmd->u.purchase.lines, &cmd->u.purchase.n_lines);
 	take_partner(j, p->partner, &cmd->u.purchase.partner);
 	cmd->u.purchase.has_paid_with_points = p->paid_with_points != NULL;
 	if (p->paid_with_points != NULL)
@@ -485,6 +487,68 @@ judge_close(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+judge_return(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Return *r = in->return_;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, r->member);
+	take_reference(j, "purchase", r->purchase);
+	cmd->u.past.has_amount = r->amount != NULL;
+	if (r->amount != NULL)
+		take_money(j, "amount", r->amount, &cmd->u.past.amount);
+	if (r->amount != NULL && r->n_lines > 0)
+		invalid(j, "lines", "stands beside `amount`: give one of them");
+	if (r->n_lines > 0)
+		take_lines(j, r->lines, r->n_lines, true, &cmd->u.past.lines, &cmd->u.past.n_lines);
+}
+
+static void
+judge_reverse_redeem(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__ReverseRedeem *r = in->reverse_redeem;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, r->member);
+	take_reference(j, "redeem", r->redeem);
+	cmd->u.past.has_points = r->points != NULL;
+	if (r->points != NULL)
+		take_points(j, r->points, false, &cmd->u.past.points);
+}
+
+static void
+take_other(struct judge *j, const char *field, const char *alias)
+{
+	if (alias == NULL)
+		invalid(j, field, "is missing");
+	else if (!alias_valid(alias))
+		invalid(j, field, "is not 1 to 128 bytes of text without control characters");
+	j->ret->other = alias;
+}
+
+static void
+judge_transfer(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_alias(j, in->transfer->member);
+	take_other(j, "to", in->transfer->to);
+	take_points(j, in->transfer->points, false, &j->ret->cmd.u.other.points);
+}
+
+static void
+judge_merge(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_alias(j, in->merge->member);
+	take_other(j, "into", in->merge->into);
+}
+
+static void
+judge_advance(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_alias(j, in->advance->member);
+	take_points(j, in->advance->points, false, &j->ret->cmd.u.advance.points);
+}
+
+static void
 judge_nothing(struct judge *j, const Fealty__V1__Request *in)
 {
 	(void)j;
@@ -575,6 +639,11 @@ static const struct op_row {
 	[REQUEST_FREEZE] = { "freeze", OP_FREEZE, FEALTY__V1__REQUEST__OP_FREEZE, judge_freeze },
 	[REQUEST_UNFREEZE] = { "unfreeze", OP_UNFREEZE, FEALTY__V1__REQUEST__OP_UNFREEZE, judge_unfreeze },
 	[REQUEST_CLOSE] = { "close", OP_CLOSE, FEALTY__V1__REQUEST__OP_CLOSE, judge_close },
+	[REQUEST_RETURN] = { "return", OP_RETURN, FEALTY__V1__REQUEST__OP_RETURN, judge_return },
+	[REQUEST_REVERSE_REDEEM] = { "reverse_redeem", OP_REVERSE_REDEEM, FEALTY__V1__REQUEST__OP_REVERSE_REDEEM, judge_reverse_redeem },
+	[REQUEST_TRANSFER] = { "transfer", OP_TRANSFER, FEALTY__V1__REQUEST__OP_TRANSFER, judge_transfer },
+	[REQUEST_MERGE] = { "merge", OP_MERGE, FEALTY__V1__REQUEST__OP_MERGE, judge_merge },
+	[REQUEST_ADVANCE] = { "advance", OP_ADVANCE, FEALTY__V1__REQUEST__OP_ADVANCE, judge_advance },
 	[REQUEST_CLOCK_ACCEPT] = { "clock_accept", OP_CLOCK_ACCEPT, FEALTY__V1__REQUEST__OP_CLOCK_ACCEPT, judge_nothing },
 	[REQUEST_QUOTE] = { "quote", OP_PURCHASE, FEALTY__V1__REQUEST__OP_QUOTE, judge_purchase },
 	[REQUEST_BALANCE] = { "balance", OP_NONE, FEALTY__V1__REQUEST__OP_BALANCE, judge_balance },

@@ -6,6 +6,7 @@
 
 #define TEXT_DEPTH_MAX 32		/* of JSON; no message nests as deep */
 #define TEXT_YAML_DEPTH_MAX 16
+#define TEXT_NUMBER_MAX ((uint64_t)1 << 53)	/* JSON numbers are exact below it (RFC 8259 section 6) */
 
 enum text_kind {
 	TEXT_STRING,		/* JSON "…"; every YAML scalar */

@@ -10,8 +10,6 @@
 #include "codec/arena_pb.h"
 #include "ledger/calendar.h"
 
-#define NUMBER_MAX ((uint64_t)1 << 53)	/* JSON numbers are exact below it (RFC 8259 section 6) */
-
 static enum status write_message(struct arena *arena, const ProtobufCMessage *message, struct text_node **ret_node);
 
 /* ---- scalars ---- */
@@ -38,7 +36,7 @@ write_uint(struct arena *arena, uint64_t v, struct text_node **ret_node)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%" PRIu64, v);
-	return write_copy(arena, v < NUMBER_MAX ? TEXT_BARE : TEXT_STRING, text, ret_node);
+	return write_copy(arena, v < TEXT_NUMBER_MAX ? TEXT_BARE : TEXT_STRING, text, ret_node);
 }
 
 static enum status

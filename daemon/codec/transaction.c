@@ -92,12 +92,11 @@ put_nothing(struct buf *out, const struct entry *e)
 }
 
 static void
-put_purchase(struct buf *out, const struct entry *e)
+put_lines(struct buf *out, uint32_t number, const struct entry_line *lines, size_t n)
 {
-	put_sint_unless_zero(out, PURCHASE_AMOUNT, e->u.purchase.amount);
-	for (size_t i = 0; i < e->u.purchase.n_lines; ++i) {
-		const struct entry_line *l = &e->u.purchase.lines[i];
-		size_t begun = field_begin(out, PURCHASE_LINES);
+	for (size_t i = 0; i < n; ++i) {
+		const struct entry_line *l = &lines[i];
+		size_t begun = field_begin(out, number);
 
 		put_text_if_given(out, LINE_SKU, l->sku);
 		put_text_if_given(out, LINE_CATEGORY, l->category);
@@ -105,6 +104,13 @@ put_purchase(struct buf *out, const struct entry *e)
 		put_sint_unless_zero(out, LINE_AMOUNT, l->amount);
 		field_end(out, begun);
 	}
+}
+
+static void
+put_purchase(struct buf *out, const struct entry *e)
+{
+	put_sint_unless_zero(out, PURCHASE_AMOUNT, e->u.purchase.amount);
+	put_lines(out, PURCHASE_LINES, e->u.purchase.lines, e->u.purchase.n_lines);
 	put_text_if_given(out, PURCHASE_PARTNER, e->u.purchase.partner);
 	if (e->u.purchase.has_paid_with_points)
 		field_put_sint(out, PURCHASE_PAID_WITH_POINTS, e->u.purchase.paid_with_points);
@@ -181,6 +187,42 @@ put_standing(struct buf *out, const struct entry *e)
 	put_text_if_given(out, STANDING_REASON, e->u.standing.reason);
 }
 
+static void
+put_return(struct buf *out, const struct entry *e)
+{
+	put_entry_id(out, RETURN_PURCHASE, e->u.past.entry);
+	if (e->u.past.has_amount)
+		field_put_sint(out, RETURN_AMOUNT, e->u.past.amount);
+	put_lines(out, RETURN_LINES, e->u.past.lines, e->u.past.n_lines);
+}
+
+static void
+put_reverse_redeem(struct buf *out, const struct entry *e)
+{
+	put_entry_id(out, REVERSE_REDEEM_REDEEM, e->u.past.entry);
+	if (e->u.past.has_points)
+		field_put_sint(out, REVERSE_REDEEM_POINTS, e->u.past.points);
+}
+
+static void
+put_transfer(struct buf *out, const struct entry *e)
+{
+	put_uint_unless_zero(out, TRANSFER_TO, e->u.other.member);
+	put_sint_unless_zero(out, TRANSFER_POINTS, e->u.other.points);
+}
+
+static void
+put_merge(struct buf *out, const struct entry *e)
+{
+	put_uint_unless_zero(out, MERGE_FROM, e->u.other.member);
+}
+
+static void
+put_advance(struct buf *out, const struct entry *e)
+{
+	put_sint_unless_zero(out, ADVANCE_POINTS, e->u.advance.points);
+}
+
 static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e) = {
 	[OP_GENESIS] = put_genesis, [OP_PUBLISH] = put_publish, [OP_ENROL] = put_nothing, [OP_PROFILE] = put_nothing,
 	[OP_PURCHASE] = put_purchase, [OP_HOLD] = put_hold, [OP_CAPTURE] = put_capture, [OP_RELEASE] = put_capture,
@@ -190,6 +232,8 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_ZONE_DATA] = put_zone_data, [OP_TIER_REVIEW] = put_nothing, [OP_TIER_LOOK] = put_nothing,
 	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_FREEZE] = put_standing,
 	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
+	[OP_RETURN] = put_return, [OP_REVERSE_REDEEM] = put_reverse_redeem, [OP_TRANSFER] = put_transfer, [OP_MERGE] = put_merge,
+	[OP_ADVANCE] = put_advance,
 };
 
 static void
@@ -206,9 +250,9 @@ put_inputs(struct buf *out, const struct entry *e)
 /* ---- facts ---- */
 
 static void
-put_tier_state(struct buf *out, const struct tier_state *t)
+put_tier_state(struct buf *out, uint32_t number, const struct tier_state *t)
 {
-	size_t begun = field_begin(out, FACTS_TIER);
+	size_t begun = field_begin(out, number);
 
 	put_text_unless_empty(out, TIER_STATE_EARNED, t->earned);
 	put_day_unless(out, TIER_STATE_SINCE, t->since, DAY_NONE);
@@ -246,9 +290,9 @@ put_counters(struct buf *out, const int64_t *counters)
 }
 
 static void
-put_tally(struct buf *out, const struct tally *t)
+put_tally(struct buf *out, uint32_t number, const struct tally *t)
 {
-	size_t begun = field_begin(out, FACTS_TALLIES);
+	size_t begun = field_begin(out, number);
 
 	field_put_uint(out, TALLY_FIELD_KIND, (uint64_t)t->kind);
 	put_text_unless_empty(out, TALLY_FIELD_ID, t->id);
@@ -260,9 +304,9 @@ put_tally(struct buf *out, const struct tally *t)
 }
 
 static void
-put_clock(struct buf *out, const struct inactivity_clock *c)
+put_clock(struct buf *out, uint32_t number, const struct inactivity_clock *c)
 {
-	size_t begun = field_begin(out, FACTS_INACTIVITY);
+	size_t begun = field_begin(out, number);
 
 	field_put_sint(out, CLOCK_LAST_DAY, c->last_day);
 	put_uint_unless_zero(out, CLOCK_MONTHS, c->months);
@@ -286,6 +330,94 @@ put_pending(struct buf *out, const struct pending_change *c)
 }
 
 static void
+put_metrics(struct buf *out, uint32_t number, const struct metric_day *m)
+{
+	size_t begun = field_begin(out, number);
+
+	put_sint_unless_zero(out, METRICS_POINTS_EARNED, m->points_earned);
+	put_sint_unless_zero(out, METRICS_SPEND, m->spend);
+	put_sint_unless_zero(out, METRICS_VISITS, m->visits);
+	put_counters(out, m->counters);
+	field_end(out, begun);
+}
+
+static void
+put_fall(struct buf *out, const struct metric_day *m)
+{
+	size_t begun = field_begin(out, FACTS_FALLS);
+
+	field_put_sint(out, DATED_DAY, m->day);
+	put_metrics(out, DATED_METRICS, m);
+	field_end(out, begun);
+}
+
+static void
+put_activation(struct buf *out, const struct activation *a)
+{
+	size_t begun = field_begin(out, FOLLOWUP_ACTIVATIONS);
+
+	field_put_sint(out, ACTIVATION_DAY, a->day);
+	if (a->last_day != DAY_CLOCK)
+		put_day_unless(out, ACTIVATION_LAST_DAY, a->last_day, DAY_NEVER);
+	put_uint_unless_zero(out, ACTIVATION_INACTIVITY, a->last_day == DAY_CLOCK);
+	put_sint_unless_zero(out, ACTIVATION_POINTS, a->points);
+	field_end(out, begun);
+}
+
+static void
+put_returned(struct buf *out, const struct followup *f)
+{
+	field_put_uint(out, FOLLOWUP_RETURNED, 1);
+	put_sint_unless_zero(out, FOLLOWUP_LEFT, f->left);
+	for (size_t i = 0; i < f->n_lines; ++i) {
+		size_t begun = field_begin(out, FOLLOWUP_LINES);
+
+		put_uint_unless_zero(out, LINE_LEFT_QTY, f->lines[i].qty);
+		put_sint_unless_zero(out, LINE_LEFT_AMOUNT, f->lines[i].amount);
+		field_end(out, begun);
+	}
+}
+
+static void
+put_followup(struct buf *out, const struct followup *f)
+{
+	size_t begun = field_begin(out, FACTS_FOLLOWUPS);
+
+	put_entry_id(out, FOLLOWUP_ENTRY, f->entry);
+	if (f->returned)
+		put_returned(out, f);
+	put_sint_unless_zero(out, FOLLOWUP_CLAWED, f->clawed);
+	put_sint_unless_zero(out, FOLLOWUP_STEPPED, f->stepped);
+	put_sint_unless_zero(out, FOLLOWUP_FALLEN, f->fallen);
+	for (size_t i = 0; i < f->n_activations; ++i)
+		put_activation(out, &f->activations[i]);
+	for (size_t i = 0; i < f->n_owed; ++i) {
+		size_t owed = field_begin(out, FOLLOWUP_OWED);
+
+		put_text_unless_empty(out, OWED_RULE, f->owed[i].rule);
+		put_sint_unless_zero(out, OWED_POINTS, f->owed[i].points);
+		field_end(out, owed);
+	}
+	put_sint_unless_zero(out, FOLLOWUP_REVERSED, f->reversed);
+	field_end(out, begun);
+}
+
+static void
+put_side(struct buf *out, const struct side *s)
+{
+	size_t begun = field_begin(out, FACTS_SIDES);
+
+	put_uint_unless_zero(out, SIDE_MEMBER, s->member);
+	if (s->has_tier)
+		put_tier_state(out, SIDE_TIER, &s->tier);
+	if (s->clock.on)
+		put_clock(out, SIDE_INACTIVITY, &s->clock);
+	for (size_t i = 0; i < s->n_tallies; ++i)
+		put_tally(out, SIDE_TALLIES, &s->tallies[i]);
+	field_end(out, begun);
+}
+
+static void
 put_facts(struct buf *out, const struct entry *e)
 {
 	for (size_t i = 0; i < e->n_grants; ++i) {
@@ -297,17 +429,10 @@ put_facts(struct buf *out, const struct entry *e)
 		put_text_if_given(out, GRANT_CAP, e->grants[i].cap);
 		field_end(out, begun);
 	}
-	if (e->has_metrics) {
-		size_t begun = field_begin(out, FACTS_METRICS);
-
-		put_sint_unless_zero(out, METRICS_POINTS_EARNED, e->metrics.points_earned);
-		put_sint_unless_zero(out, METRICS_SPEND, e->metrics.spend);
-		put_sint_unless_zero(out, METRICS_VISITS, e->metrics.visits);
-		put_counters(out, e->metrics.counters);
-		field_end(out, begun);
-	}
+	if (e->has_metrics)
+		put_metrics(out, FACTS_METRICS, &e->metrics);
 	if (e->has_tier)
-		put_tier_state(out, &e->tier);
+		put_tier_state(out, FACTS_TIER, &e->tier);
 	if (e->has_hold)
 		put_hold_state(out, e);
 	put_day_unless(out, FACTS_BIRTHDAY, e->birthday, DAY_NONE);
@@ -315,20 +440,31 @@ put_facts(struct buf *out, const struct entry *e)
 		field_put_sint(out, FACTS_VALUE, e->value);
 	put_uint_unless_zero(out, FACTS_ENROLLED, e->enrolled);
 	for (size_t i = 0; i < e->n_tallies; ++i)
-		put_tally(out, &e->tallies[i]);
+		put_tally(out, FACTS_TALLIES, &e->tallies[i]);
 	for (size_t i = 0; i < e->n_pendings; ++i)
 		put_pending(out, &e->pendings[i]);
 	for (size_t i = 0; i < e->n_segments; ++i)
 		field_put_text(out, FACTS_SEGMENTS, e->segments[i]);
+	put_uint_unless_zero(out, FACTS_CONDITIONS, e->conditions);
+	put_text_if_given(out, FACTS_MULTIPLIED, e->multiplied);
+	for (size_t i = 0; i < e->n_used; ++i)
+		put_tally(out, FACTS_USED, &e->used[i]);
+	for (size_t i = 0; i < e->n_falls; ++i)
+		put_fall(out, &e->falls[i]);
+	for (size_t i = 0; i < e->n_followups; ++i)
+		put_followup(out, &e->followups[i]);
+	for (size_t i = 0; i < e->n_sides; ++i)
+		put_side(out, &e->sides[i]);
 	if (e->clock.on)
-		put_clock(out, &e->clock);
+		put_clock(out, FACTS_INACTIVITY, &e->clock);
 }
 
 static bool
 has_facts(const struct entry *e)
 {
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
-	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0;
+	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
+	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0;
 }
 
 /* ---- effects ---- */

@@ -267,28 +267,34 @@ get_line(struct message *parent, struct entry_line *l)
 	}
 }
 
+struct line_list { void *lines; size_t n, cap; };
+
+static void
+get_one_of_lines(struct message *m, struct line_list *list)
+{
+	struct entry_line *l = append(m->r, &list->lines, &list->n, &list->cap, sizeof(*l));
+
+	if (l != NULL)
+		get_line(m, l);
+}
+
 static void
 get_purchase(struct message *m, struct entry *e)
 {
-	void *lines = NULL;
-	size_t cap = 0;
+	struct line_list list = { 0 };
 
 	m->singular = FIELDS(PURCHASE_AMOUNT, PURCHASE_RECEIPT_NO) & ~FIELDS(PURCHASE_LINES, PURCHASE_LINES);
 	for (uint32_t n; (n = next(m)) != 0;) {
-		struct entry_line *l;
 		switch (n) {
 		case PURCHASE_AMOUNT: e->u.purchase.amount = get_sint(m); break;
-		case PURCHASE_LINES:
-			l = append(m->r, &lines, &e->u.purchase.n_lines, &cap, sizeof(*l));
-			if (l != NULL)
-				get_line(m, l);
-			break;
+		case PURCHASE_LINES: get_one_of_lines(m, &list); break;
 		case PURCHASE_PARTNER: e->u.purchase.partner = get_text(m); break;
 		case PURCHASE_PAID_WITH_POINTS: e->u.purchase.paid_with_points = get_sint(m); break;
 		case PURCHASE_RECEIPT_NO: e->u.purchase.receipt_no = get_text(m); break;
 		}
 	}
-	e->u.purchase.lines = lines;
+	e->u.purchase.lines = list.lines;
+	e->u.purchase.n_lines = list.n;
 	e->u.purchase.has_paid_with_points = seen(m, PURCHASE_PAID_WITH_POINTS);
 }
 
@@ -402,6 +408,67 @@ get_standing(struct message *m, struct entry *e)
 			e->u.standing.reason = get_text(m);
 }
 
+static void
+get_return(struct message *m, struct entry *e)
+{
+	struct line_list list = { 0 };
+
+	m->singular = FIELDS(RETURN_PURCHASE, RETURN_AMOUNT);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case RETURN_PURCHASE: e->u.past.entry = get_entry_id(m); break;
+		case RETURN_AMOUNT: e->u.past.amount = get_sint(m); break;
+		case RETURN_LINES: get_one_of_lines(m, &list); break;
+		}
+	}
+	e->u.past.has_amount = seen(m, RETURN_AMOUNT);
+	e->u.past.lines = list.lines;
+	e->u.past.n_lines = list.n;
+}
+
+static void
+get_reverse_redeem(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(REVERSE_REDEEM_REDEEM, REVERSE_REDEEM_POINTS);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		if (n == REVERSE_REDEEM_REDEEM)
+			e->u.past.entry = get_entry_id(m);
+		else if (n == REVERSE_REDEEM_POINTS)
+			e->u.past.points = get_sint(m);
+	}
+	e->u.past.has_points = seen(m, REVERSE_REDEEM_POINTS);
+}
+
+static void
+get_transfer(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(TRANSFER_TO, TRANSFER_POINTS);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		if (n == TRANSFER_TO)
+			e->u.other.member = get_uint(m, UINT64_MAX);
+		else if (n == TRANSFER_POINTS)
+			e->u.other.points = get_sint(m);
+	}
+}
+
+static void
+get_merge(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(MERGE_FROM, MERGE_FROM);
+	while (next(m) != 0)
+		if (m->f.number == MERGE_FROM)
+			e->u.other.member = get_uint(m, UINT64_MAX);
+}
+
+static void
+get_advance(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(ADVANCE_POINTS, ADVANCE_POINTS);
+	while (next(m) != 0)
+		if (m->f.number == ADVANCE_POINTS)
+			e->u.advance.points = get_sint(m);
+}
+
 static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_GENESIS] = get_genesis, [OP_PUBLISH] = get_publish, [OP_ENROL] = get_nothing, [OP_PROFILE] = get_nothing,
 	[OP_PURCHASE] = get_purchase, [OP_HOLD] = get_hold, [OP_CAPTURE] = get_capture, [OP_RELEASE] = get_capture,
@@ -411,6 +478,8 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_ZONE_DATA] = get_zone_data, [OP_TIER_REVIEW] = get_nothing, [OP_TIER_LOOK] = get_nothing,
 	[OP_INACTIVITY] = get_nothing, [OP_HOLD_EXPIRE] = get_capture, [OP_ANNIVERSARY] = get_nothing, [OP_FREEZE] = get_standing,
 	[OP_UNFREEZE] = get_standing, [OP_CLOSE] = get_standing,
+	[OP_RETURN] = get_return, [OP_REVERSE_REDEEM] = get_reverse_redeem, [OP_TRANSFER] = get_transfer, [OP_MERGE] = get_merge,
+	[OP_ADVANCE] = get_advance,
 };
 
 /* A oneof: exactly one operation that we know. */
@@ -571,41 +640,186 @@ get_pending(struct message *parent, struct pending_change *c)
 }
 
 static void
-get_facts(struct message *parent, struct entry *e)
+get_fall(struct message *parent, struct metric_day *day)
 {
-	void *tallies = NULL, *pendings = NULL, *segments = NULL;
-	size_t cap_tallies = 0, cap_pendings = 0, cap_segments = 0;
-	struct message m = message_of(parent->r, get_bytes(parent),
-	    FIELDS(FACTS_METRICS, FACTS_ENROLLED) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY));
-	void *grants = NULL;
-	size_t cap = 0;
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(DATED_DAY, DATED_METRICS));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
-		struct grant *g;
-		struct tally *t;
-		struct pending_change *p;
-		const char **segment;
 		switch (n) {
-		case FACTS_PENDING:
-			p = append(m.r, &pendings, &e->n_pendings, &cap_pendings, sizeof(*p));
-			if (p != NULL)
-				get_pending(&m, p);
+		case DATED_DAY: day->day = get_day(&m, DAY_NONE); break;
+		case DATED_METRICS: get_metrics(&m, day); break;
+		}
+	}
+}
+
+static void
+get_line_left(struct message *parent, struct line_left *l)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(LINE_LEFT_QTY, LINE_LEFT_AMOUNT));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case LINE_LEFT_QTY: l->qty = get_u32(&m); break;
+		case LINE_LEFT_AMOUNT: l->amount = get_sint(&m); break;
+		}
+	}
+}
+
+static void
+get_activation(struct message *parent, struct activation *a)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(ACTIVATION_DAY, ACTIVATION_POINTS));
+	bool clock = false;
+
+	a->last_day = DAY_NEVER;
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case ACTIVATION_DAY: a->day = get_day(&m, DAY_NONE); break;
+		case ACTIVATION_LAST_DAY: a->last_day = get_day(&m, DAY_NEVER); break;
+		case ACTIVATION_INACTIVITY: clock = get_bool(&m); break;
+		case ACTIVATION_POINTS: a->points = get_sint(&m); break;
+		}
+	}
+	if (a->last_day == DAY_CLOCK || (clock && seen(&m, ACTIVATION_LAST_DAY)))
+		fail(m.r, ST_CORRUPT);
+	if (clock)
+		a->last_day = DAY_CLOCK;
+}
+
+static void
+get_owed(struct message *parent, struct owed *o)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(OWED_RULE, OWED_POINTS));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case OWED_RULE: get_word_of(&m, o->rule, sizeof(o->rule)); break;
+		case OWED_POINTS: o->points = get_sint(&m); break;
+		}
+	}
+}
+
+static void
+get_followup(struct message *parent, struct followup *f)
+{
+	void *lines = NULL, *activations = NULL, *owed = NULL, *row;
+	size_t cap_lines = 0, cap_activations = 0, cap_owed = 0;
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FOLLOWUP_ENTRY, FOLLOWUP_LEFT) |
+	    FIELDS(FOLLOWUP_CLAWED, FOLLOWUP_FALLEN) | FIELDS(FOLLOWUP_REVERSED, FOLLOWUP_REVERSED));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case FOLLOWUP_ENTRY: f->entry = get_entry_id(&m); break;
+		case FOLLOWUP_RETURNED: f->returned = get_bool(&m); break;
+		case FOLLOWUP_LEFT: f->left = get_sint(&m); break;
+		case FOLLOWUP_LINES:
+			row = append(m.r, &lines, &f->n_lines, &cap_lines, sizeof(struct line_left));
+			if (row != NULL)
+				get_line_left(&m, row);
 			break;
-		case FACTS_SEGMENTS:
-			segment = append(m.r, &segments, &e->n_segments, &cap_segments, sizeof(*segment));
-			if (segment != NULL)
-				*segment = get_text(&m);
+		case FOLLOWUP_CLAWED: f->clawed = get_sint(&m); break;
+		case FOLLOWUP_STEPPED: f->stepped = get_sint(&m); break;
+		case FOLLOWUP_FALLEN: f->fallen = get_sint(&m); break;
+		case FOLLOWUP_ACTIVATIONS:
+			row = append(m.r, &activations, &f->n_activations, &cap_activations, sizeof(struct activation));
+			if (row != NULL)
+				get_activation(&m, row);
 			break;
-		case FACTS_TALLIES:
-			t = append(m.r, &tallies, &e->n_tallies, &cap_tallies, sizeof(*t));
-			if (t != NULL)
-				get_tally(&m, t);
+		case FOLLOWUP_OWED:
+			row = append(m.r, &owed, &f->n_owed, &cap_owed, sizeof(struct owed));
+			if (row != NULL)
+				get_owed(&m, row);
 			break;
-		case FACTS_GRANTS:
-			g = append(m.r, &grants, &e->n_grants, &cap, sizeof(*g));
-			if (g != NULL)
-				get_grant(&m, g);
+		case FOLLOWUP_REVERSED: f->reversed = get_sint(&m); break;
+		}
+	}
+	if (!f->returned && (f->left != 0 || f->n_lines > 0))
+		fail(m.r, ST_CORRUPT);
+	f->lines = lines;
+	f->activations = activations;
+	f->owed = owed;
+}
+
+static void
+get_side(struct message *parent, struct side *s)
+{
+	void *tallies = NULL, *row;
+	size_t cap = 0;
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(SIDE_MEMBER, SIDE_INACTIVITY));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case SIDE_MEMBER: s->member = get_uint(&m, UINT64_MAX); break;
+		case SIDE_TIER: get_tier_state(&m, &s->tier); break;
+		case SIDE_INACTIVITY: get_clock(&m, &s->clock); break;
+		case SIDE_TALLIES:
+			row = append(m.r, &tallies, &s->n_tallies, &cap, sizeof(struct tally));
+			if (row != NULL)
+				get_tally(&m, row);
 			break;
+		}
+	}
+	s->has_tier = seen(&m, SIDE_TIER);
+	s->tallies = tallies;
+}
+
+/* The lists of facts while they grow. */
+struct fact_lists {
+	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides;
+	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides;
+};
+
+static void
+get_fact_row(struct message *m, struct entry *e, struct fact_lists *l)
+{
+	struct reader *r = m->r;
+	void *row;
+
+	switch (m->f.number) {
+	case FACTS_PENDING:
+		if ((row = append(r, &l->pendings, &e->n_pendings, &l->cap_pendings, sizeof(struct pending_change))) != NULL)
+			get_pending(m, row);
+		break;
+	case FACTS_SEGMENTS:
+		if ((row = append(r, &l->segments, &e->n_segments, &l->cap_segments, sizeof(const char *))) != NULL)
+			*(const char **)row = get_text(m);
+		break;
+	case FACTS_TALLIES:
+		if ((row = append(r, &l->tallies, &e->n_tallies, &l->cap_tallies, sizeof(struct tally))) != NULL)
+			get_tally(m, row);
+		break;
+	case FACTS_GRANTS:
+		if ((row = append(r, &l->grants, &e->n_grants, &l->cap_grants, sizeof(struct grant))) != NULL)
+			get_grant(m, row);
+		break;
+	case FACTS_USED:
+		if ((row = append(r, &l->used, &e->n_used, &l->cap_used, sizeof(struct tally))) != NULL)
+			get_tally(m, row);
+		break;
+	case FACTS_FALLS:
+		if ((row = append(r, &l->falls, &e->n_falls, &l->cap_falls, sizeof(struct metric_day))) != NULL)
+			get_fall(m, row);
+		break;
+	case FACTS_FOLLOWUPS:
+		if ((row = append(r, &l->followups, &e->n_followups, &l->cap_followups, sizeof(struct followup))) != NULL)
+			get_followup(m, row);
+		break;
+	case FACTS_SIDES:
+		if ((row = append(r, &l->sides, &e->n_sides, &l->cap_sides, sizeof(struct side))) != NULL)
+			get_side(m, row);
+		break;
+	}
+}
+
+static void
+get_facts(struct message *parent, struct entry *e)
+{
+	struct fact_lists l = { 0 };
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED) |
+	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
 		case FACTS_METRICS: get_metrics(&m, &e->metrics); break;
 		case FACTS_TIER: get_tier_state(&m, &e->tier); break;
 		case FACTS_HOLD: get_hold_state(&m, e); break;
@@ -613,12 +827,19 @@ get_facts(struct message *parent, struct entry *e)
 		case FACTS_VALUE: e->value = get_sint(&m); break;
 		case FACTS_ENROLLED: e->enrolled = get_bool(&m); break;
 		case FACTS_INACTIVITY: get_clock(&m, &e->clock); break;
+		case FACTS_CONDITIONS: e->conditions = get_uint(&m, UINT64_MAX); break;
+		case FACTS_MULTIPLIED: e->multiplied = get_text(&m); break;
+		default: get_fact_row(&m, e, &l); break;
 		}
 	}
-	e->grants = grants;
-	e->tallies = tallies;
-	e->pendings = pendings;
-	e->segments = segments;
+	e->grants = l.grants;
+	e->tallies = l.tallies;
+	e->pendings = l.pendings;
+	e->segments = l.segments;
+	e->used = l.used;
+	e->falls = l.falls;
+	e->followups = l.followups;
+	e->sides = l.sides;
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);

@@ -199,6 +199,31 @@ month_day_parse(const char *text, int *ret_month, int *ret_day)
 	return true;
 }
 
+/* Replies are full of dates, and printf takes longer than all the rest of one. */
+static char *
+put_number(char *to, unsigned digits, int v)
+{
+	for (unsigned i = digits; i > 0; i--, v /= 10)
+		to[i - 1] = (char)('0' + v % 10);
+	return to + digits;
+}
+
+static char *
+put_date(char *to, struct date d)
+{
+	if (d.year >= 0 && d.year <= YEAR_MAX) {
+		to = put_number(to, 4, d.year);
+	} else {
+		int n = snprintf(to, DAY_TEXT_BYTES, "%04d", d.year);
+		assert(n > 0 && n + (int)sizeof("-12-31") <= DAY_TEXT_BYTES);
+		to += n;
+	}
+	*to++ = '-';
+	to = put_number(to, 2, d.month);
+	*to++ = '-';
+	return put_number(to, 2, d.day);
+}
+
 const char *
 day_format(int32_t day, char ret_text[static DAY_TEXT_BYTES])
 {
@@ -206,8 +231,7 @@ day_format(int32_t day, char ret_text[static DAY_TEXT_BYTES])
 
 	if (day == DAY_NEVER)
 		return strcpy(ret_text, "never");
-	int n = snprintf(ret_text, DAY_TEXT_BYTES, "%04d-%02d-%02d", d.year, d.month, d.day);
-	assert(n > 0 && n < DAY_TEXT_BYTES);
+	*put_date(ret_text, d) = '\0';
 	return ret_text;
 }
 
@@ -274,14 +298,20 @@ instant_format(int64_t at_us, char ret_text[static INSTANT_TEXT_BYTES])
 	struct date d = date_of_day((int32_t)floor_div(at_us, US_PER_DAY));
 	int64_t us = floor_mod(at_us, US_PER_DAY);
 	int second = (int)(us / US_PER_SECOND), fraction = (int)(us % US_PER_SECOND);
-	int n = snprintf(ret_text, INSTANT_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d", d.year, d.month, d.day,
-	    second / 3600, second / 60 % 60, second % 60);
+	char *to = put_date(ret_text, d);
 
-	assert(n > 0 && n + (int)sizeof(".123456Z") <= INSTANT_TEXT_BYTES);
-	if (fraction == 0)
-		snprintf(ret_text + n, (size_t)(INSTANT_TEXT_BYTES - n), "Z");
-	else
-		snprintf(ret_text + n, (size_t)(INSTANT_TEXT_BYTES - n), ".%06dZ", fraction);
+	assert(to - ret_text + (ptrdiff_t)sizeof("T00:00:00.123456Z") <= INSTANT_TEXT_BYTES);
+	*to++ = 'T';
+	to = put_number(to, 2, second / 3600);
+	*to++ = ':';
+	to = put_number(to, 2, second / 60 % 60);
+	*to++ = ':';
+	to = put_number(to, 2, second % 60);
+	if (fraction != 0) {
+		*to++ = '.';
+		to = put_number(to, 6, fraction);
+	}
+	memcpy(to, "Z", sizeof("Z"));
 	return ret_text;
 }
 

@@ -68,7 +68,7 @@ decision_money(struct decision *d, const char *field, struct decimal value, int6
 
 /* ---- collecting ---- */
 
-static enum status
+enum status
 decision_post(struct decision *d, const struct posting *posting)
 {
 	struct posting *grown = arena_grow(d->arena, d->postings, &d->cap_postings, d->entry->n_postings + 1, sizeof(*grown));
@@ -149,6 +149,15 @@ decision_relot(struct decision *d, const struct lot *lot, int64_t points, const 
 }
 
 enum status
+decision_number(struct decision *d, enum account account, int64_t points)
+{
+	struct lot none = { .last_day = DAY_NEVER, .class = account == ACCOUNT_PENDING ? LOT_EARNED : LOT_NONE };
+	struct posting p = posting_of(d, account, &none, points);
+
+	return decision_post(d, &p);
+}
+
+enum status
 decision_credit_lots(struct decision *d, enum account from, const struct lot *lots, size_t n_lots)
 {
 	int64_t owed = d->member->debt - d->debt_paid;
@@ -200,11 +209,14 @@ decision_finish(struct decision *d)
 	d->entry->postings = d->postings;
 	if (d->entry->member == 0)
 		return ST_OK;
-	d->entry->touched = arena_alloc(d->arena, sizeof(*d->entry->touched));
+	size_t n = 1 + d->entry->n_sides;
+	d->entry->touched = arena_alloc(d->arena, n * sizeof(*d->entry->touched));
 	if (d->entry->touched == NULL)
 		return ST_NOMEM;
-	d->entry->n_touched = 1;
-	d->entry->touched[0] = (struct touched){ .member = d->entry->member, .tier = "" };
+	assert(n <= LEDGER_TOUCHED_MAX);
+	d->entry->n_touched = n;
+	for (size_t i = 0; i < n; i++)
+		d->entry->touched[i] = (struct touched){ .member = i == 0 ? d->entry->member : d->entry->sides[i - 1].member, .tier = "" };
 	return ST_OK;
 }
 
@@ -230,6 +242,27 @@ purchase_syntax(struct decision *d)
 	return true;
 }
 
+static bool
+return_syntax(struct decision *d)
+{
+	const struct cmd *cmd = d->cmd;
+
+	if (cmd->u.past.has_amount && cmd->u.past.n_lines > 0)
+		return invalid(d, "amount", "amount and lines are two ways to say what is returned; give one of them");
+	if (cmd->u.past.has_amount && cmd->u.past.amount.mantissa < 0)
+		return invalid(d, "amount", "amount is below zero");
+	if (cmd->u.past.n_lines > LEDGER_LINES_MAX)
+		return invalid(d, "lines", "a return has at most %d lines", LEDGER_LINES_MAX);
+	for (size_t i = 0; i < cmd->u.past.n_lines; i++) {
+		const struct line *line = &cmd->u.past.lines[i];
+		if (line->has_amount && line->amount.mantissa < 0)
+			return invalid(d, "lines", "the amount of line %zu is below zero", i + 1);
+		if (line->qty == 0)
+			return invalid(d, "lines", "the quantity of line %zu is zero", i + 1);
+	}
+	return true;
+}
+
 /* Of commands that move points: their points, NULL when they carry none. */
 static const struct decimal *
 points_given(const struct cmd *cmd)
@@ -239,11 +272,14 @@ points_given(const struct cmd *cmd)
 	case OP_CAPTURE: return cmd->u.capture.has_points ? &cmd->u.capture.points : NULL;
 	case OP_REDEEM: return &cmd->u.redeem.points;
 	case OP_ADJUST: return &cmd->u.adjust.points;
+	case OP_REVERSE_REDEEM: return cmd->u.past.has_points ? &cmd->u.past.points : NULL;
+	case OP_TRANSFER: return &cmd->u.other.points;
+	case OP_ADVANCE: return &cmd->u.advance.points;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_RELEASE: case OP_TIER:
 	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
-	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_COUNT:
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -257,6 +293,8 @@ syntax_ok(struct decision *d)
 	const struct decimal *points = points_given(cmd);
 
 	if (cmd->op == OP_PURCHASE && !purchase_syntax(d))
+		return false;
+	if (cmd->op == OP_RETURN && !return_syntax(d))
 		return false;
 	if (cmd->op == OP_ACTIVITY && cmd->u.activity.has_amount && cmd->u.activity.amount.mantissa < 0)
 		return invalid(d, "amount", "amount is below zero");
@@ -361,6 +399,11 @@ static const struct decide_row {
 	[OP_FREEZE] = { true, true, true, decide_standing },
 	[OP_UNFREEZE] = { true, true, true, decide_standing },
 	[OP_CLOSE] = { true, true, true, decide_standing },
+	[OP_RETURN] = { true, true, true, decide_return },
+	[OP_REVERSE_REDEEM] = { true, true, true, decide_reverse_redeem },
+	[OP_TRANSFER] = { true, true, true, decide_transfer },
+	[OP_MERGE] = { true, true, true, decide_merge },
+	[OP_ADVANCE] = { true, true, true, decide_advance },
 };
 
 static enum status

@@ -100,6 +100,12 @@ enum status evolve(const struct ledger_state *state, struct entry *entry, struct
 /* Asserted after every change, and used by audits: lots sorted and positive, available and held equal to their sums, nothing below zero. */
 enum evolve_fault member_check(const struct member *m) MUST_CHECK;
 
+/**
+ * member_became(state, program, was, now, ret):
+ * Whether member ${was} is ${now}, or went into it by merges: then what it did is what ${now} did.
+ */
+enum status member_became(const struct ledger_state *state, uint32_t program, uint64_t was, uint64_t now, bool *ret) MUST_CHECK;
+
 /* ---- the balance block ---- */
 
 struct expiring { int32_t last_day; int64_t points; };

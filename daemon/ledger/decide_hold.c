@@ -77,16 +77,8 @@ take_available(struct decision *d, int64_t points, enum account to)
 static enum status
 tally_redeemed(struct decision *d, int64_t points, int64_t count)
 {
-	struct tally *tallies = arena_alloc(d->arena, (d->entry->n_tallies + 1) * sizeof(*tallies));
-
-	if (tallies == NULL)
-		return ST_NOMEM;
-	for (size_t i = 0; i < d->entry->n_tallies; i++)
-		tallies[i] = d->entry->tallies[i];
-	tallies[d->entry->n_tallies++] = (struct tally){ .kind = TALLY_REDEEMED, .per = PERIOD_DAY, .at = d->business_date,
-	    .points = points, .count = count };
-	d->entry->tallies = tallies;
-	return ST_OK;
+	return decision_tally(d, &(struct tally){ .kind = TALLY_REDEEMED, .per = PERIOD_DAY, .at = d->business_date, .points = points,
+	    .count = count });
 }
 
 static const struct tally *
@@ -182,8 +174,11 @@ find_hold(struct decision *d, const struct hold **ret_hold)
 
 		if (st != ST_OK && st != ST_NOTFOUND)
 			return st;
-		if (st == ST_OK && closed.program == d->cmd->program && closed.member == d->cmd->member)
-			return ST_OK;		/* judged by refuse_closed(), after the points */
+		bool is_its = false;
+		if (st == ST_OK && closed.program == d->cmd->program)
+			st = member_became(d->state, closed.program, closed.member, d->cmd->member, &is_its);
+		if ((st != ST_OK && st != ST_NOTFOUND) || is_its)
+			return st;		/* judged by refuse_closed(), after the points */
 	}
 	return refuse(d, LEDGER_NOT_FOUND, "hold", "the member has no such hold");
 }
@@ -290,6 +285,105 @@ decide_release(struct decision *d)
 	if (st != ST_OK || hold == NULL)
 		return st;
 	st = decision_release(d, hold);
+	if (st == ST_OK)
+		decision_look(d);
+	return st;
+}
+
+/* ---- reverse_redeem ---- */
+
+/* The account that a redemption took its lots from. */
+static enum account
+redeemed_from(const struct entry *e)
+{
+	return e->op == OP_CAPTURE ? ACCOUNT_HELD : ACCOUNT_MEMBER;
+}
+
+static int64_t
+redeemed_points(const struct entry *e)
+{
+	int64_t points = 0;
+
+	for (size_t i = 0; i < e->n_postings; i++)
+		points -= e->postings[i].account == redeemed_from(e) && e->postings[i].points < 0 ? e->postings[i].points : 0;
+	return points;
+}
+
+/* What is over by today follows `restore`; under original it comes back as it was, and expires at once. */
+static int32_t
+restored_day(const struct decision *d, int32_t last_day)
+{
+	if (last_day >= d->today)
+		return last_day;
+	switch (d->program->restore) {
+	case RESTORE_ORIGINAL: return last_day;
+	case RESTORE_GRACE: return d->today + (int32_t)d->program->restore_days;
+	case RESTORE_NEW_LOT: return program_last_day(d->program, member_tier(d->member, d->program, d->today), d->business_date);
+	}
+	assert(false);
+	return last_day;
+}
+
+/* The last taken come back first, as if they had never been redeemed: ${skip} came back already. */
+static enum status
+restore_lots(struct decision *d, const struct entry *past, int64_t skip, int64_t points)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = past->n_postings; i > 0 && points > 0 && st == ST_OK; i--) {
+		const struct posting *p = &past->postings[i - 1];
+
+		if (p->account != redeemed_from(past) || p->points >= 0)
+			continue;
+		int64_t there = -p->points, gone = skip < there ? skip : there, part = there - gone < points ? there - gone : points;
+		struct lot lot = { .last_day = restored_day(d, p->last_day), .class = p->class };
+		skip -= gone;
+		points -= part;
+		if (part > 0)
+			st = decision_move(d, ACCOUNT_REINSTATED, ACCOUNT_MEMBER, &lot, part);
+	}
+	return st;
+}
+
+/* A redemption of today no longer counts for today's limit. */
+static enum status
+uncount_reversed(struct decision *d, const struct entry *past, int64_t points)
+{
+	const struct tally *used = redeemed_today(d);
+
+	if (past->business_date != d->business_date || used == NULL || used->points < points)
+		return ST_OK;
+	return tally_redeemed(d, -points, used->points == points ? -used->count : 0);
+}
+
+enum status
+decide_reverse_redeem(struct decision *d)
+{
+	const struct entry *past = d->cmd->u.past.entry;
+	struct entry *e = d->entry;
+	struct followup f;
+
+	if (past == NULL)
+		return refuse(d, LEDGER_NOT_FOUND, "redeem", "the member has no such redemption");
+	assert(past->op == OP_REDEEM || past->op == OP_CAPTURE);
+	e->u.past.entry = d->cmd->u.past.id;
+	e->u.past.has_points = d->cmd->u.past.has_points;
+	if (e->u.past.has_points && !decision_points(d, "points", d->cmd->u.past.points, &e->u.past.points))
+		return ST_OK;
+	if (!decision_member_open(d, false))
+		return ST_OK;
+	enum status st = followup_load(d, d->cmd->u.past.id, &f);
+	if (st != ST_OK)
+		return st;
+	int64_t left = redeemed_points(past) - f.reversed, points = e->u.past.has_points ? e->u.past.points : left;
+	if (points > left || left <= 0)
+		return refuse(d, LEDGER_ALREADY_REVERSED, "points", "%s points of the redemption are left to reverse", POINTS_TEXT(d, left));
+	st = restore_lots(d, past, f.reversed, points);
+	if (st == ST_OK)
+		st = uncount_reversed(d, past, points);
+	f.reversed += points;
+	if (st == ST_OK)
+		st = decision_followup(d, &f);
 	if (st == ST_OK)
 		decision_look(d);
 	return st;

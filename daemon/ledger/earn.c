@@ -189,52 +189,97 @@ cap_used_here(const struct earning *e, const struct cap *cap, wide *ret_points, 
 	}
 }
 
-static enum status
-cap_used_before(const struct earning *e, const struct rule *rule, const struct cap *cap, int64_t *ret_points, int64_t *ret_count)
+const char *
+cap_tally_id(const struct rule *rule, const struct cap *cap)
+{
+	return cap->group[0] != 0 ? cap->group : rule->id;
+}
+
+int32_t
+earn_day(const struct earning *e)
+{
+	return e->past != NULL ? e->past->business_date : e->d->business_date;
+}
+
+/* Of an event that is evaluated once more the entry has it. */
+static const struct tally *
+used_then(const struct entry *past, enum tally_kind kind, const char *id, enum period per)
+{
+	for (size_t i = 0; i < past->n_used; i++) {
+		const struct tally *t = &past->used[i];
+		if (t->kind == kind && t->per == per && strcmp(t->id, id) == 0)
+			return t;
+	}
+	return NULL;
+}
+
+enum status
+earn_used(const struct earning *e, enum tally_kind kind, const char *id, enum period per, const struct tally **ret)
 {
 	const struct member *m = e->d->member;
-	const char *id = cap->group[0] != 0 ? cap->group : rule->id;
-	const struct tally *t = NULL;
+	const struct totals *totals = NULL;
 
-	*ret_points = *ret_count = 0;
+	*ret = NULL;
+	if (e->past != NULL) {
+		*ret = used_then(e->past, kind, id, per);
+		return ST_OK;
+	}
+	if (per != PERIOD_PROGRAM) {
+		*ret = tally_find(m->tallies, m->n_tallies, kind, id, per, period_start(per, e->d->business_date));
+		return ST_OK;
+	}
+	enum status st = e->d->state->totals(e->d->state->ctx, e->d->entry->program, &totals);
+	if (st == ST_OK && totals != NULL)
+		*ret = tally_find(totals->tallies, totals->n_tallies, kind, id, per, 0);
+	return st;
+}
+
+enum status
+cap_used(const struct earning *e, const struct rule *rule, const struct cap *cap, const struct tally **ret)
+{
+	*ret = NULL;
 	if (cap->per == PERIOD_TRANSACTION)
 		return ST_OK;
-	if (cap->per == PERIOD_PROGRAM) {
-		const struct totals *totals = NULL;
-		enum status st = e->d->state->totals(e->d->state->ctx, e->d->entry->program, &totals);
-		if (st != ST_OK)
-			return st;
-		if (totals != NULL)
-			t = tally_find(totals->tallies, totals->n_tallies, cap_tally_kind(cap), id, cap->per, 0);
-	} else {
-		t = tally_find(m->tallies, m->n_tallies, cap_tally_kind(cap), id, cap->per, period_start(cap->per, e->d->business_date));
-	}
-	if (t != NULL) {
-		*ret_points = t->points;
-		*ret_count = t->count;
-	}
-	return ST_OK;
+	return earn_used(e, cap_tally_kind(cap), cap_tally_id(rule, cap), cap->per, ret);
 }
 
 /* What a cap leaves for ${points} more; all of it, or nothing, when it counts events. */
 static enum status
 cap_room(const struct earning *e, const struct rule *rule, const struct cap *cap, wide points, wide *ret_room)
 {
-	int64_t before, count;
+	const struct tally *before;
 	wide here;
 	bool counted;
-	enum status st = cap_used_before(e, rule, cap, &before, &count);
+	enum status st = cap_used(e, rule, cap, &before);
 
 	if (st != ST_OK)
 		return st;
 	cap_used_here(e, cap, &here, &counted);
 	if (cap->counts)
-		*ret_room = counted || count < cap->limit ? points : 0;
+		*ret_room = counted || (before == NULL ? 0 : before->count) < cap->limit ? points : 0;
 	else
-		*ret_room = (wide)cap->limit - before - here;
+		*ret_room = (wide)cap->limit - (before == NULL ? 0 : before->points) - here;
 	if (*ret_room < 0)
 		*ret_room = 0;
 	return ST_OK;
+}
+
+const struct grant *
+grant_of(const struct entry *past, const char *rule)
+{
+	for (size_t i = 0; i < past->n_grants; i++) {
+		if (strcmp(past->grants[i].rule, rule) == 0)
+			return &past->grants[i];
+	}
+	return NULL;
+}
+
+static bool
+rejected_then(const struct entry *past, const char *rule, const char *cap)
+{
+	const struct grant *g = grant_of(past, rule);
+
+	return g != NULL && g->granted == 0 && g->cap != NULL && strcmp(g->cap, cap) == 0;
 }
 
 /*
@@ -251,7 +296,8 @@ apply_caps(const struct earning *e, const struct rule *rule, int64_t amount, str
 
 		if (st != ST_OK)
 			return st;
-		if (component->granted.whole <= room)
+		bool was_rejected = e->past != NULL && cap->over == CAP_REJECT && rejected_then(e->past, rule->id, cap_name(cap));
+		if (component->granted.whole <= room && !was_rejected)
 			continue;
 		component->cap = cap_name(cap);
 		component->granted.part = 0;
@@ -294,6 +340,16 @@ rule_carries(const struct earning *e, const struct rule *rule)
 	return e->p->carry_remainder && rule->measure == MEASURE_PER_AMOUNT && rule->whole_steps;
 }
 
+/* A rule that carries its remainder gives back by steps and not by what is left of one purchase: see decide_return.c. */
+static void
+stand_as_granted(const struct earning *e, struct component *c)
+{
+	const struct grant *g = grant_of(e->past, c->name);
+
+	c->wanted.whole = g == NULL ? 0 : g->wanted;
+	c->granted.whole = g == NULL ? 0 : g->granted;
+}
+
 /*
  * One rule on ${amount} of what it sees; *${ret_rest}: what of it a fallback hands on.
  * A remainder counts as if it were a part of the amount, but is never handed on.
@@ -306,6 +362,12 @@ evaluate_rule(struct earning *e, size_t index, int64_t amount, int64_t *ret_rest
 	int64_t carried = rule_remainder(e, rule), items = rule->measure == MEASURE_PER_ITEM ? rule_items(e, rule, NULL) : 0, rest = 0;
 
 	*c = (struct component){ .rule = rule, .name = rule->id, .pending = rule, .terms = rule };
+	e->amount[index] = amount;
+	if (e->past != NULL && rule_carries(e, rule)) {
+		stand_as_granted(e, c);
+		*ret_rest = 0;
+		return ST_OK;
+	}
 	if (rule->measure == MEASURE_PER_AMOUNT && carried > POINTS_MAX - amount)
 		carried = 0;		/* as good as never: the remainder is below a step */
 	struct component capped = *c;		/* what is in its place counts as use of a group's cap */
@@ -314,6 +376,7 @@ evaluate_rule(struct earning *e, size_t index, int64_t amount, int64_t *ret_rest
 	enum status st = apply_caps(e, rule, amount + carried, &capped, &rest);
 	*c = capped;
 	*ret_rest = rest < amount ? rest : amount;
+	e->amount[index] -= *ret_rest;
 	if (rule_carries(e, rule) && amount > 0)
 		c->remainder = rest > 0 ? rest - *ret_rest : (amount + carried) % rule->amount;
 	else
@@ -560,6 +623,38 @@ evaluate_counters(struct earning *e)
 }
 
 /* ---- the whole ---- */
+
+int64_t
+earn_with_shares(struct earning *e, int64_t base)
+{
+	struct exact b = { .whole = base }, sum = b;
+
+	evaluate_shares(e, b);
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		if (e->applies[i] && e->p->rules[i].kind == RULE_MULTIPLIER && rule_selects(&e->p->rules[i]))
+			e->rules[i].wanted = (struct exact){ 0 };
+	}
+	if (e->p->stacking == STACKING_BEST)
+		keep_best(e);
+	sum = exact_add(sum, e->share.wanted, e->den);
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		if (e->applies[i] && e->p->rules[i].kind == RULE_MULTIPLIER)
+			sum = exact_add(sum, e->rules[i].wanted, e->den);
+	}
+	return (int64_t)(sum.whole + exact_round(sum.part, e->den, e->p->rounding));
+}
+
+void
+earn_begin(struct earning *e, struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event)
+{
+	e->d = d;
+	e->p = p;
+	e->past = past;
+	e->event = event;
+	e->tier = past == NULL ? member_tier(d->member, p, d->today) : past->multiplied == NULL ? NULL : program_tier(p, past->multiplied);
+	e->den = p->round_once ? (wide)p->common_step * p->share_den : 1;
+	e->second = -1;
+}
 
 enum status
 earn_evaluate(struct earning *e)

@@ -18,15 +18,19 @@ struct component {
 	int64_t remainder;		/* money that is left over of a rule that carries it */
 };
 
+/* A purchase that is evaluated once more on what is left of it: everything but amounts and lines is as it was. */
 struct earning {
 	struct decision *d;
 	const struct program *p;
+	const struct entry *past;	/* the purchase as it was stored; NULL: the event is new */
 	const struct earn_event *event;
 	const struct tier *tier;	/* held before the event; NULL: none */
 	wide den;			/* of exact points: 1 when every component is rounded */
 
 	bool applies[PROGRAM_RULES_MAX];
+	uint64_t conditions;		/* bit i: rule i met those but amounts and lines */
 	int64_t eligible[PROGRAM_RULES_MAX];
+	int64_t amount[PROGRAM_RULES_MAX];	/* of base rules and bonuses: what of it was left to them */
 	struct component rules[PROGRAM_RULES_MAX];
 	struct component share;		/* the tier's */
 
@@ -39,6 +43,34 @@ struct earning {
 /* num / den by the program's rounding; sums with their parts carried over. */
 wide exact_round(wide num, wide den, enum rounding_mode mode);
 struct exact exact_add(struct exact a, struct exact b, wide den);
+
+/* The kinds of component in the order of RULINGS, before the day's limit. */
+struct granting {
+	struct earning *e;
+	struct exact wanted, granted;		/* running sums */
+	wide wanted_rounded, granted_rounded;
+	size_t n;
+	struct component *order[PROGRAM_RULES_MAX + 1];	/* those with a grant */
+	struct grant *grants;
+};
+/* False: the points are beyond what a ledger holds. */
+bool grant_all(struct granting *g) MUST_CHECK;
+/* limits.earn_per_day, from the last component back. */
+void clip_day(struct granting *g);
+/* The business date of the event, also of one that is evaluated once more. */
+int32_t earn_day(const struct earning *e);
+/* What a rule remembers of the period that holds that day, before the event: of the member, or of the whole program; NULL: nothing. */
+enum status earn_used(const struct earning *e, enum tally_kind kind, const char *id, enum period per, const struct tally **ret) MUST_CHECK;
+/* The same of a cap. */
+enum status cap_used(const struct earning *e, const struct rule *rule, const struct cap *cap, const struct tally **ret) MUST_CHECK;
+const char *cap_tally_id(const struct rule *rule, const struct cap *cap);
+/* Of two caps of a rule that are one tally, points and count, the first is it. */
+bool cap_is_again(const struct rule *rule, size_t index);
+/* What ${base} points of base rules bring with the shares of the multipliers that apply to all lines, rounded. */
+int64_t earn_with_shares(struct earning *e, int64_t base);
+/* Sets up an evaluation under ${p}; of ${past} once more, or NULL. */
+void earn_begin(struct earning *e, struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event);
+const struct grant *grant_of(const struct entry *past, const char *rule);	/* NULL when there is none */
 
 /* What every rule and the tier bring, before the day's limit; amounts beyond what a ledger holds are left for the caller to refuse. */
 enum status earn_evaluate(struct earning *e) MUST_CHECK;
@@ -57,7 +89,7 @@ bool rule_selects(const struct rule *rule);
 int64_t rule_amount(const struct earning *e, const struct rule *rule, const struct rule *also);
 int64_t rule_items(const struct earning *e, const struct rule *rule, const struct rule *also);
 
-/* Whether the rule is for this event and all its conditions hold; fills e->eligible[index]. */
+/* Whether the rule is for this event and all its conditions hold; fills e->eligible[index] and its bit of e->conditions. */
 bool rule_applies(struct earning *e, size_t index);
 
 #endif

@@ -9,15 +9,6 @@
 
 /* ---- grants, in the order of RULINGS ---- */
 
-struct granting {
-	struct earning *e;
-	struct exact wanted, granted;		/* running sums */
-	wide wanted_rounded, granted_rounded;
-	size_t n;
-	struct component *order[PROGRAM_RULES_MAX + 1];	/* those with a grant */
-	struct grant *grants;
-};
-
 /* False: the points are beyond what a ledger holds. */
 static bool
 grant_component(struct granting *g, struct component *c)
@@ -56,15 +47,16 @@ grant_kind(struct granting *g, enum rule_kind kind)
 }
 
 /* From the last component back. */
-static void
+void
 clip_day(struct granting *g)
 {
 	const struct earning *e = g->e;
-	const struct member *m = e->d->member;
 
 	if (!e->p->has_earn_per_day)
 		return;
-	const struct tally *t = tally_find(m->tallies, m->n_tallies, TALLY_EARNED, "", PERIOD_DAY, e->d->business_date);
+	const struct tally *t;
+	enum status st = earn_used(e, TALLY_EARNED, "", PERIOD_DAY, &t);
+	assert(st == ST_OK);		/* it is the member's: nothing is read */
 	wide room = (wide)e->p->earn_per_day - (t == NULL ? 0 : t->points), over = g->granted_rounded - (room > 0 ? room : 0);
 	for (size_t i = g->n; i > 0 && over > 0; i--) {
 		struct component *c = g->order[i - 1];
@@ -116,10 +108,16 @@ tally_of(enum tally_kind kind, enum period per, const char *id, int64_t at)
 	return t;
 }
 
-static bool
-caps_equal(const struct cap *a, const struct cap *b)
+bool
+cap_is_again(const struct rule *rule, size_t index)
 {
-	return a->per == b->per && strcmp(a->group, b->group) == 0;
+	const struct cap *cap = &rule->caps[index];
+
+	for (size_t i = 0; i < index; i++) {
+		if (rule->caps[i].per == cap->per && strcmp(rule->caps[i].group, cap->group) == 0)
+			return true;
+	}
+	return false;
 }
 
 static enum status
@@ -127,14 +125,10 @@ note_caps(struct tally_list *list, const struct rule *rule, int64_t points)
 {
 	for (size_t i = 0; i < rule->n_caps; i++) {
 		const struct cap *cap = &rule->caps[i];
-		bool again = false;
 
-		for (size_t k = 0; k < i; k++)		/* points and count of one period are one tally */
-			again |= caps_equal(&rule->caps[k], cap);
-		if (again || cap->per == PERIOD_TRANSACTION)
+		if (cap_is_again(rule, i) || cap->per == PERIOD_TRANSACTION)
 			continue;
-		struct tally t = tally_of(cap_tally_kind(cap), cap->per, cap->group[0] != 0 ? cap->group : rule->id,
-		    period_start(cap->per, list->d->business_date));
+		struct tally t = tally_of(cap_tally_kind(cap), cap->per, cap_tally_id(rule, cap), period_start(cap->per, list->d->business_date));
 		t.points = points;
 		enum status st = tally_note(list, &t);
 		if (st != ST_OK)
@@ -323,10 +317,53 @@ note_segments(struct earning *e)
 	return ST_OK;
 }
 
-static bool
+bool
 grant_all(struct granting *g)
 {
 	return grant_kind(g, RULE_BASE) && grant_component(g, &g->e->share) && grant_kind(g, RULE_MULTIPLIER) && grant_kind(g, RULE_BONUS);
+}
+
+/* ---- for a return: what it evaluates once more is as it was ---- */
+
+static enum status
+note_used(struct tally_list *list, const struct tally *used)
+{
+	if (used == NULL)
+		return ST_OK;
+	for (size_t i = 0; i < list->n; i++) {
+		const struct tally *t = &list->tallies[i];
+		if (t->kind == used->kind && t->per == used->per && strcmp(t->id, used->id) == 0)
+			return ST_OK;
+	}
+	return tally_note(list, used);
+}
+
+static enum status
+note_conditions(struct earning *e)
+{
+	struct tally_list list = { .d = e->d };
+	const struct tally *used;
+	enum status st = ST_OK;
+
+	e->d->entry->conditions = e->conditions;
+	e->d->entry->multiplied = e->tier != NULL && e->tier->multiplier > MULTIPLIER_ONE ? e->tier->id : NULL;
+	for (size_t i = 0; i < e->p->n_rules; i++) {
+		const struct rule *rule = &e->p->rules[i];
+
+		for (size_t k = 0; (e->conditions >> i & 1) != 0 && k < rule->n_caps && st == ST_OK; k++) {
+			st = cap_used(e, rule, &rule->caps[k], &used);
+			if (st == ST_OK)
+				st = note_used(&list, used);
+		}
+	}
+	if (st == ST_OK && e->p->has_earn_per_day) {
+		st = earn_used(e, TALLY_EARNED, "", PERIOD_DAY, &used);
+		if (st == ST_OK)
+			st = note_used(&list, used);
+	}
+	e->d->entry->used = list.tallies;
+	e->d->entry->n_used = list.n;
+	return st;
 }
 
 static enum status
@@ -346,15 +383,12 @@ earn(struct decision *d, const struct earn_event *event)
 
 	if (e == NULL || g.grants == NULL)
 		return ST_NOMEM;
-	e->d = d;
-	e->p = p;
-	e->event = event;
-	e->tier = member_tier(d->member, p, d->today);
-	e->den = p->round_once ? (wide)p->common_step * p->share_den : 1;
-	e->second = -1;
+	earn_begin(e, d, p, NULL, event);
 	enum status st = earn_evaluate(e);
 	if (st == ST_OK && p->names_segments)
 		st = note_segments(e);
+	if (st == ST_OK && event->on == ON_PURCHASE)
+		st = note_conditions(e);
 	if (st != ST_OK)
 		return st;
 	if (!grant_all(&g) || !count_counters(e, metrics))

@@ -190,6 +190,16 @@ member_holds(struct earning *e, const struct rule *rule)
 	return spend_holds(e, w) && gap_holds(e, rule);
 }
 
+static bool
+conditions_hold(struct earning *e, const struct rule *rule)
+{
+	const struct when *w = &rule->when;
+
+	if (w->activity[0] != 0 && (e->event->activity == NULL || strcmp(w->activity, e->event->activity) != 0))
+		return false;
+	return lists_hold(e, w) && time_holds(e, w) && member_holds(e, rule);
+}
+
 bool
 rule_applies(struct earning *e, size_t index)
 {
@@ -198,13 +208,12 @@ rule_applies(struct earning *e, size_t index)
 
 	if (rule->on != e->event->on)
 		return false;
-	if (w->activity[0] != 0 && (e->event->activity == NULL || strcmp(w->activity, e->event->activity) != 0))
+	if (e->past != NULL ? (e->past->conditions >> index & 1) == 0 : !conditions_hold(e, rule))
 		return false;
+	e->conditions |= UINT64_C(1) << index;
 	int64_t amount = rule_amount(e, rule, NULL);
 	e->eligible[index] = amount;
 	if (rule->on == ON_PURCHASE && amount <= 0)
 		return false;
-	if ((w->has_min_amount && amount < w->min_amount) || (w->has_max_amount && amount > w->max_amount))
-		return false;
-	return lists_hold(e, w) && time_holds(e, w) && member_holds(e, rule);
+	return !(w->has_min_amount && amount < w->min_amount) && !(w->has_max_amount && amount > w->max_amount);
 }

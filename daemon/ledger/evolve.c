@@ -2,10 +2,10 @@
  * Applying an entry.  It is taken at its word, but nothing in it is trusted: it may come from a forged ledger, so whatever
  * does not hold is a fault and never an assertion.
  *
- * In this engine an entry changes at most one member, the one it is about, and touched[] has just that one.  The order is fixed:
- *   1. the link to the member's previous entry   2. a new hold   3. postings, one after the other
- *   4. the hold's end, tier, birthday, metrics   5. settling: lots beyond LEDGER_LOTS_MAX merge, head, next due instant
- *   6. balances after
+ * touched[0] is the member that the entry is about; a transfer and a merge touch another one.  The order is fixed:
+ *   1. the links to the members' previous entries   2. a new hold, the holds that a merge moves   3. postings, one after the other
+ *   4. the hold's end, tier, birthday, metrics, followups, facts of the other members, what else a merge moves
+ *   5. settling of each: lots beyond LEDGER_LOTS_MAX merge, head, next due instant   6. balances after
  *
  * A posting on MEMBER or HELD names one lot: plus adds to it or makes it, minus takes from it.  HELD means the lots of the
  * hold in facts.hold, a new hold being named by the entry itself.  Merging is no posting: it follows from the record alone, so
@@ -30,7 +30,8 @@ struct evolution {
 
 	const struct program *program;
 	struct totals *totals;
-	struct member *m;
+	struct member *m;		/* the one it is about */
+	struct member *touched[LEDGER_TOUCHED_MAX];
 	struct hold *hold;		/* one of m's; NULL: the entry is about none */
 };
 
@@ -50,6 +51,7 @@ op_is_members(enum op op)
 	case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE: case OP_RELEASE: case OP_REDEEM: case OP_ADJUST:
 	case OP_TIER: case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
+	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
 		break;
@@ -63,7 +65,7 @@ static bool
 entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
-	    entry->n_pendings == 0 && !entry->has_metrics && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
+	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && !entry->has_metrics && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
 }
 
 static enum status
@@ -148,6 +150,7 @@ enrol(struct evolution *e)
 	};
 	if (e->program->n_tiers > 0)
 		tier_id_copy(e->m->tier.earned, e->program->tiers[0].id);
+	e->touched[0] = e->m;
 	e->totals->members = entry->member;
 	return ST_OK;
 }
@@ -162,27 +165,45 @@ find_member(struct evolution *e)
 		return st;
 	if (entry->op == OP_ENROL)
 		return enrol(e);
-	st = e->state->member_edit(e->state->ctx, entry->program, entry->member, false, &e->m);
-	if (st != ST_OK)
-		return st;
-	return e->m == NULL ? fault(e, EVOLVE_NO_MEMBER) : ST_OK;
+	for (size_t i = 0; i < entry->n_touched; i++) {
+		st = e->state->member_edit(e->state->ctx, entry->program, entry->touched[i].member, false, &e->touched[i]);
+		if (st != ST_OK)
+			return st;
+		if (e->touched[i] == NULL)
+			return fault(e, EVOLVE_NO_MEMBER);
+	}
+	e->m = e->touched[0];
+	return ST_OK;
 }
 
 static enum status
 link_previous(struct evolution *e)
 {
-	struct touched *t = &e->entry->touched[0];
+	for (size_t i = 0; i < e->entry->n_touched; i++) {
+		struct touched *t = &e->entry->touched[i];
+		const struct member *m = e->touched[i];
 
-	if (e->mode == EVOLVE_LIVE) {
-		t->has_prev = e->m->has_head;
-		t->prev = e->m->head;
-		return ST_OK;
+		if (e->mode == EVOLVE_LIVE) {
+			t->has_prev = m->has_head;
+			t->prev = m->head;
+			continue;
+		}
+		if (t->has_prev != m->has_head)
+			return fault(e, EVOLVE_PREV_DIFFERS);
+		if (t->has_prev && (t->prev.seq != m->head.seq || t->prev.index != m->head.index))
+			return fault(e, EVOLVE_PREV_DIFFERS);
 	}
-	if (t->has_prev != e->m->has_head)
-		return fault(e, EVOLVE_PREV_DIFFERS);
-	if (t->has_prev && (t->prev.seq != e->m->head.seq || t->prev.index != e->m->head.index))
-		return fault(e, EVOLVE_PREV_DIFFERS);
 	return ST_OK;
+}
+
+static struct member *
+touched_member(const struct evolution *e, uint64_t number)
+{
+	for (size_t i = 0; i < e->entry->n_touched; i++) {
+		if (e->touched[i]->number == number)
+			return e->touched[i];
+	}
+	return NULL;
 }
 
 /* ---- 2. the hold ---- */
@@ -211,6 +232,11 @@ find_hold(struct evolution *e)
 {
 	const struct entry *entry = e->entry;
 
+	if (entry->op == OP_MERGE) {
+		bool ok;
+		enum status st = merge_holds(e->touched[1], e->m, e->state->arena, &ok);
+		return st == ST_OK && !ok ? fault(e, EVOLVE_MALFORMED) : st;
+	}
 	if (!entry->has_hold)
 		return ST_OK;
 	if (entry->op == OP_HOLD)
@@ -245,55 +271,69 @@ post_lot(struct evolution *e, struct lot **lots, size_t *n, size_t *cap, const s
 }
 
 static enum status
-post_member(struct evolution *e, const struct posting *p)
+post_member(struct evolution *e, struct member *m, const struct posting *p)
 {
-	struct member *m = e->m;
-
 	if (!checked_add(m->available, p->points, &m->available))
 		return fault(e, EVOLVE_UNBALANCED);
 	return post_lot(e, &m->lots, &m->n_lots, &m->cap_lots, p);
 }
 
 static enum status
-post_held(struct evolution *e, const struct posting *p)
+post_held(struct evolution *e, struct member *m, const struct posting *p)
 {
-	const struct hold *named = p->has_hold ? member_hold(e->m, p->hold) : e->hold;
-	struct hold *hold = named == NULL ? NULL : &e->m->holds[named - e->m->holds];
+	const struct hold *named = p->has_hold ? member_hold(m, p->hold) : m == e->m ? e->hold : NULL;
+	struct hold *hold = named == NULL ? NULL : &m->holds[named - m->holds];
 
 	if (hold == NULL)
 		return fault(e, EVOLVE_NO_LOT);
-	if (!checked_add(e->m->held, p->points, &e->m->held))
+	if (!checked_add(m->held, p->points, &m->held))
 		return fault(e, EVOLVE_UNBALANCED);
 	return post_lot(e, &hold->lots, &hold->n_lots, &hold->cap_lots, p);
 }
 
+/* What pays debt pays back first what was lent. */
+static void
+post_lent(const struct evolution *e, struct member *m, int64_t points)
+{
+	if (e->entry->op == OP_MERGE)
+		return;			/* merge_rest() moves it */
+	if (points < 0 && e->entry->op == OP_ADVANCE)
+		m->advanced -= points;
+	else if (points > 0)
+		m->advanced -= points < m->advanced ? points : m->advanced;
+}
+
 /* Balances that are numbers only.  Debt is shown positive and posted negative. */
 static enum status
-post_number(struct evolution *e, const struct posting *p)
+post_number(struct evolution *e, struct member *m, const struct posting *p)
 {
-	struct member *m = e->m;
 	bool ok = p->account == ACCOUNT_PENDING ? checked_add(m->pending, p->points, &m->pending) :
 	    checked_sub(m->debt, p->points, &m->debt);
 
 	if (!ok)
 		return fault(e, EVOLVE_UNBALANCED);
+	if (p->account == ACCOUNT_DEBT)
+		post_lent(e, m, p->points);
 	return m->pending < 0 || m->debt < 0 ? fault(e, EVOLVE_NEGATIVE) : ST_OK;
 }
 
 static enum status
 post(struct evolution *e, const struct posting *p)
 {
+	struct member *m;
+
 	if (p->account == ACCOUNT_NONE || p->account >= ACCOUNT_COUNT || p->points == 0 || (p->has_hold && p->account != ACCOUNT_HELD))
 		return fault(e, EVOLVE_MALFORMED);
 	if (!checked_add(e->totals->account[p->account], p->points, &e->totals->account[p->account]))
 		return fault(e, EVOLVE_UNBALANCED);
 	switch (p->account) {
 	case ACCOUNT_MEMBER: case ACCOUNT_HELD: case ACCOUNT_PENDING: case ACCOUNT_DEBT:
-		if (p->member != e->m->number)
+		m = touched_member(e, p->member);
+		if (m == NULL)
 			return fault(e, EVOLVE_NO_MEMBER);
 		if (p->account == ACCOUNT_MEMBER)
-			return post_member(e, p);
-		return p->account == ACCOUNT_HELD ? post_held(e, p) : post_number(e, p);
+			return post_member(e, m, p);
+		return p->account == ACCOUNT_HELD ? post_held(e, m, p) : post_number(e, m, p);
 	case ACCOUNT_NONE: case ACCOUNT_ISSUED: case ACCOUNT_REDEEMED: case ACCOUNT_EXPIRED: case ACCOUNT_ADJUSTED:
 	case ACCOUNT_TRANSFERRED: case ACCOUNT_CLAWED: case ACCOUNT_REINSTATED: case ACCOUNT_ADVANCED: case ACCOUNT_OPENING:
 	case ACCOUNT_PARTNER_ISSUED: case ACCOUNT_PARTNER_REDEEMED: case ACCOUNT_COUNT:
@@ -353,28 +393,30 @@ close_hold(struct evolution *e)
 }
 
 static enum status
-apply_tier(struct evolution *e)
+apply_tier(struct evolution *e, struct member *m, const struct tier_state *t)
 {
-	const struct tier_state *t = &e->entry->tier;
-
-	if (!e->entry->has_tier)
-		return ST_OK;
 	if (memchr(t->earned, 0, sizeof(t->earned)) == NULL || memchr(t->gift, 0, sizeof(t->gift)) == NULL)
 		return fault(e, EVOLVE_MALFORMED);
 	if (!day_ok(t->since) || !last_day_ok(t->until) || !last_day_ok(t->gift_until) || !day_ok(t->from) || !day_ok(t->start))
 		return fault(e, EVOLVE_MALFORMED);
-	return tier_state_apply(e->m, t) ? ST_OK : fault(e, EVOLVE_UNBALANCED);
+	return tier_state_apply(m, t) ? ST_OK : fault(e, EVOLVE_UNBALANCED);
 }
 
 static enum status
 apply_metrics(struct evolution *e)
 {
 	const struct entry *entry = e->entry;
+	int32_t oldest = entry->business_date - (int32_t)e->program->metric_days;
 	bool ok = true;
+	enum status st = ST_OK;
 
-	if (!entry->has_metrics)
-		return ST_OK;
-	enum status st = metrics_add(e->m, e->state->arena, &entry->metrics, entry->business_date - (int32_t)e->program->metric_days, &ok);
+	if (entry->has_metrics)
+		st = metrics_add(e->m, e->state->arena, &entry->metrics, oldest, &ok);
+	for (size_t i = 0; i < entry->n_falls && st == ST_OK && ok; i++) {
+		if (!day_ok(entry->falls[i].day))
+			return fault(e, EVOLVE_MALFORMED);
+		st = metrics_add(e->m, e->state->arena, &entry->falls[i], oldest, &ok);
+	}
 	if (st == ST_OK && !ok)
 		return fault(e, EVOLVE_UNBALANCED);
 	return st;
@@ -382,7 +424,7 @@ apply_metrics(struct evolution *e)
 
 /* Caps of the whole program are its totals'; the rest is the member's. */
 static enum status
-apply_tally(struct evolution *e, const struct tally *t)
+apply_tally(struct evolution *e, struct member *m, const struct tally *t)
 {
 	struct totals *totals = e->totals;
 	struct tally *fixed = totals->tallies;
@@ -395,7 +437,7 @@ apply_tally(struct evolution *e, const struct tally *t)
 	if (t->per == PERIOD_PROGRAM)
 		st = tallies_add(&fixed, &totals->n_tallies, &max, NULL, t, &ok);
 	else
-		st = tallies_add(&e->m->tallies, &e->m->n_tallies, &e->m->cap_tallies, e->state->arena, t, &ok);
+		st = tallies_add(&m->tallies, &m->n_tallies, &m->cap_tallies, e->state->arena, t, &ok);
 	return st == ST_OK && !ok ? fault(e, EVOLVE_NEGATIVE) : st;
 }
 
@@ -421,30 +463,72 @@ apply_pendings(struct evolution *e)
 
 /* No event is older than late_days, so what no such event can ask for is dropped. */
 static enum status
-apply_tallies(struct evolution *e)
+apply_tallies(struct evolution *e, struct member *m, const struct tally *tallies, size_t n)
 {
 	const struct program *p = e->program;
 	int64_t oldest_us = e->at_us - (int64_t)p->late_days * US_PER_DAY;
 
-	for (size_t i = 0; i < e->entry->n_tallies; i++) {
-		enum status st = apply_tally(e, &e->entry->tallies[i]);
+	for (size_t i = 0; i < n; i++) {
+		enum status st = apply_tally(e, m, &tallies[i]);
 		if (st != ST_OK || e->fault != EVOLVE_OK)
 			return st;
 	}
-	if (e->entry->n_tallies > 0)
-		tallies_prune(e->m->tallies, &e->m->n_tallies, zone_day(&p->zone, oldest_us), oldest_us - p->gap_max_us);
+	if (n > 0)
+		tallies_prune(m->tallies, &m->n_tallies, zone_day(&p->zone, oldest_us), oldest_us - p->gap_max_us);
 	return ST_OK;
 }
 
 static enum status
-apply_clock(struct evolution *e)
+apply_clock(struct evolution *e, struct member *m, const struct inactivity_clock *clock)
 {
-	const struct inactivity_clock *clock = &e->entry->clock;
-
 	if (!day_ok(clock->last_day) || clock->months == 0 || clock->percent == 0 || clock->percent > 100)
 		return fault(e, EVOLVE_MALFORMED);
-	e->m->clock = *clock;
+	m->clock = *clock;
 	return ST_OK;
+}
+
+static enum status
+apply_followups(struct evolution *e)
+{
+	for (size_t i = 0; i < e->entry->n_followups; i++) {
+		if (!followup_ok(&e->entry->followups[i]))
+			return fault(e, EVOLVE_MALFORMED);
+		enum status st = e->state->put_followup(e->state->ctx, &e->entry->followups[i]);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+static enum status
+apply_side(struct evolution *e, const struct side *s)
+{
+	struct member *m = touched_member(e, s->member);
+	enum status st = ST_OK;
+
+	if (m == NULL || m == e->m)
+		return fault(e, EVOLVE_NO_MEMBER);
+	if (s->has_tier)
+		st = apply_tier(e, m, &s->tier);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_tallies(e, m, s->tallies, s->n_tallies);
+	if (st == ST_OK && e->fault == EVOLVE_OK && s->clock.on)
+		st = apply_clock(e, m, &s->clock);
+	return st;
+}
+
+/* Facts that few entries have. */
+static enum status
+apply_rest(struct evolution *e)
+{
+	bool ok = true;
+	enum status st = apply_followups(e);
+
+	for (size_t i = 0; i < e->entry->n_sides && st == ST_OK && e->fault == EVOLVE_OK; i++)
+		st = apply_side(e, &e->entry->sides[i]);
+	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->op == OP_MERGE)
+		st = merge_rest(e->touched[1], e->m, e->state->arena, &ok);
+	return st == ST_OK && !ok ? fault(e, EVOLVE_UNBALANCED) : st;
 }
 
 static enum status
@@ -453,17 +537,19 @@ apply_facts(struct evolution *e)
 	int32_t birthday = e->entry->birthday;
 	enum status st = close_hold(e);
 
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_tier(e);
+	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->has_tier)
+		st = apply_tier(e, e->m, &e->entry->tier);
 	if (st == ST_OK && e->fault == EVOLVE_OK)
 		st = apply_metrics(e);
 	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_tallies(e);
+		st = apply_tallies(e, e->m, e->entry->tallies, e->entry->n_tallies);
 	if (st == ST_OK && e->fault == EVOLVE_OK)
 		st = apply_pendings(e);
 	e->m->purchases += e->entry->op == OP_PURCHASE;
 	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->clock.on)
-		st = apply_clock(e);
+		st = apply_clock(e, e->m, &e->entry->clock);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_rest(e);
 	if (birthday != DAY_NONE && birthday > e->m->birthday_paid)		/* DAY_NONE is below every day */
 		e->m->birthday_paid = birthday;
 	return st;
@@ -473,9 +559,8 @@ apply_facts(struct evolution *e)
 
 /* The next one after the entry's day; one that is set stays until it has come. */
 static void
-set_anniversary(struct evolution *e)
+set_anniversary(const struct evolution *e, struct member *m)
 {
-	struct member *m = e->m;
 	int32_t today = zone_day(&e->program->zone, e->at_us);
 
 	if (!e->program->has_anniversary || m->standing == STANDING_CLOSED) {
@@ -494,10 +579,8 @@ set_anniversary(struct evolution *e)
 }
 
 static void
-set_noticed(struct evolution *e)
+set_noticed(const struct evolution *e, struct member *m)
 {
-	struct member *m = e->m;
-
 	if (e->entry->has_due_at || !e->program->has_notices)
 		return;
 	m->noticed_before = e->entry->op == OP_ENROL ? zone_day(&e->program->zone, e->at_us) : m->noticed;
@@ -520,25 +603,22 @@ apply_standing(struct evolution *e)
 }
 
 static void
-settle(struct evolution *e)
+settle(struct evolution *e, struct member *m)
 {
-	struct member *m = e->m;
-
 	lots_merge(m->lots, &m->n_lots, LEDGER_LOTS_MAX);
 	m->has_head = true;
 	m->head = e->id;
 	tier_look(m, e->program, e->at_us, e->entry->has_due_at);
-	set_anniversary(e);
-	set_noticed(e);
+	set_anniversary(e, m);
+	if (m == e->m)
+		set_noticed(e, m);
 	m->due_at_us = due_at_us(m, e->program);
 	e->fault = member_check(m);
 }
 
 static enum status
-balances_after(struct evolution *e)
+balances_after(struct evolution *e, const struct member *m, struct touched *t)
 {
-	const struct member *m = e->m;
-	struct touched *t = &e->entry->touched[0];
 	const struct tier *counts = member_tier(m, e->program, zone_day(&e->program->zone, e->at_us));
 	const char *tier = counts == NULL ? "" : counts->id;
 
@@ -555,6 +635,16 @@ balances_after(struct evolution *e)
 	return strcmp(t->tier == NULL ? "" : t->tier, tier) == 0 ? ST_OK : fault(e, EVOLVE_AFTER_DIFFERS);
 }
 
+static bool
+touched_ok(const struct entry *entry)
+{
+	size_t n = entry->op == OP_TRANSFER || entry->op == OP_MERGE ? 2 : 1;
+
+	if (entry->member == 0 || entry->n_touched != n || entry->touched[0].member != entry->member)
+		return false;
+	return n == 1 || (entry->touched[1].member == entry->u.other.member && entry->touched[1].member != entry->member);
+}
+
 static enum status
 evolve_member(struct evolution *e)
 {
@@ -564,7 +654,7 @@ evolve_member(struct evolution *e)
 	e->program = e->state->program_version(e->state->ctx, entry->program, entry->program_version);
 	if (e->program == NULL)
 		return fault(e, EVOLVE_NO_PROGRAM);
-	if (entry->member == 0 || entry->n_touched != 1 || entry->touched[0].member != entry->member)
+	if (!touched_ok(entry))
 		return fault(e, EVOLVE_NO_MEMBER);
 	if (!entry_shape_ok(entry) || !day_ok(zone_day(&e->program->zone, e->at_us)))
 		return fault(e, EVOLVE_MALFORMED);
@@ -575,8 +665,12 @@ evolve_member(struct evolution *e)
 	}
 	if (!apply_standing(e))
 		return fault(e, EVOLVE_MALFORMED);
-	settle(e);
-	return e->fault == EVOLVE_OK ? balances_after(e) : ST_OK;
+	for (size_t i = 0; i < entry->n_touched && e->fault == EVOLVE_OK; i++)
+		settle(e, e->touched[i]);
+	enum status st = ST_OK;
+	for (size_t i = 0; i < entry->n_touched && st == ST_OK && e->fault == EVOLVE_OK; i++)
+		st = balances_after(e, e->touched[i], &entry->touched[i]);
+	return st;
 }
 
 enum status

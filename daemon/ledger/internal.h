@@ -53,9 +53,11 @@ struct decision {
 	int64_t event_us;			/* min(occurred_at, now_us) */
 	int32_t today, business_date;		/* of now_us, and of event_us */
 
-	size_t cap_postings, cap_pendings;
+	size_t cap_postings, cap_pendings, cap_followups, cap_sides;
 	struct posting *postings;
 	struct pending_change *pendings;
+	struct followup *followups;
+	struct side *sides;
 	int64_t debt_paid;			/* by credits so far */
 };
 
@@ -76,6 +78,10 @@ enum status decision_move(struct decision *d, enum account from, enum account to
 /* Takes ${points} out of lots in their order, at most what they hold; those that ended before ${today} go to ${to_ended}. */
 enum status decision_take(struct decision *d, const struct lot *lots, size_t n_lots, int64_t points, enum account from, enum account to,
     enum account to_ended, int32_t today) MUST_CHECK;
+
+/* One posting; and one of a number that has no lot, PENDING or DEBT. */
+enum status decision_post(struct decision *d, const struct posting *posting) MUST_CHECK;
+enum status decision_number(struct decision *d, enum account account, int64_t points) MUST_CHECK;
 
 /* Half of a change of terms: adds ${points} (signed) to a lot of the member; to one of ${hold}'s when it is not NULL. */
 enum status decision_relot(struct decision *d, const struct lot *lot, int64_t points, const struct hold *hold) MUST_CHECK;
@@ -129,6 +135,26 @@ struct earn_event {
  */
 enum status earn(struct decision *d, const struct earn_event *event) MUST_CHECK;
 
+/* What a purchase brings with some of it returned: components in their order. */
+struct worth_row { const struct rule *rule; const char *name; int64_t points; };	/* rule NULL: the tier's share */
+struct worth {
+	size_t n;
+	struct worth_row rows[PROGRAM_RULES_MAX + 1];
+	int64_t points;					/* their sum */
+	int64_t counted[PROGRAM_RULES_MAX];		/* by counter rules */
+	int64_t counters[LEDGER_COUNTERS_MAX];
+	bool carries[PROGRAM_RULES_MAX];		/* rules that keep spend below a step; their points stand as granted */
+	int64_t amount[PROGRAM_RULES_MAX];		/* what each rule was left */
+};
+/**
+ * earn_again(): ${past}, a purchase decided under ${version}, with ${event} left of it.
+ * earn_stepped(): what ${base} points of it bring with the shares of its multipliers.
+ */
+enum status earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
+    struct worth **ret) MUST_CHECK;
+enum status earn_stepped(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
+    int64_t base, int64_t *ret_points) MUST_CHECK;
+
 enum status decide_publish(struct decision *d) MUST_CHECK;
 enum status decide_purchase(struct decision *d) MUST_CHECK;
 enum status decide_activity(struct decision *d) MUST_CHECK;
@@ -143,6 +169,11 @@ enum status decide_tier(struct decision *d) MUST_CHECK;
 enum status decide_birthday(struct decision *d) MUST_CHECK;
 
 enum status decide_standing(struct decision *d) MUST_CHECK;
+enum status decide_return(struct decision *d) MUST_CHECK;
+enum status decide_reverse_redeem(struct decision *d) MUST_CHECK;
+enum status decide_transfer(struct decision *d) MUST_CHECK;
+enum status decide_merge(struct decision *d) MUST_CHECK;
+enum status decide_advance(struct decision *d) MUST_CHECK;
 
 /* Rows 11 and 12: refused when the member is closed, or frozen and the command spends. */
 bool decision_member_open(struct decision *d, bool spends) MUST_CHECK;
@@ -179,6 +210,22 @@ enum status decision_activate(struct decision *d, const char *activity, const st
 /* Cancels what has waited too long for an activity. */
 enum status decision_lapse(struct decision *d, bool *ret_any) MUST_CHECK;
 
+/* ---- what later entries did to an entry ---- */
+
+bool followup_ok(const struct followup *f) MUST_CHECK;
+/* As it is now, and if nothing was done to the entry, an empty one. */
+enum status followup_load(const struct decision *d, struct entry_id id, struct followup *ret) MUST_CHECK;
+/* Adds it to the entry's facts, in place of what is there. */
+enum status decision_followup(struct decision *d, const struct followup *f) MUST_CHECK;
+
+/* ---- other members ---- */
+
+/**
+ * side_begin(): a decision about another member within ${d}: what it collects, in ${scratch}, becomes part of d's entry by side_end().
+ */
+void side_begin(struct decision *d, const struct member *m, struct entry *scratch, struct decision *ret);
+enum status side_end(struct decision *d, struct decision *side) MUST_CHECK;
+
 /* ---- tallies ---- */
 
 /* NULL when there is none. */
@@ -189,6 +236,8 @@ enum status tallies_add(struct tally **tallies, size_t *n, size_t *cap, struct a
 void tallies_prune(struct tally *tallies, size_t *n, int32_t oldest_day, int64_t oldest_us);
 /* Whether an entry may bring it: everything in range, and something in it. */
 bool tally_change_ok(const struct tally *t) MUST_CHECK;
+/* Adds one to the entry's facts. */
+enum status decision_tally(struct decision *d, const struct tally *t) MUST_CHECK;
 /* Sorted, none empty, nothing below zero, names that end. */
 bool tallies_check(const struct tally *tallies, size_t n);
 void tallies_encode(const struct tally *tallies, size_t n, struct buf *out);
@@ -233,6 +282,16 @@ int32_t tier_valid_until(const struct tier *tier, int32_t from, bool is_kept);
 wide metric_between(const struct member *m, const struct metric_day *add, enum metric metric, int32_t first, int32_t last);
 /* The same over the time that keep is asked for, as far as it has passed by ${today}. */
 wide metric_to_keep(const struct member *m, enum metric metric, const struct tier *tier, int32_t today);
+
+/**
+ * merge_holds(): before a merge's postings; merge_rest(): after them.  *${ret_ok} is false when the two do not fit one record.
+ */
+enum status merge_holds(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
+enum status merge_rest(struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
+int entry_id_compare(struct entry_id a, struct entry_id b);
+/* Each is false on overflow. */
+bool metric_row_subtract(struct metric_day *row, const struct metric_day *less) MUST_CHECK;
+bool metric_sums_add(struct member *m, const struct metric_day *add) MUST_CHECK;
 
 /* Facts that change the tier begin its sums anew; false: they overflow. */
 bool tier_state_apply(struct member *m, const struct tier_state *t) MUST_CHECK;

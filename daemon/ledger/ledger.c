@@ -91,6 +91,7 @@ lot_class_str(enum lot_class c)
 		[LOT_BIRTHDAY] = "birthday",
 		[LOT_ADJUSTMENT] = "adjustment",
 		[LOT_ANNIVERSARY] = "anniversary",
+		[LOT_LENT] = "lent",
 	};
 
 	return NAME(names, c);
@@ -129,6 +130,11 @@ op_name(enum op op)
 		[OP_FREEZE] = "freeze",
 		[OP_UNFREEZE] = "unfreeze",
 		[OP_CLOSE] = "close",
+		[OP_RETURN] = "return",
+		[OP_REVERSE_REDEEM] = "reverse_redeem",
+		[OP_TRANSFER] = "transfer",
+		[OP_MERGE] = "merge",
+		[OP_ADVANCE] = "advance",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;

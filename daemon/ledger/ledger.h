@@ -26,6 +26,7 @@
 #define LEDGER_TALLIES_MAX 65536	/* beyond what periods and late_days allow */
 #define LEDGER_PROGRAM_CAPS_MAX 32	/* caps `per: program` in all versions of a program */
 #define LEDGER_LINES_MAX 200		/* of a purchase */
+#define LEDGER_TOUCHED_MAX 8		/* members that one entry changes */
 #define LEDGER_BIRTHDAYS_MAX 4		/* dates that a member's profile remembers */
 #define LEDGER_SKEW_US (300 * US_PER_SECOND)
 
@@ -86,7 +87,7 @@ enum account {
 };
 const char *account_str(enum account a);		/* "member", "issued", … */
 
-enum lot_class { LOT_NONE, LOT_EARNED, LOT_BIRTHDAY, LOT_ADJUSTMENT, LOT_ANNIVERSARY, LOT_CLASS_COUNT };
+enum lot_class { LOT_NONE, LOT_EARNED, LOT_BIRTHDAY, LOT_ADJUSTMENT, LOT_ANNIVERSARY, LOT_LENT, LOT_CLASS_COUNT };
 const char *lot_class_str(enum lot_class c);
 
 /* Values of the field numbers in fealty.ledger.v1.Inputs. */
@@ -96,7 +97,7 @@ enum op {
 	OP_EXPIRE = 15, OP_CLOCK_ACCEPT = 16, OP_ZONE_DATA = 17,
 	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
-	OP_CLOSE = 37, OP_COUNT
+	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42, OP_COUNT
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
@@ -143,12 +144,15 @@ struct tier_state {
 };
 
 /* What a member's rules remember, for caps, min_gap, earn_per_day and carried remainders.  Sorted by kind, id, per, at; none is empty. */
-enum tally_kind { TALLY_NONE, TALLY_RULE, TALLY_GROUP, TALLY_EARNED, TALLY_GAP, TALLY_REMAINDER, TALLY_REDEEMED, TALLY_KIND_COUNT };
+enum tally_kind {
+	TALLY_NONE, TALLY_RULE, TALLY_GROUP, TALLY_EARNED, TALLY_GAP, TALLY_REMAINDER, TALLY_REDEEMED, TALLY_SENT, TALLY_RECEIVED,
+	TALLY_KIND_COUNT
+};
 enum period { PERIOD_TRANSACTION, PERIOD_DAY, PERIOD_MONTH, PERIOD_YEAR, PERIOD_LIFETIME, PERIOD_PROGRAM, PERIOD_COUNT };
 struct tally {
 	enum tally_kind kind;
 	enum period per;		/* GAP, REMAINDER: LIFETIME */
-	char id[LEDGER_ID_MAX + 1];	/* of the rule or group; EARNED: "" */
+	char id[LEDGER_ID_MAX + 1];	/* of the rule or group; else "" */
 	int64_t at;			/* first day of the period, 0 for LIFETIME and PROGRAM; GAP: the instant of the grant */
 	int64_t points;			/* granted; REMAINDER: money */
 	int64_t count;			/* events that granted; GAP: 1 */
@@ -183,6 +187,8 @@ struct member {
 	uint64_t number;			/* from 1, in its program */
 	int32_t enrolled_day;
 	int64_t available, pending, held, debt;	/* available = sum of lots, held = sum over holds; debt shown positive */
+	int64_t advanced;			/* points lent that debt still has, at most debt */
+	uint64_t merged_into;			/* 0, or the member that this one went into; it is closed then */
 	int64_t points_earned, spend, visits;	/* lifetime */
 	int64_t counters[LEDGER_COUNTERS_MAX];
 	uint64_t purchases;			/* accepted, returned or not */
@@ -226,6 +232,32 @@ struct closed_hold {
 	enum hold_end end;
 };
 
+/* ---- what later entries did to an entry ---- */
+
+struct line_left { uint32_t qty; int64_t amount; };
+struct activation { int32_t day, last_day; int64_t points; };	/* pending points that became a lot, and count from day */
+struct owed { char rule[LEDGER_ID_MAX + 6]; int64_t points; };	/* rule: as in struct grant */
+
+/* To a purchase returns and activations, to a redemption reversals. */
+struct followup {
+	struct entry_id entry;
+	bool returned;				/* a return has named it: left and lines hold */
+	int64_t left;				/* money that is not returned */
+	size_t n_lines;
+	const struct line_left *lines;		/* of the purchase's lines, in their order */
+	int64_t clawed;				/* points really taken */
+	int64_t stepped;			/* base points that remainders below zero took */
+	int64_t fallen;				/* points_earned that fell: first those of the purchase's own day, then activations in their order */
+	size_t n_activations, n_owed;
+	const struct activation *activations;
+	const struct owed *owed;		/* points that its returns could not take yet */
+	int64_t reversed;			/* points, of a redemption */
+};
+
+/* followup_encode() leaves out entry, which is the key.  followup_decode(): ST_CORRUPT, ST_NOMEM. */
+void followup_encode(const struct followup *f, struct buf *out);
+enum status followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret) MUST_CHECK;
+
 /* What a program's number stands for besides its versions. */
 struct totals {
 	uint64_t members;			/* enrolled, and the greatest number given */
@@ -242,6 +274,7 @@ enum status totals_decode(struct bytes bytes, struct totals *ret_totals) MUST_CH
 struct line {
 	const char *sku, *category;		/* NULL: none */
 	uint32_t qty;				/* at least 1 */
+	bool has_amount;			/* always, but in a return */
 	struct decimal amount;
 };
 
@@ -321,6 +354,19 @@ struct cmd {
 			bool names_purchase, found;	/* found: the reference named exactly one purchase of the member */
 			struct entry_id purchase;
 		} activity;
+		struct {
+			const struct entry *entry;	/* the purchase, or the redeem or capture, as it was stored; NULL: not found */
+			struct entry_id id;		/* its */
+			bool has_amount, has_points;
+			struct decimal amount, points;	/* of a return; of a reversal */
+			size_t n_lines;
+			const struct line *lines;
+		} past;				/* return, reverse_redeem */
+		struct {
+			uint64_t member;	/* transfer: who gets them; merge: who stays; 0: not found */
+			struct decimal points;
+		} other;
+		struct { struct decimal points; } advance;
 	} u;
 };
 
@@ -351,6 +397,16 @@ struct touched {
 };
 
 struct entry_line { const char *sku, *category; uint32_t qty; int64_t amount; };
+
+/* Facts of a member that the entry changes without being about it. */
+struct side {
+	uint64_t member;
+	bool has_tier;
+	struct tier_state tier;
+	struct inactivity_clock clock;
+	size_t n_tallies;
+	const struct tally *tallies;
+};
 
 /* Everything of a fealty.ledger.v1.Entry. */
 struct entry {
@@ -391,6 +447,15 @@ struct entry {
 		} activity;
 		struct { struct bytes zone_data; } zone_data;
 		struct { const char *reason; } standing;	/* freeze, unfreeze, close; NULL: absent */
+		struct {
+			struct entry_id entry;			/* the purchase, or the redeem or capture */
+			bool has_amount, has_points;
+			int64_t amount, points;
+			size_t n_lines;
+			const struct entry_line *lines;
+		} past;
+		struct { uint64_t member; int64_t points; } other;	/* transfer: to; merge: from, without points */
+		struct { int64_t points; } advance;
 	} u;
 
 	/* facts */
@@ -413,6 +478,13 @@ struct entry {
 	size_t n_segments;
 	const char *const *segments;			/* those of the member's that the program's rules name */
 	const struct tally *tallies;			/* what is added to the member's, PROGRAM: to the program's */
+	uint64_t conditions;				/* purchase: bit i: rules[i] met every condition but those on amounts and lines */
+	const char *multiplied;				/* purchase: id of the tier held, when it multiplies; NULL */
+	size_t n_used, n_falls, n_followups, n_sides;
+	const struct tally *used;			/* purchase: use of its rules' caps before it, where there was any */
+	const struct metric_day *falls;			/* return: added to the metrics of their days; zero or below */
+	const struct followup *followups;
+	const struct side *sides;			/* of touched[1], … */
 
 	size_t n_postings;
 	const struct posting *postings;
@@ -443,10 +515,13 @@ struct ledger_state {
 	/* ST_NOTFOUND when the id names no closed hold. */
 	enum status (*closed_hold)(void *ctx, struct entry_id id, struct closed_hold *ret);
 	enum status (*totals)(void *ctx, uint32_t program, const struct totals **ret);
+	/* ST_NOTFOUND when nothing was done to the entry yet. */
+	enum status (*followup)(void *ctx, struct entry_id id, const struct followup **ret);
 
 	/* evolve only.  member_edit() makes a new, zeroed record when ${create}, and else gives NULL when there is none. */
 	enum status (*member_edit)(void *ctx, uint32_t program, uint64_t number, bool create, struct member **ret);
 	enum status (*close_hold)(void *ctx, struct entry_id id, const struct closed_hold *hold);
+	enum status (*put_followup)(void *ctx, const struct followup *followup);	/* copies it */
 	enum status (*totals_edit)(void *ctx, uint32_t program, struct totals **ret);	/* made when new */
 	/* A published version, in force from ${at_us} (committed_at). ST_INVALID: the definition does not compile. */
 	enum status (*publish)(void *ctx, uint32_t program, uint32_t version, struct bytes definition, struct bytes zone_data, int64_t at_us);

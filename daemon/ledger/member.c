@@ -21,7 +21,7 @@
 #define FLAG_CLOCK 16
 #define FLAG_ANNIVERSARY 32
 #define FLAG_NOTICED 64
-#define FLAGS_ALL 127
+#define FLAG_MOVED 128			/* lent points, or merged into another */
 
 /* ---- writing ---- */
 
@@ -96,7 +96,7 @@ member_encode(const struct member *m, struct buf *out)
 	unsigned flags = (m->has_head ? FLAG_HEAD : 0) | (m->due_at_us != INSTANT_NEVER ? FLAG_DUE : 0) |
 	    (m->birthday_paid != DAY_NONE ? FLAG_BIRTHDAY : 0) | (m->has_look ? FLAG_LOOK : 0) |
 	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
-	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0);
+	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0);
 
 	size_t n_counters = counters_used(m);
 
@@ -126,6 +126,10 @@ member_encode(const struct member *m, struct buf *out)
 	if (m->noticed != 0 || m->noticed_before != 0) {
 		buf_put_svarint(out, m->noticed);
 		buf_put_svarint(out, m->noticed_before);
+	}
+	if (m->advanced != 0 || m->merged_into != 0) {
+		buf_put_svarint(out, m->advanced);
+		buf_put_varint(out, m->merged_into);
 	}
 	if (m->clock.on) {
 		buf_put_svarint(out, m->clock.last_day);
@@ -381,6 +385,11 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 		m.noticed_before = read_day(&r);
 		r.corrupt |= m.noticed == 0 && m.noticed_before == 0;
 	}
+	if (flags & FLAG_MOVED) {
+		m.advanced = cursor_svarint(&r.c);
+		m.merged_into = cursor_varint(&r.c);
+		r.corrupt |= m.advanced == 0 && m.merged_into == 0;
+	}
 	m.clock.on = (flags & FLAG_CLOCK) != 0;
 	if (m.clock.on) {
 		m.clock.last_day = read_day(&r);
@@ -406,7 +415,7 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 	m.cap_pendings = m.n_pendings;
 	if (r.no_memory)
 		return ST_NOMEM;
-	if (r.corrupt || !cursor_done(&r.c) || flags > FLAGS_ALL || member_check(&m) != EVOLVE_OK)
+	if (r.corrupt || !cursor_done(&r.c) || member_check(&m) != EVOLVE_OK)
 		return ST_CORRUPT;
 	*ret_member = m;
 	return ST_OK;
@@ -523,7 +532,7 @@ lots_check(const struct lot *lots, size_t n, wide *ret_sum)
 	return EVOLVE_OK;
 }
 
-static int
+int
 entry_id_compare(struct entry_id a, struct entry_id b)
 {
 	if (a.seq != b.seq)
@@ -564,6 +573,8 @@ member_check(const struct member *m)
 	if (f != EVOLVE_OK)
 		return f;
 	if (sum != m->available || !day_ok(m->enrolled_day))
+		return EVOLVE_MALFORMED;
+	if (m->advanced < 0 || m->advanced > m->debt || (m->merged_into != 0 && m->standing != STANDING_CLOSED))
 		return EVOLVE_MALFORMED;
 	if (m->birthday_paid != DAY_NONE && !day_ok(m->birthday_paid))
 		return EVOLVE_MALFORMED;
@@ -719,14 +730,48 @@ metric_row_add(struct metric_day *row, const struct metric_day *add)
 	    checked_add(row->spend, add->spend, &row->spend) && checked_add(row->visits, add->visits, &row->visits);
 }
 
+bool
+metric_row_subtract(struct metric_day *row, const struct metric_day *less)
+{
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++) {
+		if (!checked_sub(row->counters[i], less->counters[i], &row->counters[i]))
+			return false;
+	}
+	return checked_sub(row->points_earned, less->points_earned, &row->points_earned) &&
+	    checked_sub(row->spend, less->spend, &row->spend) && checked_sub(row->visits, less->visits, &row->visits);
+}
+
+/* The lifetime sums, and if it is dated through the start of the tier those that begin there. */
+static bool
+lifetime_add(struct member *m, const struct metric_day *add)
+{
+	if (!checked_add(m->points_earned, add->points_earned, &m->points_earned) || !checked_add(m->spend, add->spend, &m->spend) ||
+	    !checked_add(m->visits, add->visits, &m->visits))
+		return false;
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++) {
+		if (!checked_add(m->counters[i], add->counters[i], &m->counters[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Of days that have no row any more, which are before the start of every tier. */
+bool
+metric_sums_add(struct member *m, const struct metric_day *add)
+{
+	return lifetime_add(m, add) && metric_row_add(&m->start_base, add);
+}
+
 static bool
 metric_row_empty(const struct metric_day *row)
 {
+	if (row->points_earned != 0 || row->spend != 0 || row->visits != 0)		/* nearly all: no look at the counters */
+		return false;
 	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++) {
 		if (row->counters[i] != 0)
 			return false;
 	}
-	return row->points_earned == 0 && row->spend == 0 && row->visits == 0;
+	return true;
 }
 
 static void
@@ -746,10 +791,7 @@ metrics_add(struct member *m, struct arena *arena, const struct metric_day *add,
 {
 	size_t at = m->n_days;
 
-	*ret_ok = checked_add(m->points_earned, add->points_earned, &m->points_earned) &&
-	    checked_add(m->spend, add->spend, &m->spend) && checked_add(m->visits, add->visits, &m->visits);
-	for (size_t i = 0; i < LEDGER_COUNTERS_MAX && *ret_ok; i++)
-		*ret_ok = checked_add(m->counters[i], add->counters[i], &m->counters[i]);
+	*ret_ok = lifetime_add(m, add);
 	if (*ret_ok && add->day <= m->tier.start)
 		*ret_ok = metric_row_add(&m->start_base, add);
 	if (!*ret_ok)
@@ -793,10 +835,10 @@ metrics_fit(const struct member *m, const struct metric_day *add)
 		if (!within_points_max(m->counters[i], add->counters[i]))
 			return false;
 	}
-	for (size_t i = 0; i < m->n_days; i++) {
-		if (m->days[i].day == add->day)
-			return within_points_max(m->days[i].points_earned, add->points_earned) &&
-			    within_points_max(m->days[i].spend, add->spend);
+	for (size_t i = m->n_days; i > 0 && m->days[i - 1].day >= add->day; i--) {
+		if (m->days[i - 1].day == add->day)
+			return within_points_max(m->days[i - 1].points_earned, add->points_earned) &&
+			    within_points_max(m->days[i - 1].spend, add->spend);
 	}
 	return true;
 }

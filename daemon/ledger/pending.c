@@ -176,6 +176,43 @@ end_row(struct decision *d, const struct pending *p)
 	return decision_pending(d, &change);
 }
 
+/* The followup of what earned them, as this entry will leave it. */
+static enum status
+followup_of(struct decision *d, struct entry_id from, struct followup **ret)
+{
+	struct followup f;
+
+	for (size_t i = 0; i < d->entry->n_followups; i++) {
+		*ret = &d->followups[i];
+		if (entry_id_compare((*ret)->entry, from) == 0)
+			return ST_OK;
+	}
+	enum status st = followup_load(d, from, &f);
+	if (st == ST_OK)
+		st = decision_followup(d, &f);
+	if (st == ST_OK)
+		*ret = &d->followups[d->entry->n_followups - 1];
+	return st;
+}
+
+static enum status
+note_activation(struct decision *d, const struct pending *p, int32_t last_day)
+{
+	struct followup *f;
+	enum status st = followup_of(d, p->from, &f);
+
+	if (st != ST_OK)
+		return st;
+	struct activation *rows = arena_alloc(d->arena, (f->n_activations + 1) * sizeof(*rows));
+	if (rows == NULL)
+		return ST_NOMEM;
+	if (f->n_activations > 0)
+		memcpy(rows, f->activations, f->n_activations * sizeof(*rows));
+	rows[f->n_activations++] = (struct activation){ .day = d->business_date, .last_day = last_day, .points = p->points };
+	f->activations = rows;
+	return ST_OK;
+}
+
 static bool
 row_is(const struct decision *d, const struct pending *p, const char *activity, const struct entry_id *from)
 {
@@ -203,6 +240,9 @@ decision_activate(struct decision *d, const char *activity, const struct entry_i
 		if (st != ST_OK)
 			return st;
 		int32_t last_day = pending_last_day(d, p, d->business_date);
+		st = note_activation(d, p, last_day);
+		if (st != ST_OK)
+			return st;
 		while (k < n && lots[k].last_day != last_day)
 			k++;
 		if (k == n)
@@ -229,9 +269,13 @@ decision_lapse(struct decision *d, bool *ret_any)
 
 		if (p->activity[0] == 0 || p->due_day > d->today)
 			continue;
+		struct followup *f;
 		enum status st = end_row(d, p);
+		if (st == ST_OK)
+			st = followup_of(d, p->from, &f);
 		if (st != ST_OK)
 			return st;
+		f->clawed += p->points;		/* a return does not take them again */
 		lot.points += p->points;
 	}
 	*ret_any = lot.points > 0;

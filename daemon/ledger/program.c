@@ -288,7 +288,9 @@ compile_expiry(struct compiler *c, const char *path, const struct expiry_def *de
 	*ret = (struct expiry){ .never = true };
 	if (!def->given)
 		return true;
-	if (terms > 1 || (int)def->never + after + on + def->inactivity != 1)
+	if (terms > 1)
+		return wrong(c, PATH("%s.after", path), "after takes one of days, months and years");
+	if ((int)def->never + after + on + def->inactivity != 1)
 		return wrong(c, path, "expiry is one of never, after with one of days, months and years, on with years, and inactivity");
 	if (def->has_on_years && !on)
 		return wrong(c, PATH("%s.years", path), "years goes with on, or into after");
@@ -666,6 +668,38 @@ compile_redemption(struct compiler *c)
 	return true;
 }
 
+static bool
+compile_year_limit(struct compiler *c, const char *path, const char *text, bool *ret_has, int64_t *ret)
+{
+	*ret_has = text != NULL;
+	return text == NULL || compile_points(c, path, text, 0, ret);
+}
+
+/* returns, transfers, advance */
+static bool
+compile_moves(struct compiler *c)
+{
+	const struct program_def *def = c->def;
+	struct program *p = c->p;
+
+	p->claw_back = def->claw_back;
+	p->restore = def->restore;
+	if (!compile_at_most(c, "returns.restore.grace_days", def->restore_days, SPAN_DAYS_MAX, &p->restore_days))
+		return false;
+	p->has_transfers = def->has_transfers;
+	p->transfer_restarts = def->transfer_restarts;
+	p->has_times_per_year = def->has_times_per_year;
+	p->times_per_year = def->times_per_year;
+	if (def->transfer_min != NULL && !compile_points(c, "transfers.min", def->transfer_min, 0, &p->transfer_min))
+		return false;
+	if (!compile_year_limit(c, "transfers.out_per_year", def->out_per_year, &p->has_out_per_year, &p->out_per_year) ||
+	    !compile_year_limit(c, "transfers.in_per_year", def->in_per_year, &p->has_in_per_year, &p->in_per_year) ||
+	    !compile_at_most(c, "transfers.member_days_min", def->transfer_days_min, SPAN_DAYS_MAX, &p->transfer_days_min))
+		return false;
+	p->has_advance = def->has_advance;
+	return !def->has_advance || compile_points(c, "advance.max", def->advance_max, 0, &p->advance_max);
+}
+
 /* Windows are looked at from an event that may be late_days old. */
 static void
 set_metric_days(struct program *p)
@@ -704,7 +738,7 @@ program_compile(const struct program_def *def, const struct zone *zone, struct a
 		return ST_NOMEM;
 	p->zone = *zone;
 	if (!compile_head(&c) || !compile_counters(&c) || !compile_earn(&c) || !compile_expiry(&c, "expiry", &def->expiry, &p->expiry) || !compile_tiers(&c) ||
-	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) || !compile_limits_and_notices(&c) ||
+	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) || !compile_moves(&c) || !compile_limits_and_notices(&c) ||
 	    !compile_at_most(&c, "limits.late_days", def->has_late_days ? def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &p->late_days) ||
 	    !compile_stacking(&c))
 		return c.no_memory ? ST_NOMEM : ST_INVALID;

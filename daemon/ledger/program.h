@@ -30,6 +30,8 @@ enum metric { METRIC_POINTS_EARNED, METRIC_SPEND, METRIC_VISITS, METRIC_BALANCE,
 enum window_kind { WINDOW_LIFETIME, WINDOW_CALENDAR_YEAR, WINDOW_ROLLING_MONTHS, WINDOW_SINCE_TIER_START };
 enum valid_kind { VALID_FOREVER, VALID_MONTHS, VALID_END_OF_YEAR, VALID_END_OF_NEXT_YEAR };
 enum downgrade { DOWNGRADE_NONE, DOWNGRADE_ONE, DOWNGRADE_FULL };
+enum claw_back { CLAW_UNLIMITED, CLAW_ONLY_PENDING, CLAW_WITHIN_BALANCE };
+enum restore { RESTORE_ORIGINAL, RESTORE_GRACE, RESTORE_NEW_LOT };
 
 /* ---- as written; NULL and has_ false: left out ---- */
 
@@ -150,6 +152,14 @@ struct program_def {
 	bool has_late_days;
 	uint32_t late_days;
 	const char *earn_per_day;
+	enum claw_back claw_back;
+	enum restore restore;
+	uint32_t restore_days;
+	bool has_transfers, has_times_per_year, transfer_restarts;
+	const char *transfer_min, *out_per_year, *in_per_year;
+	uint32_t times_per_year, transfer_days_min;
+	bool has_advance;
+	const char *advance_max;
 };
 
 /* ---- compiled ---- */
@@ -283,6 +293,15 @@ struct program {
 	uint32_t max_percent_of_order;
 	int64_t default_ttl_us, max_ttl_us;
 	uint32_t late_days;
+	enum claw_back claw_back;		/* of returns */
+	enum restore restore;			/* of reversals: what becomes of points that are over by then */
+	uint32_t restore_days;
+	bool has_transfers, transfer_restarts;	/* restarts: terms of today; else lots keep theirs */
+	bool has_out_per_year, has_in_per_year, has_times_per_year;
+	int64_t transfer_min, out_per_year, in_per_year;
+	uint32_t times_per_year, transfer_days_min;
+	bool has_advance;
+	int64_t advance_max;
 	uint32_t metric_days;		/* days of metrics that members keep under it, at least METRIC_DAYS_KEPT */
 };
 

@@ -145,11 +145,12 @@ tally_ok(const struct tally *t)
 
 	if (t->kind <= TALLY_NONE || t->kind >= TALLY_KIND_COUNT || t->per <= PERIOD_TRANSACTION || t->per >= PERIOD_COUNT)
 		return false;
-	if (memchr(t->id, 0, sizeof(t->id)) == NULL || (t->id[0] == 0) != (t->kind == TALLY_EARNED || t->kind == TALLY_REDEEMED))
+	bool is_day = t->kind == TALLY_EARNED || t->kind == TALLY_REDEEMED, is_year = t->kind == TALLY_SENT || t->kind == TALLY_RECEIVED;
+	if (memchr(t->id, 0, sizeof(t->id)) == NULL || (t->id[0] == 0) != (is_day || is_year))
 		return false;
 	if ((t->kind == TALLY_GAP || t->kind == TALLY_REMAINDER) && t->per != PERIOD_LIFETIME)
 		return false;
-	if ((t->kind == TALLY_EARNED || t->kind == TALLY_REDEEMED) && t->per != PERIOD_DAY)
+	if ((is_day && t->per != PERIOD_DAY) || (is_year && t->per != PERIOD_YEAR))
 		return false;
 	if (t->kind == TALLY_GAP)
 		return t->at > INT64_MIN / 4 && t->at < INT64_MAX / 4;
@@ -170,6 +171,20 @@ tallies_check(const struct tally *tallies, size_t n)
 			return false;
 	}
 	return n <= LEDGER_TALLIES_MAX;
+}
+
+enum status
+decision_tally(struct decision *d, const struct tally *t)
+{
+	struct tally *tallies = arena_alloc(d->arena, (d->entry->n_tallies + 1) * sizeof(*tallies));
+
+	if (tallies == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < d->entry->n_tallies; i++)
+		tallies[i] = d->entry->tallies[i];
+	tallies[d->entry->n_tallies++] = *t;
+	d->entry->tallies = tallies;
+	return ST_OK;
 }
 
 bool

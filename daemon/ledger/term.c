@@ -44,7 +44,7 @@ lots_after(const struct decision *d, struct lots *ret)
 		struct lot lot = { .last_day = p->last_day, .class = p->class, .points = p->points < 0 ? -p->points : p->points };
 		bool ok = true;
 
-		if (p->account != ACCOUNT_MEMBER)
+		if (p->account != ACCOUNT_MEMBER || p->member != d->entry->member)
 			continue;
 		enum status st = ST_OK;
 		if (p->points > 0)
@@ -175,7 +175,7 @@ static bool
 posts_to_clock(const struct decision *d)
 {
 	for (size_t i = 0; i < d->entry->n_postings; i++) {
-		if (d->postings[i].last_day == DAY_CLOCK)
+		if (d->postings[i].last_day == DAY_CLOCK && d->postings[i].member == d->entry->member)
 			return true;
 	}
 	return false;

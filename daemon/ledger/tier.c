@@ -204,7 +204,7 @@ balance_after(const struct decision *d)
 	for (size_t i = 0; i < d->entry->n_postings; i++) {
 		const struct posting *p = &d->postings[i];
 
-		if (p->account == ACCOUNT_MEMBER || p->account == ACCOUNT_HELD)
+		if ((p->account == ACCOUNT_MEMBER || p->account == ACCOUNT_HELD) && p->member == d->entry->member)
 			sum += p->points;
 	}
 	return sum;
@@ -312,15 +312,8 @@ start_over(struct member *m, int32_t start)
 
 	memcpy(base.counters, m->counters, sizeof(base.counters));
 	for (size_t i = m->n_days; i > 0 && m->days[i - 1].day > start; i--) {
-		const struct metric_day *row = &m->days[i - 1];
-
-		if (!checked_sub(base.points_earned, row->points_earned, &base.points_earned) ||
-		    !checked_sub(base.spend, row->spend, &base.spend) || !checked_sub(base.visits, row->visits, &base.visits))
+		if (!metric_row_subtract(&base, &m->days[i - 1]))
 			return false;
-		for (size_t k = 0; k < LEDGER_COUNTERS_MAX; k++) {
-			if (!checked_sub(base.counters[k], row->counters[k], &base.counters[k]))
-				return false;
-		}
 	}
 	m->start_base = base;
 	return true;

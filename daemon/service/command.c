@@ -25,8 +25,10 @@ struct step {
 	struct request *request;
 	struct refusal *refusal;
 	const struct program *program;		/* NULL: not found */
-	struct profile profile;			/* enrol, profile, birthday */
-	bool has_profile, ambiguous;
+	struct profile profile;			/* enrol, profile, birthday; merge: of the one that stays */
+	struct profile merged;			/* merge: of the one that goes */
+	size_t moved_dates;			/* birthdays that it brings */
+	bool has_profile, ambiguous, too_many_aliases;
 };
 
 static bool
@@ -104,21 +106,39 @@ find_program(struct step *s)
 	return ST_OK;
 }
 
+/* Who an alias is by now: it stays with the member it was given to, which may have gone into another.  0: nobody. */
+static enum status
+find_alias(struct step *s, const char *alias, uint64_t *ret_member)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	uint32_t program = s->request->cmd.program;
+	const struct member *m = NULL;
+	uint64_t number = 0;
+	enum status st = vault_find(s->c->service->vault, program, alias, &number);
+
+	*ret_member = 0;
+	while (st == ST_OK && number != 0) {
+		*ret_member = number;
+		st = state->member(state->ctx, program, number, &m);
+		number = m == NULL ? 0 : m->merged_into;
+	}
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
 static enum status
 find_member(struct step *s)
 {
 	struct request *r = s->request;
-	struct vault *vault = s->c->service->vault;
 	const char *const *aliases = r->op == REQUEST_ENROL ? r->aliases : &r->member;
 	size_t n = r->op == REQUEST_ENROL ? r->n_aliases : r->member != NULL;
+	enum status st = ST_OK;
 
 	r->cmd.member = 0;
-	for (size_t i = 0; i < n && r->cmd.member == 0 && r->cmd.program != 0; i++) {
-		enum status st = vault_find(vault, r->cmd.program, aliases[i], &r->cmd.member);
-		if (st != ST_OK && st != ST_NOTFOUND)
-			return st;
-	}
-	return ST_OK;
+	for (size_t i = 0; i < n && r->cmd.member == 0 && r->cmd.program != 0 && st == ST_OK; i++)
+		st = find_alias(s, aliases[i], &r->cmd.member);
+	if (st == ST_OK && r->other != NULL && r->cmd.program != 0)
+		st = find_alias(s, r->other, &r->cmd.u.other.member);
+	return st;
 }
 
 static enum status
@@ -140,7 +160,9 @@ is_hold(const struct step *s, const struct member *m, struct entry_id id)
 		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
 			return true;
 	}
-	return state->closed_hold(state->ctx, id, &closed) == ST_OK && closed.member == m->number && closed.program == m->program;
+	bool is_its = false;
+	return state->closed_hold(state->ctx, id, &closed) == ST_OK && closed.program == m->program &&
+	    member_became(state, m->program, closed.member, m->number, &is_its) == ST_OK && is_its;
 }
 
 /* What a capture or a release names: an entry's id, or a request id among the member's commands. */
@@ -168,48 +190,66 @@ find_hold(struct step *s)
 	return ST_OK;
 }
 
-static enum status
-is_purchase(struct step *s, struct entry_id id, bool *ret)
+/* Whether a command of this kind may name an entry of that: activities and returns purchases, reversals redemptions. */
+static bool
+may_name(enum op op, enum op past)
 {
+	if (op == OP_REVERSE_REDEEM)
+		return past == OP_REDEEM || past == OP_CAPTURE;
+	return past == OP_PURCHASE;
+}
+
+/* *${ret_entry} is NULL unless the id is of an entry of the member that the command may name. */
+static enum status
+read_past(struct step *s, struct entry_id id, const struct entry **ret_entry)
+{
+	const struct cmd *cmd = &s->request->cmd;
 	const struct entry *entry = tx_find(s->c, id);
 	struct store_txn *ledger = NULL;
 	struct transaction t;
 	struct entry *stored = NULL;
+	bool is_its = false;
 	enum status st = ST_OK;
 
+	*ret_entry = NULL;
 	if (entry == NULL) {
 		st = store_read(s->c->service->store, STORE_LEDGER, &ledger);
 		if (st == ST_OK)
 			st = read_entry(ledger, id, &s->work->arena, &t, &stored);
 		entry = stored;
 	}
-	*ret = st == ST_OK && entry->op == OP_PURCHASE && entry->program == s->request->cmd.program && entry->member == s->request->cmd.member;
+	if (st == ST_OK && may_name(cmd->op, entry->op) && entry->program == cmd->program)
+		st = member_became(apply_state(s->c->apply), cmd->program, entry->member, cmd->member, &is_its);
 	store_abort(ledger);
+	if (st == ST_OK && is_its)
+		*ret_entry = entry;
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
-/* The purchase that an activity completes: an entry's id, or a request id among the member's commands. */
+/* The earlier entry that a command names: an entry's id, or a request id among the member's commands. */
 static enum status
-find_purchase(struct step *s)
+find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entry)
 {
 	struct request *r = s->request;
 	struct entry_id by_id, by_key;
+	const struct entry *entry = NULL;
 	unsigned n = 0;
-	bool has_id = false;
 
 	if (r->reference == NULL || r->cmd.member == 0)
 		return ST_OK;
 	enum status st = apply_reference(s->c->apply, r->cmd.program, r->cmd.member, r->reference, &n, &by_key);
 	if (st == ST_OK && entry_id_parse(r->reference, &by_id))
-		st = is_purchase(s, by_id, &has_id);
+		st = read_past(s, by_id, &entry);
 	if (st != ST_OK)
 		return st;
-	s->ambiguous = n + has_id > 1;
-	if (s->ambiguous || n + has_id == 0)
+	s->ambiguous = n + (entry != NULL) > 1;
+	if (s->ambiguous || (n == 0 && entry == NULL))
 		return ST_OK;
-	r->cmd.u.activity.purchase = has_id ? by_id : by_key;
-	r->cmd.u.activity.found = has_id;
-	return has_id ? ST_OK : is_purchase(s, by_key, &r->cmd.u.activity.found);
+	*ret_id = entry != NULL ? by_id : by_key;
+	if (entry == NULL)
+		st = read_past(s, by_key, &entry);
+	*ret_entry = entry;
+	return st;
 }
 
 /* ---- replays ---- */
@@ -473,6 +513,57 @@ write_vault(struct step *s, const struct entry *entry, struct entry_id id)
 	return st;
 }
 
+/* What the two profiles of a merge become: the one that stays takes the aliases, and the birthday and segments if it has none. */
+static enum status
+load_merged(struct step *s)
+{
+	const struct cmd *cmd = &s->request->cmd;
+	struct vault *vault = s->c->service->vault;
+	struct profile *into = &s->profile, *from = &s->merged;
+
+	vault_profile_init(into);
+	vault_profile_init(from);
+	enum status st = vault_profile(vault, cmd->program, cmd->u.other.member, &s->work->arena, into);
+	if (st == ST_OK || st == ST_NOTFOUND)
+		st = vault_profile(vault, cmd->program, cmd->member, &s->work->arena, from);
+	if (st != ST_OK && st != ST_NOTFOUND)
+		return st;
+	s->moved_dates = into->n_dates == 0 ? from->n_dates : 0;
+	if (into->n_dates == 0) {
+		memcpy(into->dates, from->dates, sizeof(into->dates));
+		into->n_dates = from->n_dates;
+	}
+	if (into->n_segments == 0) {
+		memcpy(into->segments, from->segments, sizeof(into->segments));
+		into->n_segments = from->n_segments;
+	}
+	s->too_many_aliases = into->n_aliases + from->n_aliases > PROFILE_ALIASES_MAX;
+	for (size_t i = 0; i < from->n_aliases && !s->too_many_aliases; i++)
+		into->aliases[into->n_aliases++] = from->aliases[i];
+	from->n_aliases = from->n_segments = from->n_dates = 0;
+	return ST_OK;
+}
+
+static void
+check_merge(struct step *s)
+{
+	if (s->too_many_aliases)
+		refusal_set(s->refusal, LEDGER_CAP_REACHED, "into", "The two have more than %d aliases together; remove some first.", PROFILE_ALIASES_MAX);
+}
+
+static enum status
+write_merged(struct step *s, const struct entry *entry, struct entry_id id)
+{
+	struct vault *vault = s->c->service->vault;
+	enum status st = vault_put_profile(vault, entry->program, entry->member, id.seq, &s->profile);
+
+	if (st == ST_OK)
+		st = vault_put_profile(vault, entry->program, entry->u.other.member, id.seq, &s->merged);
+	for (size_t i = 0; i < s->moved_dates && st == ST_OK; i++)
+		st = calendar_add(s->c->calendar, entry->program, entry->member, s->profile.dates[i].month, s->profile.dates[i].day);
+	return st;
+}
+
 /* ---- deciding ---- */
 
 /* The member's segments, when rules ask for them: a purchase reads no profile otherwise. */
@@ -505,9 +596,16 @@ prepare(struct step *s)
 	case REQUEST_PURCHASE:
 		return find_segments(s);
 	case REQUEST_ACTIVITY: {
-		enum status st = find_purchase(s);
+		const struct entry *purchase = NULL;
+		enum status st = find_past(s, &r->cmd.u.activity.purchase, &purchase);
+		r->cmd.u.activity.found = purchase != NULL;
 		return st == ST_OK ? find_segments(s) : st;
 	}
+	case REQUEST_RETURN:
+	case REQUEST_REVERSE_REDEEM:
+		return find_past(s, &r->cmd.u.past.id, &r->cmd.u.past.entry);
+	case REQUEST_MERGE:
+		return r->cmd.member == 0 || r->cmd.u.other.member == 0 ? ST_OK : load_merged(s);
 	case REQUEST_ENROL:
 		r->cmd.n_segments = r->n_segments;
 		r->cmd.segments = r->segments;
@@ -532,6 +630,26 @@ prepare(struct step *s)
 	}
 }
 
+static bool
+names_other(const struct request *r)
+{
+	return r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE;
+}
+
+/* The members that it names, up to now. */
+static enum status
+roll_named(struct step *s)
+{
+	struct request *r = s->request;
+	enum status st = ST_OK;
+
+	if (r->cmd.member != 0)
+		st = sched_roll(s->c, r->cmd.program, r->cmd.member, tx_now_us(s->c));
+	if (st == ST_OK && names_other(r) && r->cmd.u.other.member != 0)
+		st = sched_roll(s->c, r->cmd.program, r->cmd.u.other.member, tx_now_us(s->c));
+	return st;
+}
+
 /* At the instant of the transaction that has room for it. */
 static enum status
 decide_in_place(struct step *s, struct entry *ret_entry)
@@ -546,8 +664,7 @@ decide_in_place(struct step *s, struct entry *ret_entry)
 	st = tx_make_room(c, ret_entry, &moved);
 	if (st != ST_OK || !moved)
 		return st;
-	if (r->cmd.member != 0)
-		st = sched_roll(c, r->cmd.program, r->cmd.member, tx_now_us(c));
+	st = roll_named(s);
 	return st != ST_OK ? st : decide(apply_state(c->apply), &r->cmd, tx_now_us(c), &c->arena, ret_entry, s->refusal);
 }
 
@@ -567,6 +684,8 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		    "More than one of the member's commands has this request id: name the entry by its id.");
 	if (!refused(s) && r->op == REQUEST_PROFILE)
 		st = change_aliases(s);
+	if (!refused(s) && r->op == REQUEST_MERGE)
+		check_merge(s);
 	if (st != ST_OK || refused(s))
 		return st;
 
@@ -576,6 +695,8 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		st = tx_add(c, &entry, ret_id, ret_entry);
 	if (st == ST_OK && (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE))
 		st = write_vault(s, *ret_entry, *ret_id);
+	if (st == ST_OK && r->op == REQUEST_MERGE)
+		st = write_merged(s, *ret_entry, *ret_id);
 	return st;
 }
 
@@ -588,8 +709,15 @@ follow_up(struct step *s, const struct entry *entry)
 
 	if (entry->member == 0)
 		return ST_OK;
-	enum status st = s->request->has_birthday ? sched_birthday(c, entry->program, entry->member, now_us) : ST_OK;
-	return st != ST_OK ? st : sched_roll(c, entry->program, entry->member, now_us);
+	uint64_t touched[LEDGER_TOUCHED_MAX] = { 0 };
+	size_t n = entry->n_touched;
+	uint32_t program = entry->program;
+	for (size_t i = 0; i < n; i++)
+		touched[i] = entry->touched[i].member;		/* rolling may move the entry */
+	enum status st = s->request->has_birthday ? sched_birthday(c, program, touched[0], now_us) : ST_OK;
+	for (size_t i = 0; i < n && st == ST_OK; i++)
+		st = sched_roll(c, program, touched[i], now_us);
+	return st;
 }
 
 static void
@@ -643,10 +771,8 @@ run_open(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 {
 	struct commit *c = s->c;
 	struct request *r = s->request;
-	enum status st = ST_OK;
+	enum status st = roll_named(s);
 
-	if (r->cmd.member != 0)
-		st = sched_roll(c, r->cmd.program, r->cmd.member, tx_now_us(c));
 	if (st == ST_OK)
 		st = prepare(s);
 	if (st == ST_OK && !refused(s))

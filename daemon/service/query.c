@@ -78,6 +78,7 @@ struct query {
 	const struct program *rules;
 	uint64_t member;
 	int64_t now_us;
+	int64_t birthdays_us;		/* the service's, from before the snapshots */
 	uint64_t size;			/* applied in the snapshot of state */
 	struct view view;
 };
@@ -126,6 +127,10 @@ find_member(struct query *q)
 	view_init(&q->view, loop->service->programs, &loop->arena);
 	if (st == ST_OK)
 		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
+	while (st == ST_OK && q->view.m.merged_into != 0) {
+		q->member = q->view.m.merged_into;
+		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
+	}
 	if (st == ST_NOTFOUND) {
 		q->member = 0;		/* the vault is ahead of this snapshot of state: not yet */
 		return ST_OK;
@@ -152,14 +157,13 @@ encode_refusal(struct query *q, struct buf *out)
 	return answer_encode(&answer, &q->loop->arena, out);
 }
 
-/* Birthdays of days to come are looked up only when days to come are asked for. */
+/* Birthdays are looked up only for midnights that the scheduler has not gone through: of days to come, and while it is at it. */
 static enum status
 roll(struct query *q)
 {
 	struct loop_context *loop = q->loop;
-	int32_t today = zone_day(&q->rules->zone, service_now_us(loop->service));
 
-	if (!q->rules->has_birthday || zone_day(&q->rules->zone, q->now_us) <= today)
+	if (q->now_us < q->birthdays_us || !view_has_birthdays(&q->view.state, q->program))
 		return view_roll(&q->view, q->now_us);
 	struct profile *profile = arena_alloc(&loop->arena, sizeof(*profile));
 	if (profile == NULL)
@@ -167,7 +171,8 @@ roll(struct query *q)
 	enum status st = vault_read(loop->service->vault, loop->vault, q->program, q->member, &loop->arena, profile);
 	if (st != ST_OK && st != ST_NOTFOUND)
 		return st;
-	return view_roll_ahead(&q->view, profile->dates, st == ST_OK ? profile->n_dates : 0, today + 1, q->now_us);
+	return view_roll_ahead(&q->view, profile->dates, st == ST_OK ? profile->n_dates : 0,
+	    zone_day(&q->rules->zone, q->birthdays_us), q->now_us);
 }
 
 static enum status
@@ -448,6 +453,7 @@ query_run(struct loop_context *loop, const struct identity *who, const struct re
 	q->loop = loop;
 	q->who = who;
 	q->request = &copy;
+	q->birthdays_us = atomic_load(&loop->service->birthdays_us);
 	enum status st = loop_renew(loop);
 	if (st == ST_OK)
 		st = apply_read_size(loop->state, &q->size);

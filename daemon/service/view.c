@@ -64,6 +64,20 @@ view_close_hold(void *ctx, struct entry_id id, const struct closed_hold *hold)
 }
 
 static enum status
+view_followup(void *ctx, struct entry_id id, const struct followup **ret)
+{
+	(void)ctx; (void)id; (void)ret;
+	return ST_NOTFOUND;
+}
+
+static enum status
+view_put_followup(void *ctx, const struct followup *followup)
+{
+	(void)ctx; (void)followup;
+	return ST_OK;
+}
+
+static enum status
 view_totals(void *ctx, uint32_t program, const struct totals **ret)
 {
 	(void)program;
@@ -101,6 +115,8 @@ view_init(struct view *v, struct programs *programs, struct arena *arena)
 		.program_number = view_program_number,
 		.program_count = view_program_count,
 		.closed_hold = view_closed_hold,
+		.followup = view_followup,
+		.put_followup = view_put_followup,
 		.totals = view_totals,
 		.member_edit = view_member_edit,
 		.close_hold = view_close_hold,
@@ -131,6 +147,18 @@ view_roll(struct view *v, int64_t until_us)
 	while (st == ST_OK && due_next(&v->m, program, until_us, &due))
 		st = apply_due(v, &due);
 	return st;
+}
+
+bool
+view_has_birthdays(const struct ledger_state *state, uint32_t program)
+{
+	const struct program *p;
+
+	for (uint32_t version = 1; (p = state->program_version(state->ctx, program, version)) != NULL; version++) {
+		if (p->has_birthday)
+			return true;
+	}
+	return false;
 }
 
 /* A birthday is granted by a version that has one, on a day that is one: decide_due() says whether it is. */

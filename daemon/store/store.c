@@ -43,6 +43,7 @@ static const struct { const char *name; enum store_env env; } tables[TABLE_COUNT
 	[TABLE_META] = { "meta", STORE_STATE },
 	[TABLE_MEMBER] = { "member", STORE_STATE },
 	[TABLE_HOLD] = { "hold", STORE_STATE },
+	[TABLE_FOLLOWUP] = { "followup", STORE_STATE },
 	[TABLE_REQUEST] = { "request", STORE_STATE },
 	[TABLE_RECEIPT] = { "receipt", STORE_STATE },
 	[TABLE_DUE] = { "due", STORE_STATE },
@@ -56,6 +57,12 @@ store_table_str(enum store_table t)
 {
 	assert(t < TABLE_COUNT);
 	return tables[t].name;
+}
+
+const char *
+store_env_str(enum store_env env)
+{
+	return env_names[env];
 }
 
 enum store_env
@@ -189,8 +196,8 @@ store_create(const char *data_path)
 
 /* ---- open ---- */
 
-static enum status
-check_format(const char *data_path)
+enum status
+store_check_format(const char *data_path)
 {
 	uint8_t text[sizeof(FORMAT)];	/* one more than the right one has */
 	size_t len;
@@ -308,7 +315,7 @@ store_open(const struct store_params *params, struct store **ret_store)
 	struct store *store;
 
 	assert(params->data_path != NULL);
-	enum status st = check_format(params->data_path);
+	enum status st = store_check_format(params->data_path);
 	if (st != ST_OK)
 		return st;
 	st = store_new(params, &store);

@@ -39,6 +39,7 @@ enum store_table {
 	TABLE_META,		/* name -> value */
 	TABLE_MEMBER,		/* program be32, member be64 -> member record */
 	TABLE_HOLD,		/* seq be64, index be32 of the hold's entry -> closed hold */
+	TABLE_FOLLOWUP,		/* seq be64, index be32 of an entry -> what later entries did to it */
 	TABLE_REQUEST,		/* request id, NUL, principal -> seq, index, program, member, fingerprint */
 	TABLE_RECEIPT,		/* program be32, store, NUL, receipt_no, NUL, business date be32 -> seq, index, member, digest */
 	TABLE_DUE,		/* due instant be64, program be32, member be64 -> "h" when a hold ends then, else empty */
@@ -194,6 +195,33 @@ struct store_key { uint8_t data[STORE_KEY_MAX]; size_t len; };
  * Errors: ST_CORRUPT, and ${ret_near} is the last sound key before the damage (length 0: at the very beginning); as store_read().
  */
 enum status store_inspect(struct store *store, enum store_table table, struct store_key *ret_near) MUST_CHECK;
+
+enum store_part {
+	STORE_PART_NONE,	/* no page is damaged; what the values hold is not looked at */
+	STORE_PART_FILE,	/* it is missing, or cut short */
+	STORE_PART_META,	/* the first two pages */
+	STORE_PART_TABLES,	/* where the tables are */
+	STORE_PART_TABLE,	/* a table */
+	STORE_PART_FREE		/* the list of free pages */
+};
+struct store_damage {
+	enum store_env env;		/* ledger or vault */
+	enum store_part part;		/* the first that was found */
+	enum store_table table;		/* STORE_PART_TABLE */
+	bool has_transactions;		/* the ledger's tables were found */
+	bool earlier;			/* ... where the commit before the newest had them */
+	uint64_t transactions;		/* so many can be read, from transaction 0 on */
+};
+/**
+ * store_damage_find(data_path, ret_damage):
+ * Looks for what is damaged in ledger and vault when store_open() said ST_CORRUPT, without LMDB: every page of the ledger, and of the vault if
+ * the ledger has nothing.  LMDB keeps the commit before the newest whole, so what the newest cannot tell is looked for there.  Blocks.
+ * Errors: ST_NOTFOUND and ST_FORMAT as store_open(); ST_NOMEM; ST_IO.
+ */
+enum status store_damage_find(const char *data_path, struct store_damage *ret_damage) MUST_CHECK;
+/* "ledger/data.mdb is damaged: its list of free pages cannot be read; transactions 0 to 311 can"; without a full stop. */
+#define STORE_DAMAGE_TEXT_BYTES 256
+char *store_damage_format(const struct store_damage *damage, char ret_text[static STORE_DAMAGE_TEXT_BYTES]);
 
 /* Frees slots of readers that died; how many. */
 int store_reader_check(struct store *store);

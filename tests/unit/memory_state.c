@@ -87,6 +87,44 @@ on_closed_hold(void *ctx, struct entry_id id, struct closed_hold *ret)
 }
 
 static enum status
+on_followup(void *ctx, struct entry_id id, const struct followup **ret)
+{
+	struct memory_state *ms = ctx;
+
+	for (size_t i = 0; i < ms->n_followups; i++) {
+		if (ms->followups[i].entry.seq == id.seq && ms->followups[i].entry.index == id.index) {
+			*ret = &ms->followups[i];
+			return ST_OK;
+		}
+	}
+	return ST_NOTFOUND;
+}
+
+/* Through its bytes, so that every test that has one tries them too. */
+static enum status
+on_put_followup(void *ctx, const struct followup *f)
+{
+	struct memory_state *ms = ctx;
+	struct followup *row = NULL;
+	struct buf bytes;
+
+	for (size_t i = 0; i < ms->n_followups && row == NULL; i++) {
+		if (ms->followups[i].entry.seq == f->entry.seq && ms->followups[i].entry.index == f->entry.index)
+			row = &ms->followups[i];
+	}
+	if (row == NULL) {
+		assert(ms->n_followups < MEMORY_FOLLOWUPS_MAX);
+		row = &ms->followups[ms->n_followups++];
+	}
+	buf_init(&bytes);
+	followup_encode(f, &bytes);
+	enum status st = followup_decode(buf_bytes(&bytes), &ms->arena, row);
+	buf_release(&bytes);
+	row->entry = f->entry;
+	return st;
+}
+
+static enum status
 on_totals(void *ctx, uint32_t program, const struct totals **ret)
 {
 	struct memory_state *ms = ctx;
@@ -172,7 +210,7 @@ memory_init(struct memory_state *ms)
 	arena_init(&ms->arena, ARENA_BYTES);
 	ms->state = (struct ledger_state){
 		.ctx = ms, .arena = &ms->arena, .member = on_member, .program_at = on_program_at, .program_version = on_program_version,
-		.program_number = on_program_number, .program_count = on_program_count, .closed_hold = on_closed_hold, .totals = on_totals,
+		.program_number = on_program_number, .program_count = on_program_count, .closed_hold = on_closed_hold, .followup = on_followup, .put_followup = on_put_followup, .totals = on_totals,
 		.member_edit = on_member_edit, .close_hold = on_close_hold, .totals_edit = on_totals_edit, .publish = on_publish,
 	};
 }

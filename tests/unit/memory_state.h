@@ -11,6 +11,7 @@
 #define MEMORY_VERSIONS_MAX 8
 #define MEMORY_MEMBERS_MAX 256
 #define MEMORY_HOLDS_MAX 512
+#define MEMORY_FOLLOWUPS_MAX 2048
 
 struct memory_state {
 	struct arena arena;
@@ -24,6 +25,8 @@ struct memory_state {
 	size_t n_members, n_closed;
 	struct member *members[MEMORY_MEMBERS_MAX];
 	struct { struct entry_id id; struct closed_hold hold; } closed[MEMORY_HOLDS_MAX];
+	size_t n_followups;
+	struct followup followups[MEMORY_FOLLOWUPS_MAX];
 };
 
 void memory_init(struct memory_state *ms);

@@ -91,16 +91,16 @@ any_array(struct world *w, size_t n, size_t size)
 	return p;
 }
 
-static void
-any_lines(struct world *w, struct entry *e)
+static const struct entry_line *
+any_lines(struct world *w, size_t *ret_n)
 {
 	size_t n = below(w, 3) == 0 ? (size_t)below(w, 8) : 0;
 	struct entry_line *lines = any_array(w, n, sizeof(*lines));
 
 	for (size_t i = 0; i < n; ++i)
 		lines[i] = (struct entry_line){ any_text_or_none(w), any_text_or_none(w), (uint32_t)any_uint(w), any_int(w) };
-	e->u.purchase.n_lines = n;
-	e->u.purchase.lines = lines;
+	*ret_n = n;
+	return lines;
 }
 
 static void
@@ -126,7 +126,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.purchase.amount = any_int(w);
 		e->u.purchase.has_paid_with_points = has;
 		e->u.purchase.paid_with_points = has ? any_int(w) : 0;
-		any_lines(w, e);
+		e->u.purchase.lines = any_lines(w, &e->u.purchase.n_lines);
 		e->u.purchase.partner = any_text_or_none(w);
 		e->u.purchase.receipt_no = any_text_or_none(w);
 		break;
@@ -177,6 +177,24 @@ any_input(struct world *w, struct entry *e)
 		if (e->u.activity.has_purchase)
 			e->u.activity.purchase = any_id(w);
 		break;
+	case OP_RETURN:
+		e->u.past.entry = any_id(w);
+		e->u.past.has_amount = has;
+		e->u.past.amount = has ? any_int(w) : 0;
+		e->u.past.lines = any_lines(w, &e->u.past.n_lines);
+		break;
+	case OP_REVERSE_REDEEM:
+		e->u.past.entry = any_id(w);
+		e->u.past.has_points = has;
+		e->u.past.points = has ? any_int(w) : 0;
+		break;
+	case OP_TRANSFER: case OP_MERGE:
+		e->u.other.member = any_uint(w);
+		e->u.other.points = e->op == OP_TRANSFER ? any_int(w) : 0;
+		break;
+	case OP_ADVANCE:
+		e->u.advance.points = any_int(w);
+		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
@@ -185,8 +203,8 @@ any_input(struct world *w, struct entry *e)
 	}
 }
 
-static void
-any_tallies(struct world *w, struct entry *e)
+static const struct tally *
+any_tallies(struct world *w, size_t *ret_n)
 {
 	size_t n = (size_t)below(w, 3);
 	struct tally *tallies = any_array(w, n, sizeof(*tallies));
@@ -196,8 +214,8 @@ any_tallies(struct world *w, struct entry *e)
 			.per = (enum period)below(w, PERIOD_COUNT), .at = any_int(w), .points = any_int(w), .count = any_int(w) };
 		any_word(w, tallies[i].id);
 	}
-	e->n_tallies = n;
-	e->tallies = tallies;
+	*ret_n = n;
+	return tallies;
 }
 
 static void
@@ -224,6 +242,90 @@ any_pendings(struct world *w, struct entry *e)
 }
 
 static void
+any_tier(struct world *w, struct tier_state *t)
+{
+	any_word(w, t->earned);
+	any_word(w, t->gift);
+	t->since = any_day(w, DAY_NONE);
+	t->until = any_day(w, DAY_NEVER);
+	t->gift_until = any_day(w, DAY_NEVER);
+	t->from = any_day(w, DAY_NONE);
+	t->start = any_day(w, DAY_NONE);
+	t->grace = any_bool(w);
+}
+
+static struct inactivity_clock
+any_clock(struct world *w)
+{
+	return (struct inactivity_clock){ true, any_day(w, DAY_NEVER), (uint32_t)any_uint(w), (uint32_t)any_uint(w) };
+}
+
+static void
+any_falls(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 3);
+	struct metric_day *falls = any_array(w, n, sizeof(*falls));
+
+	for (size_t i = 0; i < n; ++i) {
+		falls[i] = (struct metric_day){ (int32_t)below(w, 40000), any_int(w), any_int(w), any_int(w), { 0 } };
+		falls[i].counters[below(w, LEDGER_COUNTERS_MAX)] = any_int(w);
+	}
+	e->n_falls = n;
+	e->falls = falls;
+}
+
+static void
+any_followup(struct world *w, struct followup *f)
+{
+	size_t n = (size_t)below(w, 3);
+	struct line_left *lines = any_array(w, n, sizeof(*lines));
+	struct activation *activations = any_array(w, n, sizeof(*activations));
+	struct owed *owed = any_array(w, n, sizeof(*owed));
+
+	for (size_t i = 0; i < n; ++i) {
+		lines[i] = (struct line_left){ (uint32_t)any_uint(w), any_int(w) };
+		activations[i] = (struct activation){ (int32_t)below(w, 40000), below(w, 3) == 0 ? DAY_CLOCK : any_day(w, DAY_NEVER), any_int(w) };
+		any_word(w, owed[i].rule);
+		owed[i].points = any_int(w);
+	}
+	*f = (struct followup){ .entry = any_id(w), .returned = any_bool(w), .clawed = any_int(w), .stepped = any_int(w),
+	    .fallen = any_int(w), .n_activations = n, .activations = activations, .n_owed = n, .owed = owed, .reversed = any_int(w) };
+	if (f->returned) {
+		f->left = any_int(w);
+		f->n_lines = n;
+		f->lines = lines;
+	}
+}
+
+static void
+any_followups(struct world *w, struct entry *e)
+{
+	struct followup *followups = any_array(w, 2, sizeof(*followups));
+
+	e->n_followups = (size_t)below(w, 3);
+	for (size_t i = 0; i < e->n_followups; ++i)
+		any_followup(w, &followups[i]);
+	e->followups = followups;
+}
+
+static void
+any_sides(struct world *w, struct entry *e)
+{
+	struct side *sides = any_array(w, 2, sizeof(*sides));
+
+	e->n_sides = (size_t)below(w, 3);
+	for (size_t i = 0; i < e->n_sides; ++i) {
+		sides[i] = (struct side){ .member = any_uint(w), .has_tier = any_bool(w) };
+		if (sides[i].has_tier)
+			any_tier(w, &sides[i].tier);
+		if (any_bool(w))
+			sides[i].clock = any_clock(w);
+		sides[i].tallies = any_tallies(w, &sides[i].n_tallies);
+	}
+	e->sides = sides;
+}
+
+static void
 any_facts(struct world *w, struct entry *e)
 {
 	size_t n = (size_t)below(w, 4);
@@ -238,19 +340,11 @@ any_facts(struct world *w, struct entry *e)
 		e->metrics = (struct metric_day){ e->business_date, any_int(w), any_int(w), any_int(w), { 0 } };
 	for (uint64_t i = e->has_metrics ? below(w, LEDGER_COUNTERS_MAX + 1) : 0; i > 0; --i)
 		e->metrics.counters[i - 1] = any_int(w);
-	any_tallies(w, e);
+	e->tallies = any_tallies(w, &e->n_tallies);
 	any_pendings(w, e);
 	e->has_tier = any_bool(w);
-	if (e->has_tier) {
-		any_word(w, e->tier.earned);
-		any_word(w, e->tier.gift);
-		e->tier.since = any_day(w, DAY_NONE);
-		e->tier.until = any_day(w, DAY_NEVER);
-		e->tier.gift_until = any_day(w, DAY_NEVER);
-		e->tier.from = any_day(w, DAY_NONE);
-		e->tier.start = any_day(w, DAY_NONE);
-		e->tier.grace = any_bool(w);
-	}
+	if (e->has_tier)
+		any_tier(w, &e->tier);
 	e->has_hold = any_bool(w);
 	if (e->has_hold) {
 		e->hold.has_id = any_bool(w);
@@ -266,7 +360,13 @@ any_facts(struct world *w, struct entry *e)
 	e->enrolled = any_bool(w);
 	e->clock.on = any_bool(w);
 	if (e->clock.on)
-		e->clock = (struct inactivity_clock){ true, any_day(w, DAY_NEVER), (uint32_t)any_uint(w), (uint32_t)any_uint(w) };
+		e->clock = any_clock(w);
+	e->conditions = any_uint(w);
+	e->multiplied = any_text_or_none(w);
+	e->used = any_tallies(w, &e->n_used);
+	any_falls(w, e);
+	any_followups(w, e);
+	any_sides(w, e);
 }
 
 static void

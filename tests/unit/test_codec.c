@@ -25,6 +25,18 @@ same_id(struct entry_id a, struct entry_id b)
 }
 
 static void
+same_lines(const struct entry_line *a, size_t n_a, const struct entry_line *b, size_t n_b)
+{
+	assert_int_equal(n_a, n_b);
+	for (size_t i = 0; i < n_a; ++i) {
+		same_text(a[i].sku, b[i].sku);
+		same_text(a[i].category, b[i].category);
+		assert_int_equal(a[i].qty, b[i].qty);
+		assert_int_equal(a[i].amount, b[i].amount);
+	}
+}
+
+static void
 same_purchase(const struct entry *a, const struct entry *b)
 {
 	assert_int_equal(a->u.purchase.amount, b->u.purchase.amount);
@@ -32,14 +44,7 @@ same_purchase(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->u.purchase.paid_with_points, b->u.purchase.paid_with_points);
 	same_text(a->u.purchase.partner, b->u.purchase.partner);
 	same_text(a->u.purchase.receipt_no, b->u.purchase.receipt_no);
-	assert_int_equal(a->u.purchase.n_lines, b->u.purchase.n_lines);
-	for (size_t i = 0; i < a->u.purchase.n_lines; ++i) {
-		const struct entry_line *x = &a->u.purchase.lines[i], *y = &b->u.purchase.lines[i];
-		same_text(x->sku, y->sku);
-		same_text(x->category, y->category);
-		assert_int_equal(x->qty, y->qty);
-		assert_int_equal(x->amount, y->amount);
-	}
+	same_lines(a->u.purchase.lines, a->u.purchase.n_lines, b->u.purchase.lines, b->u.purchase.n_lines);
 }
 
 static void
@@ -107,11 +112,118 @@ same_input(const struct entry *a, const struct entry *b)
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 		same_text(a->u.standing.reason, b->u.standing.reason);
 		break;
+	case OP_RETURN: case OP_REVERSE_REDEEM:
+		same_id(a->u.past.entry, b->u.past.entry);
+		assert_int_equal(a->u.past.has_amount, b->u.past.has_amount);
+		assert_int_equal(a->u.past.has_points, b->u.past.has_points);
+		assert_int_equal(a->u.past.amount, b->u.past.amount);
+		assert_int_equal(a->u.past.points, b->u.past.points);
+		same_lines(a->u.past.lines, a->u.past.n_lines, b->u.past.lines, b->u.past.n_lines);
+		break;
+	case OP_TRANSFER: case OP_MERGE:
+		assert_int_equal(a->u.other.member, b->u.other.member);
+		assert_int_equal(a->u.other.points, b->u.other.points);
+		break;
+	case OP_ADVANCE:
+		assert_int_equal(a->u.advance.points, b->u.advance.points);
+		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
 	case OP_COUNT:
 		break;
+	}
+}
+
+static void
+same_tallies(const struct tally *a, size_t n_a, const struct tally *b, size_t n_b)
+{
+	assert_int_equal(n_a, n_b);
+	for (size_t i = 0; i < n_a; ++i) {
+		assert_int_equal(a[i].kind, b[i].kind);
+		assert_int_equal(a[i].per, b[i].per);
+		assert_string_equal(a[i].id, b[i].id);
+		assert_int_equal(a[i].at, b[i].at);
+		assert_int_equal(a[i].points, b[i].points);
+		assert_int_equal(a[i].count, b[i].count);
+	}
+}
+
+static void
+same_tier(const struct tier_state *a, const struct tier_state *b)
+{
+	assert_string_equal(a->earned, b->earned);
+	assert_string_equal(a->gift, b->gift);
+	assert_int_equal(a->since, b->since);
+	assert_int_equal(a->until, b->until);
+	assert_int_equal(a->gift_until, b->gift_until);
+	assert_int_equal(a->from, b->from);
+	assert_int_equal(a->start, b->start);
+	assert_int_equal(a->grace, b->grace);
+}
+
+static void
+same_clock(const struct inactivity_clock *a, const struct inactivity_clock *b)
+{
+	assert_int_equal(a->on, b->on);
+	assert_int_equal(a->last_day, b->last_day);
+	assert_int_equal(a->months, b->months);
+	assert_int_equal(a->percent, b->percent);
+}
+
+static void
+same_followup(const struct followup *a, const struct followup *b)
+{
+	same_id(a->entry, b->entry);
+	assert_int_equal(a->returned, b->returned);
+	assert_int_equal(a->left, b->left);
+	assert_int_equal(a->clawed, b->clawed);
+	assert_int_equal(a->stepped, b->stepped);
+	assert_int_equal(a->fallen, b->fallen);
+	assert_int_equal(a->reversed, b->reversed);
+	assert_int_equal(a->n_lines, b->n_lines);
+	for (size_t i = 0; i < a->n_lines; ++i) {
+		assert_int_equal(a->lines[i].qty, b->lines[i].qty);
+		assert_int_equal(a->lines[i].amount, b->lines[i].amount);
+	}
+	assert_int_equal(a->n_activations, b->n_activations);
+	for (size_t i = 0; i < a->n_activations; ++i) {
+		assert_int_equal(a->activations[i].day, b->activations[i].day);
+		assert_int_equal(a->activations[i].last_day, b->activations[i].last_day);
+		assert_int_equal(a->activations[i].points, b->activations[i].points);
+	}
+	assert_int_equal(a->n_owed, b->n_owed);
+	for (size_t i = 0; i < a->n_owed; ++i) {
+		assert_string_equal(a->owed[i].rule, b->owed[i].rule);
+		assert_int_equal(a->owed[i].points, b->owed[i].points);
+	}
+}
+
+/* Facts that few entries have. */
+static void
+same_rest(const struct entry *a, const struct entry *b)
+{
+	assert_int_equal(a->conditions, b->conditions);
+	same_text(a->multiplied, b->multiplied);
+	same_tallies(a->used, a->n_used, b->used, b->n_used);
+	assert_int_equal(a->n_falls, b->n_falls);
+	for (size_t i = 0; i < a->n_falls; ++i) {
+		assert_int_equal(a->falls[i].day, b->falls[i].day);
+		assert_int_equal(a->falls[i].points_earned, b->falls[i].points_earned);
+		assert_int_equal(a->falls[i].spend, b->falls[i].spend);
+		assert_int_equal(a->falls[i].visits, b->falls[i].visits);
+		assert_memory_equal(a->falls[i].counters, b->falls[i].counters, sizeof(a->falls[i].counters));
+	}
+	assert_int_equal(a->n_followups, b->n_followups);
+	for (size_t i = 0; i < a->n_followups; ++i)
+		same_followup(&a->followups[i], &b->followups[i]);
+	assert_int_equal(a->n_sides, b->n_sides);
+	for (size_t i = 0; i < a->n_sides; ++i) {
+		assert_int_equal(a->sides[i].member, b->sides[i].member);
+		assert_int_equal(a->sides[i].has_tier, b->sides[i].has_tier);
+		same_tier(&a->sides[i].tier, &b->sides[i].tier);
+		same_clock(&a->sides[i].clock, &b->sides[i].clock);
+		same_tallies(a->sides[i].tallies, a->sides[i].n_tallies, b->sides[i].tallies, b->sides[i].n_tallies);
 	}
 }
 
@@ -144,24 +256,9 @@ same_facts(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->pendings[i].p.version, b->pendings[i].p.version);
 		assert_int_equal(a->pendings[i].p.points, b->pendings[i].p.points);
 	}
-	assert_int_equal(a->n_tallies, b->n_tallies);
-	for (size_t i = 0; i < a->n_tallies; ++i) {
-		assert_int_equal(a->tallies[i].kind, b->tallies[i].kind);
-		assert_int_equal(a->tallies[i].per, b->tallies[i].per);
-		assert_string_equal(a->tallies[i].id, b->tallies[i].id);
-		assert_int_equal(a->tallies[i].at, b->tallies[i].at);
-		assert_int_equal(a->tallies[i].points, b->tallies[i].points);
-		assert_int_equal(a->tallies[i].count, b->tallies[i].count);
-	}
+	same_tallies(a->tallies, a->n_tallies, b->tallies, b->n_tallies);
 	assert_int_equal(a->has_tier, b->has_tier);
-	assert_string_equal(a->tier.earned, b->tier.earned);
-	assert_string_equal(a->tier.gift, b->tier.gift);
-	assert_int_equal(a->tier.since, b->tier.since);
-	assert_int_equal(a->tier.until, b->tier.until);
-	assert_int_equal(a->tier.gift_until, b->tier.gift_until);
-	assert_int_equal(a->tier.from, b->tier.from);
-	assert_int_equal(a->tier.start, b->tier.start);
-	assert_int_equal(a->tier.grace, b->tier.grace);
+	same_tier(&a->tier, &b->tier);
 	assert_int_equal(a->has_hold, b->has_hold);
 	assert_int_equal(a->hold.has_id, b->hold.has_id);
 	same_id(a->hold.id, b->hold.id);
@@ -172,10 +269,8 @@ same_facts(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->has_value, b->has_value);
 	assert_int_equal(a->value, b->value);
 	assert_int_equal(a->enrolled, b->enrolled);
-	assert_int_equal(a->clock.on, b->clock.on);
-	assert_int_equal(a->clock.last_day, b->clock.last_day);
-	assert_int_equal(a->clock.months, b->clock.months);
-	assert_int_equal(a->clock.percent, b->clock.percent);
+	same_clock(&a->clock, &b->clock);
+	same_rest(a, b);
 }
 
 static void

@@ -126,6 +126,58 @@ test_round_trips(void **state)
 	world_release(&w);
 }
 
+/* A text with an escape in its first key is jansson's, without one our own reader's. */
+static void
+test_both_readers(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (size_t i = 0; i < sizeof(round_trips) / sizeof(round_trips[0]); i++) {
+		char json[JSON_BYTES_MAX], escaped[2 * JSON_BYTES_MAX];
+		struct buf other;
+
+		json_of(round_trips[i].json, json);
+		const char *key = strchr(json, '"');
+		if (key == NULL)
+			continue;
+		snprintf(escaped, sizeof(escaped), "%.*s\\u%04x%s", (int)(key + 1 - json), json, (unsigned)key[1], key + 2);
+		world_clear(&w);
+		buf_init(&other);
+		assert_int_equal(parse(&w, round_trips[i].message, json), ST_OK);
+		assert_int_equal(codec_json_parse(round_trips[i].message, escaped, &w.arena, &other, &w.error), ST_OK);
+		assert_true(bytes_equal(buf_bytes(&w.bytes), buf_bytes(&other)));
+		buf_release(&other);
+	}
+	world_release(&w);
+}
+
+/* Indented text comes from a tree, text without breaks mostly straight from the bytes. */
+static void
+test_both_printers(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (size_t i = 0; i < sizeof(round_trips) / sizeof(round_trips[0]); i++) {
+		char json[JSON_BYTES_MAX], joined[JSON_BYTES_MAX];
+		size_t n = 0;
+
+		world_clear(&w);
+		assert_int_equal(parse(&w, round_trips[i].message, json_of(round_trips[i].json, json)), ST_OK);
+		for (const char *p = printed(&w, round_trips[i].message, buf_bytes(&w.bytes), true); *p != '\0'; p++) {
+			bool spaced = *p == ' ' && p[-1] == ':' && p[-2] == '"';
+			if (*p != '\n' && *p != '\t' && !spaced)
+				joined[n++] = *p;
+		}
+		joined[n] = '\0';
+		assert_string_equal(printed(&w, round_trips[i].message, buf_bytes(&w.bytes), false), joined);
+	}
+	world_release(&w);
+}
+
 static void
 test_whole_language(void **state)
 {
@@ -175,6 +227,14 @@ test_print_of_odd_bytes(void **state)
 		{ "over-long",               CODEC_RESPONSE, "\x12\x02\xc0\x80", 4, "{\"reason\":\"\ufffd\ufffd\"}" },
 		{ "a request without op",    CODEC_REQUEST, "\x0a\x01k", 3, "{\"key\":\"k\"}" },
 		{ "the last day of all",     CODEC_RESPONSE, "\xd8\x01\xfe\xff\xff\xff\x0f", 7, "{\"tier_since\":\"never\"}" },
+		{ "in another order",        CODEC_RESPONSE, "\x12\x01" "a\x08\x05", 5, "{\"status\":\"NOT_FOUND\",\"reason\":\"a\"}" },
+		{ "twice: the last",         CODEC_RESPONSE, "\x08\x05\x08\x00", 4, "{\"status\":\"OK\"}" },
+		{ "a text with a NUL",       CODEC_RESPONSE, "\x12\x03" "a\0b", 5, "{\"reason\":\"a\"}" },
+		{ "a list in two pieces",    CODEC_RESPONSE, "\x6a\x03\x12\x01" "1\x52\x01" "2\x6a\x03\x12\x01" "3", 13,
+		    "{\"granted\":\"2\",\"lots\":[{\"points\":\"1\"},{\"points\":\"3\"}]}" },
+		{ "a row from its end",      CODEC_RESPONSE, "\xa2\x02\x05\x10\x05\x0a\x01n", 8, "{\"counters\":{\"n\":5}}" },
+		{ "a row without value",     CODEC_RESPONSE, "\xa2\x02\x03\x0a\x01n", 6, "{\"counters\":{}}" },
+		{ "of another type",         CODEC_RESPONSE, "\x0a\x01x", 3, NULL },
 		{ "truncated",               CODEC_RESPONSE, "\x12\x04" "a", 3, NULL },
 		{ "a group",                 CODEC_RESPONSE, "\x0b\x0c", 2, NULL },
 		{ "truncated inside",        CODEC_BATCH_RESPONSE, "\x12\x02\x12\x05", 4, NULL },
@@ -429,6 +489,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trips),
+		cmocka_unit_test(test_both_readers),
+		cmocka_unit_test(test_both_printers),
 		cmocka_unit_test(test_whole_language),
 		cmocka_unit_test(test_indent),
 		cmocka_unit_test(test_print_of_odd_bytes),

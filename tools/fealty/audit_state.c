@@ -5,17 +5,17 @@
 #include <string.h>
 
 /* All that state holds but `meta`, which has the head itself. */
-static const enum store_table compared[] = { TABLE_PROGRAM, TABLE_VERSION, TABLE_MEMBER, TABLE_HOLD, TABLE_REQUEST, TABLE_RECEIPT,
-	TABLE_DUE, TABLE_TILE };
+static const enum store_table compared[] = { TABLE_PROGRAM, TABLE_VERSION, TABLE_MEMBER, TABLE_HOLD, TABLE_FOLLOWUP, TABLE_REQUEST,
+	TABLE_RECEIPT, TABLE_DUE, TABLE_TILE };
 
-struct side {
+struct rows {
 	struct store_cursor *cursor;
 	struct bytes key, value;
 	bool ended;
 };
 
 static enum status
-side_next(struct side *side)
+side_next(struct rows *side)
 {
 	enum status st = store_cursor_next(side->cursor, &side->key, &side->value);
 
@@ -25,7 +25,7 @@ side_next(struct side *side)
 
 /* Below zero: theirs is first. */
 static int
-order(const struct side *theirs, const struct side *ours)
+order(const struct rows *theirs, const struct rows *ours)
 {
 	if (theirs->ended || ours->ended)
 		return theirs->ended ? 1 : -1;
@@ -46,7 +46,7 @@ differs(struct audit *audit, enum store_table table, struct bytes key, const cha
 }
 
 static enum status
-compare_rows(struct audit *audit, enum store_table table, struct side *theirs, struct side *ours)
+compare_rows(struct audit *audit, enum store_table table, struct rows *theirs, struct rows *ours)
 {
 	enum status st = side_next(theirs);
 
@@ -71,7 +71,7 @@ compare_rows(struct audit *audit, enum store_table table, struct side *theirs, s
 static enum status
 compare_table(struct audit *audit, enum store_table table, struct store_txn *theirs_txn, struct store_txn *ours_txn)
 {
-	struct side theirs = { .cursor = NULL }, ours = { .cursor = NULL };
+	struct rows theirs = { .cursor = NULL }, ours = { .cursor = NULL };
 	struct bytes from = bytes_of("", 0);
 
 	enum status st = store_cursor_open(theirs_txn, table, from, &theirs.cursor);
@@ -97,10 +97,12 @@ audit_state(struct audit *audit, struct store_txn *theirs)
 	for (size_t i = 0; i < sizeof(compared) / sizeof(compared[0]) && st == ST_OK; i++)
 		st = compare_table(audit, compared[i], theirs, ours);
 	store_abort(ours);
-	if (st == ST_CORRUPT) {
-		finding_set(&audit->finding, "STATE_DIFFERS",
-		    "state/ cannot be read: its file is damaged. Stop the daemon, empty state/, and it is rebuilt");
-		st = ST_INVALID;
-	}
 	return st;
+}
+
+enum status
+audit_state_unreadable(struct audit *audit)
+{
+	finding_set(&audit->finding, "STATE_DIFFERS", "state/ cannot be read: its file is damaged. Stop the daemon, empty state/, and it is rebuilt");
+	return ST_INVALID;
 }

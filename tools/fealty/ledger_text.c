@@ -87,12 +87,12 @@ left_pending(const struct entry *e)
 }
 
 static int64_t
-expired(const struct entry *e)
+moved_to(const struct entry *e, enum account account)
 {
 	int64_t sum = 0;
 
 	for (size_t i = 0; i < e->n_postings; i++)
-		if (e->postings[i].account == ACCOUNT_EXPIRED)
+		if (e->postings[i].account == account)
 			sum += e->postings[i].points;
 	return sum;
 }
@@ -119,7 +119,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, " of hold %" PRIu64 ".%" PRIu32, e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_HOLD_EXPIRE:
-		(void)fprintf(out, " %s of hold %" PRIu64 ".%" PRIu32, POINTS_OF(e, expired(e)), e->u.capture.hold.seq, e->u.capture.hold.index);
+		(void)fprintf(out, " %s of hold %" PRIu64 ".%" PRIu32, POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)), e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_REDEEM:
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.redeem.points));
@@ -139,13 +139,30 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_ACTIVITY:
 		print_activity(text, e, out);
 		break;
+	case OP_RETURN:
+		(void)fprintf(out, " of purchase %" PRIu64 ".%" PRIu32 ", clawed %s", e->u.past.entry.seq, e->u.past.entry.index,
+		    POINTS_OF(e, moved_to(e, ACCOUNT_CLAWED)));
+		break;
+	case OP_REVERSE_REDEEM:
+		(void)fprintf(out, " %s of %" PRIu64 ".%" PRIu32, POINTS_OF(e, -moved_to(e, ACCOUNT_REINSTATED)), e->u.past.entry.seq,
+		    e->u.past.entry.index);
+		break;
+	case OP_TRANSFER:
+		(void)fprintf(out, " %s to member %" PRIu64, POINTS_OF(e, e->u.other.points), e->u.other.member);
+		break;
+	case OP_MERGE:
+		(void)fprintf(out, " takes member %" PRIu64, e->u.other.member);
+		break;
+	case OP_ADVANCE:
+		(void)fprintf(out, " %s", POINTS_OF(e, e->u.advance.points));
+		break;
 	case OP_LAPSE:
 	case OP_ACTIVATE:
 		(void)fprintf(out, " %s that waited", POINTS_OF(e, left_pending(e)));
 		break;
 	case OP_EXPIRE:
 	case OP_INACTIVITY:
-		(void)fprintf(out, " %s", POINTS_OF(e, expired(e)));
+		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)));
 		break;
 	case OP_TIER_REVIEW:
 	case OP_TIER_LOOK:

@@ -43,7 +43,7 @@ struct sim {
 /* Who sends a request, and what became of it. */
 struct sim_call {
 	const char *principal;
-	struct request *request;
+	struct request *request;		/* of a write, with its fingerprint */
 	struct refusal refusal;			/* the codec's; then the outcome */
 	bool replayed;
 	struct sim_file *file;			/* publish: the version that comes into force; NULL: there is none */
@@ -62,6 +62,9 @@ enum status sim_clock(struct sim *sim, int64_t at_us) MUST_CHECK;
 enum status sim_play(struct sim *sim, struct sim_call *call, struct buf *out) MUST_CHECK;
 enum status sim_refusal(struct sim *sim, const struct refusal *refusal, struct buf *out) MUST_CHECK;
 enum status sim_event_end(struct sim *sim) MUST_CHECK;
+
+/* The fingerprint of a request that was read, if it is a write. */
+void sim_fingerprint(struct request *request);
 
 /* Around the commands of an atomic batch.  sim_back() undoes them. */
 void sim_mark(struct sim *sim);
@@ -104,6 +107,8 @@ enum status sim_answer(struct sim *sim, const struct sim_answer *answer, struct 
 /* Newest transaction that there is. */
 uint64_t sim_seq(const struct sim *sim);
 /* 0, perhaps with a refusal: the program that a request means. */
+/* Who an alias is by now; 0: nobody. */
+uint64_t sim_member_of(struct sim *sim, uint32_t program, const char *alias);
 uint32_t sim_find_program(struct sim *sim, const struct request *request, struct refusal *ret_refusal);
 enum status sim_query(struct sim *sim, struct sim_call *call, struct buf *out) MUST_CHECK;
 

@@ -1,4 +1,9 @@
-/* Everything lives until the simulation ends, so that rows may point into each other. */
+/*
+ * Everything lives until the simulation ends, so that rows may point into each other.
+ *
+ * Most files never refer to a command, so the table of references is made when first asked for, out of the chain of all commands, and kept
+ * up from then on.  Taking a step back may take back that it was made; the next that asks makes it again.
+ */
 #include "sim_book.h"
 
 #include <assert.h>
@@ -117,10 +122,11 @@ request_key(const char *principal, const char *key_text)
 }
 
 static struct sim_key
-reference_key(uint32_t program, uint64_t member, const char *key_text)
+reference_key(uint32_t program, const char *key_text)
 {
-	struct sim_key key = member_key(program, member);
+	struct sim_key key = { 0 };
 
+	sim_key_number(&key, program);
 	sim_key_text(&key, key_text);
 	return key;
 }
@@ -146,12 +152,60 @@ sim_book_request(const struct sim_book *book, const char *principal, const char 
 	return sim_table_get(&book->requests, sim_key_bytes(&key));
 }
 
-const struct sim_request *
-sim_book_reference(const struct sim_book *book, uint32_t program, uint64_t member, const char *key_text)
+static enum status
+put_reference(struct sim_book *book, struct sim_request *request)
 {
-	struct sim_key key = reference_key(program, member, key_text);
+	struct sim_key key = reference_key(request->program, request->key);
+	void *before = NULL;
 
+	if (request->member == 0)
+		return ST_OK;
+	enum status st = sim_table_swap(&book->references, sim_key_bytes(&key), request, &before);
+	request->same = before;
+	return st;
+}
+
+/* Of two commands with one key the table then has the older, and the newer in its `same`: they are equally good. */
+enum status
+sim_book_make_references(struct sim_book *book)
+{
+	enum status st = book->has_references ? ST_OK : sim_undo_save(book->undo, &book->has_references, sizeof(book->has_references), NULL);
+
+	for (struct sim_request *r = book->has_references ? NULL : book->newest; r != NULL && st == ST_OK; r = r->older)
+		st = put_reference(book, r);
+	book->has_references = st == ST_OK;
+	return st;
+}
+
+const struct sim_request *
+sim_book_reference(const struct sim_book *book, uint32_t program, const char *key_text)
+{
+	struct sim_key key = reference_key(program, key_text);
+
+	assert(book->has_references);
 	return sim_table_get(&book->references, sim_key_bytes(&key));
+}
+
+static enum status
+put_request(struct sim_book *book, const struct entry *e, struct entry_id id)
+{
+	size_t len = strlen(e->request_id);
+	struct sim_request *request = arena_alloc(book->arena, sizeof(*request) + len + 1);
+	struct sim_key key = request_key(e->principal, e->request_id);
+
+	if (request == NULL)
+		return ST_NOMEM;
+	request->id = id;
+	request->program = e->program;
+	request->member = e->member;
+	request->older = book->newest;
+	memcpy(request->fingerprint, e->fingerprint, sizeof(request->fingerprint));
+	memcpy(request->key, e->request_id, len);
+	enum status st = sim_undo_save(book->undo, &book->newest, sizeof(book->newest), NULL);
+	if (st == ST_OK)
+		st = sim_table_put(&book->requests, sim_key_bytes(&key), request);
+	book->newest = request;
+	return st == ST_OK && book->has_references ? put_reference(book, request) : st;
 }
 
 const struct sim_receipt *
@@ -181,19 +235,7 @@ sim_book_put_entry(struct sim_book *book, const struct entry *e, struct entry_id
 {
 	if (e->request_id == NULL)
 		return ST_OK;
-	struct sim_request *request = arena_alloc(book->arena, sizeof(*request));
-	if (request == NULL)
-		return ST_NOMEM;
-	request->id = id;
-	memcpy(request->fingerprint, e->fingerprint, sizeof(request->fingerprint));
-	struct sim_key key = request_key(e->principal, e->request_id);
-	enum status st = sim_table_put(&book->requests, sim_key_bytes(&key), request);
-	if (st == ST_OK && e->member != 0) {
-		key = reference_key(e->program, e->member, e->request_id);
-		void *before = NULL;
-		st = sim_table_swap(&book->references, sim_key_bytes(&key), request, &before);
-		request->same = before;
-	}
+	enum status st = put_request(book, e, id);
 	if (st == ST_OK && e->op == OP_PURCHASE && e->u.purchase.receipt_no != NULL && e->store != NULL)
 		st = put_receipt(book, e, id);
 	return st;

@@ -21,9 +21,13 @@ struct sim_profile {
 
 /* An applied command. */
 struct sim_request {
-	struct sim_request *same;	/* another command of the same member with the same key, by another principal */
+	struct sim_request *same;	/* another command of the program with the same key, by another principal; only in references */
+	struct sim_request *older;	/* the command before it, anybody's */
 	struct entry_id id;
+	uint32_t program;
+	uint64_t member;		/* 0: none */
 	uint8_t fingerprint[FINGERPRINT_BYTES];
+	char key[];
 };
 
 struct sim_receipt {
@@ -35,7 +39,10 @@ struct sim_receipt {
 struct sim_book {
 	struct arena *arena;
 	struct sim_undo *undo;
-	struct sim_table aliases, profiles, requests, references, receipts;
+	struct sim_table aliases, profiles, requests, receipts;
+	struct sim_request *newest;
+	struct sim_table references;	/* only once a command has referred to another */
+	bool has_references;
 	uint64_t n_transactions, cap_transactions;
 	struct bytes *transactions;	/* [seq]; len 0: none */
 	struct buf scratch;
@@ -53,9 +60,11 @@ enum status sim_book_link(struct sim_book *book, uint32_t program, const char *a
 const struct sim_profile *sim_book_profile(const struct sim_book *book, uint32_t program, uint64_t member);
 enum status sim_book_put_profile(struct sim_book *book, uint32_t program, uint64_t member, const struct sim_profile *profile) MUST_CHECK;
 
-/* NULL when there is none.  A reference looks among the commands of a member, whoever sent them: the first, with the others in `same`. */
+/* NULL when there is none.  A reference looks among the commands of a program, whoever sent them: one, with the others in `same`. */
 const struct sim_request *sim_book_request(const struct sim_book *book, const char *principal, const char *key);
-const struct sim_request *sim_book_reference(const struct sim_book *book, uint32_t program, uint64_t member, const char *key);
+const struct sim_request *sim_book_reference(const struct sim_book *book, uint32_t program, const char *key);
+/* Before the first sim_book_reference(). */
+enum status sim_book_make_references(struct sim_book *book) MUST_CHECK;
 /* An applied entry's request id, and its receipt number if it has both that and a store. */
 enum status sim_book_put_entry(struct sim_book *book, const struct entry *entry, struct entry_id id) MUST_CHECK;
 

@@ -16,8 +16,9 @@ struct step {
 	struct sim_call *call;
 	struct request *request;
 	const struct program *program;		/* NULL: not found */
-	struct sim_profile profile;		/* enrol, profile: as it will be */
-	bool ambiguous;
+	struct sim_profile profile;		/* enrol, profile, merge: as it will be */
+	size_t moved_dates;			/* merge: birthdays that come */
+	bool ambiguous, too_many_aliases;
 	struct buf *out;
 };
 
@@ -96,6 +97,19 @@ sim_find_program(struct sim *sim, const struct request *r, struct refusal *ret_r
 	return count == 1 ? 1 : 0;
 }
 
+uint64_t
+sim_member_of(struct sim *sim, uint32_t program, const char *alias)
+{
+	uint64_t number = sim_book_member(&sim->book, program, alias);
+	const struct member *m = sim_state_member(&sim->state, program, number);
+
+	while (m != NULL && m->merged_into != 0) {
+		number = m->merged_into;
+		m = sim_state_member(&sim->state, program, number);
+	}
+	return number;
+}
+
 static void
 find_names(struct step *s)
 {
@@ -112,7 +126,9 @@ find_names(struct step *s)
 	s->program = sim_state_program(&sim->state, r->cmd.program);
 	r->cmd.member = 0;
 	for (size_t i = 0; i < n && r->cmd.member == 0 && r->cmd.program != 0; i++)
-		r->cmd.member = sim_book_member(&sim->book, r->cmd.program, aliases[i]);
+		r->cmd.member = sim_member_of(sim, r->cmd.program, aliases[i]);
+	if (r->other != NULL && r->cmd.program != 0)
+		r->cmd.u.other.member = sim_member_of(sim, r->cmd.program, r->other);
 }
 
 /* A purchase's lines at the program's scale; false when they do not fit it: decide() will say so. */
@@ -161,6 +177,25 @@ check_receipt(struct step *s)
 
 /* ---- references ---- */
 
+/* How many commands of the member, or of those that went into it, have the key; the first of them. */
+static enum status
+by_key(const struct step *s, unsigned *ret_n, struct entry_id *ret_id)
+{
+	const struct request *r = s->request;
+	enum status st = ST_OK;
+
+	*ret_n = 0;
+	for (const struct sim_request *row = sim_book_reference(&s->sim->book, r->cmd.program, r->reference); row != NULL && st == ST_OK;
+	    row = row->same) {
+		bool is_its;
+
+		st = member_became(&s->sim->state.ledger, r->cmd.program, row->member, r->cmd.member, &is_its);
+		if (st == ST_OK && is_its && (*ret_n)++ == 0)
+			*ret_id = row->id;
+	}
+	return st;
+}
+
 static bool
 is_hold(const struct step *s, struct entry_id id)
 {
@@ -172,59 +207,81 @@ is_hold(const struct step *s, struct entry_id id)
 		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
 			return true;
 	}
-	return s->sim->state.ledger.closed_hold(&s->sim->state, id, &closed) == ST_OK &&
-	    closed.member == m->number && closed.program == m->program;
+	bool is_its = false;
+	return s->sim->state.ledger.closed_hold(&s->sim->state, id, &closed) == ST_OK && closed.program == m->program &&
+	    member_became(&s->sim->state.ledger, m->program, closed.member, m->number, &is_its) == ST_OK && is_its;
 }
 
 /* An entry's id, or a request id among the member's commands. */
-static void
+static enum status
 find_hold(struct step *s)
 {
 	struct request *r = s->request;
-	struct entry_id id;
+	struct entry_id id, keyed;
+	unsigned n;
 
 	if (sim_state_member(&s->sim->state, r->cmd.program, r->cmd.member) == NULL)
-		return;
-	const struct sim_request *by_key = sim_book_reference(&s->sim->book, r->cmd.program, r->cmd.member, r->reference);
+		return ST_OK;
+	enum status st = by_key(s, &n, &keyed);
 	bool by_id = entry_id_parse(r->reference, &id) && is_hold(s, id);
-	s->ambiguous = by_key != NULL && (by_id || by_key->same != NULL);
-	if (s->ambiguous || (by_key == NULL && !by_id))
-		return;
-	r->cmd.u.capture.hold = by_id ? id : by_key->id;
+	s->ambiguous = n + by_id > 1;
+	if (st != ST_OK || s->ambiguous || n + by_id == 0)
+		return st;
+	r->cmd.u.capture.hold = by_id ? id : keyed;
 	r->cmd.u.capture.found = is_hold(s, r->cmd.u.capture.hold);
+	return ST_OK;
 }
 
+/* Whether a command of this kind may name an entry of that: activities and returns purchases, reversals redemptions. */
+static bool
+may_name(enum op op, enum op past)
+{
+	if (op == OP_REVERSE_REDEEM)
+		return past == OP_REDEEM || past == OP_CAPTURE;
+	return past == OP_PURCHASE;
+}
+
+/* *${ret_entry} is NULL unless the id is of an entry of the member that the command may name. */
 static enum status
-is_purchase(const struct step *s, struct entry_id id, bool *ret)
+read_past(const struct step *s, struct entry_id id, const struct entry **ret_entry)
 {
 	const struct cmd *cmd = &s->request->cmd;
 	const struct entry *entry;
+	bool is_its = false;
 
+	*ret_entry = NULL;
 	enum status st = find_entry(s->sim, id, &entry);
-	*ret = st == ST_OK && entry->op == OP_PURCHASE && entry->program == cmd->program && entry->member == cmd->member;
+	if (st == ST_OK && may_name(cmd->op, entry->op) && entry->program == cmd->program)
+		st = member_became(&s->sim->state.ledger, cmd->program, entry->member, cmd->member, &is_its);
+	if (st == ST_OK && is_its)
+		*ret_entry = entry;
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
-/* The purchase that an activity completes. */
+/* The earlier entry that a command names. */
 static enum status
-find_purchase(struct step *s)
+find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entry)
 {
 	struct request *r = s->request;
-	struct entry_id id;
-	bool by_id = false;
-	enum status st = ST_OK;
+	const struct entry *entry = NULL;
+	struct entry_id id, keyed;
+	unsigned n;
 
 	if (r->reference == NULL || r->cmd.member == 0)
 		return ST_OK;
-	const struct sim_request *by_key = sim_book_reference(&s->sim->book, r->cmd.program, r->cmd.member, r->reference);
-	if (entry_id_parse(r->reference, &id))
-		st = is_purchase(s, id, &by_id);
-	s->ambiguous = by_key != NULL && (by_id || by_key->same != NULL);
-	if (st != ST_OK || s->ambiguous || (by_key == NULL && !by_id))
+	enum status st = by_key(s, &n, &keyed);
+	if (st == ST_OK && entry_id_parse(r->reference, &id))
+		st = read_past(s, id, &entry);
+	if (st != ST_OK)
 		return st;
-	r->cmd.u.activity.purchase = by_id ? id : by_key->id;
-	r->cmd.u.activity.found = by_id;
-	return by_id ? ST_OK : is_purchase(s, by_key->id, &r->cmd.u.activity.found);
+	s->ambiguous = n + (entry != NULL) > 1;
+	if (s->ambiguous || (n == 0 && entry == NULL))
+		return ST_OK;
+	*ret_id = entry != NULL ? id : keyed;
+	if (entry == NULL)
+		st = read_past(s, keyed, &entry);
+	*ret_entry = entry;
+	return st;
 }
 
 /* ---- profiles ---- */
@@ -300,6 +357,46 @@ write_profile(struct step *s, const struct entry *entry)
 	return st;
 }
 
+/* The profile that stays takes the aliases, and the birthday and segments if it has none. */
+static void
+load_merged(struct step *s)
+{
+	const struct cmd *cmd = &s->request->cmd;
+	const struct sim_profile *into = sim_book_profile(&s->sim->book, cmd->program, cmd->u.other.member);
+	const struct sim_profile *from = sim_book_profile(&s->sim->book, cmd->program, cmd->member);
+	struct sim_profile *p = &s->profile;
+
+	*p = into != NULL ? *into : (struct sim_profile){ 0 };
+	if (from == NULL)
+		return;
+	s->moved_dates = p->n_dates == 0 ? from->n_dates : 0;
+	if (p->n_dates == 0) {
+		memcpy(p->dates, from->dates, sizeof(p->dates));
+		p->n_dates = from->n_dates;
+	}
+	if (p->n_segments == 0) {
+		memcpy(p->segments, from->segments, sizeof(p->segments));
+		p->n_segments = from->n_segments;
+	}
+	s->too_many_aliases = p->n_aliases + from->n_aliases > SIM_ALIASES_MAX;
+	for (size_t i = 0; i < from->n_aliases && !s->too_many_aliases; i++)
+		p->aliases[p->n_aliases++] = from->aliases[i];
+}
+
+static enum status
+write_merged(struct step *s, const struct entry *entry)
+{
+	const struct sim_profile none = { 0 };
+	struct sim_book *book = &s->sim->book;
+	enum status st = sim_book_put_profile(book, entry->program, entry->member, &s->profile);
+
+	if (st == ST_OK)
+		st = sim_book_put_profile(book, entry->program, entry->u.other.member, &none);
+	for (size_t i = 0; i < s->moved_dates && st == ST_OK; i++)
+		st = sim_due_birthday(&s->sim->due, entry->program, entry->member, s->profile.dates[i].month, s->profile.dates[i].day);
+	return st;
+}
+
 /* ---- deciding ---- */
 
 static enum status
@@ -313,10 +410,18 @@ prepare(struct step *s)
 		r->cmd.n_segments = profile->n_segments;
 		r->cmd.segments = profile->segments;
 	}
-	if (r->op == REQUEST_ACTIVITY)
-		return find_purchase(s);
-	if (r->op == REQUEST_CAPTURE || r->op == REQUEST_RELEASE) {
-		find_hold(s);
+	if (r->op == REQUEST_ACTIVITY) {
+		const struct entry *purchase = NULL;
+		enum status st = find_past(s, &r->cmd.u.activity.purchase, &purchase);
+		r->cmd.u.activity.found = purchase != NULL;
+		return st;
+	}
+	if (r->op == REQUEST_RETURN || r->op == REQUEST_REVERSE_REDEEM)
+		return find_past(s, &r->cmd.u.past.id, &r->cmd.u.past.entry);
+	if (r->op == REQUEST_CAPTURE || r->op == REQUEST_RELEASE)
+		return find_hold(s);
+	if (r->op == REQUEST_MERGE && r->cmd.member != 0 && r->cmd.u.other.member != 0) {
+		load_merged(s);
 	} else if (r->op == REQUEST_ENROL) {
 		r->cmd.n_segments = r->n_segments;
 		r->cmd.segments = r->segments;
@@ -351,9 +456,13 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		if (!refused(s))
 			add_aliases(s);
 	}
+	if (!refused(s) && s->too_many_aliases)
+		sim_refuse(refusal, LEDGER_CAP_REACHED, "into", "The two have more than %d aliases together; remove some first.", SIM_ALIASES_MAX);
 	if (refused(s))
 		return ST_OK;
 	st = sim_apply(sim, &decided, ret_id, ret_entry);
+	if (st == ST_OK && r->op == REQUEST_MERGE)
+		st = write_merged(s, *ret_entry);
 	if (st == ST_OK && (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE))
 		st = write_profile(s, *ret_entry);
 	if (st == ST_OK && r->op == REQUEST_PUBLISH)
@@ -397,6 +506,10 @@ run_decision(struct step *s)
 	struct entry_id id = { 0 };
 
 	enum status st = sim_roll(s->sim, r->cmd.program, r->cmd.member, s->sim->now_us);
+	if (st == ST_OK && (r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE))
+		st = sim_roll(s->sim, r->cmd.program, r->cmd.u.other.member, s->sim->now_us);
+	if (st == ST_OK && r->reference != NULL)
+		st = sim_book_make_references(&s->sim->book);
 	if (st == ST_OK)
 		st = prepare(s);
 	if (st == ST_OK)
@@ -404,8 +517,8 @@ run_decision(struct step *s)
 	uint32_t index = id.index;
 	if (st == ST_OK && entry != NULL)
 		st = catch_up_birthday(s, entry);
-	if (st == ST_OK && entry != NULL)
-		st = sim_roll(s->sim, r->cmd.program, s->sim->open.entries[index].member, s->sim->now_us);
+	for (size_t i = 0; st == ST_OK && entry != NULL && i < s->sim->open.entries[index].n_touched; i++)
+		st = sim_roll(s->sim, r->cmd.program, s->sim->open.entries[index].touched[i].member, s->sim->now_us);
 	if (st == ST_OK && entry != NULL)
 		entry = &s->sim->open.entries[index];		/* the roll may have moved them */
 	return st == ST_OK ? answer_now(s, id, entry) : st;
@@ -435,10 +548,18 @@ run(struct step *s)
 	return run_decision(s);
 }
 
+void
+sim_fingerprint(struct request *request)
+{
+	static const uint8_t key[HASH_KEY_BYTES] = { 0 };		/* nothing that is simulated is secret */
+
+	if (request_op_writes(request->op))
+		hash_keyed(request->cmd.fingerprint, key, request->canonical);
+}
+
 enum status
 sim_play(struct sim *sim, struct sim_call *call, struct buf *out)
 {
-	static const uint8_t fingerprint_key[HASH_KEY_BYTES] = { 0 };		/* nothing that is simulated is secret */
 	struct step s = { .sim = sim, .call = call, .request = call->request, .out = out };
 
 	if (call->refusal.result != LEDGER_OK)
@@ -452,6 +573,5 @@ sim_play(struct sim *sim, struct sim_call *call, struct buf *out)
 		return sim_query(sim, call, out);
 	call->request->cmd.principal = call->principal;
 	call->request->cmd.request_id = call->request->key;
-	hash_keyed(call->request->cmd.fingerprint, fingerprint_key, call->request->canonical);
 	return run(&s);
 }

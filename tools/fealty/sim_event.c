@@ -323,8 +323,8 @@ is_plain(const char *text)
 	    strstr(text, "\"publish\"") == NULL && strchr(text, '\\') == NULL;
 }
 
-enum status
-sim_event_read(const char *text, struct arena *arena, struct sim_event *ret_event, struct text_error *ret_error)
+static enum status
+read_event(const char *text, struct arena *arena, struct sim_event *ret_event, struct text_error *ret_error)
 {
 	*ret_event = (struct sim_event){ .principal = "simulate" };
 	enum status st = one_command(ret_event, arena);
@@ -344,4 +344,16 @@ sim_event_read(const char *text, struct arena *arena, struct sim_event *ret_even
 		ret_event->batch.refusals[0] = (struct refusal){ 0 };
 	}
 	return read_slowly(text, arena, ret_event, ret_error);
+}
+
+enum status
+sim_event_read(const char *text, struct arena *arena, struct sim_event *ret_event, struct text_error *ret_error)
+{
+	enum status st = read_event(text, arena, ret_event, ret_error);
+
+	for (size_t i = 0; st == ST_OK && i < ret_event->batch.n; i++) {
+		if (ret_event->batch.refusals[i].result == LEDGER_OK)
+			sim_fingerprint(&ret_event->batch.commands[i]);
+	}
+	return st;
 }

@@ -232,7 +232,7 @@ run_about_member(struct query *q)
 		return refuse(q);
 	}
 	q->rules = sim_state_program(&q->sim->state, q->program);
-	q->member = sim_state_member(&q->sim->state, q->program, sim_book_member(&q->sim->book, q->program, q->request->member));
+	q->member = sim_state_member(&q->sim->state, q->program, sim_member_of(q->sim, q->program, q->request->member));
 	if (q->member == NULL) {
 		sim_refuse(refusal, LEDGER_NOT_FOUND, "member", "No member of the program has this alias; enrol it first.");
 		return refuse(q);

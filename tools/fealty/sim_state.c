@@ -91,6 +91,17 @@ hold_key(struct entry_id id)
 	return key;
 }
 
+/* NULL for nothing, and on failure. */
+static void *
+copy_of(struct arena *arena, const void *data, size_t bytes)
+{
+	void *copy = bytes == 0 ? NULL : arena_alloc(arena, bytes);
+
+	if (copy != NULL)
+		memcpy(copy, data, bytes);
+	return copy;
+}
+
 static enum status
 on_closed_hold(void *ctx, struct entry_id id, struct closed_hold *ret)
 {
@@ -101,6 +112,33 @@ on_closed_hold(void *ctx, struct entry_id id, struct closed_hold *ret)
 		return ST_NOTFOUND;
 	*ret = *hold;
 	return ST_OK;
+}
+
+static enum status
+on_followup(void *ctx, struct entry_id id, const struct followup **ret)
+{
+	struct sim_key key = hold_key(id);
+
+	*ret = sim_table_get(&((struct sim_state *)ctx)->followups, sim_key_bytes(&key));
+	return *ret == NULL ? ST_NOTFOUND : ST_OK;
+}
+
+/* What was there before stays as it was, for whoever takes a step back. */
+static enum status
+on_put_followup(void *ctx, const struct followup *f)
+{
+	struct sim_state *state = ctx;
+	struct sim_key key = hold_key(f->entry);
+	struct followup *copy = copy_of(state->arena, f, sizeof(*f));
+
+	if (copy == NULL)
+		return ST_NOMEM;
+	copy->lines = copy_of(state->arena, f->lines, f->n_lines * sizeof(*f->lines));
+	copy->activations = copy_of(state->arena, f->activations, f->n_activations * sizeof(*f->activations));
+	copy->owed = copy_of(state->arena, f->owed, f->n_owed * sizeof(*f->owed));
+	if ((f->n_lines > 0 && copy->lines == NULL) || (f->n_activations > 0 && copy->activations == NULL) || (f->n_owed > 0 && copy->owed == NULL))
+		return ST_NOMEM;
+	return sim_table_put(&state->followups, sim_key_bytes(&key), copy);
 }
 
 static enum status
@@ -236,6 +274,7 @@ sim_state_init(struct sim_state *state, struct arena *arena, struct sim_undo *un
 {
 	*state = (struct sim_state){ .arena = arena, .undo = undo };
 	sim_table_init(&state->closed_holds, arena, undo);
+	sim_table_init(&state->followups, arena, undo);
 	state->ledger = (struct ledger_state){
 		.ctx = state,
 		.arena = arena,
@@ -245,6 +284,8 @@ sim_state_init(struct sim_state *state, struct arena *arena, struct sim_undo *un
 		.program_number = on_program_number,
 		.program_count = on_program_count,
 		.closed_hold = on_closed_hold,
+		.followup = on_followup,
+		.put_followup = on_put_followup,
 		.totals = on_totals,
 		.member_edit = on_member_edit,
 		.close_hold = on_close_hold,
@@ -262,4 +303,5 @@ sim_state_release(struct sim_state *state)
 	}
 	free(state->programs);
 	sim_table_release(&state->closed_holds);
+	sim_table_release(&state->followups);
 }

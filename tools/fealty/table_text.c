@@ -23,6 +23,7 @@ static const struct { const char *parts, *form; } forms[TABLE_COUNT] = {
 	[TABLE_META] = { "e", "NAME" },
 	[TABLE_MEMBER] = { "48", "PROGRAM/MEMBER" },
 	[TABLE_HOLD] = { "84", "SEQ/INDEX" },
+	[TABLE_FOLLOWUP] = { "84", "SEQ/INDEX" },
 	[TABLE_REQUEST] = { "se", "REQUEST_ID/PRINCIPAL" },
 	[TABLE_RECEIPT] = { "4ssD", "PROGRAM/STORE/RECEIPT_NO/DATE" },
 	[TABLE_DUE] = { "T48", "INSTANT/PROGRAM/MEMBER" },
@@ -352,6 +353,31 @@ hold_json(struct bytes value)
 	return object;
 }
 
+/* Numbers as they are stored, like those of a transaction's facts. */
+static json_t *
+followup_json(struct bytes value)
+{
+	struct arena arena;
+	struct followup f;
+	json_t *object = NULL;
+
+	arena_init(&arena, (size_t)1 << 20);
+	if (followup_decode(value, &arena, &f) == ST_OK) {
+		object = json_new();
+		if (f.returned)
+			json_put(object, "left", json_integer(f.left));
+		json_put(object, "clawed", json_integer(f.clawed));
+		json_put(object, "stepped", json_integer(f.stepped));
+		json_put(object, "fallen", json_integer(f.fallen));
+		json_put(object, "reversed", json_integer(f.reversed));
+		json_put_number(object, "lines", f.n_lines);
+		json_put_number(object, "activations", f.n_activations);
+		json_put_number(object, "owed", f.n_owed);
+	}
+	arena_release(&arena);
+	return object;
+}
+
 /* Requests and receipts: seq, index, then the rest, a digest last. */
 static json_t *
 entry_row_json(struct bytes value, bool has_program, const char *digest_name)
@@ -506,6 +532,9 @@ table_value_json(enum store_table table, struct bytes key, struct bytes value)
 		break;
 	case TABLE_HOLD:
 		object = hold_json(value);
+		break;
+	case TABLE_FOLLOWUP:
+		object = followup_json(value);
 		break;
 	case TABLE_REQUEST:
 		object = entry_row_json(value, true, "fingerprint");

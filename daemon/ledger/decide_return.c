@@ -1,0 +1,700 @@
+/*
+ * Returns.  What is clawed back is cumulative: what was granted, less what the purchase would bring with only the rest of it (earn_again.c),
+ * less what was taken already.  So the order of partial returns cannot matter, and what a policy could not take may be taken by a later
+ * return of the same purchase.
+ *
+ * Rules that carry a remainder are another matter: a return takes its amount out of the member's remainder, whichever purchase it names,
+ * and each time that falls below zero one step is added back and its points are taken.
+ *
+ * The followup of the purchase holds how much of it is left; the entry carries it whole.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "ledger/internal.h"
+
+struct returning {
+	struct decision *d;
+	const struct entry *past;		/* the purchase */
+	const struct program *version;		/* that it was decided under */
+	struct followup f;			/* of it: before, and at the end after this return */
+	struct line_left *lines;		/* f.lines, while they change */
+	int64_t amount;				/* that this return takes */
+	bool ends;				/* wholly returned now, and not before */
+
+	struct worth *before, *after;
+	int64_t stepped;			/* base points that remainders below zero take */
+	int64_t stepped_of[PROGRAM_RULES_MAX];
+	int64_t target, taken, from_pending;	/* target: what should be taken now */
+};
+
+/* ---- what is left ---- */
+
+/* As if the first return came to a purchase of which all is left. */
+static enum status
+begin(struct returning *r)
+{
+	const struct entry *past = r->past;
+	enum status st = followup_load(r->d, r->d->cmd->u.past.id, &r->f);
+
+	if (st != ST_OK)
+		return st;
+	r->lines = arena_alloc(r->d->arena, (past->u.purchase.n_lines + 1) * sizeof(*r->lines));
+	if (r->lines == NULL)
+		return ST_NOMEM;
+	if (r->f.returned && r->f.n_lines != past->u.purchase.n_lines)
+		return ST_CORRUPT;
+	for (size_t i = 0; i < past->u.purchase.n_lines; i++) {
+		const struct entry_line *line = &past->u.purchase.lines[i];
+		r->lines[i] = r->f.returned ? r->f.lines[i] : (struct line_left){ line->qty, line->amount };
+	}
+	if (!r->f.returned)
+		r->f.left = past->u.purchase.amount;
+	r->f.n_lines = past->u.purchase.n_lines;
+	r->f.lines = r->lines;
+	return ST_OK;
+}
+
+static bool
+anything_left(const struct returning *r)
+{
+	for (size_t i = 0; i < r->f.n_lines; i++) {
+		if (r->lines[i].qty > 0)
+			return true;
+	}
+	return r->f.left > 0 || !r->f.returned;
+}
+
+static int64_t
+left_without_line(const struct returning *r)
+{
+	int64_t left = r->f.left;
+
+	for (size_t i = 0; i < r->f.n_lines; i++)
+		left -= r->lines[i].amount;
+	return left;
+}
+
+static enum status
+refuse_exceeds(struct returning *r, const char *field)
+{
+	return refuse(r->d, LEDGER_RETURN_EXCEEDS_PURCHASE, field, "more is returned than is left of the purchase");
+}
+
+static void
+take_all(struct returning *r)
+{
+	r->amount = r->f.left;
+	r->f.left = 0;
+	for (size_t i = 0; i < r->f.n_lines; i++)
+		r->lines[i] = (struct line_left){ 0 };
+}
+
+/* First the part without a line, then the lines from the last to the first; items leave with their whole line. */
+static bool
+take_amount(struct returning *r, int64_t amount)
+{
+	int64_t without = left_without_line(r), rest = amount > without ? amount - without : 0;
+
+	if (amount > r->f.left) {
+		(void)refuse_exceeds(r, "amount");
+		return false;
+	}
+	if (amount == r->f.left) {
+		take_all(r);
+		return true;
+	}
+	for (size_t i = r->f.n_lines; i > 0 && rest > 0; i--) {
+		struct line_left *line = &r->lines[i - 1];
+		int64_t part = rest < line->amount ? rest : line->amount;
+
+		line->amount -= part;
+		rest -= part;
+		if (line->amount == 0)
+			line->qty = 0;
+	}
+	r->amount = amount;
+	r->f.left -= amount;
+	return true;
+}
+
+/* ---- by lines ---- */
+
+static bool
+same_word(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* What a line of the return says of it, a line of the purchase has too; a line without names is one without names. */
+static bool
+line_is(const struct entry_line *bought, const struct line *named)
+{
+	if (named->sku == NULL && named->category == NULL)
+		return bought->sku == NULL && bought->category == NULL;
+	return (named->sku == NULL || same_word(named->sku, bought->sku)) &&
+	    (named->category == NULL || same_word(named->category, bought->category));
+}
+
+/* Its share of the line, rounded down; the last piece takes the rest. */
+static int64_t
+share_of_line(const struct entry_line *bought, const struct line_left *left, uint32_t qty)
+{
+	if (qty >= left->qty)
+		return left->amount;
+	int64_t share = (int64_t)((wide)bought->amount * qty / bought->qty);
+	return share < left->amount ? share : left->amount;
+}
+
+/* Takes ${qty} items, with ${amount} if it is given, from lines of the purchase in their order; *${ret_amount}: what went with them. */
+static bool
+take_line(struct returning *r, const struct line *named, bool given, int64_t amount, int64_t *ret_amount)
+{
+	uint32_t qty = named->qty;
+
+	*ret_amount = 0;
+	for (size_t i = 0; i < r->f.n_lines && qty > 0; i++) {
+		const struct entry_line *bought = &r->past->u.purchase.lines[i];
+		struct line_left *left = &r->lines[i];
+		uint32_t part = qty < left->qty ? qty : left->qty;
+
+		if (part == 0 || !line_is(bought, named))
+			continue;
+		/* A given amount is the last line's that it reaches, and before it each gives what it has. */
+		int64_t money = !given ? share_of_line(bought, left, part) : amount < left->amount ? amount : left->amount;
+		left->amount -= money;
+		left->qty -= part;
+		amount -= given ? money : 0;
+		qty -= part;
+		*ret_amount += money;
+	}
+	return qty == 0 && (!given || amount == 0);
+}
+
+static enum status
+take_lines(struct returning *r, bool *ret_ok)
+{
+	struct decision *d = r->d;
+	size_t n = d->cmd->u.past.n_lines;
+	struct entry_line *lines = arena_alloc(d->arena, n * sizeof(*lines));
+
+	*ret_ok = false;
+	if (lines == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct line *named = &d->cmd->u.past.lines[i];
+		int64_t amount = 0;
+
+		if (named->has_amount && !decision_money(d, "lines", named->amount, &amount))
+			return ST_OK;
+		lines[i] = (struct entry_line){ .sku = named->sku, .category = named->category, .qty = named->qty };
+		if (!take_line(r, named, named->has_amount, amount, &lines[i].amount))
+			return refuse_exceeds(r, "lines");
+		r->amount += lines[i].amount;
+	}
+	r->f.left -= r->amount;
+	d->entry->u.past.lines = lines;
+	d->entry->u.past.n_lines = n;
+	*ret_ok = true;
+	return ST_OK;
+}
+
+/* What this return takes; false in *${ret_ok}: refused. */
+static enum status
+take(struct returning *r, bool *ret_ok)
+{
+	struct decision *d = r->d;
+	bool all_gone = r->f.returned && r->f.left == 0;
+	int64_t amount = d->entry->u.past.amount;
+
+	*ret_ok = false;
+	if (!anything_left(r))
+		return refuse_exceeds(r, NULL);
+	enum status st = ST_OK;
+	if (d->cmd->u.past.n_lines > 0)
+		st = take_lines(r, ret_ok);
+	else if (d->entry->u.past.has_amount)
+		*ret_ok = take_amount(r, amount);
+	else {
+		take_all(r);
+		*ret_ok = true;
+	}
+	r->ends = r->f.left == 0 && !all_gone;
+	r->f.returned = true;
+	return st;
+}
+
+/* ---- what the rest brings ---- */
+
+static enum status
+evaluate(struct returning *r, int64_t left, const struct line_left *lines, struct worth **ret, int64_t base, int64_t *ret_stepped)
+{
+	const struct entry *past = r->past;
+	size_t n = past->u.purchase.n_lines, kept = 0;
+	struct entry_line *rest = arena_alloc(r->d->arena, (n + 1) * sizeof(*rest));
+
+	if (rest == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (lines[i].qty == 0 && lines[i].amount == 0)
+			continue;
+		rest[kept] = past->u.purchase.lines[i];
+		rest[kept].qty = lines[i].qty;
+		rest[kept++].amount = lines[i].amount;
+	}
+	struct earn_event event = {
+		.on = ON_PURCHASE, .store = past->store, .partner = past->u.purchase.partner, .amount = left,
+		.paid_with_points = past->u.purchase.paid_with_points < left ? past->u.purchase.paid_with_points : left,
+		.lines = rest, .n_lines = kept,
+	};
+	if (ret == NULL)
+		return earn_stepped(r->d, r->version, past, &event, base, ret_stepped);
+	return earn_again(r->d, r->version, past, &event, ret);
+}
+
+/* ---- remainders ---- */
+
+static struct tally
+remainder_tally(const struct rule *rule, int64_t money)
+{
+	struct tally t = { .kind = TALLY_REMAINDER, .per = PERIOD_LIFETIME, .points = money };
+
+	tier_id_copy(t.id, rule->id);
+	return t;
+}
+
+static enum status
+step_back(struct returning *r)
+{
+	const struct member *m = r->d->member;
+
+	for (size_t i = 0; i < r->version->n_rules; i++) {
+		const struct rule *rule = &r->version->rules[i];
+		int64_t money = r->before->carries[i] ? r->before->amount[i] - (r->after->carries[i] ? r->after->amount[i] : 0) : 0;
+
+		if (money <= 0)
+			continue;
+		const struct tally *kept = tally_find(m->tallies, m->n_tallies, TALLY_REMAINDER, rule->id, PERIOD_LIFETIME, 0);
+		int64_t have = kept == NULL ? 0 : kept->points, steps = 0;
+		if (money > have)
+			steps = (money - have + rule->amount - 1) / rule->amount;
+		r->stepped_of[i] = steps * rule->points;
+		r->stepped += r->stepped_of[i];
+		struct tally t = remainder_tally(rule, steps * rule->amount - money);
+		enum status st = t.points == 0 ? ST_OK : decision_tally(r->d, &t);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+/* ---- taking it ---- */
+
+static int64_t
+granted_in_all(const struct entry *past)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < past->n_grants; i++)
+		sum += past->grants[i].granted;
+	return sum;
+}
+
+/* What should be taken now. */
+static enum status
+set_target(struct returning *r)
+{
+	struct line_left *whole = arena_alloc(r->d->arena, (r->f.n_lines + 1) * sizeof(*whole));
+	int64_t steps = 0;
+	enum status st = ST_OK;
+
+	if (whole == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < r->f.n_lines; i++)
+		whole[i] = (struct line_left){ r->past->u.purchase.lines[i].qty, r->past->u.purchase.lines[i].amount };
+	r->f.stepped += r->stepped;
+	if (r->f.stepped > 0)
+		st = evaluate(r, r->past->u.purchase.amount, whole, NULL, r->f.stepped, &steps);
+	r->target = granted_in_all(r->past) - r->after->points + steps - r->f.clawed;
+	if (r->target < 0)
+		r->target = 0;
+	return st;
+}
+
+static enum status
+take_pending(struct returning *r)
+{
+	const struct member *m = r->d->member;
+	struct lot lot = { .last_day = DAY_NEVER, .class = LOT_EARNED };
+
+	for (size_t i = 0; i < m->n_pendings && r->taken < r->target; i++) {
+		struct pending_change change = { .has_from = true, .p = m->pendings[i] };
+		int64_t left = r->target - r->taken, part = left < change.p.points ? left : change.p.points;
+
+		if (entry_id_compare(change.p.from, r->f.entry) != 0)
+			continue;
+		change.p.points = -part;
+		enum status st = decision_pending(r->d, &change);
+		if (st != ST_OK)
+			return st;
+		r->taken += part;
+	}
+	r->from_pending = r->taken;
+	return r->taken == 0 ? ST_OK : decision_move(r->d, ACCOUNT_PENDING, ACCOUNT_CLAWED, &lot, r->taken);
+}
+
+/* Whether a lot has terms that the purchase's points had. */
+static bool
+has_its_terms(const struct returning *r, const struct lot *lot)
+{
+	const struct entry *past = r->past;
+
+	for (size_t i = 0; i < past->n_postings; i++) {
+		const struct posting *p = &past->postings[i];
+		if (p->account == ACCOUNT_MEMBER && p->points > 0 && p->last_day == lot->last_day && p->class == lot->class)
+			return true;
+	}
+	for (size_t i = 0; i < r->f.n_activations; i++) {
+		if (lot->class == LOT_EARNED && r->f.activations[i].last_day == lot->last_day)
+			return true;
+	}
+	return false;
+}
+
+/* From lots with its terms, or from the others, in consumption order. */
+static enum status
+take_lots(struct returning *r, bool its)
+{
+	const struct member *m = r->d->member;
+	struct lot *lots = arena_alloc(r->d->arena, (m->n_lots + 1) * sizeof(*lots));
+	int64_t there = 0, left = r->target - r->taken;
+	size_t n = 0;
+
+	if (lots == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < m->n_lots; i++) {
+		if (has_its_terms(r, &m->lots[i]) != its)
+			continue;
+		lots[n++] = m->lots[i];
+		there += m->lots[i].points;
+	}
+	int64_t part = left < there ? left : there;
+	r->taken += part;
+	return decision_take(r->d, lots, n, part, ACCOUNT_MEMBER, ACCOUNT_CLAWED, ACCOUNT_CLAWED, r->d->today);
+}
+
+static enum status
+claw(struct returning *r)
+{
+	const struct lot none = { .last_day = DAY_NEVER, .class = LOT_NONE };
+	enum claw_back policy = r->d->program->claw_back;
+	enum status st = take_pending(r);
+
+	if (st == ST_OK && policy != CLAW_ONLY_PENDING)
+		st = take_lots(r, true);
+	if (st == ST_OK && policy != CLAW_ONLY_PENDING)
+		st = take_lots(r, false);
+	int64_t rest = r->target - r->taken;
+	if (st != ST_OK || policy != CLAW_UNLIMITED || rest == 0)
+		return st;
+	r->taken += rest;
+	return decision_move(r->d, ACCOUNT_DEBT, ACCOUNT_CLAWED, &none, rest);
+}
+
+/* ---- caps come back ---- */
+
+/* What each component loses by this return; points that could not be taken are owed, and come back when they are. */
+struct loss { const struct rule *rule; const char *name; int64_t before, after; };	/* what stands of it */
+struct losses { size_t n; struct loss rows[3 * PROGRAM_RULES_MAX + 3]; };
+
+static struct loss *
+loss_of(struct losses *l, const struct rule *rule, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (strcmp(l->rows[i].name, name) == 0)
+			return &l->rows[i];
+	}
+	l->rows[l->n] = (struct loss){ .rule = rule, .name = name };
+	return &l->rows[l->n++];
+}
+
+static const struct rule *
+rule_of(const struct program *p, const char *id)
+{
+	for (size_t i = 0; i < p->n_rules; i++) {
+		if (strcmp(p->rules[i].id, id) == 0)
+			return &p->rules[i];
+	}
+	return NULL;
+}
+
+static void
+list_losses(const struct returning *r, struct losses *l)
+{
+	for (size_t i = 0; i < r->before->n; i++)
+		loss_of(l, r->before->rows[i].rule, r->before->rows[i].name)->before += r->before->rows[i].points;
+	for (size_t i = 0; i < r->after->n; i++)
+		loss_of(l, r->after->rows[i].rule, r->after->rows[i].name)->after += r->after->rows[i].points;
+	for (size_t i = 0; i < r->f.n_owed; i++)
+		loss_of(l, rule_of(r->version, r->f.owed[i].rule), r->f.owed[i].rule)->before += r->f.owed[i].points;
+	for (size_t i = 0; i < r->version->n_rules; i++) {
+		if (r->stepped_of[i] > 0)
+			loss_of(l, &r->version->rules[i], r->version->rules[i].id)->after -= r->stepped_of[i];
+	}
+}
+
+/* From the last component back, as far as it was taken. */
+static enum status
+owe_the_rest(struct returning *r, struct losses *l)
+{
+	struct owed *owed = arena_alloc(r->d->arena, (l->n + 1) * sizeof(*owed));
+	int64_t lost = 0, short_of;
+	size_t n = 0;
+
+	if (owed == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < l->n; i++)
+		lost += l->rows[i].before - l->rows[i].after;
+	short_of = lost - r->taken;		/* shares of steps are in no row: then it is below zero */
+	for (size_t i = 0; i < l->n && short_of > 0; i++) {
+		struct loss *row = &l->rows[i];
+		int64_t part = row->before - row->after < short_of ? row->before - row->after : short_of;
+
+		if (part <= 0)
+			continue;
+		row->after += part;
+		short_of -= part;
+		owed[n].points = part;
+		assert(strlen(row->name) < sizeof(owed[n].rule));
+		memcpy(owed[n].rule, row->name, strlen(row->name) + 1);
+		n++;
+	}
+	r->f.owed = owed;
+	r->f.n_owed = n;
+	return ST_OK;
+}
+
+/* One tally of caps over all rules that share it. */
+static enum status
+give_back(struct returning *r, const struct losses *l, const struct rule *rule, const struct cap *cap)
+{
+	struct decision *d = r->d;
+	enum tally_kind kind = cap->group[0] != 0 ? TALLY_GROUP : TALLY_RULE;
+	const char *id = cap->group[0] != 0 ? cap->group : rule->id;
+	const struct totals *totals = NULL;
+	struct tally t = { .kind = kind, .per = cap->per, .at = period_start(cap->per, r->past->business_date) };
+	int64_t before = 0, after = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct rule *other = l->rows[i].rule;
+		bool shares = other == rule;
+
+		for (size_t k = 0; other != NULL && cap->group[0] != 0 && k < other->n_caps; k++)
+			shares |= other->caps[k].per == cap->per && strcmp(other->caps[k].group, cap->group) == 0;
+		before += shares ? l->rows[i].before : 0;
+		after += shares ? l->rows[i].after : 0;
+	}
+	if (after >= before)
+		return ST_OK;
+	enum status st = cap->per == PERIOD_PROGRAM ? d->state->totals(d->state->ctx, d->entry->program, &totals) : ST_OK;
+	if (st != ST_OK)
+		return st;
+	const struct tally *used = cap->per != PERIOD_PROGRAM ? tally_find(d->member->tallies, d->member->n_tallies, kind, id, cap->per, t.at) :
+	    totals == NULL ? NULL : tally_find(totals->tallies, totals->n_tallies, kind, id, cap->per, 0);
+	if (used == NULL)
+		return ST_OK;			/* long ago: nothing asks for it any more */
+	tier_id_copy(t.id, id);
+	t.points = before - after < used->points ? after - before : -used->points;
+	t.count = after <= 0 && used->count > 0 ? -1 : 0;
+	return t.points == 0 && t.count == 0 ? ST_OK : decision_tally(d, &t);
+}
+
+/* The first rule of a group stands for all of it. */
+static bool
+is_first_of(const struct program *p, const struct rule *rule, const struct cap *cap)
+{
+	for (const struct rule *other = p->rules; cap->group[0] != 0 && other < rule; other++) {
+		for (size_t k = 0; k < other->n_caps; k++) {
+			if (other->caps[k].per == cap->per && strcmp(other->caps[k].group, cap->group) == 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+static enum status
+give_back_all(struct returning *r, const struct losses *l)
+{
+	for (size_t i = 0; i < r->version->n_rules; i++) {
+		const struct rule *rule = &r->version->rules[i];
+
+		for (size_t k = 0; k < rule->n_caps; k++) {
+			const struct cap *cap = &rule->caps[k];
+			bool again = false;
+
+			for (size_t j = 0; j < k; j++)		/* points and count of one period are one tally */
+				again |= rule->caps[j].per == cap->per && strcmp(rule->caps[j].group, cap->group) == 0;
+			if (again || cap->per == PERIOD_TRANSACTION || !is_first_of(r->version, rule, cap))
+				continue;
+			enum status st = give_back(r, l, rule, cap);
+			if (st != ST_OK)
+				return st;
+		}
+	}
+	return ST_OK;
+}
+
+static enum status
+give_back_day(struct returning *r)
+{
+	const struct member *m = r->d->member;
+	int32_t day = r->past->business_date;
+	const struct tally *used = tally_find(m->tallies, m->n_tallies, TALLY_EARNED, "", PERIOD_DAY, day);
+	struct tally t = { .kind = TALLY_EARNED, .per = PERIOD_DAY, .at = day };
+
+	if (used == NULL || r->taken == 0)
+		return ST_OK;
+	t.points = r->taken < used->points ? -r->taken : -used->points;
+	return decision_tally(r->d, &t);
+}
+
+static enum status
+restore_caps(struct returning *r)
+{
+	struct losses *l = arena_alloc(r->d->arena, sizeof(*l));
+
+	if (l == NULL)
+		return ST_NOMEM;
+	list_losses(r, l);
+	enum status st = owe_the_rest(r, l);
+	/* A counter rule's cap counts the events that it granted something in. */
+	for (size_t i = 0; i < r->version->n_rules; i++) {
+		if (r->before->counted[i] <= 0)
+			continue;
+		struct loss *row = loss_of(l, &r->version->rules[i], r->version->rules[i].id);
+		row->before = r->before->counted[i];
+		row->after = r->after->counted[i];
+	}
+	if (st == ST_OK)
+		st = give_back_all(r, l);
+	return st == ST_OK ? give_back_day(r) : st;
+}
+
+/* ---- metrics ---- */
+
+static struct metric_day *
+fall_on(struct metric_day *falls, size_t *n, int32_t day)
+{
+	for (size_t i = 0; i < *n; i++) {
+		if (falls[i].day == day)
+			return &falls[i];
+	}
+	falls[*n] = (struct metric_day){ .day = day };
+	return &falls[(*n)++];
+}
+
+/* On the dates on which the purchase raised them: its own, then those on which pending points activated. */
+static void
+points_fall(struct returning *r, struct metric_day *falls, size_t *n)
+{
+	int64_t rest = r->taken - r->from_pending, passed = r->f.fallen;
+	int32_t own = r->past->business_date;
+
+	for (size_t i = 0; i <= r->f.n_activations && rest > 0; i++) {
+		int64_t raised = i == 0 ? (r->past->has_metrics ? r->past->metrics.points_earned : 0) : r->f.activations[i - 1].points;
+		int64_t gone = passed < raised ? passed : raised, part = rest < raised - gone ? rest : raised - gone;
+
+		passed -= gone;
+		rest -= part;
+		r->f.fallen += part;
+		if (part > 0)
+			fall_on(falls, n, i == 0 ? own : r->f.activations[i - 1].day)->points_earned -= part;
+	}
+	if (rest > 0)			/* steps beyond what the purchase itself was granted */
+		fall_on(falls, n, own)->points_earned -= rest;
+}
+
+static bool
+fall_is_empty(const struct metric_day *row)
+{
+	bool any = row->points_earned != 0 || row->spend != 0 || row->visits != 0;
+
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++)
+		any |= row->counters[i] != 0;
+	return !any;
+}
+
+static enum status
+metrics_fall(struct returning *r)
+{
+	struct metric_day *falls = arena_alloc(r->d->arena, (r->f.n_activations + 2) * sizeof(*falls));
+	size_t n = 0;
+
+	if (falls == NULL)
+		return ST_NOMEM;
+	struct metric_day *own = fall_on(falls, &n, r->past->business_date);
+	own->spend = -r->amount;
+	own->visits = r->ends ? -1 : 0;
+	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++)
+		own->counters[i] = r->after->counters[i] < r->before->counters[i] ? r->after->counters[i] - r->before->counters[i] : 0;
+	points_fall(r, falls, &n);
+	size_t first = fall_is_empty(&falls[0]) ? 1 : 0;
+	r->d->entry->falls = falls + first;
+	r->d->entry->n_falls = n - first;
+	return ST_OK;
+}
+
+/* ---- the whole ---- */
+
+static enum status
+run(struct returning *r)
+{
+	struct line_left *before = arena_alloc(r->d->arena, (r->f.n_lines + 1) * sizeof(*before));
+	int64_t left = r->f.left;
+	bool ok;
+
+	if (before == NULL)
+		return ST_NOMEM;
+	memcpy(before, r->lines, r->f.n_lines * sizeof(*before));
+	enum status st = take(r, &ok);
+	if (st != ST_OK || !ok)
+		return st;
+	st = evaluate(r, left, before, &r->before, 0, NULL);
+	if (st == ST_OK)
+		st = evaluate(r, r->f.left, r->lines, &r->after, 0, NULL);
+	if (st == ST_OK)
+		st = step_back(r);
+	if (st == ST_OK)
+		st = set_target(r);
+	if (st == ST_OK)
+		st = claw(r);
+	if (st == ST_OK)
+		st = restore_caps(r);
+	if (st == ST_OK)
+		st = metrics_fall(r);
+	r->f.clawed += r->taken;
+	return st == ST_OK ? decision_followup(r->d, &r->f) : st;
+}
+
+enum status
+decide_return(struct decision *d)
+{
+	const struct entry *past = d->cmd->u.past.entry;
+	struct returning r = { .d = d, .past = past };
+	struct entry *e = d->entry;
+
+	if (past == NULL)
+		return refuse(d, LEDGER_NOT_FOUND, "purchase", "the member has no such purchase");
+	assert(past->op == OP_PURCHASE);
+	e->u.past.entry = d->cmd->u.past.id;
+	e->u.past.has_amount = d->cmd->u.past.has_amount;
+	if (e->u.past.has_amount && !decision_money(d, "amount", d->cmd->u.past.amount, &e->u.past.amount))
+		return ST_OK;
+	if (!decision_member_open(d, false))
+		return ST_OK;
+	r.version = d->state->program_version(d->state->ctx, d->entry->program, past->program_version);
+	if (r.version == NULL)
+		return ST_CORRUPT;
+	enum status st = begin(&r);
+	return st == ST_OK ? run(&r) : st;
+}

@@ -1,0 +1,129 @@
+/*
+ * What a merge moves besides points: they go by postings, lot by lot and hold by hold; everything else of the record follows from the
+ * two records alone, so it is no fact.  The member that goes keeps its number, its links and nothing else.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "ledger/internal.h"
+
+/* Before the postings: room for the holds that come, in the order of their ids. */
+enum status
+merge_holds(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
+{
+	*ret_ok = from->n_holds + into->n_holds <= LEDGER_HOLDS_MAX;
+	for (size_t i = 0; i < from->n_holds && *ret_ok; i++) {
+		struct hold hold = from->holds[i];
+		size_t at = into->n_holds;
+
+		struct hold *grown = arena_grow(arena, into->holds, &into->cap_holds, into->n_holds + 1, sizeof(*grown));
+		if (grown == NULL)
+			return ST_NOMEM;
+		into->holds = grown;
+		while (at > 0 && entry_id_compare(grown[at - 1].id, hold.id) > 0)
+			at--;
+		memmove(grown + at + 1, grown + at, (into->n_holds - at) * sizeof(*grown));
+		hold.lots = NULL;
+		hold.n_lots = hold.cap_lots = 0;
+		grown[at] = hold;
+		into->n_holds++;
+	}
+	return ST_OK;
+}
+
+static bool
+drop_holds(struct member *from)
+{
+	for (size_t i = 0; i < from->n_holds; i++) {
+		if (from->holds[i].n_lots > 0)
+			return false;
+	}
+	from->n_holds = 0;
+	return true;
+}
+
+/* Lifetime sums, those through the start of the tier that stands, and rows by day. */
+static enum status
+merge_metrics(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
+{
+	struct metric_day lifetime = { .day = DAY_MAX, .points_earned = from->points_earned, .spend = from->spend, .visits = from->visits };
+	enum status st = ST_OK;
+
+	memcpy(lifetime.counters, from->counters, sizeof(lifetime.counters));
+	for (size_t i = 0; i < from->n_days && st == ST_OK; i++) {
+		const struct metric_day *row = &from->days[i];
+
+		st = metrics_add(into, arena, row, DAY_MIN, ret_ok);
+		if (st != ST_OK || !*ret_ok)
+			return st;
+		if (!metric_row_subtract(&lifetime, row)) {
+			*ret_ok = false;
+			return ST_OK;
+		}
+	}
+	/* What is left was long ago: no row has it any more. */
+	*ret_ok = metric_sums_add(into, &lifetime);
+	return st;
+}
+
+static enum status
+merge_rows(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
+{
+	*ret_ok = into->n_tallies + from->n_tallies <= LEDGER_TALLIES_MAX;
+	for (size_t i = 0; i < from->n_tallies && *ret_ok; i++) {
+		enum status st = tallies_add(&into->tallies, &into->n_tallies, &into->cap_tallies, arena, &from->tallies[i], ret_ok);
+		if (st != ST_OK)
+			return st;
+	}
+	for (size_t i = 0; i < from->n_pendings && *ret_ok; i++) {
+		enum status st = pendings_add(into, arena, &from->pendings[i], ret_ok);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
+enum status
+merge_rest(struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
+{
+	*ret_ok = from->available == 0 && from->held == 0 && from->pending == 0 && from->debt == 0 && drop_holds(from) &&
+	    checked_add(into->advanced, from->advanced, &into->advanced);
+	enum status st = *ret_ok ? merge_metrics(from, into, arena, ret_ok) : ST_OK;
+	if (st == ST_OK && *ret_ok)
+		st = merge_rows(from, into, arena, ret_ok);
+	if (st != ST_OK || !*ret_ok)
+		return st;
+	into->purchases += from->purchases;
+	if (from->birthday_paid > into->birthday_paid)
+		into->birthday_paid = from->birthday_paid;
+	if (from->standing == STANDING_FROZEN)
+		into->standing = STANDING_FROZEN;
+	from->n_pendings = from->n_tallies = from->n_days = 0;
+	from->points_earned = from->spend = from->visits = from->advanced = 0;
+	from->purchases = 0;
+	memset(from->counters, 0, sizeof(from->counters));
+	memset(&from->start_base, 0, sizeof(from->start_base));
+	from->clock = (struct inactivity_clock){ 0 };
+	from->standing = STANDING_CLOSED;
+	from->merged_into = into->number;
+	return ST_OK;
+}
+
+/* ---- who is who afterwards ---- */
+
+/* A merge's member is closed and merges no more, so the walk ends. */
+enum status
+member_became(const struct ledger_state *state, uint32_t program, uint64_t was, uint64_t now, bool *ret)
+{
+	const struct member *m = NULL;
+
+	while (was != now && was != 0) {
+		enum status st = state->member(state->ctx, program, was, &m);
+		if (st != ST_OK)
+			return st;
+		was = m == NULL ? 0 : m->merged_into;
+	}
+	*ret = was == now && now != 0;
+	return ST_OK;
+}

@@ -1,0 +1,781 @@
+/*
+ * The way back: decimals at the scale of their program, which no version changes, so they come out as the integers that they were; facts
+ * as given; references as the ids that they named.  Then decide() or decide_due() as for a live command, and a comparison field by field.
+ *
+ * An entry may be forged.  What decide() takes for granted of a command that went through the codec it must not find broken here: each
+ * value is one that the codec lets pass, or decide() refuses it.
+ */
+#include "ledger/redecide.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ledger/internal.h"
+
+/* ---- from an entry to its command ---- */
+
+static struct decimal
+points_of(const struct program *p, int64_t points)
+{
+	return (struct decimal){ .mantissa = points, .digits = p == NULL ? 0 : (uint8_t)p->scale };
+}
+
+static struct decimal
+money_of(const struct program *p, int64_t amount)
+{
+	return (struct decimal){ .mantissa = amount, .digits = p == NULL ? 0 : (uint8_t)p->currency_digits };
+}
+
+static enum status
+purchase_command(const struct program *p, const struct entry *entry, struct arena *arena, struct cmd *cmd)
+{
+	size_t n = entry->u.purchase.n_lines;
+	struct line *lines = arena_alloc(arena, n * sizeof(*lines));
+
+	if (lines == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct entry_line *line = &entry->u.purchase.lines[i];
+		lines[i] = (struct line){ .sku = line->sku, .category = line->category, .qty = line->qty, .amount = money_of(p, line->amount) };
+	}
+	cmd->u.purchase.amount = money_of(p, entry->u.purchase.amount);
+	cmd->u.purchase.n_lines = n;
+	cmd->u.purchase.lines = lines;
+	cmd->u.purchase.partner = entry->u.purchase.partner;
+	cmd->u.purchase.receipt_no = entry->u.purchase.receipt_no;
+	cmd->u.purchase.has_paid_with_points = entry->u.purchase.has_paid_with_points;
+	cmd->u.purchase.paid_with_points = money_of(p, entry->u.purchase.paid_with_points);
+	return ST_OK;
+}
+
+/* A return's lines have the amounts that were taken. */
+static enum status
+past_command(const struct program *p, const struct entry *entry, const struct redecide_given *given, struct arena *arena, struct cmd *cmd)
+{
+	size_t n = entry->u.past.n_lines;
+	struct line *lines = arena_alloc(arena, n * sizeof(*lines));
+
+	if (lines == NULL)
+		return ST_NOMEM;
+	if (given->past == NULL)
+		return ST_NOTFOUND;
+	for (size_t i = 0; i < n; i++) {
+		const struct entry_line *line = &entry->u.past.lines[i];
+		lines[i] = (struct line){ .sku = line->sku, .category = line->category, .qty = line->qty, .has_amount = true,
+		    .amount = money_of(p, line->amount) };
+	}
+	cmd->u.past.entry = given->past;
+	cmd->u.past.id = entry->u.past.entry;
+	cmd->u.past.has_amount = entry->u.past.has_amount;
+	cmd->u.past.has_points = entry->u.past.has_points;
+	cmd->u.past.amount = money_of(p, entry->u.past.amount);
+	cmd->u.past.points = points_of(p, entry->u.past.points);
+	cmd->u.past.n_lines = n;
+	cmd->u.past.lines = lines;
+	return ST_OK;
+}
+
+static enum status
+publish_command(const struct ledger_state *state, const struct entry *entry, const struct redecide_given *given, struct cmd *cmd)
+{
+	if (given->published == NULL || entry->u.publish.id == NULL)
+		return ST_NOTFOUND;
+	cmd->program = state->program_number(state->ctx, entry->u.publish.id);
+	cmd->u.publish.id = entry->u.publish.id;
+	cmd->u.publish.version = entry->u.publish.version;
+	cmd->u.publish.definition = entry->u.publish.definition;
+	cmd->u.publish.zone_data = entry->u.publish.zone_data;
+	cmd->u.publish.compiled = given->published;
+	return ST_OK;
+}
+
+static void
+hold_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
+{
+	cmd->u.hold.points = points_of(p, entry->u.hold.points);
+	cmd->u.hold.has_ttl = true;
+	cmd->u.hold.ttl_us = entry->u.hold.ttl_us;
+	cmd->u.hold.has_order_amount = entry->u.hold.has_order_amount;
+	cmd->u.hold.order_amount = money_of(p, entry->u.hold.order_amount);
+}
+
+static void
+capture_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
+{
+	cmd->u.capture.found = true;
+	cmd->u.capture.hold = entry->u.capture.hold;
+	cmd->u.capture.has_points = entry->u.capture.has_points;
+	cmd->u.capture.points = points_of(p, entry->u.capture.points);
+}
+
+static void
+redeem_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
+{
+	cmd->u.redeem.points = points_of(p, entry->u.redeem.points);
+	cmd->u.redeem.round_down = entry->u.redeem.round_down;
+	cmd->u.redeem.has_order_amount = entry->u.redeem.has_order_amount;
+	cmd->u.redeem.order_amount = money_of(p, entry->u.redeem.order_amount);
+}
+
+static void
+adjust_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
+{
+	cmd->u.adjust.points = points_of(p, entry->u.adjust.points);
+	cmd->u.adjust.reason = entry->u.adjust.reason;
+	cmd->u.adjust.last_day = entry->u.adjust.last_day;
+	cmd->u.adjust.tier_points = entry->u.adjust.tier_points;
+}
+
+static void
+tier_command(const struct entry *entry, struct cmd *cmd)
+{
+	cmd->u.tier.tier = entry->u.tier.tier;
+	cmd->u.tier.reason = entry->u.tier.reason;
+	cmd->u.tier.until = entry->u.tier.until;
+}
+
+static void
+activity_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
+{
+	cmd->u.activity.activity = entry->u.activity.activity;
+	cmd->u.activity.partner = entry->u.activity.partner;
+	cmd->u.activity.has_amount = entry->u.activity.has_amount;
+	cmd->u.activity.amount = money_of(p, entry->u.activity.amount);
+	cmd->u.activity.qty = entry->u.activity.qty;
+	cmd->u.activity.has_score = entry->u.activity.has_score;
+	cmd->u.activity.score = entry->u.activity.score;
+	cmd->u.activity.names_purchase = cmd->u.activity.found = entry->u.activity.has_purchase;
+	cmd->u.activity.purchase = entry->u.activity.purchase;
+}
+
+enum status
+entry_command(const struct ledger_state *state, const struct entry *entry, const struct redecide_given *given, struct arena *arena,
+    struct cmd *ret_cmd)
+{
+	const struct program *p = state->program_version(state->ctx, entry->program, 1);	/* for the scales, which all have */
+	struct cmd *cmd = ret_cmd;
+
+	*cmd = (struct cmd){
+		.op = entry->op, .principal = entry->principal, .request_id = entry->request_id, .store = entry->store, .terminal = entry->terminal,
+		.terminal_seq = entry->terminal_seq, .has_occurred_at = entry->has_occurred_at, .occurred_at_us = entry->occurred_at_us,
+		.n_segments = entry->n_segments, .segments = entry->segments,
+		.program = entry->program, .member = entry->member,
+	};
+	switch (entry->op) {
+	case OP_PUBLISH: return publish_command(state, entry, given, cmd);
+	case OP_ENROL: cmd->member = 0; return ST_OK;
+	case OP_PURCHASE: return purchase_command(p, entry, arena, cmd);
+	case OP_HOLD: hold_command(p, entry, cmd); return ST_OK;
+	case OP_CAPTURE: case OP_RELEASE: capture_command(p, entry, cmd); return ST_OK;
+	case OP_REDEEM: redeem_command(p, entry, cmd); return ST_OK;
+	case OP_ADJUST: adjust_command(p, entry, cmd); return ST_OK;
+	case OP_TIER: tier_command(entry, cmd); return ST_OK;
+	case OP_BIRTHDAY: cmd->u.birthday.given = entry->birthday; return ST_OK;
+	case OP_ACTIVITY: activity_command(p, entry, cmd); return ST_OK;
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: cmd->u.standing.reason = entry->u.standing.reason; return ST_OK;
+	case OP_PROFILE: case OP_CLOCK_ACCEPT: return ST_OK;
+	case OP_TRANSFER:
+		cmd->u.other.member = entry->u.other.member;
+		cmd->u.other.points = points_of(p, entry->u.other.points);
+		return ST_OK;
+	case OP_MERGE:			/* the command is about the one that goes, the entry about the one that stays */
+		cmd->u.other.member = entry->member;
+		cmd->member = entry->u.other.member;
+		return ST_OK;
+	case OP_ADVANCE: cmd->u.advance.points = points_of(p, entry->u.advance.points); return ST_OK;
+	case OP_RETURN: case OP_REVERSE_REDEEM: return past_command(p, entry, given, arena, cmd);
+	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT:
+	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
+	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
+		break;
+	}
+	return ST_NOTFOUND;
+}
+
+static bool
+due_kind_of(enum op op, enum due_kind *ret)
+{
+	switch (op) {
+	case OP_HOLD_TIMEOUT: *ret = DUE_HOLD_TIMEOUT; return true;
+	case OP_LAPSE: *ret = DUE_LAPSE; return true;
+	case OP_ACTIVATE: *ret = DUE_ACTIVATE; return true;
+	case OP_BIRTHDAY: *ret = DUE_BIRTHDAY; return true;
+	case OP_ANNIVERSARY: *ret = DUE_ANNIVERSARY; return true;
+	case OP_TIER_END: *ret = DUE_TIER_END; return true;
+	case OP_TIER_REVIEW: *ret = DUE_TIER_REVIEW; return true;
+	case OP_EXPIRE: *ret = DUE_EXPIRE; return true;
+	case OP_INACTIVITY: *ret = DUE_INACTIVITY; return true;
+	case OP_HOLD_EXPIRE: *ret = DUE_HOLD_EXPIRE; return true;
+	case OP_TIER_LOOK: *ret = DUE_TIER_LOOK; return true;
+	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE:
+	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
+	case OP_COUNT:
+		break;
+	}
+	return false;
+}
+
+enum status
+entry_due(const struct entry *entry, struct due *ret_due)
+{
+	struct due due = { .at_us = entry->due_at_us };
+
+	if (!entry->has_due_at || !due_kind_of(entry->op, &due.kind))
+		return ST_NOTFOUND;
+	if (due.kind == DUE_HOLD_TIMEOUT || due.kind == DUE_HOLD_EXPIRE)
+		due.hold = entry->u.capture.hold;
+	if (due.kind == DUE_BIRTHDAY)
+		due.birthday = entry->birthday;
+	*ret_due = due;
+	return ST_OK;
+}
+
+/* ---- comparing ---- */
+
+struct comparison {
+	const char *list;			/* "postings", while its rows are looked at; NULL */
+	size_t at;
+	bool differs;
+	struct redecide_difference *difference;	/* of the first */
+};
+
+static void
+differ(struct comparison *c, const char *field, const char *stored, const char *decided)
+{
+	struct redecide_difference *d = c->difference;
+
+	if (c->differs)
+		return;
+	c->differs = true;
+	if (c->list == NULL)
+		snprintf(d->field, sizeof(d->field), "%s", field);
+	else
+		snprintf(d->field, sizeof(d->field), "%s[%zu]%s%s", c->list, c->at, field[0] == 0 ? "" : ".", field);
+	snprintf(d->sentence, sizeof(d->sentence), "%s is stored as %.90s, and decided as %.90s", d->field, stored, decided);
+}
+
+static void
+same_number(struct comparison *c, const char *field, int64_t stored, int64_t decided)
+{
+	char texts[2][24];
+
+	if (stored == decided)
+		return;
+	snprintf(texts[0], sizeof(texts[0]), "%" PRId64, stored);
+	snprintf(texts[1], sizeof(texts[1]), "%" PRId64, decided);
+	differ(c, field, texts[0], texts[1]);
+}
+
+static void
+same_unsigned(struct comparison *c, const char *field, uint64_t stored, uint64_t decided)
+{
+	char texts[2][24];
+
+	if (stored == decided)
+		return;
+	snprintf(texts[0], sizeof(texts[0]), "%" PRIu64, stored);
+	snprintf(texts[1], sizeof(texts[1]), "%" PRIu64, decided);
+	differ(c, field, texts[0], texts[1]);
+}
+
+static void
+same_bool(struct comparison *c, const char *field, bool stored, bool decided)
+{
+	if (stored != decided)
+		differ(c, field, stored ? "true" : "false", decided ? "true" : "false");
+}
+
+static void
+same_presence(struct comparison *c, const char *field, bool stored, bool decided)
+{
+	if (stored != decided)
+		differ(c, field, stored ? "there" : "absent", decided ? "there" : "absent");
+}
+
+static void
+same_text(struct comparison *c, const char *field, const char *stored, const char *decided)
+{
+	same_presence(c, field, stored != NULL, decided != NULL);
+	if (stored != NULL && decided != NULL && strcmp(stored, decided) != 0)
+		differ(c, field, stored, decided);
+}
+
+static const char *
+day_text(int32_t day, char text[static DAY_TEXT_BYTES])
+{
+	return day == DAY_NONE ? "absent" : day == DAY_CLOCK ? "that of the inactivity clock" : day_format(day, text);
+}
+
+static void
+same_day(struct comparison *c, const char *field, int32_t stored, int32_t decided)
+{
+	char texts[2][DAY_TEXT_BYTES];
+
+	if (stored != decided)
+		differ(c, field, day_text(stored, texts[0]), day_text(decided, texts[1]));
+}
+
+static void
+same_instant(struct comparison *c, const char *field, int64_t stored, int64_t decided)
+{
+	char texts[2][INSTANT_TEXT_BYTES];
+
+	if (stored != decided)
+		differ(c, field, instant_format(stored, texts[0]), instant_format(decided, texts[1]));
+}
+
+static void
+same_id(struct comparison *c, const char *field, struct entry_id stored, struct entry_id decided)
+{
+	char texts[2][40];
+
+	if (stored.seq == decided.seq && stored.index == decided.index)
+		return;
+	snprintf(texts[0], sizeof(texts[0]), "%" PRIu64 ".%" PRIu32, stored.seq, stored.index);
+	snprintf(texts[1], sizeof(texts[1]), "%" PRIu64 ".%" PRIu32, decided.seq, decided.index);
+	differ(c, field, texts[0], texts[1]);
+}
+
+/* A list, row by row; a row that only one side has differs as a whole. */
+typedef void same_row_fn(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i);
+
+static void
+same_rows(struct comparison *c, const char *list, const struct entry *stored, const struct entry *decided, size_t n_stored, size_t n_decided,
+    same_row_fn *same_row)
+{
+	c->list = list;
+	for (c->at = 0; c->at < n_stored && c->at < n_decided && !c->differs; c->at++)
+		same_row(c, stored, decided, c->at);
+	if (n_stored != n_decided)
+		same_presence(c, "", c->at < n_stored, c->at < n_decided);
+	c->list = NULL;
+}
+
+/* ---- inputs ---- */
+
+static void
+same_line(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct entry_line *a = &stored->u.purchase.lines[i], *b = &decided->u.purchase.lines[i];
+
+	same_text(c, "sku", a->sku, b->sku);
+	same_text(c, "category", a->category, b->category);
+	same_unsigned(c, "qty", a->qty, b->qty);
+	same_number(c, "amount", a->amount, b->amount);
+}
+
+static void
+same_purchase(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_number(c, "inputs.purchase.amount", a->u.purchase.amount, b->u.purchase.amount);
+	same_rows(c, "inputs.purchase.lines", a, b, a->u.purchase.n_lines, b->u.purchase.n_lines, same_line);
+	same_text(c, "inputs.purchase.partner", a->u.purchase.partner, b->u.purchase.partner);
+	same_presence(c, "inputs.purchase.paid_with_points", a->u.purchase.has_paid_with_points, b->u.purchase.has_paid_with_points);
+	same_number(c, "inputs.purchase.paid_with_points", a->u.purchase.paid_with_points, b->u.purchase.paid_with_points);
+	same_text(c, "inputs.purchase.receipt_no", a->u.purchase.receipt_no, b->u.purchase.receipt_no);
+}
+
+static void
+same_activity(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_text(c, "inputs.activity.activity", a->u.activity.activity, b->u.activity.activity);
+	same_presence(c, "inputs.activity.amount", a->u.activity.has_amount, b->u.activity.has_amount);
+	same_number(c, "inputs.activity.amount", a->u.activity.amount, b->u.activity.amount);
+	same_unsigned(c, "inputs.activity.qty", a->u.activity.qty, b->u.activity.qty);
+	same_presence(c, "inputs.activity.score", a->u.activity.has_score, b->u.activity.has_score);
+	same_unsigned(c, "inputs.activity.score", a->u.activity.score, b->u.activity.score);
+	same_presence(c, "inputs.activity.purchase", a->u.activity.has_purchase, b->u.activity.has_purchase);
+	same_id(c, "inputs.activity.purchase", a->u.activity.purchase, b->u.activity.purchase);
+	same_text(c, "inputs.activity.partner", a->u.activity.partner, b->u.activity.partner);
+}
+
+static void
+same_hold_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_number(c, "inputs.hold.points", a->u.hold.points, b->u.hold.points);
+	same_number(c, "inputs.hold.ttl_us", a->u.hold.ttl_us, b->u.hold.ttl_us);
+	same_presence(c, "inputs.hold.order_amount", a->u.hold.has_order_amount, b->u.hold.has_order_amount);
+	same_number(c, "inputs.hold.order_amount", a->u.hold.order_amount, b->u.hold.order_amount);
+}
+
+static void
+same_redeem(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_number(c, "inputs.redeem.points", a->u.redeem.points, b->u.redeem.points);
+	same_presence(c, "inputs.redeem.order_amount", a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
+	same_number(c, "inputs.redeem.order_amount", a->u.redeem.order_amount, b->u.redeem.order_amount);
+	same_bool(c, "inputs.redeem.round_down", a->u.redeem.round_down, b->u.redeem.round_down);
+}
+
+static void
+same_adjust(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_number(c, "inputs.adjust.points", a->u.adjust.points, b->u.adjust.points);
+	same_text(c, "inputs.adjust.reason", a->u.adjust.reason, b->u.adjust.reason);
+	same_day(c, "inputs.adjust.last_day", a->u.adjust.last_day, b->u.adjust.last_day);
+	same_bool(c, "inputs.adjust.tier_points", a->u.adjust.tier_points, b->u.adjust.tier_points);
+}
+
+static void
+same_publish(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_text(c, "inputs.publish.program", a->u.publish.id, b->u.publish.id);
+	same_unsigned(c, "inputs.publish.version", a->u.publish.version, b->u.publish.version);
+	if (!bytes_equal(a->u.publish.definition, b->u.publish.definition))
+		differ(c, "inputs.publish.definition", "other bytes", "these");
+	if (!bytes_equal(a->u.publish.zone_data, b->u.publish.zone_data))
+		differ(c, "inputs.publish.zone_data", "other bytes", "these");
+}
+
+static void
+same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	switch (a->op) {
+	case OP_PUBLISH: same_publish(c, a, b); break;
+	case OP_PURCHASE: same_purchase(c, a, b); break;
+	case OP_ACTIVITY: same_activity(c, a, b); break;
+	case OP_HOLD: same_hold_inputs(c, a, b); break;
+	case OP_REDEEM: same_redeem(c, a, b); break;
+	case OP_ADJUST: same_adjust(c, a, b); break;
+	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
+		same_id(c, "inputs.hold", a->u.capture.hold, b->u.capture.hold);
+		same_presence(c, "inputs.capture.points", a->u.capture.has_points, b->u.capture.has_points);
+		same_number(c, "inputs.capture.points", a->u.capture.points, b->u.capture.points);
+		break;
+	case OP_TIER:
+		same_text(c, "inputs.tier.tier", a->u.tier.tier, b->u.tier.tier);
+		same_text(c, "inputs.tier.reason", a->u.tier.reason, b->u.tier.reason);
+		same_day(c, "inputs.tier.until", a->u.tier.until, b->u.tier.until);
+		break;
+	case OP_RETURN: case OP_REVERSE_REDEEM:
+		same_id(c, "inputs.past", a->u.past.entry, b->u.past.entry);
+		same_number(c, "inputs.amount", a->u.past.amount, b->u.past.amount);
+		same_number(c, "inputs.points", a->u.past.points, b->u.past.points);
+		same_unsigned(c, "inputs.lines", a->u.past.n_lines, b->u.past.n_lines);
+		break;
+	case OP_TRANSFER: case OP_MERGE:
+		same_unsigned(c, "inputs.member", a->u.other.member, b->u.other.member);
+		same_number(c, "inputs.points", a->u.other.points, b->u.other.points);
+		break;
+	case OP_ADVANCE:
+		same_number(c, "inputs.points", a->u.advance.points, b->u.advance.points);
+		break;
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
+		same_text(c, "inputs.reason", a->u.standing.reason, b->u.standing.reason);
+		break;
+	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
+	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
+	case OP_ANNIVERSARY:
+		break;
+	}
+}
+
+/* ---- facts ---- */
+
+static void
+same_grant(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct grant *a = &stored->grants[i], *b = &decided->grants[i];
+
+	same_text(c, "rule", a->rule, b->rule);
+	same_number(c, "wanted", a->wanted, b->wanted);
+	same_number(c, "granted", a->granted, b->granted);
+	same_text(c, "cap", a->cap, b->cap);
+}
+
+static void
+same_counter(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_number(c, "", stored->metrics.counters[i], decided->metrics.counters[i]);
+}
+
+static void
+same_metrics(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_presence(c, "facts.metrics", a->has_metrics, b->has_metrics);
+	if (!a->has_metrics || !b->has_metrics)
+		return;
+	same_number(c, "facts.metrics.points_earned", a->metrics.points_earned, b->metrics.points_earned);
+	same_number(c, "facts.metrics.spend", a->metrics.spend, b->metrics.spend);
+	same_number(c, "facts.metrics.visits", a->metrics.visits, b->metrics.visits);
+	same_rows(c, "facts.metrics.counters", a, b, LEDGER_COUNTERS_MAX, LEDGER_COUNTERS_MAX, same_counter);
+}
+
+static void
+same_tier_state(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_presence(c, "facts.tier", a->has_tier, b->has_tier);
+	if (!a->has_tier || !b->has_tier)
+		return;
+	same_text(c, "facts.tier.earned", a->tier.earned, b->tier.earned);
+	same_day(c, "facts.tier.since", a->tier.since, b->tier.since);
+	same_day(c, "facts.tier.until", a->tier.until, b->tier.until);
+	same_text(c, "facts.tier.gift", a->tier.gift, b->tier.gift);
+	same_day(c, "facts.tier.gift_until", a->tier.gift_until, b->tier.gift_until);
+	same_day(c, "facts.tier.from", a->tier.from, b->tier.from);
+	same_day(c, "facts.tier.start", a->tier.start, b->tier.start);
+	same_bool(c, "facts.tier.grace", a->tier.grace, b->tier.grace);
+}
+
+static void
+same_hold_state(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_presence(c, "facts.hold", a->has_hold, b->has_hold);
+	if (!a->has_hold || !b->has_hold)
+		return;
+	same_presence(c, "facts.hold.id", a->hold.has_id, b->hold.has_id);
+	same_id(c, "facts.hold.id", a->hold.id, b->hold.id);
+	same_instant(c, "facts.hold.ends_at", a->hold.ends_at_us, b->hold.ends_at_us);
+	same_number(c, "facts.hold.left", a->hold.left, b->hold.left);
+	same_bool(c, "facts.hold.expire_at_once", a->hold.expire_at_once, b->hold.expire_at_once);
+}
+
+static void
+same_clock(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_presence(c, "facts.inactivity", a->clock.on, b->clock.on);
+	if (!a->clock.on || !b->clock.on)
+		return;
+	same_day(c, "facts.inactivity.last_day", a->clock.last_day, b->clock.last_day);
+	same_unsigned(c, "facts.inactivity.months", a->clock.months, b->clock.months);
+	same_unsigned(c, "facts.inactivity.percent", a->clock.percent, b->clock.percent);
+}
+
+static void
+same_pending(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct pending_change *a = &stored->pendings[i], *b = &decided->pendings[i];
+
+	same_presence(c, "from", a->has_from, b->has_from);
+	same_id(c, "from", a->p.from, b->p.from);
+	same_day(c, "due_day", a->p.due_day, b->p.due_day);
+	same_text(c, "activity", a->p.activity, b->p.activity);
+	same_text(c, "term", a->p.term, b->p.term);
+	same_unsigned(c, "version", a->p.version, b->p.version);
+	same_number(c, "points", a->p.points, b->p.points);
+}
+
+static void
+same_tally(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct tally *a = &stored->tallies[i], *b = &decided->tallies[i];
+
+	same_number(c, "kind", a->kind, b->kind);
+	same_text(c, "id", a->id, b->id);
+	same_number(c, "per", a->per, b->per);
+	same_number(c, "at", a->at, b->at);
+	same_number(c, "points", a->points, b->points);
+	same_number(c, "count", a->count, b->count);
+}
+
+static void
+same_segment(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_text(c, "", stored->segments[i], decided->segments[i]);
+}
+
+static void
+same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_rows(c, "facts.grants", a, b, a->n_grants, b->n_grants, same_grant);
+	same_metrics(c, a, b);
+	same_tier_state(c, a, b);
+	same_hold_state(c, a, b);
+	same_day(c, "facts.birthday", a->birthday, b->birthday);
+	same_presence(c, "facts.value", a->has_value, b->has_value);
+	same_number(c, "facts.value", a->value, b->value);
+	same_bool(c, "facts.enrolled", a->enrolled, b->enrolled);
+	same_clock(c, a, b);
+	same_rows(c, "facts.pendings", a, b, a->n_pendings, b->n_pendings, same_pending);
+	same_rows(c, "facts.segments", a, b, a->n_segments, b->n_segments, same_segment);
+	same_rows(c, "facts.tallies", a, b, a->n_tallies, b->n_tallies, same_tally);
+}
+
+/* ---- all of an entry ---- */
+
+static void
+same_posting(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct posting *a = &stored->postings[i], *b = &decided->postings[i];
+
+	if (a->account != b->account)
+		differ(c, "account", account_str(a->account), account_str(b->account));
+	same_unsigned(c, "member", a->member, b->member);
+	same_number(c, "points", a->points, b->points);
+	same_day(c, "last_day", a->last_day, b->last_day);
+	if (a->class != b->class)
+		differ(c, "class", lot_class_str(a->class), lot_class_str(b->class));
+	same_presence(c, "hold", a->has_hold, b->has_hold);
+	same_id(c, "hold", a->hold, b->hold);
+}
+
+static void
+same_touched(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_unsigned(c, "member", stored->touched[i].member, decided->touched[i].member);
+}
+
+static void
+same_entry(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_text(c, "principal", a->principal, b->principal);
+	same_text(c, "request_id", a->request_id, b->request_id);
+	same_unsigned(c, "program_version", a->program_version, b->program_version);
+	same_presence(c, "occurred_at", a->has_occurred_at, b->has_occurred_at);
+	same_instant(c, "occurred_at", a->occurred_at_us, b->occurred_at_us);
+	same_presence(c, "due_at", a->has_due_at, b->has_due_at);
+	same_instant(c, "due_at", a->due_at_us, b->due_at_us);
+	same_day(c, "business_date", a->business_date, b->business_date);
+	same_unsigned(c, "member", a->member, b->member);
+	same_text(c, "store", a->store, b->store);
+	same_text(c, "terminal", a->terminal, b->terminal);
+	same_unsigned(c, "terminal_seq", a->terminal_seq, b->terminal_seq);
+	same_unsigned(c, "program", a->program, b->program);
+	if (a->op == b->op)
+		same_inputs(c, a, b);
+	else
+		differ(c, "inputs", op_str(a->op), op_str(b->op));
+	same_facts(c, a, b);
+	same_rows(c, "postings", a, b, a->n_postings, b->n_postings, same_posting);
+	same_rows(c, "touched", a, b, a->n_touched, b->n_touched, same_touched);
+}
+
+/* ---- what had to come before it ---- */
+
+static void
+out_of_order(struct comparison *c, const char *field, const char *what, int64_t at_us)
+{
+	char text[INSTANT_TEXT_BYTES];
+
+	c->differs = true;
+	snprintf(c->difference->field, sizeof(c->difference->field), "%s", field);
+	snprintf(c->difference->sentence, sizeof(c->difference->sentence), "%s: %s at %s", field, what, instant_format(at_us, text));
+}
+
+/* Nothing else of the member's is due before it, nor is it done before its time.  Of birthdays only the vault knows. */
+static void
+due_in_turn(struct comparison *c, const struct member *m, const struct program *p, const struct due *due, int64_t now_us)
+{
+	struct due first;
+	bool any = due_next(m, p, due->at_us, &first);
+
+	if (due->at_us > now_us)
+		out_of_order(c, "due_at", "it is done too early, its transaction is decided", now_us);
+	else if (due->kind == DUE_BIRTHDAY && day_ok(due->birthday) && zone_midnight_us(&p->zone, due->birthday) != due->at_us)
+		out_of_order(c, "due_at", "the birthday begins", zone_midnight_us(&p->zone, due->birthday));
+	else if (due->kind == DUE_BIRTHDAY ? any && (first.at_us < due->at_us || first.kind < due->kind) : any && (first.kind != due->kind ||
+	    first.at_us != due->at_us))
+		out_of_order(c, "due_at", "something else was due for the member", first.at_us);
+}
+
+/* A member is rolled forward before its command is decided. */
+static enum status
+command_in_turn(struct comparison *c, const struct ledger_state *state, const struct cmd *cmd, int64_t now_us)
+{
+	const struct member *m = NULL;
+	enum status st = cmd->member == 0 ? ST_OK : state->member(state->ctx, cmd->program, cmd->member, &m);
+
+	if (st == ST_OK && m != NULL && m->due_at_us <= now_us)
+		out_of_order(c, "member", "something was due for the member, and was not done before,", m->due_at_us);
+	return st;
+}
+
+/* The day of a claim is a fact of the vault's; that it is claimed in its window is not. */
+static enum status
+birthday_in_window(struct comparison *c, const struct ledger_state *state, const struct entry *entry, int64_t now_us)
+{
+	const struct program *p = state->program_version(state->ctx, entry->program, entry->program_version);
+	const struct member *m = NULL;
+	int32_t before, after;
+	enum status st = state->member(state->ctx, entry->program, entry->member, &m);
+
+	if (st != ST_OK || c->differs)
+		return st;
+	birthday_window(p, m, zone_day(&p->zone, now_us), &before, &after);
+	if (entry->birthday < entry->business_date - after || entry->birthday > entry->business_date + before)
+		out_of_order(c, "facts.birthday", "its window is not open", now_us);
+	return ST_OK;
+}
+
+/* ---- deciding again ---- */
+
+static enum status
+redecide_command(struct comparison *c, const struct ledger_state *state, const struct entry *entry, const struct cmd *cmd, int64_t now_us,
+    struct arena *arena)
+{
+	struct refusal refusal;
+	struct entry decided;
+	enum status st = command_in_turn(c, state, cmd, now_us);
+
+	if (st != ST_OK || c->differs)
+		return st;
+	if (entry->has_due_at) {
+		differ(c, "due_at", "there", "absent");
+		return ST_OK;
+	}
+	st = decide(state, cmd, now_us, arena, &decided, &refusal);
+	if (st != ST_OK)
+		return st;
+	if (refusal.result == LEDGER_OK) {
+		same_entry(c, entry, &decided);
+		return entry->op == OP_BIRTHDAY ? birthday_in_window(c, state, entry, now_us) : ST_OK;
+	}
+	c->differs = true;
+	snprintf(c->difference->field, sizeof(c->difference->field), "inputs.%s", op_str(entry->op));
+	snprintf(c->difference->sentence, sizeof(c->difference->sentence), "it is refused: %s: %s", ledger_result_str(refusal.result), refusal.sentence);
+	return ST_OK;
+}
+
+static enum status
+redecide_due(struct comparison *c, const struct ledger_state *state, const struct entry *entry, const struct due *due, int64_t now_us,
+    struct arena *arena)
+{
+	const struct program *p = state->program_version(state->ctx, entry->program, 1);
+	const struct member *m = NULL;
+	struct entry decided;
+	enum status st = state->member(state->ctx, entry->program, entry->member, &m);
+
+	if (st != ST_OK)
+		return st;
+	if (m != NULL && p != NULL)
+		due_in_turn(c, m, p, due, now_us);
+	if (c->differs)
+		return ST_OK;
+	st = decide_due(state, entry->program, entry->member, due, arena, &decided);
+	if (st == ST_OK) {
+		same_entry(c, entry, &decided);
+	} else if (st == ST_NOTFOUND) {
+		out_of_order(c, "due_at", "nothing of the kind was due for the member", due->at_us);
+		st = ST_OK;
+	}
+	return st;
+}
+
+enum status
+redecide(const struct ledger_state *state, const struct entry *entry, const struct redecide_given *given, int64_t now_us, struct arena *arena,
+    enum redecide_result *ret_result, struct redecide_difference *ret_difference)
+{
+	struct comparison c = { .difference = ret_difference };
+	struct cmd cmd;
+	struct due due;
+
+	*ret_result = REDECIDE_OTHER_ENGINE;
+	if (entry->engine != LEDGER_ENGINE)
+		return ST_OK;
+	*ret_result = REDECIDE_NOT_DECIDED;
+	enum status st = entry_due(entry, &due);
+	if (st == ST_OK) {
+		st = redecide_due(&c, state, entry, &due, now_us, arena);
+	} else {
+		st = entry_command(state, entry, given, arena, &cmd);
+		if (st == ST_NOTFOUND)
+			return ST_OK;
+		if (st == ST_OK)
+			st = redecide_command(&c, state, entry, &cmd, now_us, arena);
+	}
+	if (st == ST_OK)
+		*ret_result = c.differs ? REDECIDE_DIFFERS : REDECIDE_EQUAL;
+	return st;
+}
