@@ -123,6 +123,31 @@ load_totals(struct apply *a, struct store_txn *txn)
 }
 
 static enum status
+load_schedule(struct apply *a, struct store_txn *txn)
+{
+	struct bytes value;
+
+	enum status st = store_get(txn, TABLE_META, bytes_of(META_SCHEDULE, strlen(META_SCHEDULE)), &value);
+	if (st != ST_OK)
+		return st == ST_NOTFOUND ? ST_OK : st;
+	return apply_set_schedule(a, value);
+}
+
+struct bytes
+apply_schedule(const struct apply *a)
+{
+	return buf_bytes(&a->schedule);
+}
+
+enum status
+apply_set_schedule(struct apply *a, struct bytes schedule)
+{
+	buf_clear(&a->schedule);
+	buf_put(&a->schedule, schedule.data, schedule.len);
+	return buf_status(&a->schedule);
+}
+
+static enum status
 load(struct apply *a)
 {
 	struct store_txn *txn;
@@ -136,6 +161,8 @@ load(struct apply *a)
 		st = head_decode(value, &a->head);
 	else if (st == ST_NOTFOUND)
 		st = ST_OK;
+	if (st == ST_OK)
+		st = load_schedule(a, txn);
 	if (st == ST_OK)
 		st = load_versions(a, txn);
 	if (st == ST_OK)
@@ -177,6 +204,7 @@ apply_new(struct store *store, struct apply **ret_apply)
 	a->store = store;
 	overlay_init(&a->overlay, OVERLAY_BYTES_MAX);
 	arena_init(&a->scratch, TRANSACTION_ARENA_BYTES);
+	buf_init(&a->schedule);
 	merkle_tree_init(&a->tree);
 	enum status st = programs_new(&a->programs);
 	if (st == ST_OK)
@@ -200,6 +228,7 @@ apply_free(struct apply *a)
 	store_abort(a->reader);
 	overlay_release(&a->overlay);
 	arena_release(&a->scratch);
+	buf_release(&a->schedule);
 	programs_free(a->programs);
 	free(a->totals);
 	free(a->totals_flushed);
@@ -408,6 +437,8 @@ write_all(struct apply *a, struct store_txn *txn)
 		st = buf_status(&b);
 	if (st == ST_OK)
 		store_put(txn, TABLE_META, bytes_of(META_HEAD, strlen(META_HEAD)), buf_bytes(&b));
+	if (st == ST_OK && a->schedule.len > 0)
+		store_put(txn, TABLE_META, bytes_of(META_SCHEDULE, strlen(META_SCHEDULE)), buf_bytes(&a->schedule));
 	buf_release(&b);
 	return st;
 }

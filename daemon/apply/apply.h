@@ -63,6 +63,12 @@ enum status apply_leaf(struct apply *apply, struct bytes leaf) MUST_CHECK;
 enum status apply_flush(struct apply *apply) MUST_CHECK;
 /* Back to what is flushed. */
 void apply_discard(struct apply *apply);
+/**
+ * How far the scheduler has come, in its own words: written with the next flush, read back at start, and empty when state was rebuilt, since the
+ * ledger does not tell.  Borrowed until it is set again.
+ */
+struct bytes apply_schedule(const struct apply *apply);
+enum status apply_set_schedule(struct apply *apply, struct bytes schedule) MUST_CHECK;
 /* Bytes that the overlay holds, to bound a batch. */
 size_t apply_overlay_bytes(const struct apply *apply);
 
@@ -147,6 +153,13 @@ void replay_error_set(struct replay_error *error, enum replay_fault what, uint64
  * ST_NOMEM; ST_IO.  Call apply_flush() now and then.
  */
 enum status apply_transaction(struct apply *apply, uint64_t seq, struct bytes leaf, struct replay_error *ret_error) MUST_CHECK;
+
+/**
+ * apply_set_judge(apply, judge, ctx): from now on apply_transaction() shows every entry to judge(), with the state before it and the instant
+ * by which commands were decided, and passes up what it returns but ST_OK.  NULL: no more.
+ */
+typedef enum status apply_judge_fn(void *ctx, const struct ledger_state *state, const struct entry *entry, struct entry_id id, int64_t now_us);
+void apply_set_judge(struct apply *apply, apply_judge_fn *judge, void *ctx);
 
 /**
  * apply_replay(apply, store, until_size, progress, ctx, ret_error):

@@ -7,6 +7,7 @@
 #include "apply/programs.h"
 
 #define META_HEAD "head"
+#define META_SCHEDULE "schedule"
 #define REQUEST_KEY_BYTES_MAX 256
 #define RECEIPT_KEY_BYTES_MAX 256
 #define TILE_KEY_BYTES 9
@@ -24,10 +25,13 @@ struct apply {
 	struct totals *totals, *totals_flushed;	/* [number - 1] */
 	size_t n_totals, n_totals_flushed, cap_totals;
 
+	struct buf schedule;
 	int64_t due_bound_us;			/* nothing is due before it */
 	int64_t no_hold_at_us;			/* at this instant no hold is left; INSTANT_NEVER: not known of any */
 	struct arena scratch;			/* one transaction's, in a replay */
 	enum status tile_status;		/* of the appends that a leaf made */
+	apply_judge_fn *judge;			/* of the entries of a replay; NULL: none */
+	void *judge_ctx;
 };
 
 /* The read transaction, fresh for the batch. */

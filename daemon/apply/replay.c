@@ -69,6 +69,13 @@ check_place(const struct apply *a, uint64_t seq, const struct transaction *t)
 	return REPLAY_OK;
 }
 
+void
+apply_set_judge(struct apply *a, apply_judge_fn *judge, void *ctx)
+{
+	a->judge = judge;
+	a->judge_ctx = ctx;
+}
+
 static enum status
 apply_one(struct apply *a, struct transaction *t, uint32_t index, struct replay_error *ret_error)
 {
@@ -86,7 +93,9 @@ apply_one(struct apply *a, struct transaction *t, uint32_t index, struct replay_
 		if (st != ST_NOTFOUND)
 			return st;
 	}
-	enum status st = apply_entry(a, e, id, t->committed_at_us, EVOLVE_REPLAY, &fault);
+	enum status st = a->judge == NULL ? ST_OK : a->judge(a->judge_ctx, apply_state(a), e, id, e->has_at ? e->at_us : t->committed_at_us);
+	if (st == ST_OK)
+		st = apply_entry(a, e, id, t->committed_at_us, EVOLVE_REPLAY, &fault);
 	if (st != ST_OK || fault == EVOLVE_OK)
 		return st;
 	replay_error_set(ret_error, REPLAY_ENTRY, t->seq);

@@ -200,7 +200,7 @@ put_lots(struct buf *out, const struct entry *e, unsigned scale)
 
 	for (size_t i = 0; from != ACCOUNT_NONE && i < e->n_postings; ++i) {
 		const struct posting *p = &e->postings[i];
-		if (p->account != from || p->points >= 0)
+		if (p->account != from || !posting_is_debit(e, i))
 			continue;
 		int32_t day = p->last_day == DAY_CLOCK ? e->clock.last_day : p->last_day;
 		if (points > 0 && day != last_day) {

@@ -270,6 +270,9 @@ judge_profile(struct judge *j, const Fealty__V1__Request *in)
 	judge_alias(j, p->member);
 	take_birthday(j, p->birthday);
 	take_segments(j, p->segments, p->n_segments);
+	if (p->has_no_segments && p->no_segments && p->n_segments > 0)
+		invalid(j, "no_segments", "stands beside `segments`: give one of them");
+	r->has_segments |= p->has_no_segments && p->no_segments;
 	judge_aliases(j, "add_aliases", p->add_aliases, p->n_add_aliases, NULL, 0);
 	judge_aliases(j, "remove_aliases", p->remove_aliases, p->n_remove_aliases, (const char *const *)p->add_aliases, p->n_add_aliases);
 	r->n_aliases = p->n_add_aliases;

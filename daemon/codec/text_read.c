@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "codec/arena_pb.h"
@@ -379,6 +380,22 @@ oneof_other(const struct target *to, const ProtobufCFieldDescriptor *field)
 	return set == 0 ? NULL : protobuf_c_message_descriptor_get_field(to->descriptor, set);
 }
 
+/* A list that is there but empty is told from one that is not by a field `no_<list>`, where the message has it. */
+static void
+mark_empty(struct target *to, const ProtobufCFieldDescriptor *list, const struct text_node *node)
+{
+	char name[64];
+
+	if (node->kind != TEXT_LIST || node->n_children > 0)
+		return;
+	snprintf(name, sizeof(name), "no_%s", list->name);
+	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(to->descriptor, name);
+	if (field == NULL)
+		return;
+	*(protobuf_c_boolean *)text_slot(to->message, field) = 1;
+	mark_set(to, field);
+}
+
 static enum status
 read_field(const struct reader *r, const struct text_place *place, const struct text_node *node, struct target *to,
     const ProtobufCFieldDescriptor *field)
@@ -388,8 +405,10 @@ read_field(const struct reader *r, const struct text_place *place, const struct 
 	if (to->seen & bit)
 		return fail_twice(r, place, node);
 	to->seen |= bit;
-	if (field->label == PROTOBUF_C_LABEL_REPEATED)
+	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+		mark_empty(to, field, node);
 		return text_is_map(field) ? read_rows(r, place, node, to, field) : read_list(r, place, node, to, field);
+	}
 
 	const ProtobufCFieldDescriptor *other = oneof_other(to, field);
 	if (other != NULL)

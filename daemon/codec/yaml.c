@@ -103,10 +103,13 @@ build_open(struct builder *b, enum text_kind kind, const yaml_mark_t *mark)
 }
 
 static enum status
-build_close(struct builder *b)
+build_close(struct builder *b, const yaml_mark_t *mark)
 {
 	assert(b->depth > 0);
+	const struct text_node *node = b->open[b->depth - 1].node;
 	b->depth--;
+	if (node->kind == TEXT_LIST && node->n_children == 0)
+		return build_fail(b, mark, "an empty list says nothing; leave the key out instead");
 	build_value_done(b);
 	return ST_OK;
 }
@@ -170,7 +173,7 @@ build_event(struct builder *b, const yaml_event_t *event)
 		st = build_refuse_marks(b, mark, event->data.mapping_start.anchor, event->data.mapping_start.tag);
 		return st != ST_OK ? st : build_open(b, TEXT_MAP, mark);
 	case YAML_SEQUENCE_END_EVENT: case YAML_MAPPING_END_EVENT:
-		return build_close(b);
+		return build_close(b, mark);
 	}
 	assert(false);
 	return ST_INVALID;
@@ -192,6 +195,13 @@ mark_of_offset(struct bytes text, size_t offset)
 	return mark;
 }
 
+/* A quote or a key without an end: what helps is where it begins, not where libyaml gave up. */
+static bool
+is_unended(const char *context)
+{
+	return context != NULL && (strcmp(context, "while scanning a quoted scalar") == 0 || strcmp(context, "while scanning a simple key") == 0);
+}
+
 static enum status
 yaml_fail(struct builder *b, const yaml_parser_t *parser, struct bytes text)
 {
@@ -202,6 +212,8 @@ yaml_fail(struct builder *b, const yaml_parser_t *parser, struct bytes text)
 		return ST_NOMEM;
 	if (parser->error == YAML_READER_ERROR)
 		mark = mark_of_offset(text, parser->problem_offset);
+	else if (parser->error == YAML_SCANNER_ERROR && is_unended(parser->context))
+		mark = parser->context_mark;
 	snprintf(sentence, sizeof(sentence), "this is not YAML: %s", parser->problem == NULL ? "it cannot be read" : parser->problem);
 	return build_fail(b, &mark, sentence);
 }
@@ -209,6 +221,7 @@ yaml_fail(struct builder *b, const yaml_parser_t *parser, struct bytes text)
 static enum status
 yaml_tree(struct bytes text, struct builder *b)
 {
+	static const uint8_t utf8_mark[] = { 0xef, 0xbb, 0xbf };
 	enum status st = ST_OK;
 	yaml_parser_t parser;
 	bool more = true;
@@ -216,6 +229,8 @@ yaml_tree(struct bytes text, struct builder *b)
 	if (!yaml_parser_initialize(&parser))
 		return ST_NOMEM;
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	if (text.len >= sizeof(utf8_mark) && memcmp(text.data, utf8_mark, sizeof(utf8_mark)) == 0)
+		text = bytes_of(text.data + sizeof(utf8_mark), text.len - sizeof(utf8_mark));		/* some editors write it */
 	yaml_parser_set_input_string(&parser, text.len == 0 ? (const unsigned char *)"" : text.data, text.len);
 	while (more && st == ST_OK) {
 		yaml_event_t event;

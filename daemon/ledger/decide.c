@@ -136,6 +136,15 @@ decision_take(struct decision *d, const struct lot *lots, size_t n_lots, int64_t
 	return ST_OK;
 }
 
+/* Points move in pairs of postings, out and in; a change of terms is not made of such pairs. */
+bool
+posting_is_debit(const struct entry *entry, size_t index)
+{
+	const struct posting *out = &entry->postings[index], *in = out + 1;
+
+	return out->points < 0 && index + 1 < entry->n_postings && in->points == -out->points && in->account != out->account;
+}
+
 enum status
 decision_relot(struct decision *d, const struct lot *lot, int64_t points, const struct hold *hold)
 {

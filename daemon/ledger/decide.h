@@ -70,6 +70,14 @@ bool birthday_payable(const struct program *program, const struct member *m, int
 enum status decide_due(const struct ledger_state *state, uint32_t program, uint64_t member, const struct due *due, struct arena *arena,
     struct entry *ret_entry) MUST_CHECK;
 
+/**
+ * roll_ahead(state, m, dates, n_dates, from, until_us, arena):
+ * Applies what falls due for ${m}, a record of ${state} that evolve() changes, up to ${until_us}, with the birthdays of the days from ${from}
+ * on, ten years at most.  For looking only: the entries get no id.  Errors: ST_CORRUPT, ST_NOMEM, and those of ${state}.
+ */
+enum status roll_ahead(const struct ledger_state *state, const struct member *m, const struct birthday_date *dates, size_t n_dates,
+    int32_t from, int64_t until_us, struct arena *arena) MUST_CHECK;
+
 /* ---- evolve ---- */
 
 enum evolve_mode {
@@ -105,6 +113,9 @@ enum evolve_fault member_check(const struct member *m) MUST_CHECK;
  * Whether member ${was} is ${now}, or went into it by merges: then what it did is what ${now} did.
  */
 enum status member_became(const struct ledger_state *state, uint32_t program, uint64_t was, uint64_t now, bool *ret) MUST_CHECK;
+
+/* Whether a posting takes points out of a lot for another account; a lot whose terms change loses points to its own account. */
+bool posting_is_debit(const struct entry *entry, size_t index) MUST_CHECK;
 
 /* ---- the balance block ---- */
 

@@ -305,7 +305,7 @@ redeemed_points(const struct entry *e)
 	int64_t points = 0;
 
 	for (size_t i = 0; i < e->n_postings; i++)
-		points -= e->postings[i].account == redeemed_from(e) && e->postings[i].points < 0 ? e->postings[i].points : 0;
+		points -= e->postings[i].account == redeemed_from(e) && posting_is_debit(e, i) ? e->postings[i].points : 0;
 	return points;
 }
 
@@ -333,7 +333,7 @@ restore_lots(struct decision *d, const struct entry *past, int64_t skip, int64_t
 	for (size_t i = past->n_postings; i > 0 && points > 0 && st == ST_OK; i--) {
 		const struct posting *p = &past->postings[i - 1];
 
-		if (p->account != redeemed_from(past) || p->points >= 0)
+		if (p->account != redeemed_from(past) || !posting_is_debit(past, i - 1))
 			continue;
 		int64_t there = -p->points, gone = skip < there ? skip : there, part = there - gone < points ? there - gone : points;
 		struct lot lot = { .last_day = restored_day(d, p->last_day), .class = p->class };

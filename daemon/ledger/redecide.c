@@ -13,6 +13,31 @@
 
 #include "ledger/internal.h"
 
+/* ---- earlier entries ---- */
+
+bool
+entry_names(const struct entry *entry, struct entry_id *ret_id)
+{
+	if (entry->op == OP_RETURN || entry->op == OP_REVERSE_REDEEM) {
+		*ret_id = entry->u.past.entry;
+		return true;
+	}
+	if (entry->op == OP_ACTIVITY && entry->u.activity.has_purchase) {
+		*ret_id = entry->u.activity.purchase;
+		return true;
+	}
+	return false;
+}
+
+enum status
+entry_may_name(const struct ledger_state *state, const struct entry *entry, const struct entry *past, bool *ret)
+{
+	bool redemption = past->op == OP_REDEEM || past->op == OP_CAPTURE;
+
+	*ret = entry->program == past->program && (entry->op == OP_REVERSE_REDEEM ? redemption : past->op == OP_PURCHASE);
+	return *ret ? member_became(state, entry->program, past->member, entry->member, ret) : ST_OK;
+}
+
 /* ---- from an entry to its command ---- */
 
 static struct decimal
@@ -58,7 +83,7 @@ past_command(const struct program *p, const struct entry *entry, const struct re
 
 	if (lines == NULL)
 		return ST_NOMEM;
-	if (given->past == NULL)
+	if (!given->looked)
 		return ST_NOTFOUND;
 	for (size_t i = 0; i < n; i++) {
 		const struct entry_line *line = &entry->u.past.lines[i];
@@ -136,7 +161,7 @@ tier_command(const struct entry *entry, struct cmd *cmd)
 }
 
 static void
-activity_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
+activity_command(const struct program *p, const struct entry *entry, const struct redecide_given *given, struct cmd *cmd)
 {
 	cmd->u.activity.activity = entry->u.activity.activity;
 	cmd->u.activity.partner = entry->u.activity.partner;
@@ -145,7 +170,8 @@ activity_command(const struct program *p, const struct entry *entry, struct cmd 
 	cmd->u.activity.qty = entry->u.activity.qty;
 	cmd->u.activity.has_score = entry->u.activity.has_score;
 	cmd->u.activity.score = entry->u.activity.score;
-	cmd->u.activity.names_purchase = cmd->u.activity.found = entry->u.activity.has_purchase;
+	cmd->u.activity.names_purchase = entry->u.activity.has_purchase;
+	cmd->u.activity.found = entry->u.activity.has_purchase && (given->past != NULL || !given->looked);
 	cmd->u.activity.purchase = entry->u.activity.purchase;
 }
 
@@ -172,7 +198,7 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 	case OP_ADJUST: adjust_command(p, entry, cmd); return ST_OK;
 	case OP_TIER: tier_command(entry, cmd); return ST_OK;
 	case OP_BIRTHDAY: cmd->u.birthday.given = entry->birthday; return ST_OK;
-	case OP_ACTIVITY: activity_command(p, entry, cmd); return ST_OK;
+	case OP_ACTIVITY: activity_command(p, entry, given, cmd); return ST_OK;
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: cmd->u.standing.reason = entry->u.standing.reason; return ST_OK;
 	case OP_PROFILE: case OP_CLOCK_ACCEPT: return ST_OK;
 	case OP_TRANSFER:
@@ -430,6 +456,28 @@ same_publish(struct comparison *c, const struct entry *a, const struct entry *b)
 }
 
 static void
+same_past_line(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct entry_line *a = &stored->u.past.lines[i], *b = &decided->u.past.lines[i];
+
+	same_text(c, "sku", a->sku, b->sku);
+	same_text(c, "category", a->category, b->category);
+	same_unsigned(c, "qty", a->qty, b->qty);
+	same_number(c, "amount", a->amount, b->amount);
+}
+
+static void
+same_past(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_id(c, "inputs.entry", a->u.past.entry, b->u.past.entry);
+	same_presence(c, "inputs.amount", a->u.past.has_amount, b->u.past.has_amount);
+	same_number(c, "inputs.amount", a->u.past.amount, b->u.past.amount);
+	same_presence(c, "inputs.points", a->u.past.has_points, b->u.past.has_points);
+	same_number(c, "inputs.points", a->u.past.points, b->u.past.points);
+	same_rows(c, "inputs.lines", a, b, a->u.past.n_lines, b->u.past.n_lines, same_past_line);
+}
+
+static void
 same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 {
 	switch (a->op) {
@@ -450,10 +498,7 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		same_day(c, "inputs.tier.until", a->u.tier.until, b->u.tier.until);
 		break;
 	case OP_RETURN: case OP_REVERSE_REDEEM:
-		same_id(c, "inputs.past", a->u.past.entry, b->u.past.entry);
-		same_number(c, "inputs.amount", a->u.past.amount, b->u.past.amount);
-		same_number(c, "inputs.points", a->u.past.points, b->u.past.points);
-		same_unsigned(c, "inputs.lines", a->u.past.n_lines, b->u.past.n_lines);
+		same_past(c, a, b);
 		break;
 	case OP_TRANSFER: case OP_MERGE:
 		same_unsigned(c, "inputs.member", a->u.other.member, b->u.other.member);
@@ -492,6 +537,19 @@ same_counter(struct comparison *c, const struct entry *stored, const struct entr
 }
 
 static void
+same_fall(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct metric_day *a = &stored->falls[i], *b = &decided->falls[i];
+
+	same_day(c, "day", a->day, b->day);
+	same_number(c, "metrics.points_earned", a->points_earned, b->points_earned);
+	same_number(c, "metrics.spend", a->spend, b->spend);
+	same_number(c, "metrics.visits", a->visits, b->visits);
+	for (size_t k = 0; k < LEDGER_COUNTERS_MAX; k++)
+		same_number(c, "metrics.counters", a->counters[k], b->counters[k]);
+}
+
+static void
 same_metrics(struct comparison *c, const struct entry *a, const struct entry *b)
 {
 	same_presence(c, "facts.metrics", a->has_metrics, b->has_metrics);
@@ -503,20 +561,23 @@ same_metrics(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_rows(c, "facts.metrics.counters", a, b, LEDGER_COUNTERS_MAX, LEDGER_COUNTERS_MAX, same_counter);
 }
 
+/* ${prefix}: "facts.", or "" in a row. */
+#define FIELD(prefix, name) ((prefix)[0] == 0 ? (name) : "facts." name)
+
 static void
-same_tier_state(struct comparison *c, const struct entry *a, const struct entry *b)
+same_tier_state(struct comparison *c, const char *prefix, bool has_a, const struct tier_state *a, bool has_b, const struct tier_state *b)
 {
-	same_presence(c, "facts.tier", a->has_tier, b->has_tier);
-	if (!a->has_tier || !b->has_tier)
+	same_presence(c, FIELD(prefix, "tier"), has_a, has_b);
+	if (!has_a || !has_b)
 		return;
-	same_text(c, "facts.tier.earned", a->tier.earned, b->tier.earned);
-	same_day(c, "facts.tier.since", a->tier.since, b->tier.since);
-	same_day(c, "facts.tier.until", a->tier.until, b->tier.until);
-	same_text(c, "facts.tier.gift", a->tier.gift, b->tier.gift);
-	same_day(c, "facts.tier.gift_until", a->tier.gift_until, b->tier.gift_until);
-	same_day(c, "facts.tier.from", a->tier.from, b->tier.from);
-	same_day(c, "facts.tier.start", a->tier.start, b->tier.start);
-	same_bool(c, "facts.tier.grace", a->tier.grace, b->tier.grace);
+	same_text(c, FIELD(prefix, "tier.earned"), a->earned, b->earned);
+	same_day(c, FIELD(prefix, "tier.since"), a->since, b->since);
+	same_day(c, FIELD(prefix, "tier.until"), a->until, b->until);
+	same_text(c, FIELD(prefix, "tier.gift"), a->gift, b->gift);
+	same_day(c, FIELD(prefix, "tier.gift_until"), a->gift_until, b->gift_until);
+	same_day(c, FIELD(prefix, "tier.from"), a->from, b->from);
+	same_day(c, FIELD(prefix, "tier.start"), a->start, b->start);
+	same_bool(c, FIELD(prefix, "tier.grace"), a->grace, b->grace);
 }
 
 static void
@@ -533,14 +594,14 @@ same_hold_state(struct comparison *c, const struct entry *a, const struct entry 
 }
 
 static void
-same_clock(struct comparison *c, const struct entry *a, const struct entry *b)
+same_clock(struct comparison *c, const char *prefix, const struct inactivity_clock *a, const struct inactivity_clock *b)
 {
-	same_presence(c, "facts.inactivity", a->clock.on, b->clock.on);
-	if (!a->clock.on || !b->clock.on)
+	same_presence(c, FIELD(prefix, "inactivity"), a->on, b->on);
+	if (!a->on || !b->on)
 		return;
-	same_day(c, "facts.inactivity.last_day", a->clock.last_day, b->clock.last_day);
-	same_unsigned(c, "facts.inactivity.months", a->clock.months, b->clock.months);
-	same_unsigned(c, "facts.inactivity.percent", a->clock.percent, b->clock.percent);
+	same_day(c, FIELD(prefix, "inactivity.last_day"), a->last_day, b->last_day);
+	same_unsigned(c, FIELD(prefix, "inactivity.months"), a->months, b->months);
+	same_unsigned(c, FIELD(prefix, "inactivity.percent"), a->percent, b->percent);
 }
 
 static void
@@ -558,16 +619,70 @@ same_pending(struct comparison *c, const struct entry *stored, const struct entr
 }
 
 static void
-same_tally(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+same_use(struct comparison *c, const struct tally *a, const struct tally *b)
 {
-	const struct tally *a = &stored->tallies[i], *b = &decided->tallies[i];
-
 	same_number(c, "kind", a->kind, b->kind);
 	same_text(c, "id", a->id, b->id);
 	same_number(c, "per", a->per, b->per);
 	same_number(c, "at", a->at, b->at);
 	same_number(c, "points", a->points, b->points);
 	same_number(c, "count", a->count, b->count);
+}
+
+static void
+same_tally(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_use(c, &stored->tallies[i], &decided->tallies[i]);
+}
+
+static void
+same_used(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_use(c, &stored->used[i], &decided->used[i]);
+}
+
+/* Rows in a row are told as the row. */
+static void
+same_followup(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct followup *a = &stored->followups[i], *b = &decided->followups[i];
+
+	same_id(c, "entry", a->entry, b->entry);
+	same_bool(c, "returned", a->returned, b->returned);
+	same_number(c, "left", a->left, b->left);
+	same_unsigned(c, "lines", a->n_lines, b->n_lines);
+	for (size_t k = 0; k < a->n_lines && k < b->n_lines; k++) {
+		same_unsigned(c, "lines.qty", a->lines[k].qty, b->lines[k].qty);
+		same_number(c, "lines.amount", a->lines[k].amount, b->lines[k].amount);
+	}
+	same_number(c, "clawed", a->clawed, b->clawed);
+	same_number(c, "stepped", a->stepped, b->stepped);
+	same_number(c, "fallen", a->fallen, b->fallen);
+	same_unsigned(c, "activations", a->n_activations, b->n_activations);
+	for (size_t k = 0; k < a->n_activations && k < b->n_activations; k++) {
+		same_day(c, "activations.day", a->activations[k].day, b->activations[k].day);
+		same_day(c, "activations.last_day", a->activations[k].last_day, b->activations[k].last_day);
+		same_number(c, "activations.points", a->activations[k].points, b->activations[k].points);
+	}
+	same_unsigned(c, "owed", a->n_owed, b->n_owed);
+	for (size_t k = 0; k < a->n_owed && k < b->n_owed; k++) {
+		same_text(c, "owed.rule", a->owed[k].rule, b->owed[k].rule);
+		same_number(c, "owed.points", a->owed[k].points, b->owed[k].points);
+	}
+	same_number(c, "reversed", a->reversed, b->reversed);
+}
+
+static void
+same_side(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct side *a = &stored->sides[i], *b = &decided->sides[i];
+
+	same_unsigned(c, "member", a->member, b->member);
+	same_tier_state(c, "", a->has_tier, &a->tier, b->has_tier, &b->tier);
+	same_clock(c, "", &a->clock, &b->clock);
+	same_unsigned(c, "tallies", a->n_tallies, b->n_tallies);
+	for (size_t k = 0; k < a->n_tallies && k < b->n_tallies; k++)
+		same_use(c, &a->tallies[k], &b->tallies[k]);
 }
 
 static void
@@ -581,16 +696,22 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 {
 	same_rows(c, "facts.grants", a, b, a->n_grants, b->n_grants, same_grant);
 	same_metrics(c, a, b);
-	same_tier_state(c, a, b);
+	same_tier_state(c, "facts.", a->has_tier, &a->tier, b->has_tier, &b->tier);
 	same_hold_state(c, a, b);
 	same_day(c, "facts.birthday", a->birthday, b->birthday);
 	same_presence(c, "facts.value", a->has_value, b->has_value);
 	same_number(c, "facts.value", a->value, b->value);
 	same_bool(c, "facts.enrolled", a->enrolled, b->enrolled);
-	same_clock(c, a, b);
+	same_clock(c, "facts.", &a->clock, &b->clock);
 	same_rows(c, "facts.pendings", a, b, a->n_pendings, b->n_pendings, same_pending);
 	same_rows(c, "facts.segments", a, b, a->n_segments, b->n_segments, same_segment);
 	same_rows(c, "facts.tallies", a, b, a->n_tallies, b->n_tallies, same_tally);
+	same_unsigned(c, "facts.conditions", a->conditions, b->conditions);
+	same_text(c, "facts.multiplied", a->multiplied, b->multiplied);
+	same_rows(c, "facts.used", a, b, a->n_used, b->n_used, same_used);
+	same_rows(c, "facts.falls", a, b, a->n_falls, b->n_falls, same_fall);
+	same_rows(c, "facts.followups", a, b, a->n_followups, b->n_followups, same_followup);
+	same_rows(c, "facts.sides", a, b, a->n_sides, b->n_sides, same_side);
 }
 
 /* ---- all of an entry ---- */
@@ -670,16 +791,23 @@ due_in_turn(struct comparison *c, const struct member *m, const struct program *
 		out_of_order(c, "due_at", "something else was due for the member", first.at_us);
 }
 
-/* A member is rolled forward before its command is decided. */
+/* The members that a command names are rolled forward before it is decided. */
 static enum status
 command_in_turn(struct comparison *c, const struct ledger_state *state, const struct cmd *cmd, int64_t now_us)
 {
-	const struct member *m = NULL;
-	enum status st = cmd->member == 0 ? ST_OK : state->member(state->ctx, cmd->program, cmd->member, &m);
+	bool two = cmd->op == OP_TRANSFER || cmd->op == OP_MERGE;
+	const uint64_t named[2] = { cmd->member, two ? cmd->u.other.member : 0 };
 
-	if (st == ST_OK && m != NULL && m->due_at_us <= now_us)
-		out_of_order(c, "member", "something was due for the member, and was not done before,", m->due_at_us);
-	return st;
+	for (size_t i = 0; i < 2 && !c->differs; i++) {
+		const struct member *m = NULL;
+		enum status st = named[i] == 0 ? ST_OK : state->member(state->ctx, cmd->program, named[i], &m);
+
+		if (st != ST_OK)
+			return st;
+		if (m != NULL && m->due_at_us <= now_us)
+			out_of_order(c, "member", "something was due for the member, and was not done before,", m->due_at_us);
+	}
+	return ST_OK;
 }
 
 /* The day of a claim is a fact of the vault's; that it is claimed in its window is not. */

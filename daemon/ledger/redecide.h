@@ -11,7 +11,8 @@
 
 /* What an entry does not hold and its ledger does; the caller finds it. */
 struct redecide_given {
-	const struct entry *past;		/* OP_RETURN, OP_REVERSE_REDEEM: the entry that it names; NULL: not a purchase, or not a redemption */
+	bool looked;				/* for the earlier entry that this one names; false: nobody can */
+	const struct entry *past;		/* found: of that member, and of a kind that may be named (entry_names()); NULL */
 	const struct program *published;	/* OP_PUBLISH: the entry's definition, compiled; NULL: it does not compile */
 };
 
@@ -19,7 +20,7 @@ enum redecide_result {
 	REDECIDE_EQUAL,
 	REDECIDE_DIFFERS,
 	REDECIDE_OTHER_ENGINE,		/* decided by rules that this program does not have */
-	REDECIDE_NOT_DECIDED,		/* nothing decided it: a genesis, a zone's data, a program that does not compile */
+	REDECIDE_NOT_DECIDED,		/* nothing decided it: a genesis, a zone's data, a program that does not compile; or it cannot be looked up */
 };
 
 /* The first field that differs, in the order of ledger.proto and by its names, as in "facts.grants[1].granted". */
@@ -29,9 +30,16 @@ struct redecide_difference {
 };
 
 /**
+ * entry_names(entry, ret_id): whether an entry names an earlier one, which its decision asks for: a return, a reversal, an activity.
+ * entry_may_name(state, entry, past, ret): whether that one is of a kind that it may name, and of its member or one that was merged into it.
+ */
+bool entry_names(const struct entry *entry, struct entry_id *ret_id) MUST_CHECK;
+enum status entry_may_name(const struct ledger_state *state, const struct entry *entry, const struct entry *past, bool *ret) MUST_CHECK;
+
+/**
  * entry_command(state, entry, given, arena, ret_cmd): the command of an entry that was asked for; borrows from ${entry} and ${given}.
  * entry_due(entry, ret_due): what was due, of an entry of `system`.
- * Both ST_NOTFOUND when the entry is not of that kind, or nothing decided it; ST_NOMEM.
+ * Both ST_NOTFOUND when the entry is not of that kind, nothing decided it, or ${given} lacks what it needs; ST_NOMEM.
  */
 enum status entry_command(const struct ledger_state *state, const struct entry *entry, const struct redecide_given *given, struct arena *arena,
     struct cmd *ret_cmd) MUST_CHECK;

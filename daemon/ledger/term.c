@@ -181,7 +181,7 @@ posts_to_clock(const struct decision *d)
 	return false;
 }
 
-/* A clock that ran out with nothing under it has gone on from period to period. */
+/* A clock that ran out with nothing under it has gone on from period to period; with something under it, it takes that this very night. */
 static void
 set_clock(struct decision *d)
 {
@@ -195,7 +195,7 @@ set_clock(struct decision *d)
 		return;
 	if (!clock.on)
 		clock.last_day = clock_from(d->member->enrolled_day, in->months);
-	while (clock.last_day < d->today)
+	while (clock.last_day < d->today && !member_has_clock_lots(d->member))
 		clock.last_day = clock_from(clock.last_day + 1, in->months);
 	if (restarts && clock_from(d->business_date, in->months) > clock.last_day)
 		clock.last_day = clock_from(d->business_date, in->months);

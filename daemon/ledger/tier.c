@@ -190,7 +190,8 @@ tier_is_kept(const struct member *m, const struct program *p, int32_t today)
 {
 	size_t at = tier_earned(p, m);
 
-	return at == 0 || m->tier.until == DAY_NEVER || (!m->tier.grace && keep_holds(m, &p->tiers[at], today));
+	return at == 0 || m->tier.until == DAY_NEVER || p->tiers[at].downgrade == DOWNGRADE_NONE ||
+	    (!m->tier.grace && keep_holds(m, &p->tiers[at], today));
 }
 
 /* ---- deciding ---- */

@@ -320,6 +320,16 @@ write_rest(struct commit *c)
 static enum status
 flush_nothing(struct commit *c)
 {
+	enum status st = ST_OK;
+
+	if (!c->unflushed && sched_moved(c)) {
+		apply_discard(c->apply);
+		st = sched_keep(c);
+		if (st == ST_OK)
+			st = apply_flush(c->apply);
+		if (st != ST_OK && st != ST_FULL)
+			return st;
+	}
 	if (!c->unflushed)
 		apply_discard(c->apply);
 	vault_discard(c->service->vault);
@@ -341,10 +351,13 @@ commit_flush(struct commit *c)
 	if (c->sealed_first == NULL)
 		return flush_nothing(c);
 	assert(!c->unflushed);
-	st = write_ledger(c);
+	st = sched_keep(c);
+	if (st == ST_OK)
+		st = write_ledger(c);
 	if (st == ST_FULL) {
 		log_event(s->log, LOG_LEVEL_ERROR, "ledger.disk_full", "transactions_undone", LOG_N(c->n_sealed), NULL);
 		commit_discard(c);
+		c->undone = true;
 		disk_refusal(&refusal);
 		release_active(c, &refusal);
 		return ST_FULL;
@@ -353,6 +366,7 @@ commit_flush(struct commit *c)
 		st = write_rest(c);
 	if (st != ST_OK)
 		return st;
+	c->undone = false;
 	sched_flushed(c);
 	reset_batch(c);
 	show_head(c);
@@ -604,11 +618,13 @@ wait_time(struct commit *c, bool more, int64_t *ret_us)
 {
 	int64_t at_us;
 
+	bool full = c->no_space || c->undone;
+
 	*ret_us = 0;
-	if (more)
+	if (more && !full)
 		return ST_OK;
-	*ret_us = c->no_space ? DISK_RETRY_US : sched_ready(c) ? US_PER_SECOND : CALENDAR_WAIT_US;
-	if (c->service->manual_clock || c->clock_suspect || c->no_space || !sched_ready(c))
+	*ret_us = full ? DISK_RETRY_US : sched_ready(c) ? US_PER_SECOND : CALENDAR_WAIT_US;
+	if (c->service->manual_clock || c->clock_suspect || full || !sched_ready(c))
 		return ST_OK;
 	enum status st = sched_next_us(c, &at_us);
 	if (st != ST_OK)
@@ -644,6 +660,19 @@ free_works(struct work *list)
 	}
 }
 
+static struct work *
+join(struct work *first, struct work *rest)
+{
+	if (first == NULL)
+		return rest;
+	struct work *last = first;
+	while (last->next != NULL)
+		last = last->next;
+	last->next = rest;
+	return first;
+}
+
+/* What comes while a chunk of the night is decided shares its flush: a command waits for the flush that it finds running, and its own. */
 static void *
 run(void *arg)
 {
@@ -661,6 +690,7 @@ run(void *arg)
 		if (list == NULL && stopping)
 			break;
 		st = run_due(c, &more);
+		list = join(list, queue_take(c, 0, &stopping));
 		if (st == ST_OK)
 			st = run_queue(c, list);
 		else

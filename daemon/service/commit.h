@@ -8,7 +8,7 @@
 #include "service/calendar.h"
 #include "service/internal.h"
 
-#define SCHED_CHUNK 2000		/* entries of `system` in a row before commands get a turn, on a real clock */
+#define SCHED_CHUNK 500		/* members of a night in a row before commands get a turn, on a real clock: about as long as a flush */
 #define BATCH_TRANSACTIONS_MAX 4000
 #define BATCH_BYTES_MAX ((size_t)128 * 1024 * 1024)
 
@@ -55,6 +55,7 @@ struct commit {
 	int64_t base_real_us, base_boot_us;	/* what CLOCK_BOOTTIME predicts is counted from here */
 	bool unflushed;				/* the ledger has a batch that state could not take yet: nothing is decided and nothing discarded */
 	bool no_space;				/* at the last look writes were refused for want of it */
+	bool undone;				/* the last flush was undone for want of it */
 	int64_t retry_at_us;			/* monotonic: before it what failed for want of space is not tried again */
 	struct calendar *calendar;
 	struct sched_position *sched, *sched_flushed;	/* [program - 1]; as of the last flush */
@@ -108,8 +109,8 @@ enum status command_run(struct commit *c, struct work *work, size_t index, struc
 enum status sched_new(struct commit *c) MUST_CHECK;
 void sched_free(struct commit *c);
 /**
- * Adds entries for all that is due at or before ${until_us}, at most ${budget} of them; *${ret_more} when there is more.  Flushes in
- * between.
+ * Goes over all that is due at or before ${until_us}, at most ${budget} members of it; *${ret_more} when there may be more.  Flushes after
+ * every SCHED_CHUNK of them, but not at the end.
  * ST_FULL: no space, and what was not flushed is undone.
  */
 enum status sched_run(struct commit *c, int64_t until_us, size_t budget, bool *ret_more) MUST_CHECK;
@@ -117,6 +118,9 @@ enum status sched_run(struct commit *c, int64_t until_us, size_t budget, bool *r
 enum status sched_roll(struct commit *c, uint32_t program, uint64_t member, int64_t until_us) MUST_CHECK;
 /* A birthday of today, which the night did not know of: after a command that entered a date. */
 enum status sched_birthday(struct commit *c, uint32_t program, uint64_t member, int64_t now_us) MUST_CHECK;
+/* Whether birthdays were looked at since the last flush; before a flush sched_keep() puts down how far, so that a start goes on there. */
+bool sched_moved(const struct commit *c);
+enum status sched_keep(struct commit *c) MUST_CHECK;
 /* The birthdays looked at since the last flush are durable; or undone, to be looked at again. */
 void sched_flushed(struct commit *c);
 void sched_discarded(struct commit *c);

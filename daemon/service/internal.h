@@ -78,6 +78,7 @@ struct service {
 	pthread_mutex_t head_lock;
 	struct store_head head;			/* size and root; guarded */
 	atomic_uint_fast64_t size;
+	_Atomic int64_t birthdays_us;		/* those of midnights before it are granted, in all programs; INSTANT_NEVER: there is none */
 	_Atomic int64_t now_us;			/* manual ledgers: the clock's instant; else committed_at of the newest transaction */
 	atomic_bool draining, failed;
 	struct store_head published;		/* main thread's: what head.lock says */
@@ -134,8 +135,9 @@ struct view {
 };
 void view_init(struct view *view, struct programs *programs, struct arena *arena);	/* the caller fills view->m */
 enum status view_roll(struct view *view, int64_t until_us) MUST_CHECK;
-/* The same with the birthdays of the days from ${from} on, ten years at most. */
-#define VIEW_DAYS_MAX 3660
+/* Whether any version of the program has birthdays. */
+bool view_has_birthdays(const struct ledger_state *state, uint32_t program);
+/* The same with the birthdays of the days from ${from} on: roll_ahead(). */
 enum status view_roll_ahead(struct view *view, const struct birthday_date *dates, size_t n_dates, int32_t from, int64_t until_us) MUST_CHECK;
 
 /* ---- reads, on a connection's thread ---- */

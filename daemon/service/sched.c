@@ -1,11 +1,12 @@
 /**
  * What falls due: hold time-outs, gifts and lots that end (TABLE_DUE knows when), and birthdays (the calendar knows the day).
  *
- * Everything is decided at its due instant.  At one instant all holds come first; then programs and members in their order, and a member's
- * birthday before its lots.  Whatever was done leaves a mark in the member's record, so going over an instant again does nothing twice: at
- * start the birthdays of more than a year before the newest transaction are looked at once more, because that transaction may belong to a
- * night of catching up that a crash cut short.  A member that is touched before the sweep comes to it is rolled forward alone, birthdays
- * included.
+ * Everything is decided at its due instant.  At one instant all holds come first; then programs and members in their order, and a
+ * member's birthday before its lots.  Whatever was done leaves a mark in the member's record, so going over an instant again does nothing
+ * twice.  But what was not granted leaves none, and a purchase that comes late may change what was earned by then: so how far birthdays
+ * have been looked at is kept with state.  Only when state was rebuilt, more than a year before the newest transaction is looked at once
+ * more, because that transaction may belong to a night of catching up that was cut short.  A member that is touched before the sweep
+ * comes to it is rolled forward alone, birthdays included.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -14,11 +15,12 @@
 #include "service/commit.h"
 
 #define LOOK_BACK_DAYS 400
+#define POSITION_BYTES 12
 
-enum status
-sched_new(struct commit *c)
+static const struct program *
+program_now(struct commit *c, uint32_t number)
 {
-	return calendar_new(c->service->vault, &c->calendar);
+	return apply_state(c->apply)->program_at(c->apply, number, INT64_MAX);
 }
 
 void
@@ -37,11 +39,26 @@ sched_ready(const struct commit *c)
 	return calendar_ready(c->calendar);
 }
 
+/* Readers look at the birthdays of midnights that are not before it themselves. */
+static void
+show_positions(struct commit *c)
+{
+	int64_t until_us = INSTANT_NEVER;
+
+	for (uint32_t i = 0; i < c->n_sched; i++) {
+		const struct program *p = program_now(c, i + 1);
+		if (p != NULL && c->sched_flushed[i].known && zone_midnight_us(&p->zone, c->sched_flushed[i].day) < until_us)
+			until_us = zone_midnight_us(&p->zone, c->sched_flushed[i].day);
+	}
+	atomic_store(&c->service->birthdays_us, until_us);
+}
+
 void
 sched_flushed(struct commit *c)
 {
 	if (c->n_sched > 0)
 		memcpy(c->sched_flushed, c->sched, c->n_sched * sizeof(*c->sched));
+	show_positions(c);
 }
 
 void
@@ -49,12 +66,6 @@ sched_discarded(struct commit *c)
 {
 	if (c->n_sched > 0)
 		memcpy(c->sched, c->sched_flushed, c->n_sched * sizeof(*c->sched));
-}
-
-static const struct program *
-program_now(struct commit *c, uint32_t number)
-{
-	return apply_state(c->apply)->program_at(c->apply, number, INT64_MAX);
 }
 
 static bool
@@ -69,7 +80,7 @@ positions_grow(struct sched_position **positions, size_t from, size_t to)
 	return true;
 }
 
-/* A program that is new here begins before the ledger's newest transaction.  One whose publication was undone is no longer there. */
+/* A program that is new begins with the day of its publication.  One whose publication was undone is no longer there. */
 static enum status
 positions_update(struct commit *c)
 {
@@ -82,9 +93,60 @@ positions_update(struct commit *c)
 		if (c->sched[i].known)
 			continue;
 		c->sched[i].known = true;
-		c->sched[i].day = zone_day(&program_now(c, i + 1)->zone, apply_head(c->apply)->clock_us) - LOOK_BACK_DAYS;
+		c->sched[i].day = zone_day(&program_now(c, i + 1)->zone, apply_head(c->apply)->clock_us);
 	}
 	return ST_OK;
+}
+
+bool
+sched_moved(const struct commit *c)
+{
+	for (size_t i = 0; i < c->n_sched; i++) {
+		const struct sched_position *now = &c->sched[i], *then = &c->sched_flushed[i];
+		if (now->known != then->known || now->day != then->day || now->from != then->from)
+			return true;
+	}
+	return false;
+}
+
+enum status
+sched_keep(struct commit *c)
+{
+	buf_clear(&c->scratch);
+	for (size_t i = 0; i < c->n_sched; i++) {
+		buf_put_be32(&c->scratch, (uint32_t)c->sched[i].day);
+		buf_put_be64(&c->scratch, c->sched[i].from);
+	}
+	enum status st = buf_status(&c->scratch);
+	return st == ST_OK ? apply_set_schedule(c->apply, buf_bytes(&c->scratch)) : st;
+}
+
+static void
+positions_load(struct commit *c)
+{
+	struct bytes kept = apply_schedule(c->apply);
+
+	for (size_t i = 0; i < c->n_sched; i++) {
+		const uint8_t *p = kept.data + i * POSITION_BYTES;
+		if ((i + 1) * POSITION_BYTES > kept.len) {
+			c->sched[i].day -= LOOK_BACK_DAYS;
+			continue;
+		}
+		c->sched[i].day = (int32_t)get_be32(p);
+		c->sched[i].from = get_be64(p + 4);
+	}
+}
+
+enum status
+sched_new(struct commit *c)
+{
+	enum status st = positions_update(c);
+
+	if (st != ST_OK)
+		return st;
+	positions_load(c);
+	sched_flushed(c);
+	return calendar_new(c->service->vault, &c->calendar);
 }
 
 /* ---- birthdays ---- */
@@ -140,11 +202,6 @@ birthday_next(struct commit *c, uint32_t program, int64_t until_us, struct birth
 	struct sched_position *position = &c->sched[program - 1];
 
 	ret->at_us = INSTANT_NEVER;
-	if (!p->has_birthday) {
-		position->day = zone_day(&p->zone, until_us) + 1;
-		position->from = 0;
-		return ST_OK;
-	}
 	for (;; position->day++, position->from = 0) {
 		int64_t at_us = zone_midnight_us(&p->zone, position->day);
 		if (at_us > until_us)
@@ -287,7 +344,7 @@ sched_roll(struct commit *c, uint32_t program, uint64_t number, int64_t until_us
 	if (st != ST_OK)
 		return st;
 	const struct program *p = program_now(c, program);
-	if (p != NULL && p->has_birthday && zone_midnight_us(&p->zone, c->sched[program - 1].day) <= until_us)
+	if (p != NULL && view_has_birthdays(apply_state(c->apply), program) && zone_midnight_us(&p->zone, c->sched[program - 1].day) <= until_us)
 		st = roll_birthdays(c, program, number, until_us);
 	return st == ST_OK ? roll_due(c, program, number, until_us, false) : st;
 }
@@ -376,18 +433,18 @@ sched_run(struct commit *c, int64_t until_us, size_t budget, bool *ret_more)
 	struct birthday_row *nexts = calloc(c->n_sched + 1, sizeof(*nexts));
 	if (nexts == NULL)
 		return ST_NOMEM;
-	for (size_t n = 0; st == ST_OK; n++) {
+	for (size_t n = 1; st == ST_OK; n++) {
 		st = step(c, nexts, until_us, &any);
 		if (st != ST_OK || !any)
 			break;
-		if (commit_is_large(c) || n % SCHED_CHUNK == SCHED_CHUNK - 1)
-			st = commit_flush(c);
-		if (st == ST_OK && c->unflushed)
-			st = ST_FULL;
-		if (st == ST_OK && n >= budget) {
+		if (n >= budget) {
 			*ret_more = true;
 			break;
 		}
+		if (commit_is_large(c) || n % SCHED_CHUNK == 0)
+			st = commit_flush(c);
+		if (st == ST_OK && c->unflushed)
+			st = ST_FULL;
 	}
 	free(nexts);
 	return st;
@@ -409,7 +466,7 @@ sched_next_us(struct commit *c, int64_t *ret_at_us)
 		return st;
 	for (uint32_t i = 0; i < c->n_sched; i++) {
 		const struct program *p = program_now(c, i + 1);
-		if (p->has_birthday && zone_midnight_us(&p->zone, c->sched[i].day) < next)
+		if (zone_midnight_us(&p->zone, c->sched[i].day) < next)
 			next = zone_midnight_us(&p->zone, c->sched[i].day);
 	}
 	*ret_at_us = next;

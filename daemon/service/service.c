@@ -12,6 +12,19 @@
 
 #include "service/session.h"
 
+static void
+say_damage(const char *data_path, char *ret_message)
+{
+	char text[STORE_DAMAGE_TEXT_BYTES];
+	struct store_damage damage;
+
+	if (store_damage_find(data_path, &damage) != ST_OK || damage.part == STORE_PART_NONE)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "A file of %s is damaged. Restore the data directory from a backup.", data_path);
+	else
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "In %s, %s. Restore the data directory from a backup.", data_path,
+		    store_damage_format(&damage, text));
+}
+
 static enum status
 open_store(struct service *s, char *ret_message)
 {
@@ -25,6 +38,8 @@ open_store(struct service *s, char *ret_message)
 		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "%s is not a data directory of fealty. Make one with `fealty init`.", p->data_path);
 	else if (st == ST_FORMAT)
 		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "%s was written in another format; this version reads `fealty 1`.", p->data_path);
+	else if (st == ST_CORRUPT)
+		say_damage(p->data_path, ret_message);
 	else if (st != ST_OK)
 		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The data directory %s cannot be opened (%s).", p->data_path, status_str(st));
 	return st;

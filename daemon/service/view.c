@@ -4,8 +4,6 @@
 
 #include "service/internal.h"
 
-#define VIEW_ID ((struct entry_id){ .seq = UINT64_MAX })
-
 static enum status
 view_member(void *ctx, uint32_t program, uint64_t number, const struct member **ret)
 {
@@ -125,28 +123,10 @@ view_init(struct view *v, struct programs *programs, struct arena *arena)
 	};
 }
 
-static enum status
-apply_due(struct view *v, const struct due *due)
-{
-	struct entry entry;
-	enum evolve_fault fault;
-
-	enum status st = decide_due(&v->state, v->m.program, v->m.number, due, v->arena, &entry);
-	if (st == ST_OK)
-		st = evolve(&v->state, &entry, VIEW_ID, due->at_us, EVOLVE_LIVE, &fault);
-	return st == ST_OK && fault != EVOLVE_OK ? ST_CORRUPT : st;
-}
-
 enum status
 view_roll(struct view *v, int64_t until_us)
 {
-	const struct program *program = programs_at(v->programs, v->m.program, INT64_MAX);
-	enum status st = program == NULL ? ST_CORRUPT : ST_OK;
-	struct due due;
-
-	while (st == ST_OK && due_next(&v->m, program, until_us, &due))
-		st = apply_due(v, &due);
-	return st;
+	return roll_ahead(&v->state, &v->m, NULL, 0, 0, until_us, v->arena);
 }
 
 bool
@@ -161,30 +141,8 @@ view_has_birthdays(const struct ledger_state *state, uint32_t program)
 	return false;
 }
 
-/* A birthday is granted by a version that has one, on a day that is one: decide_due() says whether it is. */
-static enum status
-roll_birthday(struct view *v, const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day)
-{
-	struct due next, due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&program->zone, day), .birthday = day };
-	const struct program *then = programs_at(v->programs, v->m.program, due.at_us);
-
-	if (then == NULL || !then->has_birthday || !birthday_on(then, dates, n_dates, day))
-		return ST_OK;
-	enum status st = view_roll(v, due.at_us - 1);
-	while (st == ST_OK && due_next(&v->m, program, due.at_us, &next) && next.kind < DUE_BIRTHDAY)
-		st = apply_due(v, &next);
-	if (st == ST_OK)
-		st = apply_due(v, &due);
-	return st == ST_NOTFOUND ? ST_OK : st;
-}
-
 enum status
 view_roll_ahead(struct view *v, const struct birthday_date *dates, size_t n_dates, int32_t from, int64_t until_us)
 {
-	const struct program *program = programs_at(v->programs, v->m.program, INT64_MAX);
-	enum status st = program == NULL ? ST_CORRUPT : ST_OK;
-
-	for (int32_t day = from; st == ST_OK && day - from < VIEW_DAYS_MAX && zone_midnight_us(&program->zone, day) <= until_us; day++)
-		st = roll_birthday(v, program, dates, n_dates, day);
-	return st == ST_OK ? view_roll(v, until_us) : st;
+	return roll_ahead(&v->state, &v->m, dates, n_dates, from, until_us, v->arena);
 }

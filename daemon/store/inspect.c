@@ -10,6 +10,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -160,28 +162,44 @@ file_bytes(int fd, uint64_t *ret_bytes)
 	return ST_OK;
 }
 
+static enum status
+open_file(const char *env_path, int *ret_fd)
+{
+	char *path = file_path(env_path, "data.mdb");
+	if (path == NULL)
+		return ST_NOMEM;
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	int err = errno;
+	free(path);
+	if (*ret_fd >= 0)
+		return ST_OK;
+	return err == ENOTDIR ? ST_NOTFOUND : file_status(err);
+}
+
+static bool
+long_enough(const struct meta *meta, uint64_t bytes)
+{
+	return meta->last_page + 1 <= bytes / meta->psize + UNWRITTEN_PAGES_MAX;
+}
+
 enum status
 inspect_file(const char *env_path)
 {
 	struct meta metas[2];
 	uint64_t bytes = 0;
+	int fd;
 
-	char *path = file_path(env_path, "data.mdb");
-	if (path == NULL)
-		return ST_NOMEM;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int err = errno;
-	free(path);
-	if (fd < 0)
-		return err == ENOTDIR ? ST_NOTFOUND : file_status(err);
-	enum status st = file_bytes(fd, &bytes);
+	enum status st = open_file(env_path, &fd);
+	if (st != ST_OK)
+		return st;
+	st = file_bytes(fd, &bytes);
 	if (st == ST_OK)
 		st = read_metas(fd, metas);
 	if (st == ST_OK)
 		st = file_bytes(fd, &bytes);	/* after the metas: a writer beside us only makes it longer */
 	close(fd);
 	for (size_t i = 0; i < 2 && st == ST_OK; i++)
-		if (metas[i].last_page + 1 > bytes / metas[i].psize + UNWRITTEN_PAGES_MAX)
+		if (!long_enough(&metas[i], bytes))
 			st = ST_CORRUPT;
 	return st;
 }
@@ -474,4 +492,187 @@ store_inspect(struct store *store, enum store_table table, struct store_key *ret
 	if (st == ST_CORRUPT)
 		*ret_near = w.near;
 	return st;
+}
+
+/* ---- what is damaged ---- */
+
+/* Those that make sense, the newest first. */
+static enum status
+sound_metas(int fd, struct meta ret_metas[static 2], size_t *ret_n)
+{
+	size_t n = 0;
+
+	enum status st = read_meta(fd, 0, 0, &ret_metas[0]);
+	if (st == ST_OK)
+		n++;
+	else if (st != ST_CORRUPT)
+		return st;
+	st = read_meta(fd, 1, n == 1 ? ret_metas[0].psize : (uint32_t)sysconf(_SC_PAGESIZE), &ret_metas[n]);
+	if (st == ST_OK)
+		n++;
+	if (n == 2 && ret_metas[0].txn_id < ret_metas[1].txn_id) {
+		struct meta older = ret_metas[0];
+		ret_metas[0] = ret_metas[1];
+		ret_metas[1] = older;
+	}
+	*ret_n = n;
+	return st == ST_CORRUPT ? ST_OK : st;
+}
+
+static void
+damage_note(struct store_damage *damage, enum store_part part, enum store_table table)
+{
+	if (damage->part != STORE_PART_NONE)
+		return;
+	damage->part = part;
+	damage->table = table;
+}
+
+/* Its keys are 0, 1, 2, …: the rows are counted, since a key that was misread may be far off. */
+static void
+note_transactions(struct store_damage *damage, uint64_t rows, bool earlier)
+{
+	if (damage->has_transactions && rows <= damage->transactions)
+		return;
+	damage->has_transactions = true;
+	damage->transactions = rows;
+	damage->earlier = earlier;
+}
+
+static enum status
+damage_of_tables(struct walk *w, const struct tree trees[static TABLE_COUNT], bool earlier, struct store_damage *damage)
+{
+	enum status st = ST_OK;
+
+	for (enum store_table t = 0; t < TABLE_COUNT && (st == ST_OK || st == ST_CORRUPT); t++) {
+		if (store_table_env(t) != damage->env)
+			continue;
+		st = walk_tree(w, &trees[t]);
+		if (st == ST_CORRUPT)
+			damage_note(damage, STORE_PART_TABLE, t);
+		if (t == TABLE_TRANSACTION)
+			note_transactions(damage, w->entries, earlier);
+	}
+	return st == ST_CORRUPT ? ST_OK : st;
+}
+
+static enum status
+damage_of_commit(int fd, const struct meta *meta, bool earlier, struct store_damage *damage)
+{
+	struct walk w = { .fd = fd, .psize = meta->psize, .last_page = meta->last_page };
+	struct tree trees[TABLE_COUNT];
+
+	enum status st = file_bytes(fd, &w.file_bytes);
+	if (st == ST_OK)
+		st = walk_main(&w, meta, trees);
+	if (st != ST_OK) {
+		damage_note(damage, STORE_PART_TABLES, 0);
+		return st == ST_CORRUPT ? ST_OK : st;
+	}
+	st = damage_of_tables(&w, trees, earlier, damage);
+	w.integer_keys = true;
+	if (st == ST_OK)
+		st = walk_tree(&w, &meta->free_tree);
+	if (st == ST_CORRUPT)
+		damage_note(damage, STORE_PART_FREE, 0);
+	if (!long_enough(meta, w.file_bytes))
+		damage_note(damage, STORE_PART_FILE, 0);
+	return st == ST_CORRUPT ? ST_OK : st;
+}
+
+static enum status
+damage_of_file(int fd, struct store_damage *damage)
+{
+	struct meta metas[2];
+	size_t n;
+
+	enum status st = sound_metas(fd, metas, &n);
+	if (st != ST_OK)
+		return st;
+	if (n < 2)
+		damage_note(damage, STORE_PART_META, 0);
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
+		st = damage_of_commit(fd, &metas[i], i > 0, damage);
+		if (damage->part == STORE_PART_NONE || damage->part == STORE_PART_FREE)
+			break;		/* the earlier commit cannot have more */
+	}
+	return st;
+}
+
+static enum status
+damage_of_env(const char *data_path, struct store_damage *damage)
+{
+	int fd;
+
+	char *path = file_path(data_path, store_env_str(damage->env));
+	if (path == NULL)
+		return ST_NOMEM;
+	enum status st = open_file(path, &fd);
+	free(path);
+	if (st == ST_NOTFOUND) {
+		damage_note(damage, STORE_PART_FILE, 0);
+		return ST_OK;
+	}
+	if (st != ST_OK)
+		return st;
+	st = damage_of_file(fd, damage);
+	close(fd);
+	return st;
+}
+
+enum status
+store_damage_find(const char *data_path, struct store_damage *ret_damage)
+{
+	struct store_damage ledger = { .env = STORE_LEDGER }, vault = { .env = STORE_VAULT };
+
+	enum status st = store_check_format(data_path);
+	if (st == ST_OK)
+		st = damage_of_env(data_path, &ledger);
+	if (st == ST_OK && ledger.part == STORE_PART_NONE)
+		st = damage_of_env(data_path, &vault);
+	if (st != ST_OK)
+		return st;
+	if (ledger.part == STORE_PART_NONE && vault.part != STORE_PART_NONE) {
+		ledger.env = STORE_VAULT;
+		ledger.part = vault.part;
+		ledger.table = vault.table;
+	}
+	*ret_damage = ledger;
+	return ST_OK;
+}
+
+static const char *
+part_words(const struct store_damage *damage)
+{
+	switch (damage->part) {
+	case STORE_PART_NONE: return "no page of it is";
+	case STORE_PART_FILE: return "it is missing or cut short";
+	case STORE_PART_META: return "its first pages are not those of a database";
+	case STORE_PART_TABLES: return "where its tables are cannot be read";
+	case STORE_PART_TABLE: return "it cannot be read to its end, in the table ";
+	case STORE_PART_FREE: return "its list of free pages cannot be read";
+	}
+	abort();
+}
+
+char *
+store_damage_format(const struct store_damage *damage, char ret_text[static STORE_DAMAGE_TEXT_BYTES])
+{
+	const char *when = damage->earlier ? " as the commit before the newest had them" : "";
+	int n = snprintf(ret_text, STORE_DAMAGE_TEXT_BYTES, "%s/data.mdb is damaged: %s%s", store_env_str(damage->env), part_words(damage),
+	    damage->part == STORE_PART_TABLE ? store_table_str(damage->table) : "");
+
+	assert(n > 0 && n < STORE_DAMAGE_TEXT_BYTES);
+	char *rest = ret_text + n;
+	size_t room = STORE_DAMAGE_TEXT_BYTES - (size_t)n;
+	if (!damage->has_transactions)
+		return ret_text;
+	if (damage->transactions == 0)
+		n = snprintf(rest, room, "; no transaction can be read");
+	else if (damage->transactions == 1)
+		n = snprintf(rest, room, "; only transaction 0 can be read%s", when);
+	else
+		n = snprintf(rest, room, "; transactions 0 to %" PRIu64 " can be read%s", damage->transactions - 1, when);
+	assert(n > 0 && (size_t)n < room);
+	return ret_text;
 }

@@ -43,6 +43,13 @@ struct store_txn {
 	unsigned renewals;	/* so that a cursor can tell that its snapshot is gone */
 };
 
+/* ---- store.c ---- */
+
+/* ST_NOTFOUND: no data directory; ST_FORMAT: of another format. */
+enum status store_check_format(const char *data_path) MUST_CHECK;
+/* "ledger", … */
+const char *store_env_str(enum store_env env);
+
 /* ---- file.c: small files, whole or not at all ---- */
 
 /* The status of an errno, which is kept. */

@@ -1,6 +1,7 @@
 """Damage, done to the files of a ledger whose daemon is stopped."""
 import os
 import shutil
+import struct
 
 PAGE = 4096
 
@@ -38,8 +39,62 @@ def flip_bit(data, leaf, offset, bit=0):
         write_at(path, at + offset, bytes([leaf[offset] ^ 1 << bit]))
 
 
-def pages_of(data, leaf):
-    return sorted({at // PAGE for at in places(ledger_file(data), leaf)})
+def _tree(page, at):
+    depth, root = struct.unpack_from("<H", page, at + 6)[0], struct.unpack_from("<Q", page, at + 40)[0]
+    return depth, root if root != 2**64 - 1 else None
+
+
+class LivePages:
+    """Which pages of a ledger's file hold what, as LMDB would find them (its data format 1).  All others are free, and may hold old copies."""
+
+    def __init__(self, data):
+        self.file = read(ledger_file(data))
+        newest = max((self._page(n)[16:] for n in (0, 1)), key=lambda meta: struct.unpack_from("<Q", meta, 128))
+        self.inner, self.leaves = [], {}
+        self.free = [page for page, _ in self._walk(_tree(newest, 24))]
+        self.tables = []
+        for page, rows in self._walk(_tree(newest, 72)):
+            self.tables.append(page)
+            table = next((value for key, value in rows if key == b"transaction"), None)
+            if table is not None:
+                self._take(self._walk(_tree(table, 0)))
+
+    def _take(self, pages):
+        for page, rows in pages:
+            if rows:
+                self.leaves[page] = [int.from_bytes(key, "big") for key, _ in rows]
+            else:
+                self.inner.append(page)
+
+    def _page(self, n):
+        return self.file[n * PAGE:(n + 1) * PAGE]
+
+    def _nodes(self, page):
+        for i in range((struct.unpack_from("<H", page, 12)[0] - 16) // 2):
+            at = struct.unpack_from("<H", page, 16 + 2 * i)[0]
+            low, high, flags, key_len = struct.unpack_from("<4H", page, at)
+            key, value = page[at + 8:at + 8 + key_len], page[at + 8 + key_len:at + 8 + key_len + (low | high << 16)]
+            yield key, value, low | high << 16 | flags << 32
+
+    def _walk(self, tree):
+        """(page, rows), and no rows for a branch."""
+        depth, root = tree
+        if root is None:
+            return
+        page = self._page(root)
+        if depth == 1:
+            yield root, [(key, value) for key, value, _ in self._nodes(page)]
+            return
+        yield root, []
+        for _, _, child in self._nodes(page):
+            yield from self._walk((depth - 1, child))
+
+    def leaf_of(self, seq):
+        return next(page for page, seqs in self.leaves.items() if seq in seqs)
+
+    def unused(self):
+        live = {0, 1, *self.free, *self.tables, *self.inner, *self.leaves}
+        return [page for page in range(len(self.file) // PAGE) if page not in live]
 
 
 class Copy:

@@ -4,7 +4,7 @@ import random
 import re
 
 from case import long, seconds
-from files import PAGE, Copy, flip_bit, ledger_file, pages_of, read, write_at
+from files import PAGE, Copy, LivePages, flip_bit, ledger_file, read, write_at
 from wire import keyless, ledger as ledger_pb, pb
 from world import expect, run_fealty
 
@@ -129,28 +129,91 @@ def patterns(dice, page):
             "noise behind a good header": bytes(header) + dice.randbytes(PAGE - 16), "wild bytes": bytes(wild), "wild pointers": bytes(pointers)}
 
 
-def near(message, seq, rows):
-    """Whether a number in the message is within ${rows} of ${seq}."""
-    return any(abs(int(n) - seq) <= rows for n in re.findall(r"\d+", message))
+def audit_of(ledger, page, pattern):
+    """What the audit says when a page of the file holds that, and what it says to people."""
+    copy = Copy(ledger)
+    path = ledger_file(copy.data)
+    write_at(path, page * PAGE, pattern)
+    done = copy.audit()
+    people = ledger.cli("audit", copy.data, json_output=False, code=done.code)
+    copy.remove()
+    return done, people.out + people.err
 
 
 @seconds(120)
 def test_a_damaged_page(world):
-    """The audit ends with exit code 1 and says near which transaction, whatever the page holds now."""
+    """The audit ends with exit code 1 and says from which transaction on, whatever the page holds now."""
     ledger, leaves = filled(world, 300)
     dice = random.Random(1)
-    for seq in (40, 150, 290):
-        for what in patterns(dice, bytes(PAGE)):
-            copy = Copy(ledger)
-            path = ledger_file(copy.data)
-            data = read(path)
-            for page in pages_of(copy.data, leaves[seq]):
-                write_at(path, page * PAGE, patterns(dice, data[page * PAGE:(page + 1) * PAGE])[what])
-            done = copy.audit(1)
-            assert done.json["status"] == "DATA_LOSS" and near(done.json["message"], seq, 40), f"{what} over the page of {seq}: {done}"
-            people = ledger.cli("audit", copy.data, json_output=False, code=1)
-            assert people.err.strip() and near(people.err + people.out, seq, 40), people
-            copy.remove()
+    live = LivePages(ledger.data)
+    assert sorted(seq for seqs in live.leaves.values() for seq in seqs) == list(range(len(leaves)))
+    for seq in (0, 40, 150, 290, len(leaves) - 1):
+        page = live.leaf_of(seq)
+        first, last = live.leaves[page][0], live.leaves[page][-1]
+        for what, pattern in patterns(dice, live.file[page * PAGE:(page + 1) * PAGE]).items():
+            done, people = audit_of(ledger, page, pattern)
+            assert done.code == 1 and done.json["status"] == "DATA_LOSS", f"{what} over the page of {seq}: {done}"
+            found = done.json["seq"]
+            assert first <= found <= last and f"transaction {found}" in done.json["message"], f"{what} over {first} to {last}: {done}"
+            assert f"transaction {found}" in people, people
+
+
+@seconds(120)
+def test_a_damaged_page_of_lmdbs_own(world):
+    """A page without transactions, on the way to them or beside it: what is damaged, and up to where the transactions can be read."""
+    ledger, leaves = filled(world, 300)
+    dice = random.Random(2)
+    live = LivePages(ledger.data)
+    newest = len(leaves) - 1
+    kinds = {"its list of free pages": (live.free, newest), "where its tables are": (live.tables, newest - 64),
+             "the table transaction": (live.inner, newest - 64), "its first pages": ([0, 1], newest - 64)}
+    for words, (pages, readable) in kinds.items():
+        assert pages, words
+        for page in pages:
+            for what, pattern in patterns(dice, live.file[page * PAGE:(page + 1) * PAGE]).items():
+                done, people = audit_of(ledger, page, pattern)
+                if what == "wild bytes" and done.code == 0:
+                    continue            # they fell between what the page holds
+                assert done.code == 1 and done.json["status"] == "DATA_LOSS", f"{what} over page {page}, {words}: {done}"
+                assert done.json["message"] in people, people
+                if what in ("zeros", "ones", "noise"):
+                    assert done.json["reason"] == "LEDGER_DAMAGED" and words in done.json["message"], f"{what} over page {page}, {words}: {done}"
+                    upto = int(re.search(r"transactions 0 to (\d+) can", done.json["message"]).group(1))
+                    assert readable <= upto <= newest, f"{what} over page {page}, {words}, {newest} is the newest: {done}"
+    copy = Copy(ledger)
+    write_at(ledger_file(copy.data), live.free[0] * PAGE, bytes(PAGE))
+    assert f"its list of free pages cannot be read; transactions 0 to {newest} can" in copy.launch().wait_refused()
+
+
+def test_pages_that_hold_nothing(world):
+    """Old copies of transactions lie in them; nobody misses those."""
+    ledger, _ = filled(world, 300)
+    unused = LivePages(ledger.data).unused()
+    assert unused
+    for page in unused:
+        write_at(ledger_file(ledger.data), page * PAGE, b"\xa5" * PAGE)
+    expect(ledger.audit(), status="OK")
+    ledger.start()
+    with ledger.wire() as wire:
+        for i in range(30):
+            wire.ok("purchase", member="m1", amount="1", key=f"after-{i}")
+    ledger.stop()
+    expect(ledger.audit(), status="OK")
+
+
+def test_a_file_that_is_gone(world):
+    ledger, _ = filled(world, 5)
+    for name, reason, words in (("ledger", "LEDGER_DAMAGED", "ledger/data.mdb is damaged: it is missing"),
+                                ("vault", "VAULT_DAMAGED", "vault/data.mdb is damaged: its first pages")):
+        copy = Copy(ledger)
+        path = os.path.join(copy.data, name, "data.mdb")
+        if "missing" in words:
+            os.unlink(path)
+        else:
+            write_at(path, 0, bytes(2 * PAGE))
+        done = copy.audit(1)
+        assert done.json["status"] == "DATA_LOSS" and done.json["reason"] == reason and words in done.json["message"], done
+        copy.remove()
 
 
 def audit_survives(copy):

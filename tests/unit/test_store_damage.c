@@ -357,6 +357,21 @@ test_inspect_names_the_place(void **state)
 	store_close(store, true);
 }
 
+/* What cannot be opened is found again without LMDB, and never with more transactions than there are. */
+static void
+assert_explained(void)
+{
+	char text[STORE_DAMAGE_TEXT_BYTES];
+	struct store_params params = params_of(true);
+	struct store_damage damage;
+
+	assert_int_equal(store_damage_find(params.data_path, &damage), ST_OK);
+	assert_int_equal(damage.env, STORE_LEDGER);
+	assert_int_not_equal(damage.part, STORE_PART_NONE);
+	assert_true(damage.transactions <= 400);
+	assert_non_null(strstr(store_damage_format(&damage, text), "ledger/data.mdb is damaged: "));
+}
+
 static void
 test_damage_never_crashes(void **state)
 {
@@ -394,6 +409,7 @@ test_damage_never_crashes(void **state)
 			store_close(store, true);
 		} else {
 			assert_int_equal(st, ST_CORRUPT);
+			assert_explained();
 			refused++;
 		}
 		for (size_t i = 3; i-- > 0;)

@@ -39,6 +39,17 @@ put_digits(char *out, size_t used, unsigned long long number)
 	return used;
 }
 
+static const char *
+reason(void)
+{
+	switch ((enum guard_place)atomic_load(&guard_place)) {
+	case GUARD_LEDGER: return "LEDGER_DAMAGED";
+	case GUARD_STATE: return "STATE_DIFFERS";
+	case GUARD_FILE: return "FILE_DAMAGED";
+	}
+	return "";
+}
+
 static size_t
 put_sentence(char *out, size_t used)
 {
@@ -65,7 +76,13 @@ on_signal(int number)
 	bool json = atomic_load(&guard_json);
 
 	(void)number;
-	used = put_text(text, used, json ? "{\"status\":\"DATA_LOSS\",\"reason\":\"LEDGER_DAMAGED\",\"message\":\"" : "fealty: ");
+	if (json) {
+		used = put_text(text, used, "{\"status\":\"DATA_LOSS\",\"reason\":\"");
+		used = put_text(text, used, reason());
+		used = put_text(text, used, "\",\"message\":\"");
+	} else {
+		used = put_text(text, used, "fealty: ");
+	}
 	used = put_sentence(text, used);
 	if (json && atomic_load(&guard_place) == GUARD_LEDGER) {
 		used = put_text(text, used, "\",\"seq\":");

@@ -264,7 +264,7 @@ birthday_next(struct sim_due *due, uint32_t program, int64_t now_us, int64_t unt
 
 	if (!p->started) {
 		p->started = true;
-		p->day = zone_day(&rules->zone, now_us);
+		p->day = zone_day(&rules->zone, now_us) + 1;		/* today's are granted as they are entered */
 	}
 	if (!rules->has_birthday) {
 		p->day = zone_day(&rules->zone, until_us) + 1;

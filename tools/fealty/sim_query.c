@@ -1,10 +1,7 @@
 /* Reads.  A balance of a later day is seen by applying what falls due to the member, answering, and taking it back. */
-#include <assert.h>
 #include <string.h>
 
 #include "sim.h"
-
-#define LOOK_AHEAD_ID ((struct entry_id){ .seq = UINT64_MAX })
 
 struct query {
 	struct sim *sim;
@@ -25,25 +22,6 @@ refuse(struct query *q)
 /* ---- balance and quote ---- */
 
 static enum status
-look_ahead(struct query *q, int64_t until_us)
-{
-	const struct ledger_state *ledger = &q->sim->state.ledger;
-	struct due due;
-
-	while (due_next(q->member, q->rules, until_us, &due)) {
-		struct entry entry;
-		enum evolve_fault fault;
-		enum status st = decide_due(ledger, q->program, q->member->number, &due, &q->sim->scratch, &entry);
-		if (st == ST_OK)
-			st = evolve(ledger, &entry, LOOK_AHEAD_ID, due.at_us, EVOLVE_LIVE, &fault);
-		if (st != ST_OK)
-			return st;
-		assert(fault == EVOLVE_OK);
-	}
-	return ST_OK;
-}
-
-static enum status
 run_balance(struct query *q)
 {
 	int64_t as_of_us = q->request->has_as_of ? q->request->as_of_us : q->sim->now_us;
@@ -56,8 +34,10 @@ run_balance(struct query *q)
 	}
 	if (as_of_us == q->sim->now_us)
 		return sim_answer(q->sim, &answer, q->out);
+	const struct sim_profile *profile = sim_book_profile(&q->sim->book, q->program, q->member->number);
 	sim_undo_begin(&q->sim->undo);
-	enum status st = look_ahead(q, as_of_us);
+	enum status st = roll_ahead(&q->sim->state.ledger, q->member, profile == NULL ? NULL : profile->dates,
+	    profile == NULL ? 0 : profile->n_dates, zone_day(&q->rules->zone, q->sim->now_us) + 1, as_of_us, &q->sim->scratch);
 	if (st == ST_OK)
 		st = sim_answer(q->sim, &answer, q->out);
 	sim_undo_back(&q->sim->undo);
