@@ -73,6 +73,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL },
 	{ "transfers.times_per_year", NULL }, { "transfers.member_days_min", NULL }, { "transfers.expiry", NULL },
 	{ "advance.max", NULL },
+	{ "accounting.cost_per_point", NULL }, { "accounting.expected_redemption", NULL },
 };
 
 static bool
@@ -598,6 +599,11 @@ fill_program(struct program_def *def, const PbProgram *p)
 	}
 	fill_returns(def, p->returns);
 	fill_transfers(def, p->transfers);
+	def->has_accounting = p->accounting != NULL;
+	if (p->accounting != NULL) {
+		def->cost_per_point = p->accounting->cost_per_point;
+		def->expected_redemption = p->accounting->expected_redemption;
+	}
 	def->has_advance = p->advance != NULL;
 	def->advance_max = p->advance == NULL ? NULL : p->advance->max;
 	def->redeem_per_day = p->limits == NULL ? NULL : p->limits->redeem_per_day;

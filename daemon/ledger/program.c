@@ -10,6 +10,7 @@
 
 #include "ledger/compile.h"
 
+#define RATIO_DIGITS_MAX 6
 #define NAME_BYTES_MAX 100
 #define TIMEZONE_BYTES_MAX 64
 #define SPAN_MONTHS_MAX 1200
@@ -700,6 +701,32 @@ compile_moves(struct compiler *c)
 	return !def->has_advance || compile_points(c, "advance.max", def->advance_max, 0, &p->advance_max);
 }
 
+/* A decimal from 0 to ${max}, kept as it is written: no scale is its own. */
+static bool
+compile_ratio(struct compiler *c, const char *path, const char *text, int64_t max, struct decimal *ret)
+{
+	int64_t whole = 0;
+
+	if (text == NULL)
+		return wrong(c, path, "%s is required", path);
+	if (!decimal_parse(text, ret) || ret->digits > RATIO_DIGITS_MAX)
+		return wrong(c, path, "%s is a decimal number of at most %d digits after the point, such as \"0.80\"", path, RATIO_DIGITS_MAX);
+	if (ret->mantissa < 0 || decimal_scale(*ret, RATIO_DIGITS_MAX, &whole) != DECIMAL_OK || whole > max * MULTIPLIER_ONE)
+		return wrong(c, path, "%s is 0 to %lld", path, (long long)max);
+	return true;
+}
+
+static bool
+compile_accounting(struct compiler *c)
+{
+	const struct program_def *def = c->def;
+	struct program *p = c->p;
+
+	p->has_accounting = def->has_accounting;
+	return !def->has_accounting || (compile_ratio(c, "accounting.cost_per_point", def->cost_per_point, 1000000, &p->cost_per_point) &&
+	    compile_ratio(c, "accounting.expected_redemption", def->expected_redemption, 1, &p->expected_redemption));
+}
+
 /* Windows are looked at from an event that may be late_days old. */
 static void
 set_metric_days(struct program *p)
@@ -740,7 +767,7 @@ program_compile(const struct program_def *def, const struct zone *zone, struct a
 	if (!compile_head(&c) || !compile_counters(&c) || !compile_earn(&c) || !compile_expiry(&c, "expiry", &def->expiry, &p->expiry) || !compile_tiers(&c) ||
 	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) || !compile_moves(&c) || !compile_limits_and_notices(&c) ||
 	    !compile_at_most(&c, "limits.late_days", def->has_late_days ? def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &p->late_days) ||
-	    !compile_stacking(&c))
+	    !compile_accounting(&c) || !compile_stacking(&c))
 		return c.no_memory ? ST_NOMEM : ST_INVALID;
 	set_metric_days(p);
 	*ret_program = p;

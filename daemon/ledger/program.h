@@ -160,6 +160,8 @@ struct program_def {
 	uint32_t times_per_year, transfer_days_min;
 	bool has_advance;
 	const char *advance_max;
+	bool has_accounting;
+	const char *cost_per_point, *expected_redemption;
 };
 
 /* ---- compiled ---- */
@@ -302,6 +304,9 @@ struct program {
 	uint32_t times_per_year, transfer_days_min;
 	bool has_advance;
 	int64_t advance_max;
+	bool has_accounting;			/* for reports; no decision looks at it */
+	struct decimal cost_per_point;		/* money for one whole point */
+	struct decimal expected_redemption;	/* of all points, 0 to 1 */
 	uint32_t metric_days;		/* days of metrics that members keep under it, at least METRIC_DAYS_KEPT */
 };
 

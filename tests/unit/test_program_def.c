@@ -310,7 +310,7 @@ test_the_life_of_members_arrives(void **state)
 static void
 test_what_is_left_out(void **state)
 {
-	static const char *const empty[] = { "{}\n", "points: {}\nrounding: {}\nearn: []\nbirthday: {}\nredemption: {}\nlimits: {}\n",
+	static const char *const empty[] = { "{}\n", "points: {}\nrounding: {}\nbirthday: {}\nredemption: {}\nlimits: {}\n",
 		"birthday: {reward: {}, window: {}}\nredemption: {value: {}, hold: {}}\n" };
 	struct program_error error;
 	struct program_def *d;
@@ -453,6 +453,7 @@ static const struct { const char *path, *words; } taken[] = {
 	{ "returns.restore.grace_days", NULL }, { "returns.restore.new_lot", NULL }, { "returns.used_voucher", "keep" },
 	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL }, { "transfers.times_per_year", NULL },
 	{ "transfers.member_days_min", NULL }, { "transfers.expiry", "keep restart" }, { "advance.max", NULL },
+	{ "accounting.cost_per_point", NULL }, { "accounting.expected_redemption", NULL },
 };
 #define N_TAKEN (sizeof(taken) / sizeof(taken[0]))
 

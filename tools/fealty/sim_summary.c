@@ -57,44 +57,21 @@ cost_of(const struct program *p, int64_t amount, struct decimal price, struct de
 	return true;
 }
 
-static bool
-decimal_of(json_t *object, const char *key, struct decimal *ret)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL && decimal_parse(text, ret);
-}
-
-static json_t *
-definition_json(struct sim *sim, struct bytes definition)
-{
-	struct buf text;
-	json_t *program = NULL;
-
-	buf_init(&text);
-	if (codec_json_print(CODEC_PROGRAM, definition, false, &sim->scratch, &text) == ST_OK)
-		program = json_loadb((const char *)text.data, text.len, 0, NULL);
-	buf_release(&text);
-	arena_reset(&sim->scratch);
-	return program;
-}
-
 static void
-put_cost(json_t *object, struct sim *sim, const struct sim_program *sp)
+put_cost(json_t *object, const struct sim_program *sp)
 {
 	const struct program *p = sp->versions[sp->n_versions - 1].program;
-	json_t *definition = definition_json(sim, sp->versions[sp->n_versions - 1].definition);
-	json_t *accounting = json_object_get(definition, "accounting");
-	struct decimal price, part;
+	const struct decimal one = { .mantissa = 1 };
 	int64_t cost;
 
-	if (decimal_of(accounting, "cost_per_point", &price)) {
-		if (cost_of(p, sp->totals.account[ACCOUNT_REDEEMED], price, (struct decimal){ .mantissa = 1 }, &cost))
-			json_put(object, "cost_redeemed", points(cost, p->currency_digits));
-		if (decimal_of(accounting, "expected_redemption", &part) && cost_of(p, outstanding(&sp->totals), price, part, &cost))
-			json_put(object, "cost_expected", points(cost, p->currency_digits));
-	}
-	json_decref(definition);
+	if (!p->has_accounting)
+		return;
+	if (cost_of(p, -sp->totals.account[ACCOUNT_ISSUED], p->cost_per_point, one, &cost))
+		json_put(object, "cost_granted", points(cost, p->currency_digits));
+	if (cost_of(p, sp->totals.account[ACCOUNT_REDEEMED] + sp->totals.account[ACCOUNT_REINSTATED], p->cost_per_point, one, &cost))
+		json_put(object, "cost_redeemed", points(cost, p->currency_digits));
+	if (cost_of(p, outstanding(&sp->totals), p->cost_per_point, p->expected_redemption, &cost))
+		json_put(object, "cost_expected", points(cost, p->currency_digits));
 }
 
 /* ---- one program ---- */
@@ -139,6 +116,7 @@ program_json(struct sim *sim, const struct sim_program *sp)
 	json_t *object = json_new(), *tiers = json_new();
 	static const struct { const char *key; enum account account; int sign; } rows[] = {
 		{ "granted", ACCOUNT_ISSUED, -1 }, { "adjusted", ACCOUNT_ADJUSTED, -1 }, { "redeemed", ACCOUNT_REDEEMED, 1 },
+		{ "reinstated", ACCOUNT_REINSTATED, -1 },
 		{ "expired", ACCOUNT_EXPIRED, 1 }, { "clawed", ACCOUNT_CLAWED, 1 }, { "available", ACCOUNT_MEMBER, 1 },
 		{ "pending", ACCOUNT_PENDING, 1 }, { "held", ACCOUNT_HELD, 1 }, { "debt", ACCOUNT_DEBT, -1 },
 	};
@@ -155,7 +133,7 @@ program_json(struct sim *sim, const struct sim_program *sp)
 	json_put(object, "liability", points(outstanding(&sp->totals), p->scale));
 	put_share(object, "redeemed_percent", account[ACCOUNT_REDEEMED], -account[ACCOUNT_ISSUED]);
 	put_share(object, "expired_percent", account[ACCOUNT_EXPIRED], -account[ACCOUNT_ISSUED]);
-	put_cost(object, sim, sp);
+	put_cost(object, sp);
 	for (size_t i = 0; i < p->n_tiers; i++)
 		json_put_number(tiers, p->tiers[i].id, c.tiers[i]);
 	json_put(object, "tiers", tiers);
