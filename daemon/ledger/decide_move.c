@@ -267,7 +267,7 @@ decide_merge(struct decision *d)
 
 /* ---- advance ---- */
 
-/* What is lent is available at once and owed at once; it is no issue until it is earned. */
+/* What is lent is available at once and owed at once; it is no issue until it is earned, and no event that looks for tiers. */
 enum status
 decide_advance(struct decision *d)
 {
@@ -286,8 +286,5 @@ decide_advance(struct decision *d)
 		return refuse(d, LEDGER_CAP_REACHED, "points", "a member owes at most %s lent points, and %s are not repaid",
 		    POINTS_TEXT(d, p->advance_max), POINTS_TEXT(d, d->member->advanced));
 	lot.last_day = program_last_day(p, member_tier(d->member, p, d->today), d->business_date);
-	enum status st = decision_move(d, ACCOUNT_DEBT, ACCOUNT_MEMBER, &lot, points);
-	if (st == ST_OK)
-		decision_look(d);
-	return st;
+	return decision_move(d, ACCOUNT_DEBT, ACCOUNT_MEMBER, &lot, points);
 }

@@ -22,6 +22,7 @@ struct returning {
 	int64_t amount;				/* that this return takes */
 	bool ends;				/* wholly returned now, and not before */
 
+	int64_t granted;			/* that the rest of it is judged by */
 	struct worth *before, *after;
 	int64_t stepped;			/* base points that remainders below zero take */
 	int64_t stepped_of[PROGRAM_RULES_MAX];
@@ -226,8 +227,9 @@ take(struct returning *r, bool *ret_ok)
 
 /* ---- what the rest brings ---- */
 
+/* The purchase as it is with so much left. */
 static enum status
-evaluate(struct returning *r, int64_t left, const struct line_left *lines, struct worth **ret, int64_t base, int64_t *ret_stepped)
+event_of(const struct returning *r, int64_t left, const struct line_left *lines, struct earn_event *ret)
 {
 	const struct entry *past = r->past;
 	size_t n = past->u.purchase.n_lines, kept = 0;
@@ -242,14 +244,54 @@ evaluate(struct returning *r, int64_t left, const struct line_left *lines, struc
 		rest[kept].qty = lines[i].qty;
 		rest[kept++].amount = lines[i].amount;
 	}
-	struct earn_event event = {
+	*ret = (struct earn_event){
 		.on = ON_PURCHASE, .store = past->store, .partner = past->u.purchase.partner, .amount = left,
 		.paid_with_points = past->u.purchase.paid_with_points < left ? past->u.purchase.paid_with_points : left,
 		.lines = rest, .n_lines = kept,
 	};
-	if (ret == NULL)
-		return earn_stepped(r->d, r->version, past, &event, base, ret_stepped);
-	return earn_again(r->d, r->version, past, &event, ret);
+	return ST_OK;
+}
+
+static enum status
+evaluate(const struct returning *r, int64_t left, const struct line_left *lines, struct worth **ret)
+{
+	struct earn_event event;
+	enum status st = event_of(r, left, lines, &event);
+
+	return st == ST_OK ? earn_again(r->d, r->version, r->past, &event, r->granted, ret) : st;
+}
+
+static enum status
+whole_event(const struct returning *r, struct earn_event *ret)
+{
+	const struct entry *past = r->past;
+	struct line_left *lines = arena_alloc(r->d->arena, (r->f.n_lines + 1) * sizeof(*lines));
+
+	if (lines == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < r->f.n_lines; i++)
+		lines[i] = (struct line_left){ past->u.purchase.lines[i].qty, past->u.purchase.lines[i].amount };
+	return event_of(r, past->u.purchase.amount, lines, ret);
+}
+
+/* What was granted that is judged by the rest of the purchase: without the points of steps. */
+static enum status
+set_granted(struct returning *r)
+{
+	struct earn_event event;
+	struct worth *whole;
+
+	r->granted = 0;
+	for (size_t i = 0; i < r->past->n_grants; i++)
+		r->granted += r->past->grants[i].granted;
+	if (!r->version->carry_remainder)
+		return ST_OK;
+	enum status st = whole_event(r, &event);
+	if (st == ST_OK)
+		st = earn_again(r->d, r->version, r->past, &event, r->granted, &whole);
+	if (st == ST_OK)
+		r->granted = whole->points;
+	return st;
 }
 
 /* ---- remainders ---- */
@@ -290,32 +332,20 @@ step_back(struct returning *r)
 
 /* ---- taking it ---- */
 
-static int64_t
-granted_in_all(const struct entry *past)
-{
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < past->n_grants; i++)
-		sum += past->grants[i].granted;
-	return sum;
-}
-
 /* What should be taken now. */
 static enum status
 set_target(struct returning *r)
 {
-	struct line_left *whole = arena_alloc(r->d->arena, (r->f.n_lines + 1) * sizeof(*whole));
+	struct earn_event event;
 	int64_t steps = 0;
 	enum status st = ST_OK;
 
-	if (whole == NULL)
-		return ST_NOMEM;
-	for (size_t i = 0; i < r->f.n_lines; i++)
-		whole[i] = (struct line_left){ r->past->u.purchase.lines[i].qty, r->past->u.purchase.lines[i].amount };
 	r->f.stepped += r->stepped;
 	if (r->f.stepped > 0)
-		st = evaluate(r, r->past->u.purchase.amount, whole, NULL, r->f.stepped, &steps);
-	r->target = granted_in_all(r->past) - r->after->points + steps - r->f.clawed;
+		st = whole_event(r, &event);
+	if (st == ST_OK && r->f.stepped > 0)
+		st = earn_stepped(r->d, r->version, r->past, &event, r->f.stepped, &steps);
+	r->target = r->granted - r->after->points + steps - r->f.clawed;
 	if (r->target < 0)
 		r->target = 0;
 	return st;
@@ -438,8 +468,15 @@ list_losses(const struct returning *r, struct losses *l)
 	for (size_t i = 0; i < r->f.n_owed; i++)
 		loss_of(l, rule_of(r->version, r->f.owed[i].rule), r->f.owed[i].rule)->before += r->f.owed[i].points;
 	for (size_t i = 0; i < r->version->n_rules; i++) {
-		if (r->stepped_of[i] > 0)
-			loss_of(l, &r->version->rules[i], r->version->rules[i].id)->after -= r->stepped_of[i];
+		const struct rule *rule = &r->version->rules[i];
+		const struct grant *g = r->stepped_of[i] > 0 ? past_grant(r->past, rule->id) : NULL;
+		if (r->stepped_of[i] <= 0)
+			continue;
+		/* Its row is what stands of its grant; what earlier returns stepped back is gone. */
+		struct loss *row = loss_of(l, rule, rule->id);
+		int64_t stands = (g == NULL ? 0 : g->granted) - (r->f.stepped - r->stepped);
+		row->before += stands > r->stepped_of[i] ? stands : r->stepped_of[i];
+		row->after += row->before - r->stepped_of[i];
 	}
 }
 
@@ -659,9 +696,11 @@ run(struct returning *r)
 	enum status st = take(r, &ok);
 	if (st != ST_OK || !ok)
 		return st;
-	st = evaluate(r, left, before, &r->before, 0, NULL);
+	st = set_granted(r);
 	if (st == ST_OK)
-		st = evaluate(r, r->f.left, r->lines, &r->after, 0, NULL);
+		st = evaluate(r, left, before, &r->before);
+	if (st == ST_OK)
+		st = evaluate(r, r->f.left, r->lines, &r->after);
 	if (st == ST_OK)
 		st = step_back(r);
 	if (st == ST_OK)

@@ -265,7 +265,7 @@ cap_room(const struct earning *e, const struct rule *rule, const struct cap *cap
 }
 
 const struct grant *
-grant_of(const struct entry *past, const char *rule)
+past_grant(const struct entry *past, const char *rule)
 {
 	for (size_t i = 0; i < past->n_grants; i++) {
 		if (strcmp(past->grants[i].rule, rule) == 0)
@@ -277,7 +277,7 @@ grant_of(const struct entry *past, const char *rule)
 static bool
 rejected_then(const struct entry *past, const char *rule, const char *cap)
 {
-	const struct grant *g = grant_of(past, rule);
+	const struct grant *g = past_grant(past, rule);
 
 	return g != NULL && g->granted == 0 && g->cap != NULL && strcmp(g->cap, cap) == 0;
 }
@@ -340,16 +340,6 @@ rule_carries(const struct earning *e, const struct rule *rule)
 	return e->p->carry_remainder && rule->measure == MEASURE_PER_AMOUNT && rule->whole_steps;
 }
 
-/* A rule that carries its remainder gives back by steps and not by what is left of one purchase: see decide_return.c. */
-static void
-stand_as_granted(const struct earning *e, struct component *c)
-{
-	const struct grant *g = grant_of(e->past, c->name);
-
-	c->wanted.whole = g == NULL ? 0 : g->wanted;
-	c->granted.whole = g == NULL ? 0 : g->granted;
-}
-
 /*
  * One rule on ${amount} of what it sees; *${ret_rest}: what of it a fallback hands on.
  * A remainder counts as if it were a part of the amount, but is never handed on.
@@ -363,11 +353,9 @@ evaluate_rule(struct earning *e, size_t index, int64_t amount, int64_t *ret_rest
 
 	*c = (struct component){ .rule = rule, .name = rule->id, .pending = rule, .terms = rule };
 	e->amount[index] = amount;
-	if (e->past != NULL && rule_carries(e, rule)) {
-		stand_as_granted(e, c);
-		*ret_rest = 0;
-		return ST_OK;
-	}
+	*ret_rest = 0;
+	if (e->past != NULL && rule_carries(e, rule))
+		return ST_OK;		/* it gives back by steps, and not by what is left of one purchase: see decide_return.c */
 	if (rule->measure == MEASURE_PER_AMOUNT && carried > POINTS_MAX - amount)
 		carried = 0;		/* as good as never: the remainder is below a step */
 	struct component capped = *c;		/* what is in its place counts as use of a group's cap */

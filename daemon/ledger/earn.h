@@ -70,7 +70,7 @@ bool cap_is_again(const struct rule *rule, size_t index);
 int64_t earn_with_shares(struct earning *e, int64_t base);
 /* Sets up an evaluation under ${p}; of ${past} once more, or NULL. */
 void earn_begin(struct earning *e, struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event);
-const struct grant *grant_of(const struct entry *past, const char *rule);	/* NULL when there is none */
+
 
 /* What every rule and the tier bring, before the day's limit; amounts beyond what a ledger holds are left for the caller to refuse. */
 enum status earn_evaluate(struct earning *e) MUST_CHECK;

@@ -2,22 +2,13 @@
  * A purchase evaluated once more on what is left of it, with everything else as it was: its version, tier and conditions and the use of
  * its caps are facts of its entry, so the answer does not depend on when it is asked for, nor on what else the member did.
  *
- * It never brings more than was granted: what it would is clipped from the last component back.
+ * It never brings more than was granted: what it would is clipped from the last component back.  Rules that carry a remainder bring
+ * nothing here, and no shares of multipliers; a return takes their points back by steps.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "ledger/earn.h"
-
-static int64_t
-granted_in_all(const struct entry *past)
-{
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < past->n_grants; i++)
-		sum += past->grants[i].granted;
-	return sum;
-}
 
 static void
 list_components(const struct granting *g, struct worth *ret)
@@ -56,7 +47,8 @@ list_counters(const struct earning *e, struct worth *ret)
 }
 
 enum status
-earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event, struct worth **ret)
+earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event, int64_t granted,
+    struct worth **ret)
 {
 	struct earning *e = arena_alloc(d->arena, sizeof(*e));
 	struct worth *s = arena_alloc(d->arena, sizeof(*s));
@@ -72,7 +64,7 @@ earn_again(struct decision *d, const struct program *version, const struct entry
 		return ST_CORRUPT;		/* the whole purchase was counted once */
 	clip_day(&g);
 	list_components(&g, s);
-	clip_to_granted(s, granted_in_all(past));
+	clip_to_granted(s, granted);
 	list_counters(e, s);
 	memcpy(s->amount, e->amount, sizeof(s->amount));
 	for (size_t i = 0; i < version->n_rules; i++)

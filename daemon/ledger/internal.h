@@ -135,6 +135,8 @@ struct earn_event {
  */
 enum status earn(struct decision *d, const struct earn_event *event) MUST_CHECK;
 
+const struct grant *past_grant(const struct entry *past, const char *rule);	/* NULL when there is none */
+
 /* What a purchase brings with some of it returned: components in their order. */
 struct worth_row { const struct rule *rule; const char *name; int64_t points; };	/* rule NULL: the tier's share */
 struct worth {
@@ -143,15 +145,15 @@ struct worth {
 	int64_t points;					/* their sum */
 	int64_t counted[PROGRAM_RULES_MAX];		/* by counter rules */
 	int64_t counters[LEDGER_COUNTERS_MAX];
-	bool carries[PROGRAM_RULES_MAX];		/* rules that keep spend below a step; their points stand as granted */
+	bool carries[PROGRAM_RULES_MAX];		/* rules that keep spend below a step: they have no row */
 	int64_t amount[PROGRAM_RULES_MAX];		/* what each rule was left */
 };
 /**
- * earn_again(): ${past}, a purchase decided under ${version}, with ${event} left of it.
+ * earn_again(): ${past}, a purchase decided under ${version}, with ${event} left of it; at most ${granted}.
  * earn_stepped(): what ${base} points of it bring with the shares of its multipliers.
  */
 enum status earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
-    struct worth **ret) MUST_CHECK;
+    int64_t granted, struct worth **ret) MUST_CHECK;
 enum status earn_stepped(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
     int64_t base, int64_t *ret_points) MUST_CHECK;
 

@@ -321,7 +321,7 @@ static const struct { void (*spoil)(struct program_def *d); const char *path; } 
 	{ spoil_stack_overflow, "earn[7].multiply" },
 	{ spoil_stack_digits, "earn[2].multiply" },
 	{ spoil_expiry_empty, "expiry" },
-	{ spoil_expiry_two, "expiry" },
+	{ spoil_expiry_two, "expiry.after" },
 	{ spoil_expiry_zero, "expiry.after.months" },
 	{ spoil_expiry_never_rounded, "expiry" },
 	{ spoil_expiry_long, "expiry.after.months" },

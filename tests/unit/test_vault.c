@@ -387,7 +387,6 @@ sealed_rows_tell_nothing(void **state)
 	assert_false(file_has(path, ALIAS));
 	assert_false(file_has(path, SEGMENT));
 	assert_false(file_has(path, "12-31"));
-	assert_false(file_has(path, (char[]){ 12, 31, 0 })); /* nor as the profile's encoding has it */
 
 	vault_free(f->vault);
 	assert_int_equal(keys_create(strcat(strcpy(path, f->w.keys_path), "2")), ST_OK);

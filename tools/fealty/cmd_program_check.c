@@ -1,12 +1,17 @@
 /* fealty program check: what publishing would say, without a daemon. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/clock.h"
 #include "commands.h"
-#include "program_file.h"
+#include "program_traps.h"
+
+enum { KEY_STRICT = KEY_COMMAND, KEY_ON };
 
 struct check_input {
 	struct args args;
-	bool json;
+	bool json, strict, has_on;
+	int32_t on;
 };
 
 static error_t
@@ -18,6 +23,12 @@ parse(int key, char *arg, struct argp_state *state)
 	case KEY_JSON:
 		in->json = true;
 		return 0;
+	case KEY_STRICT:
+		in->strict = true;
+		return 0;
+	case KEY_ON:
+		in->has_on = true;
+		return option_day(state, "--on", arg, &in->on);
 	case ARGP_KEY_ARG:
 		return args_take(state, arg, &in->args, 1);
 	case ARGP_KEY_END:
@@ -28,15 +39,19 @@ parse(int key, char *arg, struct argp_state *state)
 }
 
 static enum exit_code
-tell_good(bool json, const struct program_file *file)
+tell_good(const struct check_input *in, const struct program_file *file, const struct traps *traps)
 {
 	const struct program *p = file->program;
+	enum exit_code code = in->strict && traps->n > 0 ? EXIT_REFUSED : EXIT_DONE;
 
-	if (!json) {
+	if (!in->json) {
+		program_traps_tell(file->path, traps);
 		(void)printf("%s: program %s (%s) is good: %zu %s, %zu %s, %s, %s; %zu bytes.\n", file->path, p->id, p->name, p->n_rules,
 		    p->n_rules == 1 ? "rule" : "rules", p->n_tiers, p->n_tiers == 1 ? "tier" : "tiers", p->currency, p->timezone,
 		    file->definition.len);
-		return EXIT_DONE;
+		if (traps->n > 0)
+			(void)printf("%zu %s: it can be published, and hardly does what was meant.\n", traps->n, traps->n == 1 ? "warning" : "warnings");
+		return code;
 	}
 	json_t *object = json_new();
 	json_put_text(object, "status", "OK");
@@ -49,18 +64,38 @@ tell_good(bool json, const struct program_file *file)
 	json_put_number(object, "rules", p->n_rules);
 	json_put_number(object, "tiers", p->n_tiers);
 	json_put_number(object, "bytes", file->definition.len);
-	return json_print_line(object, EXIT_DONE);
+	json_put(object, "warnings", program_traps_json(traps));
+	return json_print_line(object, code);
+}
+
+static enum exit_code
+check(const struct check_input *in, const struct program_file *file)
+{
+	struct traps *traps = malloc(sizeof(*traps));
+
+	if (traps == NULL)
+		return cli_fail(in->json, EXIT_INTERNAL, "%s could not be checked: %s", file->path, cli_status_words(ST_NOMEM));
+	program_traps_find(file, in->has_on ? zone_midnight_us(&file->program->zone, in->on) : clock_system().now_us(NULL), traps);
+	enum exit_code code = tell_good(in, file, traps);
+	free(traps);
+	return code;
 }
 
 enum exit_code
 cmd_program_check(int argc, char **argv)
 {
-	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
+	static const struct argp_option options[] = {
+		{ "strict", KEY_STRICT, NULL, 0, "Exit code 1 when there are warnings", 0 },
+		{ "on", KEY_ON, "DATE", 0, "Look at campaigns as of this date (default: today)", 0 },
+		{ "json", KEY_JSON, NULL, 0, "Print JSON", 0 },
+		{ 0 },
+	};
 	static const struct argp argp = { options, parse, "FILE",
 		"Judge a program file as publishing it would: every key, every value, every reference.\v"
 		"Exit code 1 and the line of what is wrong first, when something is. Options that the language has and the daemon does not "
-		"evaluate yet "
-		"are refused by name.",
+		"evaluate yet are refused by name.\n\n"
+		"What is allowed and can hardly be meant is a warning: a tier that nobody reaches, a rule that never applies, a birthday that "
+		"can be moved into its own window. With --json they are in `warnings`, each with line, key and message.",
 		NULL, NULL, NULL };
 	struct check_input in = { 0 };
 	struct program_file file;
@@ -70,7 +105,7 @@ cmd_program_check(int argc, char **argv)
 	enum status st = program_file_read(in.args.v[0], &file, &error);
 	enum exit_code code = EXIT_DONE;
 	if (st == ST_OK)
-		code = tell_good(in.json, &file);
+		code = check(&in, &file);
 	else if (st == ST_INVALID)
 		code = program_file_tell(in.json, in.args.v[0], &error, file.text.data == NULL ? EXIT_USAGE : EXIT_REFUSED);
 	else

@@ -1,9 +1,11 @@
 /* fealty program publish: checked here first, so that what is wrong is told with its line. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/clock.h"
 #include "call.h"
 #include "commands.h"
-#include "program_file.h"
+#include "program_traps.h"
 #include "show.h"
 
 enum { KEY_VERSION = KEY_COMMAND };
@@ -38,6 +40,45 @@ show_published(const Fealty__V1__Response *r)
 	show_replayed(r);
 }
 
+/* As call_run(), with the warnings in the answer. */
+static enum exit_code
+send(const struct call_options *options, const Fealty__V1__Request *request, const struct traps *traps)
+{
+	struct fealty_client *client;
+	struct fealty_result result;
+
+	enum exit_code code = call_client(options, &client);
+	if (code != EXIT_DONE)
+		return code;
+	if (fealty_call(client, request, &result) != FEALTY_OK) {
+		code = call_tell(options, &result);
+	} else if (options->json) {
+		json_t *object = response_json(result.response, result.key);
+		json_put(object, "warnings", program_traps_json(traps));
+		code = json_print_line(object, EXIT_DONE);
+	} else {
+		show_published(result.response);
+	}
+	fealty_result_release(&result);
+	fealty_client_free(client);
+	return code;
+}
+
+static enum exit_code
+warn_and_send(const struct call_options *options, const Fealty__V1__Request *request, const struct program_file *file)
+{
+	struct traps *traps = malloc(sizeof(*traps));
+
+	if (traps == NULL)
+		return cli_fail(options->json, EXIT_INTERNAL, "%s could not be sent: out of memory", file->path);
+	program_traps_find(file, options->has_at ? options->at_us : clock_system().now_us(NULL), traps);
+	if (!options->json)
+		program_traps_tell(file->path, traps);
+	enum exit_code code = send(options, request, traps);
+	free(traps);
+	return code;
+}
+
 static enum exit_code
 publish(struct publish_input *in, const struct program_file *file)
 {
@@ -51,7 +92,7 @@ publish(struct publish_input *in, const struct program_file *file)
 	body.has_version = in->has_version;
 	body.version = (uint32_t)in->version;
 	request.publish = &body;
-	enum exit_code code = call_run(&in->base.call, &request, show_published);
+	enum exit_code code = warn_and_send(&in->base.call, &request, file);
 	fealty__program__v1__program__free_unpacked(body.definition, NULL);
 	return code;
 }
@@ -65,7 +106,8 @@ cmd_program_publish(int argc, char **argv)
 	};
 	static const struct argp argp = { options, parse, "FILE",
 		"Publish a program file: a new program, or a new version of the one with its id.\v"
-		"A published version never changes; every entry names the version it was decided under.",
+		"A published version never changes; every entry names the version it was decided under. What `fealty program check` warns of is "
+		"told here as well, and published all the same.",
 		call_children, NULL, NULL };
 	struct publish_input in = { 0 };
 	struct program_file file;

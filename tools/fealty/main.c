@@ -9,11 +9,12 @@
 
 static const struct command commands[] = {
 	{ "init", "DIR --origin NAME", "make a new ledger and its keys", cmd_init },
-	{ "program", "check|publish|show", "loyalty programs", cmd_program },
+	{ "program", "check|diff|publish|show", "loyalty programs", cmd_program },
 	{ "enrol", "MEMBER", "enrol a member", cmd_enrol },
 	{ "profile", "MEMBER", "change a member's birthday, segments or aliases", cmd_profile },
 	{ "purchase", "MEMBER AMOUNT", "record a purchase and grant its points", cmd_purchase },
 	{ "activity", "MEMBER ACTIVITY", "record an activity and grant what it earns", cmd_activity },
+	{ "return", "MEMBER PURCHASE", "return a purchase or a part of it", cmd_return },
 	{ "quote", "MEMBER AMOUNT", "what a purchase would grant", cmd_quote },
 	{ "batch", "[FILE]", "many commands: one JSON event a line", cmd_batch },
 	{ "balance", "MEMBER", "a member's points and tier", cmd_balance },
@@ -23,11 +24,15 @@ static const struct command commands[] = {
 	{ "hold", "MEMBER POINTS", "set points aside for a redemption", cmd_hold },
 	{ "capture", "MEMBER HOLD [POINTS]", "spend points of a hold", cmd_capture },
 	{ "release", "MEMBER HOLD", "give a hold's points back", cmd_release },
+	{ "reverse-redeem", "MEMBER REDEMPTION", "give back points that were spent", cmd_reverse_redeem },
+	{ "transfer", "MEMBER TO POINTS", "send points to another member", cmd_transfer },
+	{ "advance", "MEMBER POINTS", "lend points before they are earned", cmd_advance },
 	{ "adjust", "MEMBER POINTS REASON", "add or take points by hand", cmd_adjust },
 	{ "tier", "MEMBER TIER REASON", "give a tier, or take a given one away", cmd_tier },
 	{ "birthday", "MEMBER", "claim the birthday points", cmd_birthday },
 	{ "freeze", "MEMBER REASON", "let a member spend no points", cmd_freeze },
 	{ "unfreeze", "MEMBER [REASON]", "let a frozen member spend again", cmd_unfreeze },
+	{ "merge", "MEMBER INTO", "make one member of two, for good", cmd_merge },
 	{ "close", "MEMBER REASON", "close a member's account, for good", cmd_close },
 	{ "simulate", "EVENTS.jsonl", "play events against a program, without a daemon", cmd_simulate },
 	{ "import", "FILE", "purchases from a CSV or white-space file", cmd_import },
@@ -42,7 +47,7 @@ static const struct command commands[] = {
 static const char exit_codes[] =
     "Exit codes:\n"
     "  0  done, and all that was checked holds\n"
-    "  1  refused by the rules, or a check (audit, program check) found something\n"
+    "  1  refused by the rules, or a check (audit, program check, program diff) found something\n"
     "  2  wrong usage, or an input file that cannot be read as what it should be\n"
     "  3  no answer, and nothing has changed: try again when the daemon can be reached\n"
     "  4  the outcome is not known: run the command again with the same --key\n"
@@ -55,7 +60,7 @@ overview(FILE *out)
 	    "Usage: fealty COMMAND [ARGUMENT...] [OPTION...]\n\nA loyalty-points ledger: commands to its daemon, and tools for its "
 	    "files.\n\n");
 	for (const struct command *c = commands; c->name != NULL; c++)
-		(void)fprintf(out, "  %-12s%-23s%s\n", c->name, c->arguments, c->summary);
+		(void)fprintf(out, "  %-16s%-24s%s\n", c->name, c->arguments, c->summary);
 	(void)fprintf(out,
 	    "\n\"fealty COMMAND --help\" tells more about a command. With --json every command prints JSON.\n"
 	    "The daemon is looked for at --connect ADDRESS, else at $FEALTY_CONNECT, else at unix:/run/fealty/fealtyd.sock.\n\n%s",

@@ -27,19 +27,22 @@ zone_name_valid(const char *name)
 }
 
 static enum status
-read_zone(const char *name, struct zone *ret_zone)
+read_zone(const char *name, struct buf *tzif, struct zone *ret_zone)
 {
 	char path[128];
-	struct buf tzif;
 
-	if (name == NULL || !zone_name_valid(name))
+	if (!zone_name_valid(name))
 		return ST_INVALID;
 	(void)snprintf(path, sizeof(path), ZONE_DIRECTORY "/%s", name);
-	if (file_read_all(path, CALENDAR_ZONE_DATA_BYTES_MAX, &tzif) != ST_OK)
+	if (file_read_all(path, CALENDAR_ZONE_DATA_BYTES_MAX, tzif) != ST_OK)
 		return ST_INVALID;
-	enum status st = zone_parse(buf_bytes(&tzif), ret_zone);
-	buf_release(&tzif);
-	return st;
+	return zone_parse(buf_bytes(tzif), ret_zone);
+}
+
+unsigned
+program_file_line(const struct program_file *file, const char *path)
+{
+	return file->lines == NULL ? 0 : yaml_line_of(file->lines, path);
 }
 
 static enum status
@@ -54,17 +57,39 @@ judge(struct program_file *file, struct program_file_error *ret_error)
 		return wrong(ret_error, "", 0, "the program takes more than 40 000 bytes; a program must fit one transaction");
 	enum status st = codec_program_def(buf_bytes(&file->definition), &file->arena, &def, &error);
 	if (st == ST_INVALID)
-		return wrong(ret_error, error.path, yaml_line_of(file->lines, error.path), error.sentence);
+		return wrong(ret_error, error.path, program_file_line(file, error.path), error.sentence);
 	if (st != ST_OK)
 		return st;
-	if (read_zone(def->timezone, &zone) != ST_OK)
-		return wrong(ret_error, "timezone", yaml_line_of(file->lines, "timezone"),
+	if (def->timezone == NULL)
+		return wrong(ret_error, "timezone", 0, "timezone is required, as Asia/Seoul");
+	if (read_zone(def->timezone, &file->zone, &zone) != ST_OK)
+		return wrong(ret_error, "timezone", program_file_line(file, "timezone"),
 		    "this machine has no such time zone; give one such as Asia/Seoul, of the package tzdata");
 	st = program_compile(def, &zone, &file->arena, &program, &error);
 	if (st == ST_INVALID)
-		return wrong(ret_error, error.path, yaml_line_of(file->lines, error.path), error.sentence);
+		return wrong(ret_error, error.path, program_file_line(file, error.path), error.sentence);
+	file->def = def;
 	file->program = program;
 	return st;
+}
+
+static void
+file_init(const char *path, struct program_file *file)
+{
+	*file = (struct program_file){ .path = path };
+	arena_init(&file->arena, PROGRAM_ARENA_BYTES);
+	buf_init(&file->text);
+	buf_init(&file->definition);
+	buf_init(&file->zone);
+}
+
+enum status
+program_file_take(const char *name, struct bytes definition, struct program_file *ret_file, struct program_file_error *ret_error)
+{
+	file_init(name, ret_file);
+	buf_put(&ret_file->definition, definition.data, definition.len);
+	enum status st = buf_status(&ret_file->definition);
+	return st == ST_OK ? judge(ret_file, ret_error) : st;
 }
 
 enum status
@@ -73,13 +98,11 @@ program_file_read(const char *path, struct program_file *ret_file, struct progra
 	struct text_error error;
 	char sentence[320];
 
-	*ret_file = (struct program_file){ .path = path };
-	arena_init(&ret_file->arena, PROGRAM_ARENA_BYTES);
-	buf_init(&ret_file->text);
-	buf_init(&ret_file->definition);
+	file_init(path, ret_file);
 	enum status st = file_read_all(path, PROGRAM_FILE_BYTES_MAX, &ret_file->text);
 	if (st == ST_IO || st == ST_TOO_LARGE) {
-		(void)snprintf(sentence, sizeof(sentence), "the file cannot be read: %s", cli_status_words(st));
+		(void)snprintf(sentence, sizeof(sentence), "the file cannot be read: %s",
+		    st == ST_TOO_LARGE ? "it has more than 1 MiB, and a program is at most 40 000 bytes" : cli_status_words(st));
 		return wrong(ret_error, "", 0, sentence);
 	}
 	if (st != ST_OK)
@@ -97,6 +120,7 @@ program_file_release(struct program_file *file)
 {
 	buf_release(&file->text);
 	buf_release(&file->definition);
+	buf_release(&file->zone);
 	arena_release(&file->arena);
 }
 

@@ -6,11 +6,13 @@
 #include "codec/codec.h"
 
 struct program_file {
-	const char *path;		/* borrowed */
+	const char *path;		/* borrowed; of a program that is no file: what it is called */
 	struct arena arena;
 	struct buf text, definition;	/* the file, and the serialised Program */
-	struct yaml_lines *lines;
-	const struct program *program;	/* compiled with this machine's zone data */
+	struct buf zone;		/* this machine's TZif data */
+	struct yaml_lines *lines;	/* NULL when it is no file */
+	const struct program_def *def;
+	const struct program *program;
 };
 
 /* What is wrong: path "" and line 0 when no key or line is. */
@@ -23,6 +25,14 @@ struct program_file_error { unsigned line, column; char path[160]; char sentence
  */
 enum status program_file_read(const char *path, struct program_file *ret_file, struct program_file_error *ret_error) MUST_CHECK;
 void program_file_release(struct program_file *file);
+
+/* The same of a serialised Program, as a daemon has it. */
+enum status program_file_take(const char *name, struct bytes definition, struct program_file *ret_file,
+    struct program_file_error *ret_error)
+    MUST_CHECK;
+
+/* The line of a key, or of the nearest one around it; 0: none. */
+unsigned program_file_line(const struct program_file *file, const char *path);
 
 /* Tells an error as FILE:LINE: KEY: SENTENCE. */
 enum exit_code program_file_tell(bool json, const char *path, const struct program_file_error *error, enum exit_code code);

@@ -1,0 +1,239 @@
+"""The model: events in, replies out."""
+import copy
+import json
+
+from . import birthdays, commands, returns
+from .dates import SECOND, Malformed, decimal_text, instant, instant_text
+from .lots import expiring
+from .nights import change_tier, notices, roll, settle
+from .program import Program
+from .tiers import earned, gift, look_up, points_to_keep, points_to_next, shown
+
+STATUS = {
+    "INVALID_ARGUMENT": "INVALID_ARGUMENT", "POINTS_NOT_POSITIVE": "INVALID_ARGUMENT", "REQUEST_ID_REUSED": "ALREADY_EXISTS",
+    "RECEIPT_REUSED": "ALREADY_EXISTS", "CLOCK_SKEW": "OUT_OF_RANGE", "EVENT_TOO_OLD": "OUT_OF_RANGE", "NOT_FOUND": "NOT_FOUND",
+    "ALREADY_EXISTS": "ALREADY_EXISTS", "CAP_REACHED": "RESOURCE_EXHAUSTED", "OUT_OF_STOCK": "RESOURCE_EXHAUSTED",
+}
+BARE = {"INVALID_ARGUMENT", "POINTS_NOT_POSITIVE", "REQUEST_ID_REUSED", "RECEIPT_REUSED"}
+READS = {"balance", "quote"}
+
+
+class Refusal(Exception):
+    def __init__(self, reason, field=None):
+        super().__init__(reason)
+        self.reason = reason
+        self.field = field
+
+
+class Event:
+    """An event with its times: `now` is the daemon's, `occurred` the terminal's, `day` the business date."""
+
+    def __init__(self, model, fields):
+        self.fields = fields
+        self.op = fields["op"]
+        self.on = {"purchase": "purchase", "quote": "purchase", "activity": "activity", "enrol": "enrol"}.get(self.op)
+        self.key = fields.get("key")
+        self.store = fields.get("store")
+        self.activity = fields.get("activity")
+        self.now = model.now
+        self.said = instant(fields["occurred_at"]) if "occurred_at" in fields else self.now
+        self.occurred = min(self.said, self.now)
+        zone = model.program.zone
+        self.local = zone.local(self.occurred)
+        self.day = self.local.date()
+        self.today = zone.date(self.now)
+
+    def get(self, name, default=None):
+        return self.fields.get(name, default)
+
+
+class Model:
+    """Programs are versions of one, the first in force from the start."""
+
+    def __init__(self, specs):
+        self.versions = [Program(spec) for spec in specs]
+        self.program = self.versions[0]
+        self.now = None
+        self.members = []
+        self.aliases = {}
+        self.done = {}                 # (principal, key) → (body, member, outcome, after)
+        self.receipts = {}
+        self.program_used = {}         # use of `program` caps
+
+    # Replies
+
+    def points(self, value):
+        return decimal_text(value, self.program.scale)
+
+    def money(self, value):
+        return decimal_text(value, self.program.digits)
+
+    def block(self, member):
+        program = self.program
+        today = program.zone.date(self.now)
+        block = {
+            "member_no": member.no, "available": self.points(member.available), "pending": self.points(member.pending),
+            "held": self.points(member.held), "debt": self.points(member.debt),
+            "expiring": [{"points": self.points(points), "last_day": last.isoformat()} for last, points in expiring(program, member)],
+            "points_earned": self.points(member.totals.get("points_earned", 0)), "spend": self.money(member.totals.get("spend", 0)),
+            "visits": member.totals.get("visits", 0), "as_of": instant_text(self.now),
+            "counters": {name: member.totals.get(name, 0) for name in program.counters},
+        }
+        carried = [rule.id for rule in program.rules if rule.carries]
+        block["remainders"] = {name: self.money(member.remainders.get(name, 0)) for name in carried}
+        if program.tiers:
+            self.tier_block(member, block, today)
+        return block
+
+    def tier_block(self, member, block, today):
+        program = self.program
+        tier, own = shown(program, member), earned(program, member)
+        given = gift(program, member)
+        block["tier"] = tier.id
+        block["tier_earned"] = own.id
+        block["tier_since"] = member.since.isoformat()
+        until = member.gift[1] if given is tier and tier is not own else member.until
+        block["tier_until"] = until.isoformat() if until else None
+        missing = points_to_next(program, member, today)
+        block["points_to_next"] = None if missing is None else self.points(missing)
+        missing = points_to_keep(program, member, today)
+        block["points_to_keep"] = None if missing is None else self.points(missing)
+
+    # Events
+
+    def apply(self, fields):
+        """The reply to one event."""
+        self.now = instant(fields["at"])
+        for member in self.members:
+            roll(self, member, self.now)
+        today = self.program.zone.date(self.now)
+        self.before = {member: {(notice["kind"], notice["last_day"], notice["due"]): notice for notice in notices(self.program, member, today)}
+                       for member in self.members if self.program.expiring_days or self.program.downgrade_days}
+        try:
+            return self.run(fields)
+        except Malformed:
+            return {"status": "INVALID_ARGUMENT", "reason": "INVALID_ARGUMENT"}
+        except Refusal as refusal:
+            reply = {"status": STATUS.get(refusal.reason, "FAILED_PRECONDITION"), "reason": refusal.reason}
+            member = self.aliases.get(fields.get("member"))
+            if member is not None and refusal.reason not in BARE:
+                reply.update(self.block(member))
+            return reply
+
+    def run(self, fields):
+        if fields["op"] == "publish":
+            return self.publish(fields)
+        event = Event(self, fields)
+        commands.syntax(self, event)
+        body = json.dumps({name: value for name, value in fields.items() if name not in ("key", "at", "expect")}, sort_keys=True)
+        if event.op not in READS:
+            done = self.done.get((fields.get("principal", "simulate"), event.key))
+            if done is not None:
+                return self.replay(done, body)
+            if event.said > self.now + 300 * SECOND:
+                raise Refusal("CLOCK_SKEW")
+            if self.now - event.said > self.program.late_days * 86400 * SECOND:
+                raise Refusal("EVENT_TOO_OLD")
+        if event.op == "enrol":
+            return self.finish(event, commands.enrol(self, event), body)
+        member = self.aliases.get(fields["member"])
+        if member is None:
+            raise Refusal("NOT_FOUND", "member")
+        if event.op == "balance":
+            return self.balance(event, member)
+        if event.op == "quote":
+            return self.reply(member, commands.purchase(self, event, member, quote=True))
+        same = self.same_receipt(event, member)
+        if same is not None:
+            return same
+        handler = commands.TABLE.get(event.op) or returns.TABLE[event.op]
+        return self.finish(event, (member, handler(self, event, member)), body)
+
+    def finish(self, event, done, body):
+        member, outcome = done
+        member = outcome.pop("_block", member)
+        block = self.block(member)     # an entry records the balances right after it, before what it made due
+        after = {name: block[name] for name in ("available", "pending", "held", "debt", "tier") if name in block}
+        for each in [member] + outcome.pop("_others", []):
+            settle(self, each, event.today)
+        if event.op in ("enrol", "profile"):
+            birthdays.birthday_night(self, member, event.today)
+            change_tier(self.program, member, event.today, lambda: look_up(self.program, member, event.today, event.today, only_balance=True))
+        kept = (body, member, outcome, after)
+        self.done[(event.get("principal", "simulate"), event.key)] = kept
+        if event.op == "purchase" and event.get("receipt_no") and event.store:
+            self.receipts[(event.store, event.get("receipt_no"), event.day)] = (self.receipt_body(event, member), kept)
+        return self.reply(member, outcome, written=True)
+
+    def reply(self, member, outcome, after=None, written=False):
+        reply = {"status": "OK"}
+        reply.update(self.block(member))
+        reply.update(outcome)
+        if after is not None:
+            reply.update(after)
+            reply["replayed"] = True
+        else:
+            self.tell(member, reply, written)
+        return reply
+
+    def replay(self, done, body):
+        if done[0] != body:
+            raise Refusal("REQUEST_ID_REUSED")
+        return self.reply(done[1], done[2], done[3])
+
+    def receipt_body(self, event, member):
+        return json.dumps([member.no, event.get("amount"), event.get("lines")], sort_keys=True)
+
+    def same_receipt(self, event, member):
+        if event.op != "purchase" or not event.get("receipt_no") or not event.store:
+            return None
+        found = self.receipts.get((event.store, event.get("receipt_no"), event.day))
+        if found is None:
+            return None
+        if found[0] != self.receipt_body(event, member):
+            raise Refusal("RECEIPT_REUSED")
+        return self.reply(found[1][1], found[1][2], found[1][3])
+
+    def tell(self, member, reply, written):
+        """The notices; a command that is written has told them, a read has not."""
+        if not self.program.expiring_days and not self.program.downgrade_days:
+            return
+        today = self.program.zone.date(self.now)
+        reply["notices"] = [dict(notice, last_day=notice["last_day"].isoformat(), due=notice["due"].isoformat(),
+                                 points=None if notice["points"] is None else self.points(notice["points"]))
+                            for notice in self.still_due(member, today, written)]
+        if written:
+            member.noticed = today
+
+    def still_due(self, member, today, written):
+        """After a command: what was due before it, and as much of it as there still is."""
+        for notice in notices(self.program, member, today):
+            before = self.before.get(member, {}).get((notice["kind"], notice["last_day"], notice["due"]))
+            if not written or before is not None:
+                if notice["kind"] == "expiring" and written:
+                    notice["points"] = min(notice["points"], before["points"])
+                yield notice
+
+    def balance(self, event, member):
+        if "as_of" not in event.fields:
+            return self.reply(member, {})
+        then = instant(event.get("as_of"))
+        if then < self.now:
+            raise Refusal("INVALID_ARGUMENT", "as_of")
+        ahead = copy.deepcopy(member)
+        kept, self.now = self.now, then
+        roll(self, ahead, then)
+        reply = self.reply(ahead, {})
+        self.now = kept
+        return reply
+
+    def publish(self, fields):
+        done = self.done.get((fields.get("principal", "simulate"), fields["key"]))
+        if done is not None:
+            return {"status": "OK", "replayed": True}
+        index = self.versions.index(self.program) + 1
+        self.program = self.versions[index]
+        self.done[(fields.get("principal", "simulate"), fields["key"])] = ("publish", None, {}, {})
+        return {"status": "OK"}
+
+

@@ -1,0 +1,161 @@
+"""Lots: making them, paying debt first, taking from them, and ending them."""
+import datetime as dt
+from fractions import Fraction
+
+from .dates import add_months
+from .member import Lot
+from .tiers import shown
+
+FAR = dt.date.max
+
+
+def term_today(program, member):
+    """The expiry term of a lot that is earned today by no rule's own."""
+    tier = shown(program, member)
+    return tier.expiry if tier is not None and tier.expiry is not None else program.expiry
+
+
+def ends(member, lot):
+    """The last day of a lot as it stands, None for never."""
+    if lot.clock is not None:
+        return clock_end(member, lot.clock)
+    return lot.last
+
+
+def clock_end(member, term):
+    return add_months(member.clock, term.months)
+
+
+def make_lot(term, start, points):
+    if term.kind == "inactivity":
+        return Lot(None, points, term)
+    return Lot(term.last_day(start), points)
+
+
+def put(member, lot):
+    """Into the member's lots; equal terms are one."""
+    if lot.points == 0:
+        return
+    for other in member.lots:
+        if other.same_terms(lot):
+            other.points += lot.points
+            return
+    member.lots.append(lot)
+
+
+def pay_debt(member, points):
+    paid = min(points, member.debt)
+    member.debt -= paid
+    member.advanced -= min(paid, member.advanced)
+    return points - paid
+
+
+def credit(member, term, start, points):
+    """New points: debt first, then a lot; the points of the lot."""
+    left = pay_debt(member, points)
+    if left:
+        put(member, make_lot(term, start, left))
+    return left
+
+
+def in_order(member, lots):
+    return sorted(lots, key=lambda lot: (ends(member, lot) or FAR, lot.clock is not None))
+
+
+def take(member, lots, points):
+    """Takes points from a list of lots in consumption order, and returns what it took as lots."""
+    taken = []
+    for lot in in_order(member, lots):
+        part = min(points, lot.points)
+        if part:
+            lot.points -= part
+            points -= part
+            taken.append(Lot(lot.last, part, lot.clock))
+    lots[:] = [lot for lot in lots if lot.points]
+    assert points == 0, "more was taken than there is"
+    return taken
+
+
+def rows(member, lots):
+    """As replies show them: by last day, never-expiring ones last and without one."""
+    sums = {}
+    for lot in lots:
+        last = ends(member, lot)
+        sums[last] = sums.get(last, 0) + lot.points
+    return sorted(sums.items(), key=lambda row: row[0] or FAR)
+
+
+def clock_part(program, member, lots):
+    """What the inactivity clock will take of lots, as [(last day, points)]."""
+    sums = {}
+    for lot in lots:
+        if lot.clock is not None:
+            key = (ends(member, lot), lot.clock.percent)
+            sums[key] = sums.get(key, 0) + lot.points
+    return [(last, program.round(Fraction(points * percent, 100))) for (last, percent), points in sums.items()]
+
+
+def expiring(program, member):
+    sums = {}
+    for lot in member.lots:
+        if lot.clock is None and lot.last is not None:
+            sums[lot.last] = sums.get(lot.last, 0) + lot.points
+    for last, points in clock_part(program, member, member.lots):
+        sums[last] = sums.get(last, 0) + points
+    return sorted((last, points) for last, points in sums.items() if points)
+
+
+def expire_lots(member, today):
+    """Lots whose last day is over; those under the clock are clock_ends()'s."""
+    member.lots = [lot for lot in member.lots if lot.clock is not None or lot.last is None or lot.last >= today]
+
+
+def clock_ends(program, member, today):
+    """The inactivity clock ran out the day before: takes its share and starts again today."""
+    terms = {id(lot.clock): lot.clock for lot in member.lots + [lot for hold in member.holds.values() if hold.state == "open" for lot in hold.lots]
+             if lot.clock is not None}
+    term = next(iter(terms.values()), None) or (program.expiry if program.expiry.kind == "inactivity" else None)
+    if term is None or clock_end(member, term) >= today:
+        return
+    last = clock_end(member, term)
+    left = sum(lot.points for lot in member.lots if lot.clock is not None)
+    taken = program.round(Fraction(left * term.percent, 100))
+    for lot in member.lots:
+        if lot.clock is not None:
+            part = min(taken, lot.points)
+            lot.points -= part
+            taken -= part
+    member.lots = [lot for lot in member.lots if lot.points]
+    for hold in member.holds.values():
+        if hold.state == "open" and term.percent == 100:
+            for lot in hold.lots:
+                if lot.clock is not None:
+                    lot.last, lot.clock = last, None
+    member.clock = today
+
+
+def refresh(program, member, op, activity, day):
+    """refresh_on: every dated open lot moves to the date of a lot earned today, never back."""
+    term = term_today(program, member)
+    if op not in term.refresh_on and activity not in term.refresh_on:
+        return
+    last = term.last_day(day)
+    for lot in member.lots:
+        if lot.clock is None and lot.last is not None and last is not None:
+            lot.last = max(lot.last, last)
+    merge_equal(member)
+
+
+def merge_equal(member):
+    old, member.lots = member.lots, []
+    for lot in old:
+        put(member, lot)
+
+
+def new_terms(program, member, term, start):
+    """All open lots get a term (all_open_while_held)."""
+    held = [lot for hold in member.holds.values() if hold.state == "open" for lot in hold.lots]
+    for lot in member.lots + held:
+        made = make_lot(term, start, 0)
+        lot.last, lot.clock = made.last, made.clock
+    merge_equal(member)

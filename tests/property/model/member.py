@@ -1,0 +1,108 @@
+"""A member as the model keeps it."""
+
+
+class Lot:
+    """`last` is the last day, None for never; `clock` is the inactivity term that ends it instead."""
+
+    def __init__(self, last, points, clock=None):
+        self.last = last
+        self.points = points
+        self.clock = clock
+
+    def same_terms(self, other):
+        return self.last == other.last and self.clock is other.clock
+
+
+class Waiting:
+    """Pending points of one component."""
+
+    def __init__(self, points, day, pending, expiry, source, component, order):
+        self.points = points
+        self.due = pending.due(day)
+        self.activity = pending.activity
+        self.cancel = None if self.activity is None else day.fromordinal(day.toordinal() + pending.within + 1)
+        self.expiry = expiry
+        self.source = source           # the record of the purchase, or None
+        self.component = component
+        self.order = order
+
+
+class Hold:
+    def __init__(self, key, ends, lots, day):
+        self.key = key
+        self.day = day                 # it counts for redeem_per_day while it is open
+        self.ends = ends
+        self.lots = lots               # [Lot]
+        self.state = "open"            # open | closed | expired
+
+    @property
+    def left(self):
+        return sum(lot.points for lot in self.lots)
+
+
+class Member:
+    def __init__(self, number, aliases, day, segments):
+        self.no = number
+        self.aliases = list(aliases)
+        self.enrolled = day
+        self.segments = list(segments)
+        self.rolled = day              # the last date whose night is done
+        self.lots = []
+        self.waiting = []
+        self.holds = {}
+        self.debt = 0
+        self.advanced = 0
+        self.metrics = {}              # name → {day: n}
+        self.totals = {}
+        self.used = {}                 # cap key → n
+        self.earned_on = {}            # day → granted by earn rules, for earn_per_day
+        self.redeemed_on = {}
+        self.fired = {}                # rule id → [instant]
+        self.remainders = {}
+        self.purchases_accepted = 0
+        self.purchases = {}            # key → record
+        self.redeems = {}              # key → record
+        self.rank = None               # index into program.tiers of the tier earned
+        self.since = None
+        self.start = None              # validity counts from the day after
+        self.until = None
+        self.in_grace = False
+        self.gift = None               # (tier id, until)
+        self.births = []               # [(entered, month, day)]
+        self.births_paid = {}          # birthday year → (date, (month, day))
+        self.clock = day               # of inactivity
+        self.clock_order = 0
+        self.frozen = self.closed = False
+        self.noticed = day             # up to this day notices were told
+        self.done_order = []
+        self.transfers_out = {}        # year → [points, times]
+        self.transfers_in = {}
+
+    @property
+    def available(self):
+        return sum(lot.points for lot in self.lots)
+
+    @property
+    def pending(self):
+        return sum(waiting.points for waiting in self.waiting)
+
+    @property
+    def held(self):
+        return sum(hold.left for hold in self.holds.values() if hold.state == "open")
+
+    def add_metric(self, name, day, count):
+        if count:
+            days = self.metrics.setdefault(name, {})
+            days[day] = days.get(day, 0) + count
+            self.totals[name] = self.totals.get(name, 0) + count
+
+    def metric(self, name, after, through):
+        """The sum over the days after `after` (None: all) through `through`."""
+        if name == "balance":
+            return self.available + self.held
+        return sum(count for day, count in self.metrics.get(name, {}).items() if (after is None or day > after) and (through is None or day <= through))
+
+    def year_metric(self, name, year, through):
+        if name == "balance":
+            return self.available + self.held
+        return sum(count for day, count in self.metrics.get(name, {}).items() if day.year == year and (through is None or day <= through))

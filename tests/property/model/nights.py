@@ -1,0 +1,137 @@
+"""What the system does by itself: hold time-outs at their instant, and the night of each local date."""
+from .birthdays import anniversary_night, birthday_night
+from .dates import DAY
+from .lots import clock_ends, credit, expire_lots, expiring, new_terms, put, term_today
+from .tiers import earned, kept, look_up, points_to_keep, review, shown
+
+
+def roll(model, member, now):
+    """Everything that is due for a member up to and including `now`."""
+    program = model.program
+    if member.closed and member.gift is not None and member.gift[1] is not None and member.gift[1] < program.zone.date(now):
+        member.gift = None
+    while not member.closed:
+        next_day = member.rolled + DAY
+        midnight = program.zone.midnight(next_day)
+        for hold in sorted((hold for hold in member.holds.values() if hold.state == "open" and hold.ends <= min(midnight, now)),
+                           key=lambda hold: hold.ends):
+            end_hold(model, member, hold, program.zone.date(hold.ends), "expired")
+        if midnight > now:
+            break
+        member.rolled = next_day
+        night(model, member, next_day)
+
+
+def end_hold(model, member, hold, today, state):
+    """Its lots go back; those that ended meanwhile expire."""
+    hold.state = state
+    member.redeemed_on[hold.day] -= hold.left
+    lots, hold.lots = hold.lots, []
+    for lot in lots:
+        put(member, lot)
+    expire_lots(member, today)
+    return lots
+
+
+def night(model, member, today):
+    program = model.program
+    if member.waiting:
+        lapse(member, today)
+        activate_due(model, member, today)
+    birthday_night(model, member, today)
+    anniversary_night(model, member, today)
+    end_tiers(program, member, today)
+    expire_lots(member, today)
+    clock_ends(program, member, today)
+    if program.redemption is not None and program.at_once:
+        leave_holds(member, today)
+    change_tier(program, member, today, lambda: look_up(program, member, today, today, only_balance=True))
+
+
+def lapse(member, today):
+    """Pending points whose activity did not come in time."""
+    for waiting in [waiting for waiting in member.waiting if waiting.cancel is not None and waiting.cancel <= today]:
+        member.waiting.remove(waiting)
+        if waiting.source is not None:
+            waiting.source.lapsed(waiting)
+
+
+def activate_due(model, member, today):
+    """Pending points whose day has come."""
+    ready = sorted((waiting for waiting in member.waiting if waiting.due is not None and waiting.due <= today),
+                   key=lambda waiting: (waiting.due, waiting.order))
+    for due in sorted({waiting.due for waiting in ready}):
+        for waiting in ready:
+            if waiting.due == due:
+                activate(model, member, waiting, due)
+        change_tier(model.program, member, due, lambda: look_up(model.program, member, due, due))
+
+
+def activate(model, member, waiting, day):
+    member.waiting.remove(waiting)
+    left = credit(member, waiting.expiry, day, waiting.points)
+    member.add_metric("points_earned", day, waiting.points)
+    if waiting.source is not None:
+        waiting.source.activated(waiting, day, left)
+
+
+def change_tier(program, member, today, change):
+    """Runs what may change the tier held, and lets open lots follow it."""
+    before = shown(program, member)
+    change()
+    after = shown(program, member)
+    if before is after or before is None or after is None:
+        return
+    if after.rank > before.rank and after.all_open:
+        new_terms(program, member, after.expiry or program.expiry, today)
+    if after.rank < before.rank and (before.all_open or after.all_open):
+        new_terms(program, member, term_today(program, member), today)
+
+
+def end_tiers(program, member, today):
+    if not program.tiers:
+        return
+
+    def change():
+        if member.gift is not None and member.gift[1] is not None and member.gift[1] < today:
+            member.gift = None
+        review(program, member, today)
+    change_tier(program, member, today, change)
+
+
+def leave_holds(member, today):
+    """expire_at_once: a lot leaves the hold at its own midnight."""
+    for hold in member.holds.values():
+        if hold.state == "open":
+            left = hold.left
+            hold.lots = [lot for lot in hold.lots if lot.clock is not None or lot.last is None or lot.last >= today]
+            member.redeemed_on[hold.day] -= left - hold.left
+            if not hold.left:
+                hold.state = "expired"
+
+
+def notices(program, member, today):
+    """What fell due after the last command's day: of lots that are open, and of a tier that will not be kept as things stand."""
+    rows = []
+    for last, points in expiring(program, member):
+        for days in program.expiring_days:
+            due = last.fromordinal(last.toordinal() - days)
+            if member.noticed < due <= today:
+                rows.append({"kind": "expiring", "points": points, "last_day": last, "due": due})
+    tier = earned(program, member)
+    if tier is not None and member.until is not None and tier.downgrade != "none" and (member.in_grace or not kept(member, tier, today)):
+        for days in program.downgrade_days:
+            due = member.until.fromordinal(member.until.toordinal() - days)
+            if member.noticed < due <= today:
+                rows.append({"kind": "downgrade", "points": points_to_keep(program, member, today), "last_day": member.until, "due": due})
+    return sorted(rows, key=lambda row: (row["due"], row["last_day"]))
+
+
+def settle(model, member, today):
+    """After an event: what of it is due or over already."""
+    if member.waiting:
+        lapse(member, today)
+        activate_due(model, member, today)
+    expire_lots(member, today)
+
+
