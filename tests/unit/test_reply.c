@@ -213,11 +213,12 @@ spending_shows_its_lots(void **state)
 	assert_int_equal(p->ends_at, 99);
 	assert_string_equal(p->left, "3");
 
-	const struct posting clock[] = { { .account = ACCOUNT_MEMBER, .member = 1, .points = -4, .last_day = DAY_CLOCK, .class = LOT_EARNED } };
+	const struct posting clock[] = { { .account = ACCOUNT_MEMBER, .member = 1, .points = -4, .last_day = DAY_CLOCK, .class = LOT_EARNED },
+		{ .account = ACCOUNT_REDEEMED, .points = 4, .last_day = DAY_CLOCK, .class = LOT_EARNED } };
 	e.op = OP_REDEEM;
 	e.has_hold = false;
 	e.postings = clock;
-	e.n_postings = 1;
+	e.n_postings = 2;
 	e.clock = (struct inactivity_clock){ true, 555, 12, 100 };
 	response_free(p);
 	p = response_of(w, &r);
