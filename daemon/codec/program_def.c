@@ -39,6 +39,8 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "earn.caps.group", NULL },
 	{ "earn.expiry.never", NULL }, { "earn.expiry.after.days", NULL }, { "earn.expiry.after.months", NULL },
 	{ "earn.expiry.after.years", NULL }, { "earn.expiry.round_up_to", NULL }, { "earn.expiry.on", NULL }, { "earn.expiry.years", NULL },
+	{ "earn.expiry.inactivity.months", NULL }, { "earn.expiry.inactivity.activities", NULL },
+	{ "earn.expiry.inactivity.percent", NULL },
 	{ "expiry.never", NULL }, { "expiry.after.days", NULL }, { "expiry.after.months", NULL }, { "expiry.after.years", NULL },
 	{ "expiry.round_up_to", NULL }, { "expiry.on", NULL }, { "expiry.years", NULL }, { "expiry.refresh_on", NULL },
 	{ "expiry.inactivity.months", NULL }, { "expiry.inactivity.activities", NULL }, { "expiry.inactivity.percent", NULL },

@@ -399,6 +399,7 @@ put_followup(struct buf *out, const struct followup *f)
 		field_end(out, owed);
 	}
 	put_sint_unless_zero(out, FOLLOWUP_REVERSED, f->reversed);
+	put_sint_unless_zero(out, FOLLOWUP_LAPSED, f->lapsed);
 	field_end(out, begun);
 }
 

@@ -155,7 +155,8 @@ decide_transfer(struct decision *d)
 	d->entry->u.other.points = points;
 	if (!d->program->has_transfers)
 		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no transfers");
-	if (!decision_member_open(d, true) || !other_open(d, to) || !transfer_terms(d, to, points))
+	/* Whichever of the two is closed, that comes before the sender's being frozen. */
+	if (!decision_member_open(d, false) || !other_open(d, to) || !decision_member_open(d, true) || !transfer_terms(d, to, points))
 		return ST_OK;
 	st = decision_take(d, d->member->lots, d->member->n_lots, points, ACCOUNT_MEMBER, ACCOUNT_TRANSFERRED, ACCOUNT_TRANSFERRED, d->today);
 	side_begin(d, to, &scratch, &side);

@@ -1,7 +1,8 @@
 /*
  * Returns.  What is clawed back is cumulative: what was granted, less what the purchase would bring with only the rest of it (earn_again.c),
- * less what was taken already.  So the order of partial returns cannot matter, and what a policy could not take may be taken by a later
- * return of the same purchase.
+ * less what was taken already; pending points that lapsed are out of both.  So the order of partial returns cannot matter, and what a policy
+ * could not take may be taken by a later return of the same purchase.  It never gives points back: where a smaller rest brings more than a
+ * larger one (a rule that replaces another, below its min_amount), what a return took stays taken.
  *
  * Rules that carry a remainder are another matter: a return takes its amount out of the member's remainder, whichever purchase it names,
  * and each time that falls below zero one step is added back and its points are taken.
@@ -22,7 +23,7 @@ struct returning {
 	int64_t amount;				/* that this return takes */
 	bool ends;				/* wholly returned now, and not before */
 
-	int64_t granted;			/* that the rest of it is judged by */
+	int64_t granted, waiting;		/* that the rest of it is judged by; of it what waited for an activity */
 	struct worth *before, *after;
 	int64_t stepped;			/* base points that remainders below zero take */
 	int64_t stepped_of[PROGRAM_RULES_MAX];
@@ -258,7 +259,11 @@ evaluate(const struct returning *r, int64_t left, const struct line_left *lines,
 	struct earn_event event;
 	enum status st = event_of(r, left, lines, &event);
 
-	return st == ST_OK ? earn_again(r->d, r->version, r->past, &event, r->granted, ret) : st;
+	if (st == ST_OK)
+		st = earn_again(r->d, r->version, r->past, &event, r->granted, ret);
+	if (st == ST_OK && r->f.lapsed > 0)
+		worth_clip_waiting(*ret, r->waiting - r->f.lapsed);
+	return st;
 }
 
 static enum status
@@ -274,7 +279,7 @@ whole_event(const struct returning *r, struct earn_event *ret)
 	return event_of(r, past->u.purchase.amount, lines, ret);
 }
 
-/* What was granted that is judged by the rest of the purchase: without the points of steps. */
+/* What was granted that is judged by the rest of the purchase: without the points of steps, and of it what waited for an activity. */
 static enum status
 set_granted(struct returning *r)
 {
@@ -284,14 +289,17 @@ set_granted(struct returning *r)
 	r->granted = 0;
 	for (size_t i = 0; i < r->past->n_grants; i++)
 		r->granted += r->past->grants[i].granted;
-	if (!r->version->carry_remainder)
+	if (!r->version->carry_remainder && r->f.lapsed == 0)
 		return ST_OK;
 	enum status st = whole_event(r, &event);
 	if (st == ST_OK)
 		st = earn_again(r->d, r->version, r->past, &event, r->granted, &whole);
-	if (st == ST_OK)
-		r->granted = whole->points;
-	return st;
+	if (st != ST_OK)
+		return st;
+	r->granted = whole->points;
+	for (size_t i = 0; i < whole->n; i++)
+		r->waiting += whole->rows[i].waits ? whole->rows[i].points : 0;
+	return ST_OK;
 }
 
 /* ---- remainders ---- */
@@ -345,7 +353,7 @@ set_target(struct returning *r)
 		st = whole_event(r, &event);
 	if (st == ST_OK && r->f.stepped > 0)
 		st = earn_stepped(r->d, r->version, r->past, &event, r->f.stepped, &steps);
-	r->target = r->granted - r->after->points + steps - r->f.clawed;
+	r->target = r->granted - r->f.lapsed - r->after->points + steps - r->f.clawed;
 	if (r->target < 0)
 		r->target = 0;
 	return st;
@@ -715,6 +723,20 @@ run(struct returning *r)
 	return st == ST_OK ? decision_followup(r->d, &r->f) : st;
 }
 
+/* All of them before any other rung is asked: digits of the second line go before too many items of the first. */
+static bool
+line_amounts_ok(struct decision *d)
+{
+	for (size_t i = 0; i < d->cmd->u.past.n_lines; i++) {
+		const struct line *named = &d->cmd->u.past.lines[i];
+		int64_t amount;
+
+		if (named->has_amount && !decision_money(d, "lines", named->amount, &amount))
+			return false;
+	}
+	return true;
+}
+
 enum status
 decide_return(struct decision *d)
 {
@@ -729,7 +751,7 @@ decide_return(struct decision *d)
 	e->u.past.has_amount = d->cmd->u.past.has_amount;
 	if (e->u.past.has_amount && !decision_money(d, "amount", d->cmd->u.past.amount, &e->u.past.amount))
 		return ST_OK;
-	if (!decision_member_open(d, false))
+	if (!line_amounts_ok(d) || !decision_member_open(d, false))
 		return ST_OK;
 	r.version = d->state->program_version(d->state->ctx, d->entry->program, past->program_version);
 	if (r.version == NULL)

@@ -18,6 +18,7 @@ list_components(const struct granting *g, struct worth *ret)
 		struct worth_row *row = &ret->rows[ret->n++];
 
 		*row = (struct worth_row){ .rule = c->rule, .name = c->name, .points = c->last_granted };
+		row->waits = c->pending != NULL && c->pending->has_pending && c->pending->pending.kind == PENDING_ACTIVITY;
 		ret->points += c->last_granted;
 	}
 }
@@ -30,6 +31,25 @@ clip_to_granted(struct worth *s, int64_t granted)
 
 		s->rows[i - 1].points -= cut;
 		s->points -= cut;
+	}
+}
+
+void
+worth_clip_waiting(struct worth *w, int64_t points)
+{
+	int64_t over = -points;
+
+	for (size_t i = 0; i < w->n; i++)
+		over += w->rows[i].waits ? w->rows[i].points : 0;
+	for (size_t i = w->n; i > 0 && over > 0; i--) {
+		struct worth_row *row = &w->rows[i - 1];
+		int64_t cut = over < row->points ? over : row->points;
+
+		if (!row->waits)
+			continue;
+		row->points -= cut;
+		w->points -= cut;
+		over -= cut;
 	}
 }
 

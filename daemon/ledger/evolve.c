@@ -65,7 +65,8 @@ static bool
 entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
-	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && !entry->has_metrics && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
+	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && !entry->has_metrics &&
+	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
 }
 
 static enum status

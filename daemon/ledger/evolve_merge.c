@@ -8,11 +8,12 @@
 #include "base/checked.h"
 #include "ledger/internal.h"
 
-/* Before the postings: room for the holds that come, in the order of their ids. */
+/* Before the postings: whether they may, and room for the holds that come, in the order of their ids. */
 enum status
 merge_holds(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
 {
-	*ret_ok = from->n_holds + into->n_holds <= LEDGER_HOLDS_MAX;
+	/* A closed member neither goes nor stays: else two that went into each other would be walked for ever by member_became(). */
+	*ret_ok = from->standing != STANDING_CLOSED && into->standing != STANDING_CLOSED && from->n_holds + into->n_holds <= LEDGER_HOLDS_MAX;
 	for (size_t i = 0; i < from->n_holds && *ret_ok; i++) {
 		struct hold hold = from->holds[i];
 		size_t at = into->n_holds;

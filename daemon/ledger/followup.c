@@ -34,6 +34,7 @@ followup_encode(const struct followup *f, struct buf *out)
 		buf_put_svarint(out, f->owed[i].points);
 	}
 	buf_put_svarint(out, f->reversed);
+	buf_put_svarint(out, f->lapsed);
 }
 
 struct reader {
@@ -122,6 +123,7 @@ followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 		owed[i].points = cursor_svarint(&r.c);
 	}
 	f.reversed = cursor_svarint(&r.c);
+	f.lapsed = cursor_svarint(&r.c);
 	if (r.status == ST_NOMEM)
 		return ST_NOMEM;
 	if (r.status != ST_OK || !cursor_done(&r.c) || returned > 1)
@@ -136,7 +138,7 @@ followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 bool
 followup_ok(const struct followup *f)
 {
-	if (f->left < 0 || f->clawed < 0 || f->stepped < 0 || f->fallen < 0 || f->reversed < 0 || f->n_lines > LEDGER_LINES_MAX)
+	if (f->left < 0 || f->clawed < 0 || f->stepped < 0 || f->fallen < 0 || f->reversed < 0 || f->lapsed < 0 || f->n_lines > LEDGER_LINES_MAX)
 		return false;
 	for (size_t i = 0; i < f->n_lines; i++) {
 		if (f->lines[i].amount < 0)

@@ -138,7 +138,12 @@ enum status earn(struct decision *d, const struct earn_event *event) MUST_CHECK;
 const struct grant *past_grant(const struct entry *past, const char *rule);	/* NULL when there is none */
 
 /* What a purchase brings with some of it returned: components in their order. */
-struct worth_row { const struct rule *rule; const char *name; int64_t points; };	/* rule NULL: the tier's share */
+struct worth_row {
+	const struct rule *rule;	/* NULL: the tier's share */
+	const char *name;
+	int64_t points;
+	bool waits;			/* for an activity, or waited */
+};
 struct worth {
 	size_t n;
 	struct worth_row rows[PROGRAM_RULES_MAX + 1];
@@ -150,10 +155,12 @@ struct worth {
 };
 /**
  * earn_again(): ${past}, a purchase decided under ${version}, with ${event} left of it; at most ${granted}.
+ * worth_clip_waiting(): its rows that wait for an activity to ${points}, from the last back.
  * earn_stepped(): what ${base} points of it bring with the shares of its multipliers.
  */
 enum status earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
     int64_t granted, struct worth **ret) MUST_CHECK;
+void worth_clip_waiting(struct worth *w, int64_t points);
 enum status earn_stepped(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
     int64_t base, int64_t *ret_points) MUST_CHECK;
 

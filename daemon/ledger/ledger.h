@@ -252,6 +252,7 @@ struct followup {
 	const struct activation *activations;
 	const struct owed *owed;		/* points that its returns could not take yet */
 	int64_t reversed;			/* points, of a redemption */
+	int64_t lapsed;				/* of its pending points */
 };
 
 /* followup_encode() leaves out entry, which is the key.  followup_decode(): ST_CORRUPT, ST_NOMEM. */

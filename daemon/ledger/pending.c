@@ -275,7 +275,7 @@ decision_lapse(struct decision *d, bool *ret_any)
 			st = followup_of(d, p->from, &f);
 		if (st != ST_OK)
 			return st;
-		f->clawed += p->points;		/* a return does not take them again */
+		f->lapsed += p->points;		/* a return does not take them again */
 		lot.points += p->points;
 	}
 	*ret_any = lot.points > 0;

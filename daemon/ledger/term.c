@@ -148,7 +148,20 @@ follow_tier(struct decision *d, const struct tier *held)
 
 /* ---- the clock ---- */
 
-/* The newest version, up to the one in force, that has it: lots of an earlier one stay under it. */
+static bool
+posts_to_clock(const struct decision *d)
+{
+	for (size_t i = 0; i < d->entry->n_postings; i++) {
+		if (d->postings[i].last_day == DAY_CLOCK && d->postings[i].member == d->entry->member)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The newest version, up to the one in force, that has it: lots of an earlier one stay under it.  Else the next that has it: what was earned
+ * late under it may become a lot before it came into force.
+ */
 static const struct inactivity *
 inactivity_in_force(const struct decision *d)
 {
@@ -160,6 +173,12 @@ inactivity_in_force(const struct decision *d)
 		if (p != NULL && p->has_inactivity)
 			return &p->inactivity;
 	}
+	for (uint32_t v = d->program->version + 1; posts_to_clock(d); v++) {
+		const struct program *p = d->state->program_version(d->state->ctx, d->entry->program, v);
+
+		if (p == NULL || p->has_inactivity)
+			return p == NULL ? NULL : &p->inactivity;
+	}
 	return NULL;
 }
 
@@ -169,16 +188,6 @@ clock_from(int32_t day, uint32_t months)
 	int32_t last = day_add_months(day, (int)months);
 
 	return last > DAY_MAX ? DAY_MAX : last;
-}
-
-static bool
-posts_to_clock(const struct decision *d)
-{
-	for (size_t i = 0; i < d->entry->n_postings; i++) {
-		if (d->postings[i].last_day == DAY_CLOCK && d->postings[i].member == d->entry->member)
-			return true;
-	}
-	return false;
 }
 
 /* A clock that ran out with nothing under it has gone on from period to period; with something under it, it takes that this very night. */

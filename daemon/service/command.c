@@ -150,6 +150,13 @@ load_profile(struct step *s, uint64_t member)
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
+/* Whether a reference means two entries.  A request id may look like an entry's id, and be the one of that very entry. */
+static bool
+names_two(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id)
+{
+	return n_by_key > 1 || (n_by_key == 1 && has_id && (by_key.seq != by_id.seq || by_key.index != by_id.index));
+}
+
 static bool
 is_hold(const struct step *s, const struct member *m, struct entry_id id)
 {
@@ -171,7 +178,7 @@ find_hold(struct step *s)
 {
 	struct request *r = s->request;
 	const struct ledger_state *state = apply_state(s->c->apply);
-	struct entry_id by_id, by_key;
+	struct entry_id by_id = { 0 }, by_key = { 0 };
 	const struct member *m;
 	unsigned n;
 
@@ -182,7 +189,7 @@ find_hold(struct step *s)
 	if (st != ST_OK)
 		return st;
 	bool has_id = entry_id_parse(r->reference, &by_id) && is_hold(s, m, by_id);
-	s->ambiguous = n + has_id > 1;
+	s->ambiguous = names_two(n, by_key, has_id, by_id);
 	if (s->ambiguous || n + has_id == 0)
 		return ST_OK;
 	r->cmd.u.capture.hold = has_id ? by_id : by_key;
@@ -231,7 +238,7 @@ static enum status
 find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entry)
 {
 	struct request *r = s->request;
-	struct entry_id by_id, by_key;
+	struct entry_id by_id = { 0 }, by_key = { 0 };
 	const struct entry *entry = NULL;
 	unsigned n = 0;
 
@@ -242,7 +249,7 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 		st = read_past(s, by_id, &entry);
 	if (st != ST_OK)
 		return st;
-	s->ambiguous = n + (entry != NULL) > 1;
+	s->ambiguous = names_two(n, by_key, entry != NULL, by_id);
 	if (s->ambiguous || (n == 0 && entry == NULL))
 		return ST_OK;
 	*ret_id = entry != NULL ? by_id : by_key;

@@ -210,7 +210,8 @@ memory_init(struct memory_state *ms)
 	arena_init(&ms->arena, ARENA_BYTES);
 	ms->state = (struct ledger_state){
 		.ctx = ms, .arena = &ms->arena, .member = on_member, .program_at = on_program_at, .program_version = on_program_version,
-		.program_number = on_program_number, .program_count = on_program_count, .closed_hold = on_closed_hold, .followup = on_followup, .put_followup = on_put_followup, .totals = on_totals,
+		.program_number = on_program_number, .program_count = on_program_count, .closed_hold = on_closed_hold,
+		.followup = on_followup, .put_followup = on_put_followup, .totals = on_totals,
 		.member_edit = on_member_edit, .close_hold = on_close_hold, .totals_edit = on_totals_edit, .publish = on_publish,
 	};
 }

@@ -289,7 +289,8 @@ any_followup(struct world *w, struct followup *f)
 		owed[i].points = any_int(w);
 	}
 	*f = (struct followup){ .entry = any_id(w), .returned = any_bool(w), .clawed = any_int(w), .stepped = any_int(w),
-	    .fallen = any_int(w), .n_activations = n, .activations = activations, .n_owed = n, .owed = owed, .reversed = any_int(w) };
+	    .fallen = any_int(w), .n_activations = n, .activations = activations, .n_owed = n, .owed = owed, .reversed = any_int(w),
+	    .lapsed = any_int(w) };
 	if (f->returned) {
 		f->left = any_int(w);
 		f->n_lines = n;

@@ -181,6 +181,7 @@ same_followup(const struct followup *a, const struct followup *b)
 	assert_int_equal(a->stepped, b->stepped);
 	assert_int_equal(a->fallen, b->fallen);
 	assert_int_equal(a->reversed, b->reversed);
+	assert_int_equal(a->lapsed, b->lapsed);
 	assert_int_equal(a->n_lines, b->n_lines);
 	for (size_t i = 0; i < a->n_lines; ++i) {
 		assert_int_equal(a->lines[i].qty, b->lines[i].qty);

@@ -7,6 +7,7 @@
 
 #include "apply/apply.h"
 #include "cli.h"
+#include "ledger/redecide.h"
 #include "progress.h"
 #include "signer/signer.h"
 
@@ -15,13 +16,15 @@
 
 /* What was found first.  reason is "" while nothing was. */
 struct finding {
-	char reason[32];		/* "LEDGER_BROKEN", "BOOKS_BROKEN", "STATE_DIFFERS" */
+	char reason[32];		/* "LEDGER_BROKEN", "LEDGER_DAMAGED", "VAULT_DAMAGED", "BOOKS_BROKEN", "STATE_DIFFERS", "HEAD_DIFFERS",
+					 * "DECISION_DIFFERS" */
 	bool has_seq;
 	uint64_t seq;
 	char sentence[400];
 };
 void finding_set(struct finding *finding, const char *reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void finding_set_at(struct finding *finding, uint64_t seq, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void finding_reason(struct finding *finding, const char *reason);
 
 /* ---- audit_pool.c ---- */
 
@@ -38,15 +41,37 @@ void audit_pool_start(
 /* Helps, and waits; adds the entries seen to *${ret_entries}. ST_NOMEM. */
 enum status audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict, uint64_t *ret_entries) MUST_CHECK;
 
+/* ---- audit_redecide.c ---- */
+
+/* Entries that were decided a second time.  asked is false when none is. */
+struct audit_redecide {
+	bool asked;
+	uint64_t equal, other_engine, not_decided;
+	struct arena arena;			/* of one entry */
+	struct store *source;			/* of the ledger, for entries that name an earlier one; NULL: they cannot be decided again */
+	bool differs;				/* one of them: */
+	struct entry_id id;
+	enum op op;
+	struct redecide_difference difference;
+};
+struct audit;
+
+/* From now on ${apply}'s replay is judged; both must stay where they are until the replay is over.  release() accepts one that was not begun. */
+void audit_redecide_begin(struct audit_redecide *r, struct apply *apply);
+void audit_redecide_release(struct audit_redecide *r);
+/* After a transaction was applied, or ${error} says why not: ST_INVALID, with a finding, when an entry before that differs. */
+enum status audit_redecide_found(struct audit *audit, const struct replay_error *error) MUST_CHECK;
+
 /* ---- audit_replay.c ---- */
 
 struct audit {
-	bool json;
+	bool json, no_redecide;
 	bool has_key, has_key_id;	/* pinned by the caller */
 	uint8_t key[PUBLIC_KEY_BYTES], key_id[KEY_ID_BYTES];
 	struct audit_pool *pool;
 	struct store *store;		/* of the replay, in a temporary directory that is gone already */
 	struct apply *apply;
+	struct audit_redecide redecide;
 	struct progress *progress;
 	uint64_t total;			/* for the progress */
 	uint64_t entries, state_rows;
@@ -83,6 +108,8 @@ enum status audit_chunk(struct audit *audit) MUST_CHECK;
 /* The ledger of a directory, whole; that it contains the published head, if the store knows one; and unless ${no_state} the comparison of
  * its state at the right moment. */
 enum status audit_directory(struct audit *audit, struct store *source, bool no_state) MUST_CHECK;
+/* When the files of a directory could not be opened or read, with ${st}: ST_INVALID and a finding if that is damage, else ${st}. */
+enum status audit_damage(struct audit *audit, const char *data_path, enum status st) MUST_CHECK;
 
 /* ---- audit_books.c ---- */
 
@@ -96,5 +123,7 @@ void audit_books_release(struct audit_books *books);
 
 /* Compares every derived row of two state snapshots at the same size.  ST_INVALID: the finding names the first that differs. */
 enum status audit_state(struct audit *audit, struct store_txn *theirs) MUST_CHECK;
+/* ST_INVALID, with a finding. */
+enum status audit_state_unreadable(struct audit *audit) MUST_CHECK;
 
 #endif

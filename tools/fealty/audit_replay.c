@@ -11,11 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+void
+finding_reason(struct finding *finding, const char *reason)
+{
+	(void)snprintf(finding->reason, sizeof(finding->reason), "%s", reason);
+}
+
 static void
 finding_write(struct finding *finding, const char *reason, const char *format, va_list values)
 {
 	*finding = (struct finding){ .has_seq = false };
-	(void)snprintf(finding->reason, sizeof(finding->reason), "%s", reason);
+	finding_reason(finding, reason);
 	(void)vsnprintf(finding->sentence, sizeof(finding->sentence), format, values);
 }
 
@@ -83,12 +89,15 @@ audit_init(struct audit *audit, unsigned threads)
 		st = open_replay(audit);
 	if (st != ST_OK)
 		audit_release(audit);
+	else if (!audit->no_redecide)
+		audit_redecide_begin(&audit->redecide, audit->apply);
 	return st;
 }
 
 void
 audit_release(struct audit *audit)
 {
+	audit_redecide_release(&audit->redecide);
 	apply_free(audit->apply);
 	store_close(audit->store, false);
 	audit_pool_free(audit->pool);
@@ -128,7 +137,8 @@ replay_one(struct audit *audit, size_t i)
 	enum status st = apply_transaction(audit->apply, audit->first + i, audit->leaves[i], &error);
 	if (st == ST_INVALID)
 		finding_set_at(&audit->finding, error.seq, "%s", error.sentence);
-	return st;
+	enum status found = audit_redecide_found(audit, &error);
+	return found != ST_OK ? found : st;
 }
 
 /* What the caller knows of the key from elsewhere must be what the genesis says. */

@@ -186,7 +186,7 @@ compare_state(struct audit *audit, struct store *source, struct store_txn *ledge
 			st = catch_up_and_compare(audit, ledger, state);
 	}
 	store_abort(state);
-	return st;
+	return st == ST_CORRUPT ? audit_state_unreadable(audit) : st;	/* what the ledger's pages are was looked at before */
 }
 
 /* A ledger that lost its newest transactions is whole in itself; only what was published before tells. */
@@ -213,6 +213,59 @@ compare_head(struct audit *audit)
 	return st;
 }
 
+static enum status
+read_published(struct audit *audit, struct store *source)
+{
+	enum status st = store_head_read(source, &audit->published);
+
+	audit->head_compared = st == ST_OK;
+	if (st != ST_CORRUPT)
+		return ST_OK;
+	finding_set(&audit->finding, "HEAD_DIFFERS", "the file with the published head is not of its format");
+	return ST_INVALID;
+}
+
+/* LMDB is let near the pages only when all of them are sound; when they are not, what comes before the damage is still judged first. */
+static enum status
+inspect_pages(struct audit *audit, struct store *source, struct store_txn *ledger)
+{
+	struct store_key near;
+
+	enum status st = store_inspect(source, TABLE_TRANSACTION, &near);
+	if (st != ST_CORRUPT)
+		return st;
+	uint64_t sound = near.len == 8 ? get_be64(near.data) + 1 : 0;
+	st = replay_until(audit, ledger, sound);
+	if (st != ST_OK)
+		return st;
+	finding_set_at(&audit->finding, sound, "transaction %llu: it cannot be read: a page of ledger/data.mdb is damaged there",
+	    (unsigned long long)sound);
+	finding_reason(&audit->finding, "LEDGER_DAMAGED");
+	return ST_INVALID;
+}
+
+enum status
+audit_damage(struct audit *audit, const char *data_path, enum status st)
+{
+	char text[STORE_DAMAGE_TEXT_BYTES];
+	struct store_damage damage;
+
+	if (st != ST_CORRUPT && st != ST_NOTFOUND)
+		return st;
+	enum status found = store_damage_find(data_path, &damage);
+	if (found != ST_OK)
+		return found;
+	const char *reason = damage.env == STORE_VAULT ? "VAULT_DAMAGED" : "LEDGER_DAMAGED";
+	if (damage.part == STORE_PART_NONE)
+		finding_set(&audit->finding, reason, "a file of the directory is damaged: it cannot be read as what it should be");
+	else if (damage.part == STORE_PART_TABLE && damage.table == TABLE_TRANSACTION)
+		finding_set_at(&audit->finding, damage.transactions, "%s", store_damage_format(&damage, text));
+	else
+		finding_set(&audit->finding, reason, "%s", store_damage_format(&damage, text));
+	finding_reason(&audit->finding, reason);
+	return ST_INVALID;
+}
+
 enum status
 audit_directory(struct audit *audit, struct store *source, bool no_state)
 {
@@ -222,12 +275,10 @@ audit_directory(struct audit *audit, struct store *source, bool no_state)
 	enum status st = store_read(source, STORE_LEDGER, &ledger);
 	if (st != ST_OK)
 		return st;
-	enum status head = store_head_read(source, &audit->published);
-	audit->head_compared = head == ST_OK;
-	if (head == ST_CORRUPT) {
-		finding_set(&audit->finding, "HEAD_DIFFERS", "the file with the published head is not of its format");
-		st = ST_INVALID;
-	}
+	audit->redecide.source = source;
+	st = read_published(audit, source);
+	if (st == ST_OK)
+		st = inspect_pages(audit, source, ledger);
 	if (st == ST_OK)
 		st = store_renew(ledger);		/* what was published before this view of the ledger must be in it */
 	if (st == ST_OK)

@@ -10,7 +10,7 @@
 #include "commands.h"
 #include "guard.h"
 
-enum { KEY_THREADS = KEY_COMMAND, KEY_NO_STATE, KEY_PUBLIC_KEY, KEY_KEY_ID, KEY_HEAD_LOCK, KEY_PROGRESS };
+enum { KEY_THREADS = KEY_COMMAND, KEY_NO_STATE, KEY_PUBLIC_KEY, KEY_KEY_ID, KEY_HEAD_LOCK, KEY_PROGRESS, KEY_NO_REDECIDE };
 
 #define THREADS_MAX 256
 #define WIRE_TIMEOUT_MS 60000
@@ -52,6 +52,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return cli_usage(state, "--threads: 1 to %d", THREADS_MAX);
 	case KEY_NO_STATE:
 		in->no_state = true;
+		return 0;
+	case KEY_NO_REDECIDE:
+		in->audit.no_redecide = true;
 		return 0;
 	case KEY_PUBLIC_KEY:
 		in->audit.has_key = true;
@@ -161,6 +164,8 @@ report_json(const struct audit *audit, const struct audit_books *books, const ch
 	json_put_text(object, "origin", apply_head(audit->apply)->origin);
 	json_put_number(object, "transactions", audit->first);
 	json_put_number(object, "entries", audit->entries);
+	json_put_number(object, "redecided", audit->redecide.equal);
+	json_put_number(object, "not_redecided", audit->entries - audit->redecide.equal);
 	json_put_number(object, "signatures", audit->first);
 	json_put_number(object, "members", books->members);
 	json_put_number(object, "head_seq", audit->first - 1);
@@ -195,6 +200,23 @@ report_program(const struct audit_program *p)
 	(void)printf("; sum 0.\n");
 }
 
+static void
+report_redecided(const struct audit *audit)
+{
+	const struct audit_redecide *r = &audit->redecide;
+
+	if (audit->no_redecide) {
+		(void)printf("No entry was decided again, as asked.\n");
+		return;
+	}
+	(void)printf("%" PRIu64 " entries decided again, each with the same outcome", r->equal);
+	if (r->not_decided + r->other_engine > 0)
+		(void)printf("; %" PRIu64 " not", r->not_decided + r->other_engine);
+	if (r->other_engine > 0)
+		(void)printf(", %" PRIu64 " of them by another engine than %d", r->other_engine, LEDGER_ENGINE);
+	(void)printf(".\n");
+}
+
 static enum exit_code
 report(const struct audit *audit, const struct audit_books *books, double seconds)
 {
@@ -208,6 +230,7 @@ report(const struct audit *audit, const struct audit_books *books, double second
 	(void)printf("The ledger %s holds.\n", apply_head(audit->apply)->origin);
 	(void)printf("%" PRIu64 " transactions with %" PRIu64 " entries: ", audit->first, audit->entries);
 	(void)printf("every signature, the chain, the sequence, the times, and each entry replayed.\n");
+	report_redecided(audit);
 	(void)printf("%" PRIu64 " signatures verified in %.1f s, %.0f transactions/s.\n", audit->first, seconds,
 	    seconds > 0 ? (double)audit->first / seconds : 0);
 	for (size_t i = 0; i < books->n; i++)
@@ -242,6 +265,12 @@ tell_finding(const struct audit *audit)
 	json_put_text(object, "message", f->sentence);
 	if (f->has_seq)
 		json_put_number(object, "seq", f->seq);
+	if (strcmp(f->reason, "DECISION_DIFFERS") == 0) {
+		char id[48];
+		(void)snprintf(id, sizeof(id), "%" PRIu64 ".%" PRIu32, audit->redecide.id.seq, audit->redecide.id.index);
+		json_put_text(object, "entry", id);
+		json_put_text(object, "field", audit->redecide.difference.field);
+	}
 	json_put_number(object, "transactions", f->has_seq ? f->seq : audit->first);
 	return json_print_line(object, EXIT_REFUSED);
 }
@@ -260,8 +289,6 @@ tell_status(const struct audit_input *in, enum status st)
 		return cli_fail(in->call.json, EXIT_USAGE, "%s is no data directory of fealty", what);
 	case ST_FORMAT:
 		return cli_fail(in->call.json, EXIT_USAGE, "%s has another format than this program knows", what);
-	case ST_CORRUPT:
-		return cli_fail(in->call.json, EXIT_REFUSED, "%s is damaged: its files cannot be read as what they should be", what);
 	default:
 		return cli_fail(in->call.json, EXIT_INTERNAL, "%s could not be audited to its end: %s", what, cli_status_words(st));
 	}
@@ -294,10 +321,10 @@ run_source(struct audit_input *in, enum exit_code *ret_code)
 	guard_at(GUARD_FILE, 0);
 	enum status st = store_open(&params, &source);
 	if (st != ST_OK)
-		return st;
+		return audit_damage(&in->audit, params.data_path, st);
 	st = audit_directory(&in->audit, source, in->no_state);
 	store_close(source, false);
-	return st;
+	return st == ST_CORRUPT ? audit_damage(&in->audit, params.data_path, st) : st;
 }
 
 static enum exit_code
@@ -344,6 +371,7 @@ cmd_audit(int argc, char **argv)
 		{ "key-id", KEY_KEY_ID, "HEX", 0, "The same by the key's id", 0 },
 		{ "head-lock", KEY_HEAD_LOCK, "FILE", 0,
 		    "The daemon's note of the head it published last (default: DIR.head.lock, if it is there)", 0 },
+		{ "no-redecide", KEY_NO_REDECIDE, NULL, 0, "Do not decide the entries again", 0 },
 		{ "progress", KEY_PROGRESS, NULL, 0, "Show how far it is also when standard error is no terminal", 0 },
 		{ 0 },
 	};
@@ -351,7 +379,7 @@ cmd_audit(int argc, char **argv)
 		"Verify a ledger, whole: in the data directory DIR, beside a stopped or a running daemon; without DIR, as the daemon sends "
 		"it.\v"
 		"Checks every signature, the chain of hashes, that nothing is missing, that times rise, that each entry's postings sum to "
-		"zero and can be applied, the trial balance of "
+		"zero and can be applied, that the rules decide it once more as it stands there, the trial balance of "
 		"each program, that the published head is in it, and in a directory that every row of state/ is what the ledger brings "
 		"about. The first transaction that is "
 		"wrong is named, with what is wrong with it. "

@@ -174,6 +174,8 @@ show_line(const struct item *item, const Fealty__V1__Response *r)
 	(void)printf("%s ", r->id != NULL ? r->id : "done");
 	if (r->granted != NULL)
 		(void)printf("granted %s. ", POINTS(r->granted));
+	if (r->clawed != NULL)
+		(void)printf("clawed back %s. ", POINTS(r->clawed));
 	show_standing(r);
 	if (r->available == NULL)
 		(void)putchar('\n');

@@ -226,7 +226,8 @@ cmd_import(int argc, char **argv)
 		"it stopped and applies nothing twice. "
 		"Customers are enrolled right before their first purchase. On a manual ledger the clock is moved to noon UTC of each "
 		"line's date; on a real one customers are "
-		"enrolled now, and the purchases are dated back to the beginning of their day in the program's time zone, as far as its late_days allow.",
+		"enrolled now, and the purchases are dated back to the beginning of their day in the program's time zone, as far as its late_days allow. "
+		"A negative amount is refused, since a return names its purchase: use \"fealty return\", or \"fealty batch\" for many.",
 		call_children, NULL, NULL };
 	static char no_prefix[] = "";
 	struct import_input in = { .format = { .columns = "member=member,date=date,amount=amount" },

@@ -98,6 +98,17 @@ moved_to(const struct entry *e, enum account account)
 }
 
 static void
+print_return(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	if (e->u.past.has_amount)
+		(void)fprintf(out, " %s", MONEY_OF(e, e->u.past.amount));
+	else if (e->u.past.n_lines > 0)
+		(void)fprintf(out, " %zu %s", e->u.past.n_lines, e->u.past.n_lines == 1 ? "line" : "lines");
+	(void)fprintf(out, " of purchase %" PRIu64 ".%" PRIu32 ", clawed %s", e->u.past.entry.seq, e->u.past.entry.index,
+	    POINTS_OF(e, moved_to(e, ACCOUNT_CLAWED)));
+}
+
+static void
 print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
 	switch (e->op) {
@@ -140,8 +151,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		print_activity(text, e, out);
 		break;
 	case OP_RETURN:
-		(void)fprintf(out, " of purchase %" PRIu64 ".%" PRIu32 ", clawed %s", e->u.past.entry.seq, e->u.past.entry.index,
-		    POINTS_OF(e, moved_to(e, ACCOUNT_CLAWED)));
+		print_return(text, e, out);
 		break;
 	case OP_REVERSE_REDEEM:
 		(void)fprintf(out, " %s of %" PRIu64 ".%" PRIu32, POINTS_OF(e, -moved_to(e, ACCOUNT_REINSTATED)), e->u.past.entry.seq,
@@ -200,6 +210,8 @@ print_standing(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, ", pending %s", POINTS_OF(e, after->pending));
 	if (after->held != 0)
 		(void)fprintf(out, ", held %s", POINTS_OF(e, after->held));
+	if (after->debt != 0)
+		(void)fprintf(out, ", owed %s", POINTS_OF(e, after->debt));
 	if (!e->has_tier)
 		return;
 	(void)fprintf(out, ", now %s", after->tier[0] != '\0' ? after->tier : "without a tier");
@@ -234,6 +246,8 @@ print_postings(const struct ledger_text *text, const struct entry *e, FILE *out)
 		if (p->member != 0)
 			(void)fprintf(out, " %" PRIu64, p->member);
 		(void)fprintf(out, "  %s", POINTS_OF(e, p->points));
+		if (p->has_hold)
+			(void)fprintf(out, "  of hold %" PRIu64 ".%" PRIu32, p->hold.seq, p->hold.index);
 		if (p->class != LOT_NONE)
 			(void)fprintf(out, "  %s, last day %s", lot_class_str(p->class),
 			    p->last_day == DAY_CLOCK ? "of inactivity" : day_format(p->last_day, day));

@@ -1,4 +1,4 @@
-/* A purchase from the words of a command line. */
+/* A purchase, and lines of one, from the words of a command line. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,12 +7,10 @@
 
 enum { KEY_LINE = KEY_COMMAND, KEY_RECEIPT_NO, KEY_PAID_WITH_POINTS };
 
-#define LINES_MAX 200
 struct purchase_input {
 	struct call_input base;
 	char *receipt_no, *paid_with_points;
-	size_t n_lines;
-	Fealty__V1__Line lines[LINES_MAX], *line_pointers[LINES_MAX];
+	struct line_list lines;
 };
 
 /* Cuts at ${where}, a ':' of ${text}; an empty part is absent. */
@@ -23,29 +21,31 @@ cut(char *text, char *where)
 	return text[0] != '\0' ? text : NULL;
 }
 
-/* sku:category:quantity:amount */
-static error_t
-parse_line(struct argp_state *state, struct purchase_input *in, char *text)
+/* The first part is the sku and the last ones are numbers, so a category may have colons of its own. */
+error_t
+line_list_add(struct argp_state *state, struct line_list *list, char *text, bool amount_is_optional)
 {
+	const char *form = amount_is_optional ? "SKU:CATEGORY:QTY or SKU:CATEGORY:QTY:AMOUNT" : "SKU:CATEGORY:QTY:AMOUNT";
 	uint64_t qty = 0;
 	char *first = strchr(text, ':');
 	char *last = strrchr(text, ':');
 	char *middle = first != NULL && last > first ? memrchr(text, ':', (size_t)(last - text)) : NULL;
+	bool has_amount = middle != NULL && middle != first;
 
-	if (middle == NULL || middle == first)
-		return cli_usage(state, "--line: \"%s\" is not SKU:CATEGORY:QUANTITY:AMOUNT", text);
-	if (in->n_lines == LINES_MAX)
-		return cli_usage(state, "--line: a purchase has at most %d lines", LINES_MAX);
-	Fealty__V1__Line *line = &in->lines[in->n_lines];
+	if (middle == NULL || (!has_amount && !amount_is_optional))
+		return cli_usage(state, "--line: \"%s\" is not %s", text, form);
+	if (list->n == LINES_MAX)
+		return cli_usage(state, "--line: at most %d lines", LINES_MAX);
+	Fealty__V1__Line *line = &list->rows[list->n];
 	fealty__v1__line__init(line);
 	line->sku = cut(text, first);
-	line->category = cut(first + 1, middle);
+	line->category = cut(first + 1, has_amount ? middle : last);
 	*last = '\0';
-	line->amount = last + 1;
-	error_t failed = option_number(state, "--line", middle + 1, UINT32_MAX, &qty);
+	line->amount = has_amount ? last + 1 : NULL;
+	error_t failed = option_number(state, "--line", has_amount ? middle + 1 : last + 1, UINT32_MAX, &qty);
 	line->has_qty = true;
 	line->qty = (uint32_t)qty;
-	in->line_pointers[in->n_lines++] = line;
+	list->pointers[list->n++] = line;
 	return failed;
 }
 
@@ -56,7 +56,7 @@ purchase_parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_LINE:
-		return parse_line(state, in, arg);
+		return line_list_add(state, &in->lines, arg, false);
 	case KEY_RECEIPT_NO:
 		in->receipt_no = arg;
 		return 0;
@@ -98,8 +98,8 @@ purchase_call(const struct argp *argp, int argc, char **argv, Fealty__V1__Reques
 	body.amount = in.base.args.v[1];
 	body.receipt_no = in.receipt_no;
 	body.paid_with_points = in.paid_with_points;
-	body.n_lines = in.n_lines;
-	body.lines = in.line_pointers;
+	body.n_lines = in.lines.n;
+	body.lines = in.lines.pointers;
 	request.purchase = &body;		/* quote is a member of the same union, of the same type */
 	return call_run(&in.base.call, &request, show);
 }

@@ -196,6 +196,13 @@ by_key(const struct step *s, unsigned *ret_n, struct entry_id *ret_id)
 	return st;
 }
 
+/* Whether a reference means two entries.  A request id may look like an entry's id, and be the one of that very entry. */
+static bool
+names_two(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id)
+{
+	return n_by_key > 1 || (n_by_key == 1 && has_id && (by_key.seq != by_id.seq || by_key.index != by_id.index));
+}
+
 static bool
 is_hold(const struct step *s, struct entry_id id)
 {
@@ -217,14 +224,14 @@ static enum status
 find_hold(struct step *s)
 {
 	struct request *r = s->request;
-	struct entry_id id, keyed;
+	struct entry_id id = { 0 }, keyed = { 0 };
 	unsigned n;
 
 	if (sim_state_member(&s->sim->state, r->cmd.program, r->cmd.member) == NULL)
 		return ST_OK;
 	enum status st = by_key(s, &n, &keyed);
 	bool by_id = entry_id_parse(r->reference, &id) && is_hold(s, id);
-	s->ambiguous = n + by_id > 1;
+	s->ambiguous = names_two(n, keyed, by_id, id);
 	if (st != ST_OK || s->ambiguous || n + by_id == 0)
 		return st;
 	r->cmd.u.capture.hold = by_id ? id : keyed;
@@ -264,7 +271,7 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 {
 	struct request *r = s->request;
 	const struct entry *entry = NULL;
-	struct entry_id id, keyed;
+	struct entry_id id = { 0 }, keyed = { 0 };
 	unsigned n;
 
 	if (r->reference == NULL || r->cmd.member == 0)
@@ -274,7 +281,7 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 		st = read_past(s, id, &entry);
 	if (st != ST_OK)
 		return st;
-	s->ambiguous = n + (entry != NULL) > 1;
+	s->ambiguous = names_two(n, keyed, entry != NULL, id);
 	if (s->ambiguous || (n == 0 && entry == NULL))
 		return ST_OK;
 	*ret_id = entry != NULL ? id : keyed;

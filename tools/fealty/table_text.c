@@ -229,6 +229,15 @@ put_id(json_t *object, const char *key, struct entry_id id)
 	json_put_text(object, key, text);
 }
 
+static void
+put_last_day(json_t *object, int32_t last_day)
+{
+	if (last_day == DAY_CLOCK)
+		json_put_text(object, "last_day", "inactivity");
+	else
+		put_day(object, "last_day", last_day);
+}
+
 static json_t *
 lots_json(const struct lot *lots, size_t n)
 {
@@ -236,10 +245,7 @@ lots_json(const struct lot *lots, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		json_t *lot = json_new();
-		if (lots[i].last_day == DAY_CLOCK)
-			json_put_text(lot, "last_day", "inactivity");
-		else
-			put_day(lot, "last_day", lots[i].last_day);
+		put_last_day(lot, lots[i].last_day);
 		json_put_text(lot, "class", lot_class_str(lots[i].class));
 		put_signed(lot, "points", lots[i].points);
 		(void)json_array_append_new(list, lot);
@@ -309,6 +315,8 @@ member_json(struct bytes value)
 		put_signed(object, "pending", m.pending);
 		put_signed(object, "held", m.held);
 		put_signed(object, "debt", m.debt);
+		if (m.advanced != 0)
+			put_signed(object, "advanced", m.advanced);
 		put_signed(object, "points_earned", m.points_earned);
 		put_signed(object, "spend", m.spend);
 		put_signed(object, "visits", m.visits);
@@ -316,6 +324,8 @@ member_json(struct bytes value)
 		put_day(object, "birthday_paid", m.birthday_paid);
 		if (m.standing != STANDING_ACTIVE)
 			json_put(object, "standing", json_string(m.standing == STANDING_FROZEN ? "frozen" : "closed"));
+		if (m.merged_into != 0)
+			json_put_number(object, "merged_into", m.merged_into);
 		if (m.clock.on)
 			put_day(object, "inactivity_last_day", m.clock.last_day);
 		if (m.has_anniversary)
@@ -353,7 +363,50 @@ hold_json(struct bytes value)
 	return object;
 }
 
-/* Numbers as they are stored, like those of a transaction's facts. */
+static json_t *
+lines_left_json(const struct followup *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_lines; i++) {
+		json_t *line = json_new();
+		json_put_number(line, "qty", f->lines[i].qty);
+		put_signed(line, "amount", f->lines[i].amount);
+		(void)json_array_append_new(list, line);
+	}
+	return list;
+}
+
+static json_t *
+activations_json(const struct followup *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_activations; i++) {
+		json_t *row = json_new();
+		put_day(row, "day", f->activations[i].day);
+		put_last_day(row, f->activations[i].last_day);
+		put_signed(row, "points", f->activations[i].points);
+		(void)json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *
+owed_json(const struct followup *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_owed; i++) {
+		json_t *row = json_new();
+		json_put_text(row, "rule", f->owed[i].rule);
+		put_signed(row, "points", f->owed[i].points);
+		(void)json_array_append_new(list, row);
+	}
+	return list;
+}
+
+/* Numbers as they are stored, like those of a transaction's facts; what does not concern the entry is left out. */
 static json_t *
 followup_json(struct bytes value)
 {
@@ -364,15 +417,19 @@ followup_json(struct bytes value)
 	arena_init(&arena, (size_t)1 << 20);
 	if (followup_decode(value, &arena, &f) == ST_OK) {
 		object = json_new();
-		if (f.returned)
-			json_put(object, "left", json_integer(f.left));
-		json_put(object, "clawed", json_integer(f.clawed));
-		json_put(object, "stepped", json_integer(f.stepped));
-		json_put(object, "fallen", json_integer(f.fallen));
-		json_put(object, "reversed", json_integer(f.reversed));
-		json_put_number(object, "lines", f.n_lines);
-		json_put_number(object, "activations", f.n_activations);
-		json_put_number(object, "owed", f.n_owed);
+		if (f.returned) {
+			put_signed(object, "left", f.left);
+			json_put(object, "lines", lines_left_json(&f));
+			put_signed(object, "stepped", f.stepped);
+			put_signed(object, "fallen", f.fallen);
+			json_put(object, "owed", owed_json(&f));
+		}
+		if (f.returned || f.clawed != 0)
+			put_signed(object, "clawed", f.clawed);
+		if (f.n_activations > 0)
+			json_put(object, "activations", activations_json(&f));
+		if (f.reversed != 0)
+			put_signed(object, "reversed", f.reversed);
 	}
 	arena_release(&arena);
 	return object;

@@ -52,7 +52,7 @@ def requires_met(program, member, day):
 
 def grant(program, member, date, month_day, day):
     points = program.points(program.birthday["reward"]["points"])
-    credit(member, term_today(program, member), day, points)
+    credit(member, term_today(program, member), day, points, "birthday")
     member.births_paid[date.year] = (date, month_day)
     return points
 
@@ -81,4 +81,4 @@ def anniversary_night(model, member, today):
     if program.anniversary is None or today.year == member.enrolled.year:
         return
     if year_day(today.year, member.enrolled.month, member.enrolled.day) == today:
-        credit(member, term_today(program, member), today, program.points(program.anniversary["reward"]["points"]))
+        credit(member, term_today(program, member), today, program.points(program.anniversary["reward"]["points"]), "anniversary")

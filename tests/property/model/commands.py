@@ -71,12 +71,16 @@ class Record:
         self.clawed = 0
         self.result = result
         self.parts = []
-        self.last = result         # what the rest earned at the last return
+        self.terms = []            # of the lots that it, and the activations of its points, posted
+        self.counters = dict(result.counters)      # as the last return left them
+        self.stands = {component.name: component.granted for component in result.components}
+        self.stepped = {}          # rule that carries → points of the steps that returns took back
 
-    def activated(self, waiting, day, left):
+    def activated(self, waiting, day):
         for part in self.parts:
             if part.when is waiting:
-                part.when, part.terms = day, make_lot(waiting.expiry, day, 0) if left else None
+                part.when = day
+        self.terms.append(make_lot(waiting.expiry, day, 0))
 
     def lapsed(self, waiting):
         """Points that never came need not be taken back."""
@@ -84,12 +88,11 @@ class Record:
 
 
 class Part:
-    """Points of a purchase that are not clawed: pending ones (when: the Waiting), or since a day, with the terms they had."""
+    """Points of a purchase that are not clawed: pending ones (when: the Waiting), or since a day."""
 
-    def __init__(self, points, when, terms):
+    def __init__(self, points, when):
         self.points = points
         self.when = when
-        self.terms = terms
 
 
 def used_before(model, program, member, day):
@@ -152,18 +155,26 @@ def earn(model, event, member, shape, source=None):
     member.remainders.update(result.remainders)
     for rule in result.fired:
         member.fired.setdefault(rule, []).append(event.occurred)
+    lots = []
     for component, pending, expiry in book:
         if pending is not None and pending.days != 0:
             waiting = Waiting(component.granted, event.day, pending, expiry, record, component, len(member.done_order))
             member.done_order.append(None)
             member.waiting.append(waiting)
             if record:
-                record.parts.append(Part(component.granted, waiting, None))
+                record.parts.append(Part(component.granted, waiting))
             continue
-        left = credit(member, expiry, event.day, component.granted)
+        lot = make_lot(expiry, event.day, component.granted)
+        same = next((other for other in lots if other.same_terms(lot)), None)
+        if same is None:
+            lots.append(lot)
+        else:
+            same.points += lot.points
         member.add_metric("points_earned", event.day, component.granted)
         if record:
-            record.parts.append(Part(component.granted, event.day, make_lot(expiry, event.day, 0) if left else None))
+            record.parts.append(Part(component.granted, event.day))
+    for lot in lots:
+        put(member, lot.part(pay_debt(member, lot.points)))
     for name, count in result.counters.items():
         member.add_metric(name, event.day, count)
     return record, result
@@ -186,6 +197,7 @@ def purchase(model, event, member, quote=False):
     if quote:
         return outcome(model, evaluate(model, event, member, shape)[1])
     touch(model, event, member)
+    member.posted = []
     record, result = earn(model, event, member, shape, source=True)
     refresh(model.program, member, "purchase", None, event.day)
     member.add_metric("spend", event.day, shape.total)
@@ -193,6 +205,7 @@ def purchase(model, event, member, quote=False):
     member.purchases_accepted += 1
     member.purchases[event.key] = record
     change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.day, event.today))
+    record.terms += member.posted
     return outcome(model, result)
 
 
@@ -291,9 +304,9 @@ def adjust(model, event, member):
         touch(model, event, member)
     elif event.get("last_day"):
         left = pay_debt(member, points)
-        put(member, Lot(day_of(event.get("last_day")), left))
+        put(member, Lot(day_of(event.get("last_day")), left, None, "adjustment"))
     else:
-        credit(member, term_today(program, member), event.day, points)
+        credit(member, term_today(program, member), event.day, points, "adjustment")
     refresh(program, member, "adjust", None, event.day)
     with_points = event.get("tier_points", False)
     if with_points:
@@ -383,7 +396,7 @@ class Debit:
     """What a redeem or a capture took, and how much of it was given back."""
 
     def __init__(self, lots):
-        self.lots = [Lot(lot.last, lot.points, lot.clock) for lot in lots]
+        self.lots = [lot.part(lot.points) for lot in lots]
 
 
 def redeem(model, event, member):

@@ -2,7 +2,9 @@
 
 `conditions()` looks at the member; `evaluate()` looks only at the amounts and lines, at what conditions() found and at the room that
 caps had, so that a return can ask it again about what is left of a purchase."""
+import copy
 from fractions import Fraction
+import math
 
 from .dates import add_months, day_of
 from .program import WEEKDAYS
@@ -58,7 +60,9 @@ class Earned:
         self.components = []
         self.counters = {}
         self.remainders = {}
+        self.amounts = {}          # rule id → what it covers of the amount
         self.fired = set()         # ids of rules that gave something
+        self.rejected = set()      # names of components that a cap rejected
 
     @property
     def wanted(self):
@@ -79,7 +83,13 @@ class Context:
         self.day = day
         self.day_room = day_room   # of limits.earn_per_day, or None
         self.remainders = remainders
-        self.rejected = None       # rules that a cap rejected the first time
+        self.past = None           # the first result, when what is left of the event is evaluated
+
+    def again(self, result):
+        """For what is left of the event; rules that carry give nothing then, a return takes their points back by steps."""
+        context = copy.copy(self)
+        context.past = result
+        return context
 
 
 def conditions(program, member, event, tier_id):
@@ -152,7 +162,11 @@ def evaluate(program, shape, context):
     earned.components += shares(program, shape, context, rules, bases, first)
     for rule in rules:
         if rule.kind == "bonus":
-            points = measure(program, rule, *shape.part(rule), context, earned)
+            amount, qty = shape.part(rule)
+            points = measure(program, rule, amount, qty, context, earned)
+            earned.amounts[rule.id] = amount
+            if rule.carries and context.past is not None:
+                points = 0
             component = Component(rule.id, rule, points if program.once else program.round(points))
             component.terms_of = rule
             earned.components.append(component)
@@ -181,8 +195,9 @@ def measure(program, rule, amount, qty, context, earned, carry=True):
     step, points = rule.per_amount
     if not rule.whole_steps:
         return Fraction(points * amount, step)
-    before = context.remainders.get(rule.id, 0) if rule.carries and carry else 0
-    if rule.carries and carry:
+    before = 0
+    if rule.carries and carry and context.past is None:
+        before = context.remainders.get(rule.id, 0)
         earned.remainders[rule.id] = (before + amount) % step
     return (before + amount) // step * points
 
@@ -191,6 +206,7 @@ def base_components(program, shape, context, rules, earned, within=None):
     """Base rules by priority; those that replace are evaluated first, and take their amount off the rule they replace."""
     bases = [rule for rule in rules if rule.kind == "base"]
     taken, points = {}, {}
+    context.reserved = {}
     for rule in sorted(bases, key=lambda rule: (rule.replaces is None, rule.priority)):
         amount, qty = shape.part(rule, within)
         if rule.replaces is None:
@@ -209,6 +225,10 @@ def base_components(program, shape, context, rules, earned, within=None):
             if room is not None:
                 reserve(rule, context, program.round(exact))
         points[rule.id] = exact if program.once else program.round(exact)
+        if within is None:
+            earned.amounts[rule.id] = keep
+            if rule.carries and context.past is not None:
+                points[rule.id] = 0
     context.reserved = {}
     result = []
     for rule in bases:
@@ -243,7 +263,7 @@ def fitting_amount(program, rule, room, context):
     """The smallest amount whose rounded points reach the room; with whole steps, as many as fit."""
     step, points = rule.per_amount
     if rule.whole_steps:
-        before = context.remainders.get(rule.id, 0) if rule.carries else 0
+        before = context.remainders.get(rule.id, 0) if rule.carries and context.past is None else 0
         return max(room // points * step - before, 0)
     low, high = 0, (room + 1) * step // points + step
     while low < high:
@@ -255,34 +275,38 @@ def fitting_amount(program, rule, room, context):
     return low
 
 
-def shares(program, shape, context, rules, bases, first):
-    """The shares of the tier and of multiplier rules, in their order."""
+def shares(program, shape, context, rules, bases, first, best=True):
+    """The shares of the tier and of multiplier rules, in their order.  Under `multiply` a share is taken from what the multipliers
+    before it that reach its lines made of its base: those for everything, and those of the very same selection."""
     total = sum(component.wanted for component in bases)
+    carried = any(rule.carries for rule in program.rules if rule.id in context.held)
     factors = []
     if context.tier is not None and context.tier.multiplier != 1:
         factors.append(("tier:" + context.tier.id, None, context.tier.multiplier, total))
     for rule in rules:
         if rule.kind == "multiplier":
             base = total
-            if rule.selects or rule.exclude:
+            if rule.selection is not None:
                 alone = base_components(program, shape, context, rules, Earned(), within=rule)
                 base = sum(component.wanted for component in alone)
             factors.append((rule.id, rule, rule.multiply, base))
-    result, before = [], Fraction(1)
+    result, chain = [], []
     cut = (lambda value: value) if program.once else program.round
     for name, rule, factor, base in factors:
+        selection = rule.selection if rule else None
         if program.stacking == "multiply":
+            before = math.prod((other for of, other in chain if of is None or of == selection), start=Fraction(1))
             share = cut(base * before * factor) - cut(base * before)
-            before *= factor
+            chain.append((selection, factor))
         else:
             share = cut(base * (factor - 1))
         component = Component(name, rule, share)
         component.terms_of = rule
         component.first = first
         result.append(component)
-    if program.stacking == "best" and result:
-        best = max(result, key=lambda component: component.wanted)
-        result = [best]
+    if program.stacking == "best" and best and result:
+        was = [component for component in result if context.past and component.name in {each.name for each in context.past.components}]
+        result = was if was and carried else [max(result, key=lambda component: component.wanted)]
     return result
 
 
@@ -302,7 +326,7 @@ def apply_caps(program, context, earned):
                 granted = 0 if cap.over == "reject" else max(left, 0)
                 if cap.over == "reject":
                     rejected.add(component.name)
-        if context.rejected is not None and component.name in context.rejected:
+        if context.past is not None and component.name in context.past.rejected:
             granted = 0
         component.granted = granted
         for cap in caps:

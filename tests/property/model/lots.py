@@ -26,16 +26,17 @@ def clock_end(member, term):
     return add_months(member.clock, term.months)
 
 
-def make_lot(term, start, points):
+def make_lot(term, start, points, kind="earned"):
     if term.kind == "inactivity":
-        return Lot(None, points, term)
-    return Lot(term.last_day(start), points)
+        return Lot(None, points, term, kind)
+    return Lot(term.last_day(start), points, None, kind)
 
 
 def put(member, lot):
     """Into the member's lots; equal terms are one."""
     if lot.points == 0:
         return
+    member.posted.append(lot.part(0))
     for other in member.lots:
         if other.same_terms(lot):
             other.points += lot.points
@@ -50,11 +51,11 @@ def pay_debt(member, points):
     return points - paid
 
 
-def credit(member, term, start, points):
+def credit(member, term, start, points, kind="earned"):
     """New points: debt first, then a lot; the points of the lot."""
     left = pay_debt(member, points)
     if left:
-        put(member, make_lot(term, start, left))
+        put(member, make_lot(term, start, left, kind))
     return left
 
 
@@ -70,7 +71,7 @@ def take(member, lots, points):
         if part:
             lot.points -= part
             points -= part
-            taken.append(Lot(lot.last, part, lot.clock))
+            taken.append(lot.part(part))
     lots[:] = [lot for lot in lots if lot.points]
     assert points == 0, "more was taken than there is"
     return taken
@@ -142,14 +143,18 @@ def refresh(program, member, op, activity, day):
     last = term.last_day(day)
     for lot in member.lots:
         if lot.clock is None and lot.last is not None and last is not None:
-            lot.last = max(lot.last, last)
+            if last > lot.last:
+                lot.last = last
+                member.posted.append(lot.part(0))
     merge_equal(member)
 
 
 def merge_equal(member):
     old, member.lots = member.lots, []
+    posted = list(member.posted)
     for lot in old:
         put(member, lot)
+    member.posted = posted
 
 
 def new_terms(program, member, term, start):
@@ -157,5 +162,8 @@ def new_terms(program, member, term, start):
     held = [lot for hold in member.holds.values() if hold.state == "open" for lot in hold.lots]
     for lot in member.lots + held:
         made = make_lot(term, start, 0)
+        moved = lot.last != made.last or (lot.clock is None) != (made.clock is None)
         lot.last, lot.clock = made.last, made.clock
+        if moved and lot not in held:
+            member.posted.append(lot.part(0))
     merge_equal(member)

@@ -2,15 +2,19 @@
 
 
 class Lot:
-    """`last` is the last day, None for never; `clock` is the inactivity term that ends it instead."""
+    """`last` is the last day, None for never; `clock` is the inactivity term that ends it instead; `kind` is what the points came by."""
 
-    def __init__(self, last, points, clock=None):
+    def __init__(self, last, points, clock=None, kind="earned"):
         self.last = last
         self.points = points
         self.clock = clock
+        self.kind = kind
+
+    def part(self, points):
+        return Lot(self.last, points, self.clock, self.kind)
 
     def same_terms(self, other):
-        return self.last == other.last and self.clock is other.clock
+        return self.last == other.last and (self.clock is None) == (other.clock is None) and self.kind == other.kind
 
 
 class Waiting:
@@ -48,6 +52,7 @@ class Member:
         self.segments = list(segments)
         self.rolled = day              # the last date whose night is done
         self.lots = []
+        self.posted = []               # the terms of lots that the event at hand made or moved
         self.waiting = []
         self.holds = {}
         self.debt = 0

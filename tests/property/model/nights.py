@@ -69,10 +69,10 @@ def activate_due(model, member, today):
 
 def activate(model, member, waiting, day):
     member.waiting.remove(waiting)
-    left = credit(member, waiting.expiry, day, waiting.points)
+    credit(member, waiting.expiry, day, waiting.points)
     member.add_metric("points_earned", day, waiting.points)
     if waiting.source is not None:
-        waiting.source.activated(waiting, day, left)
+        waiting.source.activated(waiting, day)
 
 
 def change_tier(program, member, today, change):
@@ -112,6 +112,8 @@ def leave_holds(member, today):
 
 def notices(program, member, today):
     """What fell due after the last command's day: of lots that are open, and of a tier that will not be kept as things stand."""
+    if member.closed:
+        return []
     rows = []
     for last, points in expiring(program, member):
         for days in program.expiring_days:

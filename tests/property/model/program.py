@@ -101,6 +101,8 @@ class Rule:
         self.skus = when.get("skus")
         self.exclude = when.get("exclude_categories")
         self.selects = bool(self.categories or self.skus)
+        chosen = tuple(frozenset(words or ()) for words in (self.categories, self.skus, self.exclude))
+        self.selection = chosen if any(chosen) else None       # of lines; None for the whole amount
         self.min_gap = duration(when["min_gap"]) if "min_gap" in when else None
         self.carries = program.carry and self.whole_steps
 

@@ -4,7 +4,7 @@ from .commands import lot_rows, open_member, refuse, spender, touch
 from .lots import FAR, in_order, make_lot, pay_debt, put, refresh, take, term_today
 from .member import Lot
 from .nights import change_tier
-from .tiers import hold_tier, look_up
+from .tiers import gift, hold_tier, look_up
 
 
 # Returns
@@ -21,18 +21,18 @@ def give_back(model, event, member):
         refuse("RETURN_EXCEEDS_PURCHASE")
     touch(model, event, member)
     returned = record.rest.total - rest.total
-    wanted, result = claim(record, member, rest)
-    taken, lots = claw(model, member, record, wanted)
+    target, stands, result = claim(record, member, rest)
+    taken, lots = claw(model, member, record, max(target - record.clawed, 0))
     record.clawed += taken
-    give_back_caps(model, member, record, result, taken)
+    give_back_caps(model, member, record, stands, taken)
     member.add_metric("spend", record.day, -returned)
     if rest.total == 0 and record.rest.total > 0:
         member.add_metric("visits", record.day, -1)
-    for name in set(record.last.counters) | set(result.counters):
-        now = min(result.counters.get(name, 0), record.last.counters.get(name, 0))     # a return never raises anything
-        member.add_metric(name, record.day, now - record.last.counters.get(name, 0))
-        result.counters[name] = now
-    record.rest, record.last = rest, result
+    for name in set(record.counters) | set(result.counters):
+        now = min(result.counters.get(name, 0), record.counters.get(name, 0))     # a return never raises anything
+        member.add_metric(name, record.day, now - record.counters.get(name, 0))
+        record.counters[name] = now
+    record.rest = rest
     refresh(model.program, member, "return", None, event.day)
     return {"wanted": model.points(taken), "clawed": model.points(taken), "lots": lot_rows(model, member, lots)}
 
@@ -90,52 +90,70 @@ def line_leaves(record, rest, wanted, money):
 
 
 def claim(record, member, rest):
-    """(points that this return wants, what the rest earns)."""
-    context = record.context
-    context.rejected = getattr(record.result, "rejected", set())
-    program = record.program
-    carrying = {rule.id for rule in program.rules if rule.carries and rule.id in context.held}
-    if not carrying:
-        result = earning.evaluate(program, rest, context)
-        left = min(max(result.granted, 0), record.granted)
-        return max(record.granted - left - record.clawed, 0), result
-    return claim_carried(record, member, rest, carrying)
+    """What should be clawed of the purchase in all, what then stands of each component, and what the rest earns."""
+    program, context = record.program, record.context.again(record.result)
+    whole, before, after = (earning.evaluate(program, shape, context) for shape in (record.shape, record.rest, rest))
+    clip(after, whole.granted)
+    lost = {component.name: component.granted for component in whole.components}
+    for component in after.components:
+        lost[component.name] = lost.get(component.name, 0) - component.granted
+    steps_back(record, member, before, after)
+    for name, points in stepped(record, whole).items():
+        lost[name] = lost.get(name, 0) + points
+    granted = {component.name: component.granted for component in record.result.components}
+    return sum(lost.values()), {name: granted.get(name, 0) - points for name, points in lost.items()}, after
 
 
-def claim_carried(record, member, rest, carrying):
-    """Whole-steps rules that carry: the amount leaves the member's remainder, and a step is clawed each time it falls below zero."""
-    program, context = record.program, record.context
-    plain = earning.Context(context.held - carrying, context.tier, context.used, context.day, context.day_room, {})
-    before, after = (earning.evaluate(program, shape, plain) for shape in (record.rest, rest))
-    wanted = max(before.granted - after.granted, 0)
-    for rule in program.rules:
-        if rule.id not in carrying:
+def clip(earned, limit):
+    """The rest never earns more than the whole: from the last component back."""
+    for component in reversed(earned.components):
+        component.granted -= max(min(earned.granted - limit, component.granted), 0)
+
+
+def steps_back(record, member, before, after):
+    """Rules that carry: the amount leaves the member's remainder, and each time it falls below zero a step is taken back."""
+    for rule in record.program.rules:
+        gone = before.amounts.get(rule.id, 0) - after.amounts.get(rule.id, 0) if rule.carries else 0
+        if gone <= 0:
             continue
-        gone = carried_amount(program, record.rest, context, rule) - carried_amount(program, rest, context, rule)
         step, points = rule.per_amount
         left = member.remainders.get(rule.id, 0) - gone
-        while left < 0:
-            left += step
-            wanted += points + (shares_of(program, context, rest, points) if rule.kind == "base" else 0)
-        member.remainders[rule.id] = left
-    result = earning.evaluate(program, rest, context)
-    return wanted, result
+        steps = max(-(left // step), 0)
+        member.remainders[rule.id] = left + steps * step
+        record.stepped[rule.id] = record.stepped.get(rule.id, 0) + steps * points
 
 
-def carried_amount(program, shape, context, rule):
-    if not earning.amount_holds(shape, rule):
-        return 0
-    amount = shape.part(rule)[0]
-    for other in program.rules:
-        if other.replaces == rule.id and other.id in context.held and earning.amount_holds(shape, other):
-            amount -= shape.part(other)[0]
-    return max(amount, 0)
+def stepped(record, whole):
+    """What the steps that this purchase's returns took back claw of each component: their points, and the shares of multipliers for
+    everything taken from those of base rules; what caps refused the purchase is not clawed, it comes off first."""
+    program, kinds = record.program, {rule.id: rule.kind for rule in record.program.rules}
+    if not any(record.stepped.values()):
+        return {}
+    refused = {component.name: component.wanted - component.granted for component in record.result.components}
+    for component in whole.components:
+        refused[component.name] = refused.get(component.name, 0) - component.wanted + component.granted
+    rules = [rule for rule in program.rules if rule.id in record.context.held and rule.kind == "multiplier" and earning.amount_holds(record.shape, rule)]
+    base = sum(points for name, points in record.stepped.items() if kinds[name] == "base")
+    shares = earning.shares(program, record.shape, record.context, rules, [earning.Component("steps", None, base)], None, best=False)
+    back = dict(record.stepped)
+    for share in shares:
+        if share.rule is None or share.rule.selection is None:
+            back[share.name] = share.wanted
+    if program.stacking == "best":
+        there = {component.name for component in record.result.components if component.wanted}
+        back = {name: points for name, points in back.items() if name in there or name in record.stepped}
+    if program.once:
+        back = rounded_once(program, back)
+    return {name: max(points - refused.get(name, 0), 0) for name, points in back.items()}
 
 
-def shares_of(program, context, shape, points):
-    rules = [rule for rule in program.rules if rule.id in context.held and rule.kind == "multiplier"]
-    base = earning.Component("step", None, points)
-    return sum(share.wanted for share in earning.shares(program, shape, context, [rule for rule in rules if not rule.selects], [base], None))
+def rounded_once(program, exact):
+    """What each adds to the rounded sum."""
+    total, result = 0, {}
+    for name, points in exact.items():
+        result[name] = program.round(total + points) - program.round(total)
+        total += points
+    return result
 
 
 def claw(model, member, record, wanted):
@@ -153,15 +171,14 @@ def claw(model, member, record, wanted):
     if policy == "only_pending":
         return wanted - left, lots
     booked = left
-    terms = [part.terms for part in record.parts if part.terms is not None]
-    own = [lot for lot in member.lots if any(lot.same_terms(term) for term in terms)]
+    own = [lot for lot in member.lots if any(lot.same_terms(term) for term in record.terms)]
     for among in (own, member.lots):
         for lot in in_order(member, among):
             took = min(lot.points, left)
             if took:
                 lot.points -= took
                 left -= took
-                lots.append(Lot(lot.last, took, lot.clock))
+                lots.append(lot.part(took))
     member.lots = [lot for lot in member.lots if lot.points]
     if policy == "unlimited":
         member.debt += left
@@ -171,28 +188,38 @@ def claw(model, member, record, wanted):
 
 
 def lower_points_earned(member, record, points):
-    for part in record.parts:
-        if hasattr(part.when, "toordinal"):
-            took = min(part.points, points)
-            part.points -= took
-            points -= took
-            member.add_metric("points_earned", part.when, -took)
+    came = [part for part in record.parts if hasattr(part.when, "toordinal")]
+    for part in sorted(came, key=lambda part: part.when):
+        took = min(part.points, points)
+        part.points -= took
+        points -= took
+        member.add_metric("points_earned", part.when, -took)
+    member.add_metric("points_earned", record.day, -points)     # steps beyond what the purchase itself was granted
 
 
-def give_back_caps(model, member, record, result, taken):
-    now = {component.name: component.granted for component in result.components}
-    taken_left = taken
-    for component in record.last.components:
-        left = now.get(component.name, 0)
-        back_points = min(component.granted - left, taken_left)
-        taken_left -= max(back_points, 0)
-        for cap in component.rule.caps if component.rule else []:
-            if cap.per == "transaction":
-                continue
-            used = model.program_used if cap.per == "program" else member.used
-            back = back_points if cap.points is not None else int(component.granted > 0 and left == 0 and back_points > 0)
-            used[cap.key(record.day)] = max(used.get(cap.key(record.day), 0) - back, 0)
-    member.earned_on[record.day] = max(member.earned_on.get(record.day, 0) - taken, 0)
+def give_back_caps(model, member, record, stands, taken):
+    """Room comes back to the components from the last back, as far as points were taken; the rest of it is owed."""
+    program, day = record.program, record.day
+    falls = {name: record.stands.get(name, 0) - points for name, points in stands.items()}
+    short = sum(falls.values()) - taken
+    kept = {}
+    for name, points in stands.items():
+        owed = max(min(falls[name], short), 0)
+        short -= owed
+        kept[name] = points + owed
+    keys = {}
+    for rule in program.rules:
+        for cap in rule.caps:
+            if cap.per != "transaction":
+                keys.setdefault((cap.per == "program", cap.key(day)), []).append((rule.id, cap))
+    for (of_program, key), rows in keys.items():
+        used = model.program_used if of_program else member.used
+        before, after = (sum(points.get(name, 0) for name, _ in rows) for points in (record.stands, kept))
+        if after < before:
+            back = before - after if rows[0][1].points is not None else int(after <= 0)
+            used[key] = max(used.get(key, 0) - back, 0)
+    record.stands = kept
+    member.earned_on[day] = max(member.earned_on.get(day, 0) - taken, 0)
 
 
 # Reversals
@@ -211,7 +238,7 @@ def reverse_redeem(model, event, member):
         part = min(points, lot.points)
         lot.points -= part
         points -= part
-        restore(model, event, member, Lot(lot.last, part, lot.clock))
+        restore(model, event, member, lot.part(part))
     change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.today, event.today, only_balance=True))
     return {}
 
@@ -223,9 +250,9 @@ def restore(model, event, member, lot):
         return
     how = model.program.returns.get("restore", "original")
     if isinstance(how, dict) and "grace_days" in how:
-        put(member, Lot(event.today.fromordinal(event.today.toordinal() + int(how["grace_days"])), lot.points))
+        put(member, Lot(event.today.fromordinal(event.today.toordinal() + int(how["grace_days"])), lot.points, None, lot.kind))
     elif how == "new_lot":
-        put(member, make_lot(term_today(model.program, member), event.today, lot.points))
+        put(member, make_lot(term_today(model.program, member), event.today, lot.points, lot.kind))
 
 
 # Between members
@@ -265,9 +292,9 @@ def transfer(model, event, member):
     for lot in taken:
         left = pay_debt(receiver, lot.points)
         if terms.get("expiry", "keep") == "restart":
-            put(receiver, make_lot(term_today(program, receiver), event.day, left))
+            put(receiver, make_lot(term_today(program, receiver), event.day, left, lot.kind))
         else:
-            put(receiver, Lot(lot.last, left, lot.clock))
+            put(receiver, lot.part(left))
     change_tier(program, receiver, event.today, lambda: look_up(program, receiver, event.today, event.today, only_balance=True))
     return {"_others": [receiver]}
 
@@ -281,7 +308,7 @@ def advance(model, event, member):
     if member.advanced + points > program.points(program.advance["max"]):
         refuse("CAP_REACHED")
     touch(model, event, member)
-    put(member, make_lot(term_today(program, member), event.day, points))
+    put(member, make_lot(term_today(program, member), event.day, points, "lent"))
     member.debt += points
     member.advanced += points
     return {}
@@ -311,12 +338,26 @@ def merge(model, event, member):
     if model.program.tiers and (member.rank, member.until or FAR) > (into.rank, into.until or FAR):
         hold_tier(model.program, into, member.rank, member.since, member.start)
         into.until, into.in_grace, into.since_after = member.until, member.in_grace, member.since_after
+    if model.program.tiers:
+        merge_gift(model.program, into, member)
+    into.frozen |= member.frozen
+    into.births = into.births or member.births
+    into.segments = into.segments or member.segments
     for name, other in list(model.aliases.items()):
         if other is member:
             model.aliases[name] = into
     member.lots, member.waiting, member.holds, member.debt, member.closed = [], [], {}, 0, True
     member.metrics, member.totals = {}, {}
     return {"_block": into}
+
+
+def merge_gift(program, into, member):
+    """The higher gift stands; of the same one that lasts longer."""
+    mine, its = gift(program, into), gift(program, member)
+    if its is None:
+        return
+    if mine is None or its.rank > mine.rank or its is mine and (member.gift[1] or FAR) > (into.gift[1] or FAR):
+        into.gift = member.gift
 
 
 def add_up(into, member):

@@ -1,0 +1,230 @@
+// One connection, from connect() to its end.  It knows frames, HELLO, PING and timers; what is asked and answered is its owner's.
+//
+// Invariants.
+// - on.down() runs once, later than the constructor, and nothing runs after it.
+// - Nothing of a frame is kept before its header was judged; nothing a server sends throws out of here.
+import { connect } from "node:net";
+
+import { fatalError, isTransient, localError, protocolError } from "./error.js";
+import { FrameReader, TYPE, VERSION, encodeFrame } from "./frame.js";
+import { decodePlain, encodePlain, wire } from "./message.js";
+
+const HELLO_BYTES_MAX = 64 * 1024;			// of an answer to HELLO
+const REPLY_BYTES_DEFAULT = 1024 * 1024;
+const REPLY_BYTES_CEILING = 16 * 1024 * 1024;		// whatever the server announces
+const FRAME_MS = 10000;					// from the first byte of a frame to its last
+const PULSE_MS_MAX = 30000;
+const CLOSE_MS = 1000;
+const ABOUT_A_FRAME = new Set(["MALFORMED", "FRAME_TOO_LARGE", "UNKNOWN_TYPE", "UNKNOWN_FLAG"]);
+
+/** Which frames a server may send, by state. */
+const ALLOWED = {
+	hello: new Set([TYPE.HELLO_OK, TYPE.ERROR]),
+	ready: new Set([TYPE.RESPONSE, TYPE.PUSH, TYPE.PONG, TYPE.GOAWAY, TYPE.ERROR]),
+};
+
+export class Link {
+	#on;
+	#socket;
+	#state = "connecting";			// connecting, hello, ready, down
+	#reader;
+	#bodyBytesMax = HELLO_BYTES_MAX;
+	#connectTimer;
+	#frameTimer;
+	#pulseTimer;
+	#pingMs;
+	#heard = true;				// since the last PING
+	#corked = false;
+	#trouble;
+	hello;
+	draining = false;
+
+	/**
+	 * `on` has ready(hello), frame(type, tag, body), writable() and down({kind, error, tag}).  kind: "lost" another connection may do
+	 * better; "protocol" the server broke the protocol; "fatal" it would refuse again.  tag: the frame that an ERROR is about.
+	 */
+	constructor({ target, hello, connectMs, pingMs, on }) {
+		this.#on = on;
+		this.#pingMs = pingMs;
+		this.#reader = new FrameReader(header => this.#judge(header));
+		this.#connectTimer = setTimeout(() => this.#lost(this.#state === "hello" ? "no answer to HELLO" : "no connection in time"), connectMs);
+		this.#socket = connect({ ...target, noDelay: true });
+		this.#socket.on("connect", () => this.#onConnect(hello));
+		this.#socket.on("data", chunk => this.#onData(chunk));
+		this.#socket.on("drain", () => this.#state === "ready" && this.#on.writable());
+		this.#socket.on("error", e => { this.#trouble = e; });
+		this.#socket.on("close", () => this.#onClose());
+	}
+
+	get ready() {
+		return this.#state === "ready";
+	}
+
+	/** Nothing more should be sent before on.writable(). */
+	get full() {
+		return this.#socket.writableNeedDrain;
+	}
+
+	send(type, tag, ...parts) {
+		if (!this.#corked) {
+			this.#corked = true;			// all that is sent in this turn goes out in one piece
+			this.#socket.cork();
+			process.nextTick(() => {
+				this.#corked = false;
+				this.#socket.uncork();
+			});
+		}
+		this.#socket.write(encodeFrame(type, tag, ...parts));
+	}
+
+	ping(nonce) {
+		this.send(TYPE.PING, nonce, encodePlain(wire("Ping"), { nonce }));
+	}
+
+	/** Ends the connection without a word to the owner; resolves when it is closed. */
+	close() {
+		this.#stop();
+		const socket = this.#socket;
+		return new Promise(resolve => {
+			if (socket.destroyed) {
+				resolve();
+				return;
+			}
+			const timer = setTimeout(() => socket.destroy(), CLOSE_MS);
+			socket.once("close", () => {
+				clearTimeout(timer);
+				resolve();
+			});
+			socket.resume();
+			if (socket.connecting)
+				socket.destroy();
+			else
+				socket.end();
+		});
+	}
+
+	// ---- endings ----
+
+	#stop() {
+		this.#state = "down";
+		clearTimeout(this.#connectTimer);
+		clearTimeout(this.#frameTimer);
+		clearInterval(this.#pulseTimer);
+	}
+
+	#down(kind, error, tag) {
+		if (this.#state === "down")
+			return;
+		this.#stop();
+		this.#socket.destroy();
+		this.#on.down({ kind, error, tag });
+	}
+
+	#lost(why, cause) {
+		this.#down("lost", localError("CONNECT", why, { cause }));
+	}
+
+	#onClose() {
+		const inside = this.#reader.partial ? " in the middle of a frame" : "";
+
+		this.#lost(this.#trouble ? this.#trouble.message : `the server closed the connection${inside}`, this.#trouble);
+	}
+
+	/** The owner found that the server sent what the protocol does not allow. */
+	fail(error) {
+		this.#down("protocol", error);
+	}
+
+	// ---- input ----
+
+	#onConnect(hello) {
+		if (this.#state !== "connecting")
+			return;
+		this.#state = "hello";
+		this.send(TYPE.HELLO, 0, encodePlain(wire("Hello"), hello));
+	}
+
+	#judge({ bodyBytes, version, type, flags, tag }) {
+		if (version !== VERSION)
+			throw protocolError(`the server sent a frame of version ${version}`);
+		if (!ALLOWED[this.#state].has(type))
+			throw protocolError(`the server sent a frame of type ${type}, which does not belong here`);
+		if (flags >> 8 !== 0)
+			throw protocolError("the server sent a flag that must be understood, and is not");
+		if (bodyBytes > this.#bodyBytesMax)
+			throw protocolError(`the server sent a frame of ${bodyBytes} bytes, and ${this.#bodyBytesMax} are allowed`);
+		if ((type === TYPE.RESPONSE || type === TYPE.PUSH) && !(tag > 0))
+			throw protocolError("the server sent a tag that is nobody's");
+	}
+
+	#onData(chunk) {
+		if (this.#state === "down")
+			return;
+		this.#heard = true;
+		clearTimeout(this.#frameTimer);			// set again below: each frame has its own time
+		const stale = this.#frameTimer;
+		this.#frameTimer = undefined;
+		let completed = 0;
+		try {
+			for (const { type, tag, body } of this.#reader.frames(chunk)) {
+				completed++;
+				this.#onFrame(type, tag, body);
+				if (this.#state === "down")
+					return;
+			}
+		} catch (e) {
+			this.#down("protocol", e.reason === "PROTOCOL" ? e : protocolError("the server sent a frame that cannot be read", e));
+			return;
+		}
+		this.#watchFrame(completed > 0 ? undefined : stale);
+	}
+
+	/** A frame that has begun must end in time; `began` is the timer of one that began before. */
+	#watchFrame(began) {
+		if (!this.#reader.partial)
+			return;
+		this.#frameSince = began === undefined || this.#frameSince === undefined ? performance.now() : this.#frameSince;
+		const left = Math.max(0, this.#frameSince + FRAME_MS - performance.now());
+		this.#frameTimer = setTimeout(() => this.#lost("the server did not finish a frame"), left);
+	}
+	#frameSince;
+
+	#onFrame(type, tag, body) {
+		if (type === TYPE.ERROR)
+			this.#onError(body);
+		else if (type === TYPE.HELLO_OK)
+			this.#onHello(decodePlain(wire("HelloOk"), body));
+		else
+			this.#on.frame(type, tag, body);
+	}
+
+	#onError(body) {
+		const plain = decodePlain(wire("Error"), body);
+		const error = fatalError(plain);
+		const again = isTransient(error.reason) || (this.#state === "ready" && ABOUT_A_FRAME.has(error.reason) && plain.tag > 0);
+
+		this.#down(again ? "lost" : "fatal", error, again && !isTransient(error.reason) ? plain.tag : undefined);
+	}
+
+	#onHello(hello) {
+		if (hello.version !== VERSION)
+			throw protocolError(`the server chose protocol version ${hello.version}`);
+		clearTimeout(this.#connectTimer);
+		this.#state = "ready";
+		this.hello = hello;
+		this.#bodyBytesMax = Math.min(hello.reply_bytes_max || REPLY_BYTES_DEFAULT, REPLY_BYTES_CEILING);
+		const third = hello.idle_ms > 0 ? Math.ceil(hello.idle_ms / 3) : PULSE_MS_MAX;
+		this.#pulseTimer = setInterval(() => this.#onPulse(), this.#pingMs ?? Math.min(third, PULSE_MS_MAX));
+		this.#on.ready(hello);
+	}
+
+	/** Keeps the connection, and finds out when nobody is there any more. */
+	#onPulse() {
+		if (!this.#heard) {
+			this.#lost("the server is silent");
+			return;
+		}
+		this.#heard = false;
+		this.ping(0);
+	}
+}
