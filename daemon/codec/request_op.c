@@ -500,6 +500,8 @@ judge_return(struct judge *j, const Fealty__V1__Request *in)
 	cmd->u.past.has_amount = r->amount != NULL;
 	if (r->amount != NULL)
 		take_money(j, "amount", r->amount, &cmd->u.past.amount);
+	if (r->has_no_lines && r->no_lines)
+		invalid(j, "lines", "is empty: name lines, or leave it out to return all that is left");
 	if (r->amount != NULL && r->n_lines > 0)
 		invalid(j, "lines", "stands beside `amount`: give one of them");
 	if (r->n_lines > 0)

@@ -413,6 +413,7 @@ same_followup(struct comparison *c, const struct entry *stored, const struct ent
 		same_number(c, "owed.points", a->owed[k].points, b->owed[k].points);
 	}
 	same_number(c, "reversed", a->reversed, b->reversed);
+	same_number(c, "lapsed", a->lapsed, b->lapsed);
 }
 
 static void

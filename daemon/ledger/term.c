@@ -167,7 +167,7 @@ inactivity_in_force(const struct decision *d)
 {
 	if (d->program->has_inactivity)
 		return &d->program->inactivity;
-	for (uint32_t v = d->member->clock.on ? d->program->version : 0; v > 1; v--) {
+	for (uint32_t v = d->member->clock.on || posts_to_clock(d) ? d->program->version : 0; v > 1; v--) {
 		const struct program *p = d->state->program_version(d->state->ctx, d->entry->program, v - 1);
 
 		if (p != NULL && p->has_inactivity)

@@ -247,6 +247,7 @@ FORGE(fall, e->n_falls > 0, LAST(struct metric_day, e->falls, e->n_falls)->point
 FORGE(fall_day, e->n_falls > 0, FIRST(struct metric_day, e->falls)->day++)
 FORGE(no_fall, e->n_falls > 0, e->n_falls--)
 FORGE(clawed, e->n_followups > 0, LAST(struct followup, e->followups, e->n_followups)->clawed++)
+FORGE(lapsed, e->n_followups > 0, LAST(struct followup, e->followups, e->n_followups)->lapsed++)
 FORGE(left, e->n_followups > 0, FIRST(struct followup, e->followups)->left++)
 FORGE(fallen, e->n_followups > 0, FIRST(struct followup, e->followups)->fallen++)
 FORGE(reversed, e->n_followups > 0, FIRST(struct followup, e->followups)->reversed++)
@@ -280,7 +281,7 @@ static const struct { const char *field; bool (*forge)(struct life *l, struct en
 	{ "postings[0].last_day", forge_posting_day }, { "postings[", forge_posting_class }, { "postings[", forge_no_posting },
 	{ "facts.conditions", forge_conditions }, { "facts.multiplied", forge_multiplied }, { "facts.used[0].points", forge_used },
 	{ "facts.used[", forge_no_used }, { "facts.falls[", forge_fall }, { "facts.falls[0].day", forge_fall_day }, { "facts.falls[", forge_no_fall },
-	{ "facts.followups[", forge_clawed }, { "facts.followups[0].left", forge_left }, { "facts.followups[0].fallen", forge_fallen },
+	{ "facts.followups[", forge_clawed }, { "facts.followups[", forge_lapsed }, { "facts.followups[0].left", forge_left }, { "facts.followups[0].fallen", forge_fallen },
 	{ "facts.followups[0].reversed", forge_reversed }, { "facts.followups[0].entry", forge_followup_entry },
 	{ "facts.followups[", forge_no_followup }, { "facts.followups[0].activations", forge_activation },
 	{ "facts.sides[0].member", forge_side_member }, { "facts.sides[0].tier", forge_side_tier },

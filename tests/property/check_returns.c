@@ -78,9 +78,9 @@ returned(struct life *l, const struct entry *entry)
 	p->clawed += taken;
 	if (taken < 0)
 		life_fail(l, "entry %s gives %lld points", life_entry_text(l, entry), (long long)-taken);
-	if (f->clawed != p->clawed)
+	if (f->clawed + f->lapsed != p->clawed)
 		life_fail(l, "entry %s: %lld points were clawed in all, and it says %lld", life_entry_text(l, entry), (long long)p->clawed,
-		    (long long)f->clawed);
+		    (long long)(f->clawed + f->lapsed));
 	if (p->carries)
 		return;			/* a remainder below zero may take more than this purchase was granted */
 	if (p->clawed > p->granted)

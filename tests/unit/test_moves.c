@@ -351,6 +351,13 @@ what_the_merged_member_did_goes_on(void **state)
 
 /* ---- forged ---- */
 
+static void
+rows_copy(void *to, const void *rows, size_t n, size_t size)
+{
+	if (n > 0)
+		memcpy(to, rows, n * size);
+}
+
 struct forged {
 	struct entry entry;
 	struct posting postings[32];
@@ -369,9 +376,9 @@ forge(struct scene *c, const struct cmd *cmd, struct forged *f)
 	assert_int_equal(st, ST_OK);
 	assert_int_equal(c->s.refusal.result, LEDGER_OK);
 	assert_true(e->n_postings <= 32 && e->n_sides <= 1 && e->n_touched <= 2);
-	memcpy(f->postings, e->postings, e->n_postings * sizeof(f->postings[0]));
+	rows_copy(f->postings, e->postings, e->n_postings, sizeof(f->postings[0]));
 	memset(f->touched, 0, sizeof(f->touched));
-	memcpy(f->touched, e->touched, e->n_touched * sizeof(f->touched[0]));
+	rows_copy(f->touched, e->touched, e->n_touched, sizeof(f->touched[0]));
 	if (e->n_sides == 1)
 		f->sides[0] = e->sides[0];
 	f->sides[1] = (struct side){ .member = c->other };

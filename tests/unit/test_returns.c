@@ -339,6 +339,13 @@ reversals_go_back_to_their_lot_and_no_further(void **state)
 
 /* ---- forged ---- */
 
+static void
+rows_copy(void *to, const void *rows, size_t n, size_t size)
+{
+	if (n > 0)
+		memcpy(to, rows, n * size);
+}
+
 struct forged {
 	struct entry entry;
 	struct posting postings[16];
@@ -363,15 +370,15 @@ forge(struct scene *c, const struct cmd *cmd, struct forged *f)
 	assert_int_equal(st, ST_OK);
 	assert_int_equal(c->s.refusal.result, LEDGER_OK);
 	assert_true(e->n_postings <= 16 && e->n_followups == 1 && e->n_falls <= 4 && e->n_tallies <= 4 && e->n_pendings <= 4 && e->n_touched == 1);
-	memcpy(f->postings, e->postings, e->n_postings * sizeof(f->postings[0]));
-	memcpy(f->falls, e->falls, e->n_falls * sizeof(f->falls[0]));
-	memcpy(f->tallies, e->tallies, e->n_tallies * sizeof(f->tallies[0]));
-	memcpy(f->pendings, e->pendings, e->n_pendings * sizeof(f->pendings[0]));
+	rows_copy(f->postings, e->postings, e->n_postings, sizeof(f->postings[0]));
+	rows_copy(f->falls, e->falls, e->n_falls, sizeof(f->falls[0]));
+	rows_copy(f->tallies, e->tallies, e->n_tallies, sizeof(f->tallies[0]));
+	rows_copy(f->pendings, e->pendings, e->n_pendings, sizeof(f->pendings[0]));
 	memset(f->touched, 0, sizeof(f->touched));
 	f->touched[0] = e->touched[0];
 	f->followups[0] = f->followups[1] = e->followups[0];
 	memset(f->lines, 0, sizeof(f->lines));
-	memcpy(f->lines, e->followups[0].lines, e->followups[0].n_lines * sizeof(f->lines[0]));
+	rows_copy(f->lines, e->followups[0].lines, e->followups[0].n_lines, sizeof(f->lines[0]));
 	f->followups[0].lines = f->lines;
 	f->activation = (struct activation){ day("2026-03-12"), day("2026-04-12"), 1 };
 	f->owed = (struct owed){ .rule = "base", .points = 1 };

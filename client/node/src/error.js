@@ -39,18 +39,18 @@ export class FealtyError extends Error {
 	 * `outcome` says what is known of the command: "refused" and "failed" mean that nothing has changed; "unknown" that it may have been
 	 * applied, which calling again with the same `key` tells.
 	 */
-	constructor(message, { status, reason, outcome = "failed", field, retryable = false, retry_after_ms, reply, key, attempts = 0, cause }) {
+	constructor(message, { outcome = "failed", retryable = false, attempts = 0, status, reason, field, retry_after_ms, reply, key, cause }) {
 		super(message, cause === undefined ? undefined : { cause });
 		this.name = "FealtyError";
-		this.status = status;
-		this.reason = reason;
-		this.outcome = outcome;
-		this.field = field;
-		this.retryable = retryable;
-		this.retry_after_ms = retry_after_ms;
-		this.reply = reply;
-		this.key = key;
-		this.attempts = attempts;
+		Object.assign(this, { status, reason, outcome, retryable, attempts });
+		for (const [name, value] of Object.entries({ field, retry_after_ms, key, reply })) {
+			if (value !== undefined)
+				this[name] = value;
+		}
+	}
+
+	toJSON() {
+		return { message: this.message, ...this };
 	}
 }
 

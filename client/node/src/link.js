@@ -13,6 +13,7 @@ const HELLO_BYTES_MAX = 64 * 1024;			// of an answer to HELLO
 const REPLY_BYTES_DEFAULT = 1024 * 1024;
 const REPLY_BYTES_CEILING = 16 * 1024 * 1024;		// whatever the server announces
 const FRAME_MS = 10000;					// from the first byte of a frame to its last
+const PULSE_MS_MIN = 100;
 const PULSE_MS_MAX = 30000;
 const CLOSE_MS = 1000;
 const ABOUT_A_FRAME = new Set(["MALFORMED", "FRAME_TOO_LARGE", "UNKNOWN_TYPE", "UNKNOWN_FLAG"]);
@@ -33,6 +34,7 @@ export class Link {
 	#frameTimer;
 	#pulseTimer;
 	#pingMs;
+	#frameMs;
 	#heard = true;				// since the last PING
 	#corked = false;
 	#trouble;
@@ -43,9 +45,10 @@ export class Link {
 	 * `on` has ready(hello), frame(type, tag, body), writable() and down({kind, error, tag}).  kind: "lost" another connection may do
 	 * better; "protocol" the server broke the protocol; "fatal" it would refuse again.  tag: the frame that an ERROR is about.
 	 */
-	constructor({ target, hello, connectMs, pingMs, on }) {
+	constructor({ target, hello, connectMs, pingMs, frameMs = FRAME_MS, on }) {
 		this.#on = on;
 		this.#pingMs = pingMs;
+		this.#frameMs = frameMs;
 		this.#reader = new FrameReader(header => this.#judge(header));
 		this.#connectTimer = setTimeout(() => this.#lost(this.#state === "hello" ? "no answer to HELLO" : "no connection in time"), connectMs);
 		this.#socket = connect({ ...target, noDelay: true });
@@ -66,6 +69,8 @@ export class Link {
 	}
 
 	send(type, tag, ...parts) {
+		if (this.#state === "down")
+			return;
 		if (!this.#corked) {
 			this.#corked = true;			// all that is sent in this turn goes out in one piece
 			this.#socket.cork();
@@ -130,9 +135,9 @@ export class Link {
 		this.#lost(this.#trouble ? this.#trouble.message : `the server closed the connection${inside}`, this.#trouble);
 	}
 
-	/** The owner found that the server sent what the protocol does not allow. */
-	fail(error) {
-		this.#down("protocol", error);
+	/** The owner ends the connection: "lost", "protocol" or "fatal". */
+	fail(kind, error) {
+		this.#down(kind, error);
 	}
 
 	// ---- input ----
@@ -161,13 +166,10 @@ export class Link {
 		if (this.#state === "down")
 			return;
 		this.#heard = true;
-		clearTimeout(this.#frameTimer);			// set again below: each frame has its own time
-		const stale = this.#frameTimer;
-		this.#frameTimer = undefined;
-		let completed = 0;
+		let completed = false;
 		try {
 			for (const { type, tag, body } of this.#reader.frames(chunk)) {
-				completed++;
+				completed = true;
 				this.#onFrame(type, tag, body);
 				if (this.#state === "down")
 					return;
@@ -176,18 +178,18 @@ export class Link {
 			this.#down("protocol", e.reason === "PROTOCOL" ? e : protocolError("the server sent a frame that cannot be read", e));
 			return;
 		}
-		this.#watchFrame(completed > 0 ? undefined : stale);
+		this.#watchFrame(completed);
 	}
 
-	/** A frame that has begun must end in time; `began` is the timer of one that began before. */
-	#watchFrame(began) {
-		if (!this.#reader.partial)
-			return;
-		this.#frameSince = began === undefined || this.#frameSince === undefined ? performance.now() : this.#frameSince;
-		const left = Math.max(0, this.#frameSince + FRAME_MS - performance.now());
-		this.#frameTimer = setTimeout(() => this.#lost("the server did not finish a frame"), left);
+	/** A frame that has begun must end in time. */
+	#watchFrame(completed) {
+		if (completed) {
+			clearTimeout(this.#frameTimer);
+			this.#frameTimer = undefined;
+		}
+		if (this.#reader.partial)
+			this.#frameTimer ??= setTimeout(() => this.#lost("the server did not finish a frame"), this.#frameMs);
 	}
-	#frameSince;
 
 	#onFrame(type, tag, body) {
 		if (type === TYPE.ERROR)
@@ -214,7 +216,7 @@ export class Link {
 		this.hello = hello;
 		this.#bodyBytesMax = Math.min(hello.reply_bytes_max || REPLY_BYTES_DEFAULT, REPLY_BYTES_CEILING);
 		const third = hello.idle_ms > 0 ? Math.ceil(hello.idle_ms / 3) : PULSE_MS_MAX;
-		this.#pulseTimer = setInterval(() => this.#onPulse(), this.#pingMs ?? Math.min(third, PULSE_MS_MAX));
+		this.#pulseTimer = setInterval(() => this.#onPulse(), this.#pingMs ?? Math.max(Math.min(third, PULSE_MS_MAX), PULSE_MS_MIN));
 		this.#on.ready(hello);
 	}
 

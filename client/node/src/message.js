@@ -170,22 +170,47 @@ function plainMap(field, rows) {
 	return Object.fromEntries(rows.filter(row => isFieldSet(row, value)).map(row => [row[name.localName], plainOne(value, row[value.localName])]));
 }
 
-function plainField(field, message) {
-	const value = field.oneof === undefined ? message[field.localName] : message[field.oneof.localName].value;
-
+function plainField(field, value) {
 	if (field.fieldKind !== "list")
 		return plainOne(field, value);
 	return MAPS.has(field.message?.typeName) ? plainMap(field, value) : value.map(v => plainOne(field, v));
 }
 
+// What is a word when it is the only thing set.
+function isWord(field) {
+	return field.oneof !== undefined && field.message?.fields.length === 0 && field.parent.file.proto.package === "fealty.program.v1";
+}
+
+const membersOf = new WeakMap();
+
+/** Members of a message by the name that the library gives them. */
+function members(desc) {
+	let found = membersOf.get(desc);
+
+	if (found === undefined) {
+		found = new Map(desc.members.map(member => [member.localName, member]));
+		membersOf.set(desc, found);
+	}
+	return found;
+}
+
 /** What is set in a message, and nothing else.  Unknown fields are left out. */
 export function toPlain(desc, message) {
-	const set = desc.fields.filter(field => isFieldSet(message, field));
-	const [only] = set;
+	const plain = {};
+	let n = 0, last;
 
-	if (set.length === 1 && desc.file.proto.package === "fealty.program.v1" && only.oneof !== undefined && only.message?.fields.length === 0)
-		return only.name;
-	return Object.fromEntries(set.map(field => [field.name, plainField(field, message)]));
+	for (const name of Object.keys(message)) {		// what is not set is not the message's own, or an empty list
+		const member = members(desc).get(name);
+		const value = message[name];
+		const field = member?.kind === "oneof" ? member.fields.find(f => f.localName === value.case) : member;
+
+		if (field === undefined || !isFieldSet(message, field))
+			continue;
+		plain[field.name] = plainField(field, field === member ? value : value.value);
+		last = field;
+		n++;
+	}
+	return n === 1 && isWord(last) ? last.name : plain;
 }
 
 /** The bytes as a message.  Throws a FealtyError PROTOCOL when they are none. */

@@ -51,9 +51,9 @@ function field(name) {
 	return REQUEST.fields.find(f => f.name === name);
 }
 
-export function takeKey(key) {
+export function takeKey(key, name = "key") {
 	if (!isKey(key))
-		throw invalidArgument("key", "must be 1 to 64 of A-Z a-z 0-9 . _ : -");
+		throw invalidArgument(name, "must be 1 to 64 of A-Z a-z 0-9 . _ : -");
 	return key;
 }
 
@@ -90,7 +90,7 @@ export function requestOf(op, fields, defaults, path = "") {
 	if (row.program && common.program === undefined)
 		common.program = defaults.program;
 	if (common.key !== undefined)
-		takeKey(common.key);
+		takeKey(common.key, path === "" ? "key" : `${path}.key`);
 	const message = toMessage(REQUEST, common, path);
 	const member = field(row.field ?? op);
 	message[member.oneof.localName] = { case: member.localName, value: toMessage(member.message, saysNoSegments(op, own), path) };
@@ -124,7 +124,8 @@ function statusOf(message, plain) {
 function responsePlain(message) {
 	const plain = toPlain(RESPONSE, message);
 
-	return { ...plain, status: statusOf(message, plain) };
+	plain.status = statusOf(message, plain);
+	return plain;
 }
 
 export function readResponse(body) {
@@ -142,13 +143,13 @@ export function readBatchResponse(body) {
 /** An answer of OK with the lists that `op` answers with, and its key. */
 export function finishReply(op, reply, key) {
 	const row = OPS[op];
-	const empty = {};
+	const finished = row.writes ? { key, replayed: false, ...reply } : reply;
 
 	for (const name of row.lists ?? [])
-		empty[name] = [];
+		finished[name] ??= [];
 	for (const name of row.maps ?? [])
-		empty[name] = {};
-	return { ...empty, ...reply, ...(row.writes ? { key, replayed: reply.replayed === true } : {}) };
+		finished[name] ??= {};
+	return finished;
 }
 
 /** What an answer says of its command: "ok", "refused", or "unknown" when the server itself does not know. */
