@@ -8,7 +8,6 @@
  * - A tag is the number of its slot + 1: a slot holds one request in flight and the time it was sent.
  * - Only what was answered while the clock ran is counted; what is still in flight at the end is waited for and not counted.
  */
-#include <argp.h>
 #include <assert.h>
 #include <err.h>
 #include <errno.h>
@@ -29,8 +28,10 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "bench_core.h"
 #include "bench_disk.h"
 #include "bench_figures.h"
+#include "bench_options.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "fealty.h"
@@ -41,17 +42,6 @@
 #define READ_BYTES (256u * 1024)
 #define DRAIN_SECONDS 10
 #define PROGRESS_US 250000
-
-enum mix { MIX_PURCHASE, MIX_BALANCE };
-
-struct settings {
-	const char *address, *principal, *program, *prefix, *disk;
-	unsigned connections, depth, batch, threads;
-	unsigned long members, requests;	/* requests 0: for ${seconds} */
-	double seconds, flush_seconds;		/* of one fdatasync on ${disk}; 0: not asked for */
-	enum mix mix;
-	bool json;
-};
 
 struct run {
 	const struct settings *settings;
@@ -775,111 +765,17 @@ print_text(const struct settings *s, const struct figures *f, double seconds)
 		    disk_limit(s->flush_seconds, (double)s->connections * s->depth * s->batch));
 }
 
-/* ---- options ---- */
-
-enum { OPT_JSON = 256, OPT_PREFIX, OPT_MIX, OPT_PRINCIPAL, OPT_PROGRAM, OPT_DISK };
-
-static const struct argp_option option_rows[] = {
-	{ "address", 'a', "ADDRESS", 0, "unix:/path, /path or 127.0.0.1:port (needed)", 0 },
-	{ "connections", 'c', "N", 0, "connections (64)", 0 },
-	{ "depth", 'd', "N", 0, "requests in flight on each (1)", 0 },
-	{ "batch", 'b', "N", 0, "commands in a frame (1: plain requests)", 0 },
-	{ "members", 'm', "N", 0, "members to enrol first and to spread commands over (10000)", 0 },
-	{ "seconds", 's', "S", 0, "how long (10)", 0 },
-	{ "requests", 'n', "N", 0, "how many commands, instead of --seconds", 0 },
-	{ "threads", 't', "N", 0, "threads that make the load (1)", 0 },
-	{ "mix", OPT_MIX, "MIX", 0, "purchase or balance (purchase)", 0 },
-	{ "principal", OPT_PRINCIPAL, "P", 0, "who to be (backend/bench)", 0 },
-	{ "program", OPT_PROGRAM, "ID", 0, "the program, when the ledger has several", 0 },
-	{ "prefix", OPT_PREFIX, "WORD", 0, "names members and keys; the same word finds the same members again (bench)", 0 },
-	{ "disk", OPT_DISK, "DIR", 0, "measure fdatasync there first: the directory of the ledger", 0 },
-	{ "json", OPT_JSON, NULL, 0, "one JSON object", 0 },
-	{ 0 },
-};
-
-static unsigned long
-parse_number(struct argp_state *state, const char *name, const char *text, unsigned long max)
-{
-	char *end;
-
-	errno = 0;
-	unsigned long v = strtoul(text, &end, 10);
-	if (errno != 0 || *text < '0' || *text > '9' || *end != '\0' || v < 1 || v > max)
-		argp_error(state, "%s: '%s' is not a number from 1 to %lu", name, text, max);
-	return v;
-}
-
-static void
-parse_seconds(struct argp_state *state, const char *text, double *ret)
-{
-	char *end;
-
-	*ret = strtod(text, &end);
-	if (end == text || *end != '\0' || !(*ret >= 0.1 && *ret <= 86400))
-		argp_error(state, "--seconds: '%s' is not from 0.1 to 86400", text);
-}
-
-static error_t
-parse_option(int key, char *arg, struct argp_state *state)
-{
-	struct settings *s = state->input;
-
-	switch (key) {
-	case 'a': s->address = arg; return 0;
-	case 'c': s->connections = (unsigned)parse_number(state, "--connections", arg, 65536); return 0;
-	case 'd': s->depth = (unsigned)parse_number(state, "--depth", arg, 65536); return 0;
-	case 'b': s->batch = (unsigned)parse_number(state, "--batch", arg, 100000); return 0;
-	case 'm': s->members = parse_number(state, "--members", arg, 1000000000); return 0;
-	case 's': parse_seconds(state, arg, &s->seconds); return 0;
-	case 'n': s->requests = parse_number(state, "--requests", arg, 1000000000000); return 0;
-	case 't': s->threads = (unsigned)parse_number(state, "--threads", arg, 256); return 0;
-	case OPT_PRINCIPAL: s->principal = arg; return 0;
-	case OPT_PROGRAM: s->program = arg; return 0;
-	case OPT_JSON: s->json = true; return 0;
-	case OPT_DISK: s->disk = arg; return 0;
-	case OPT_MIX:
-		if (strcmp(arg, "purchase") != 0 && strcmp(arg, "balance") != 0)
-			argp_error(state, "--mix: '%s' is neither purchase nor balance", arg);
-		s->mix = strcmp(arg, "balance") == 0 ? MIX_BALANCE : MIX_PURCHASE;
-		return 0;
-	case OPT_PREFIX:
-		if (*arg == '\0' || strlen(arg) > 24 || strspn(arg, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(arg))
-			argp_error(state, "--prefix: 1 to 24 letters, digits, - and _");
-		s->prefix = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (s->address == NULL)
-			argp_error(state, "--address is needed");
-		if (s->mix == MIX_BALANCE && s->batch > 1)
-			argp_error(state, "a batch holds writes only: --batch is for purchases");
-		if (s->requests % s->batch != 0)
-			argp_error(state, "--requests must be a multiple of --batch");
-		if (s->threads > s->connections)
-			argp_error(state, "more --threads than --connections");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 int
 main(int argc, char **argv)
 {
-	struct settings s = {
-		.principal = "backend/bench", .prefix = "bench", .connections = 64, .depth = 1, .batch = 1, .threads = 1,
-		.members = 10000, .seconds = 10, .mix = MIX_PURCHASE,
-	};
-	const struct argp argp = {
-		.options = option_rows, .parser = parse_option,
-		.doc = "Measures a fealtyd: enrols members, then keeps it busy and prints throughput and latency.\v"
-		    "The exit status is 0 when every command was answered OK, else 1.",
-	};
-	struct figures *sum = must_calloc(1, sizeof *sum);
+	struct settings s;
 	struct run run = { .settings = &s };
 	struct timespec now;
 
-	argp_err_exit_status = 2;
-	argp_parse(&argp, argc, argv, 0, NULL, &s);
+	options_parse(argc, argv, &s);
+	if (s.core)
+		return bench_core(&s);
+	struct figures *sum = must_calloc(1, sizeof *sum);
 	clock_gettime(CLOCK_REALTIME, &now);
 	run.run_id = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 	if (s.disk != NULL)

@@ -74,9 +74,8 @@ chunk_add(struct arena *a, size_t len)
 	return c;
 }
 
-/* As arena_alloc(), but for what is in it. */
-static void *
-take(struct arena *a, size_t len)
+void *
+arena_take(struct arena *a, size_t len)
 {
 	if (len > SIZE_MAX / 2)
 		return NULL;
@@ -102,7 +101,7 @@ take(struct arena *a, size_t len)
 void *
 arena_alloc(struct arena *a, size_t len)
 {
-	void *p = take(a, len);
+	void *p = arena_take(a, len);
 
 	return p == NULL ? NULL : memset(p, 0, len);
 }
@@ -130,7 +129,7 @@ arena_grow(struct arena *a, void *array, size_t *ret_cap, size_t need, size_t si
 char *
 arena_memdup(struct arena *a, const void *data, size_t len)
 {
-	char *copy = len == SIZE_MAX ? NULL : take(a, len + 1);
+	char *copy = len == SIZE_MAX ? NULL : arena_take(a, len + 1);
 
 	if (copy == NULL)
 		return NULL;

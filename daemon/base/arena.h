@@ -28,6 +28,9 @@ void arena_release(struct arena *a);
  */
 void *arena_alloc(struct arena *a, size_t len) MUST_CHECK;
 
+/* The same, but that nothing is said of what is in them: for rows that are all written at once. */
+void *arena_take(struct arena *a, size_t len) MUST_CHECK;
+
 /**
  * arena_grow(a, array, ret_cap, need, size):
  * An array of at least ${need} elements of ${size} bytes that begins with the *${ret_cap} elements of ${array} (copied when it has

@@ -44,27 +44,31 @@ buf_bytes(const struct buf *b)
 	return bytes_of(b->data, b->len);
 }
 
+static bool
+buf_fail(struct buf *b)
+{
+	b->failed = true;
+	b->cap = b->len;
+	return false;
+}
+
 bool
 buf_reserve(struct buf *b, size_t len)
 {
 	if (b->failed)
-		return false;
+		return buf_fail(b);
 	if (len <= b->cap - b->len)
 		return true;
 
 	size_t cap = b->cap == 0 ? 256 : b->cap;
 	while (cap - b->len < len) {
-		if (cap > SIZE_MAX / 2) {
-			b->failed = true;
-			return false;
-		}
+		if (cap > SIZE_MAX / 2)
+			return buf_fail(b);
 		cap *= 2;
 	}
 	uint8_t *data = realloc(b->data, cap);
-	if (data == NULL) {
-		b->failed = true;
-		return false;
-	}
+	if (data == NULL)
+		return buf_fail(b);
 	b->data = data;
 	b->cap = cap;
 	return true;
@@ -89,7 +93,7 @@ buf_put_be64(struct buf *b, uint64_t v)
 }
 
 void
-buf_put_varint(struct buf *b, uint64_t v)
+buf_put_varint_long(struct buf *b, uint64_t v)
 {
 	uint8_t *p = buf_room(b, 10);
 	size_t n = 0;
@@ -102,12 +106,6 @@ buf_put_varint(struct buf *b, uint64_t v)
 	}
 	p[n++] = (uint8_t)v;
 	b->len += n;
-}
-
-void
-buf_put_svarint(struct buf *b, int64_t v)
-{
-	buf_put_varint(b, (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0));
 }
 
 void
@@ -137,11 +135,18 @@ cursor_done(const struct cursor *c)
 	return !c->failed && c->p == c->end;
 }
 
+static void
+cursor_fail(struct cursor *c)
+{
+	c->failed = true;
+	c->p = c->end;
+}
+
 struct bytes
 cursor_bytes(struct cursor *c, size_t len)
 {
-	if (c->failed || (size_t)(c->end - c->p) < len) {
-		c->failed = true;
+	if ((size_t)(c->end - c->p) < len) {
+		cursor_fail(c);
 		return bytes_of(NULL, 0);
 	}
 	struct bytes b = bytes_of(c->p, len);
@@ -169,18 +174,32 @@ cursor_be64(struct cursor *c)
 uint64_t
 cursor_varint_long(struct cursor *c)
 {
+	const uint8_t *p = c->p, *end = c->end - p > 10 ? p + 10 : c->end;
 	uint64_t v = 0;
 
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		uint8_t byte = cursor_u8(c);
+	for (unsigned shift = 0; p != end; shift += 7) {
+		uint8_t byte = *p++;
+		v |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte >= 0x80)
+			continue;
 		if (shift == 63 && byte > 1)
 			break;
-		v |= (uint64_t)(byte & 0x7f) << shift;
-		if ((byte & 0x80) == 0)
-			return c->failed ? 0 : v;
+		c->p = p;
+		return v;
 	}
-	c->failed = true;
+	cursor_fail(c);
 	return 0;
+}
+
+uint64_t
+cursor_uint_end(struct cursor *c, unsigned len)
+{
+	struct bytes b = cursor_bytes(c, len);
+	uint64_t v = 0;
+
+	for (size_t i = b.len; i > 0; i--)
+		v = v << 8 | b.data[i - 1];
+	return v;
 }
 
 struct bytes
@@ -189,6 +208,6 @@ cursor_string(struct cursor *c)
 	uint64_t len = cursor_varint(c);
 
 	if (len > SIZE_MAX)
-		c->failed = true;
+		cursor_fail(c);
 	return cursor_bytes(c, (size_t)len);
 }

@@ -39,20 +39,23 @@ date_valid(struct date d)
 	    d.day <= days_in_month(d.year, d.month);
 }
 
+/*
+ * Days from a March of long ago, so that nothing is below zero.  Multiplying by 4 and adding 3 takes a quarter day of each year into
+ * account; what the divisions leave is four times the day of the century, then of the year.
+ */
 struct date
 date_of_day(int32_t day)
 {
-	int64_t from_march = (int64_t)day + DAYS_TO_MARCH_OF_0;
-	int64_t era = floor_div(from_march, DAYS_IN_400_YEARS);
-	int64_t of_era = floor_mod(from_march, DAYS_IN_400_YEARS);
-	/* A year's length without its leap day divides evenly once the leap days before it are taken out. */
-	int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	int64_t month_from_march = (5 * of_year + 2) / 153;		/* five months from March have 153 days */
-	int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+	const uint64_t eras = 14704;			/* of 400 years, so many that every int32 is above zero */
+	uint64_t of_all = 4 * (uint64_t)((int64_t)day + DAYS_TO_MARCH_OF_0 + (int64_t)eras * DAYS_IN_400_YEARS) + 3;
+	uint64_t century = of_all / DAYS_IN_400_YEARS;
+	uint32_t of_century = (uint32_t)(of_all % DAYS_IN_400_YEARS) | 3;
+	uint32_t year_of_century = of_century / 1461, of_year = of_century % 1461 / 4;
+	uint32_t month_from_march = (5 * of_year + 2) / 153;		/* five months from March have 153 days */
+	uint32_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
 
 	return (struct date){
-		.year = (int)(era * 400 + year_of_era + (month <= 2 ? 1 : 0)),
+		.year = (int)((int64_t)(100 * century + year_of_century) - 400 * (int64_t)eras) + (month <= 2 ? 1 : 0),
 		.month = (int)month,
 		.day = (int)(of_year - (153 * month_from_march + 2) / 5 + 1),
 	};

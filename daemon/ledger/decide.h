@@ -105,7 +105,12 @@ const char *evolve_fault_str(enum evolve_fault f);	/* a sentence's end: "its pos
 enum status evolve(const struct ledger_state *state, struct entry *entry, struct entry_id id, int64_t committed_at_us,
     enum evolve_mode mode, enum evolve_fault *ret_fault) MUST_CHECK;
 
-/* Asserted after every change, and used by audits: lots sorted and positive, available and held equal to their sums, nothing below zero. */
+/**
+ * member_check_books(): what must hold after every change: lots sorted and positive, available, held and pending equal to their sums, nothing
+ * below zero, every date one.
+ * member_check(): as well the rows of metrics and tallies: sorted, none empty.  What adds to them keeps them so, one by one.
+ */
+enum evolve_fault member_check_books(const struct member *m) MUST_CHECK;
 enum evolve_fault member_check(const struct member *m) MUST_CHECK;
 
 /**

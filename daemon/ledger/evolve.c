@@ -209,7 +209,7 @@ touched_member(const struct evolution *e, uint64_t number)
 
 /* ---- 2. the hold ---- */
 
-/* Holds stand in the order of their ids, and a new one is the newest entry of all; where a forged one is not, member_check() says so. */
+/* Holds stand in the order of their ids, and a new one is the newest entry of all; where a forged one is not, member_check_books() says so. */
 static enum status
 hold_new(struct evolution *e)
 {
@@ -614,7 +614,7 @@ settle(struct evolution *e, struct member *m)
 	if (m == e->m)
 		set_noticed(e, m);
 	m->due_at_us = due_at_us(m, e->program);
-	e->fault = member_check(m);
+	e->fault = member_check_books(m);
 }
 
 static enum status

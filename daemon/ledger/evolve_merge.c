@@ -44,30 +44,6 @@ drop_holds(struct member *from)
 	return true;
 }
 
-/* Lifetime sums, those through the start of the tier that stands, and rows by day. */
-static enum status
-merge_metrics(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
-{
-	struct metric_day lifetime = { .day = DAY_MAX, .points_earned = from->points_earned, .spend = from->spend, .visits = from->visits };
-	enum status st = ST_OK;
-
-	memcpy(lifetime.counters, from->counters, sizeof(lifetime.counters));
-	for (size_t i = 0; i < from->n_days && st == ST_OK; i++) {
-		const struct metric_day *row = &from->days[i];
-
-		st = metrics_add(into, arena, row, DAY_MIN, ret_ok);
-		if (st != ST_OK || !*ret_ok)
-			return st;
-		if (!metric_row_subtract(&lifetime, row)) {
-			*ret_ok = false;
-			return ST_OK;
-		}
-	}
-	/* What is left was long ago: no row has it any more. */
-	*ret_ok = metric_sums_add(into, &lifetime);
-	return st;
-}
-
 static enum status
 merge_rows(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
 {
@@ -90,7 +66,7 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 {
 	*ret_ok = from->available == 0 && from->held == 0 && from->pending == 0 && from->debt == 0 && drop_holds(from) &&
 	    checked_add(into->advanced, from->advanced, &into->advanced);
-	enum status st = *ret_ok ? merge_metrics(from, into, arena, ret_ok) : ST_OK;
+	enum status st = *ret_ok ? metrics_merge(from, into, arena, ret_ok) : ST_OK;
 	if (st == ST_OK && *ret_ok)
 		st = merge_rows(from, into, arena, ret_ok);
 	if (st != ST_OK || !*ret_ok)
@@ -100,7 +76,7 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 		into->birthday_paid = from->birthday_paid;
 	if (from->standing == STANDING_FROZEN)
 		into->standing = STANDING_FROZEN;
-	from->n_pendings = from->n_tallies = from->n_days = 0;
+	from->n_pendings = from->n_tallies = from->n_days = from->n_counts = 0;
 	from->points_earned = from->spend = from->visits = from->advanced = 0;
 	from->purchases = 0;
 	memset(from->counters, 0, sizeof(from->counters));

@@ -298,14 +298,17 @@ wide metric_to_keep(const struct member *m, enum metric metric, const struct tie
 enum status merge_holds(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
 enum status merge_rest(struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
 int entry_id_compare(struct entry_id a, struct entry_id b);
-/* Each is false on overflow. */
-bool metric_row_subtract(struct metric_day *row, const struct metric_day *less) MUST_CHECK;
-bool metric_sums_add(struct member *m, const struct metric_day *add) MUST_CHECK;
 
 /* Facts that change the tier begin its sums anew; false: they overflow. */
 bool tier_state_apply(struct member *m, const struct tier_state *t) MUST_CHECK;
 /* Adds to the lifetime sums and the day's row, and drops rows before ${oldest_day}.  *${ret_ok} is false on overflow. */
 enum status metrics_add(struct member *m, struct arena *arena, const struct metric_day *add, int32_t oldest_day, bool *ret_ok) MUST_CHECK;
+/* Sums since the tier began begin after ${start}; false: they overflow. */
+bool metrics_start_over(struct member *m, int32_t start) MUST_CHECK;
+/* Lifetime sums, those through the start of ${into}'s tier, and rows by day.  *${ret_ok} is false on overflow. */
+enum status metrics_merge(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
+/* Rows rise and none is empty. */
+bool metrics_check(const struct member *m) MUST_CHECK;
 
 /* Index of the tier earned: 0 when it is none of the program's. */
 size_t tier_earned(const struct program *p, const struct member *m);

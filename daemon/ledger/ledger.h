@@ -124,13 +124,17 @@ struct hold {
 	struct lot *lots;		/* what is left, in consumption order; sum > 0 */
 };
 
-/* What a day added to the metrics; days rise, zero rows are left out. */
+/* What an entry adds to the metrics of a day. */
 #define LEDGER_COUNTERS_MAX 8		/* of a program; a further version keeps them in their places */
 struct metric_day {
 	int32_t day;
 	int64_t points_earned, spend, visits;
 	int64_t counters[LEDGER_COUNTERS_MAX];
 };
+
+/* What is kept of it: days rise, rows of zeros are left out.  Counters, which few days have, stand by day and then by counter. */
+struct day_row { int32_t day; int64_t points_earned, spend, visits; };
+struct count_row { int32_t day; uint32_t counter; int64_t count; };
 
 struct tier_state {
 	char earned[LEDGER_ID_MAX + 1];		/* "": the lowest, never reached anything */
@@ -205,10 +209,11 @@ struct member {
 	bool has_head;
 	struct entry_id head;			/* its newest entry */
 	int64_t due_at_us;			/* next instant at which something is due without a birthday; INSTANT_NEVER */
-	size_t n_lots, cap_lots, n_holds, cap_holds, n_days, cap_days;
+	size_t n_lots, cap_lots, n_holds, cap_holds, n_days, cap_days, n_counts, cap_counts;
 	struct lot *lots;
 	struct hold *holds;			/* in order of their ids */
-	struct metric_day *days;
+	struct day_row *days;
+	struct count_row *counts;
 	size_t n_tallies, cap_tallies, n_pendings, cap_pendings;
 	struct tally *tallies;
 	struct pending *pendings;		/* their sum is pending */

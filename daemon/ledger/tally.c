@@ -1,6 +1,7 @@
 /*
  * What a member's rules remember, and what a program's do.  One sorted list of numbers: an entry adds to them, and the difference is in
- * the entry, so that a replay needs no rule to be evaluated.  In a record a name that is the one before is left out.
+ * the entry, so that a replay needs no rule to be evaluated.  In a record a name that is the one before is left out,
+ * and dates of one period count from the one before.
  */
 #include <assert.h>
 #include <string.h>
@@ -93,18 +94,6 @@ tallies_add(struct tally **tallies, size_t *n, size_t *cap, struct arena *arena,
 	return ST_OK;
 }
 
-static int64_t
-period_last_day(enum period per, int64_t start)
-{
-	switch (per) {
-	case PERIOD_DAY: return start;
-	case PERIOD_MONTH: return day_round_up((int32_t)start, ROUND_UP_MONTH);
-	case PERIOD_YEAR: return day_round_up((int32_t)start, ROUND_UP_YEAR);
-	case PERIOD_TRANSACTION: case PERIOD_LIFETIME: case PERIOD_PROGRAM: case PERIOD_COUNT: break;
-	}
-	return INT64_MAX;
-}
-
 int64_t
 period_start(enum period per, int32_t day)
 {
@@ -120,33 +109,40 @@ period_start(enum period per, int32_t day)
 void
 tallies_prune(struct tally *tallies, size_t *n, int32_t oldest_day, int64_t oldest_us)
 {
+	int64_t oldest[PERIOD_COUNT];		/* a period is over before the oldest day when it began before the one that holds that */
 	size_t kept = 0, gaps = 0;
 
+	for (size_t per = 0; per < PERIOD_COUNT; per++)
+		oldest[per] = period_start((enum period)per, oldest_day < DAY_MIN ? DAY_MIN : oldest_day);
 	for (size_t i = *n; i > 0; i--)
 		gaps += tallies[i - 1].kind == TALLY_GAP;
 	for (size_t i = 0; i < *n; i++) {
 		bool is_gap = tallies[i].kind == TALLY_GAP;
-		bool old = is_gap ? tallies[i].at < oldest_us : period_last_day(tallies[i].per, tallies[i].at) < oldest_day;
+		bool old = tallies[i].at < (is_gap ? oldest_us : oldest[tallies[i].per]);
 
 		if (is_gap && !old && gaps > LEDGER_GAPS_MAX) {		/* the first of a rule is its oldest */
 			gaps--;
 			old = true;
 		}
-		if (!old)
-			tallies[kept++] = tallies[i];
+		if (old)
+			continue;
+		if (kept != i)
+			tallies[kept] = tallies[i];
+		kept++;
 	}
 	*n = kept;
 }
 
+/* All but that its name ends. */
 static bool
-tally_ok(const struct tally *t)
+tally_terms_ok(const struct tally *t)
 {
 	bool dated = t->per == PERIOD_DAY || t->per == PERIOD_MONTH || t->per == PERIOD_YEAR;
 
 	if (t->kind <= TALLY_NONE || t->kind >= TALLY_KIND_COUNT || t->per <= PERIOD_TRANSACTION || t->per >= PERIOD_COUNT)
 		return false;
 	bool is_day = t->kind == TALLY_EARNED || t->kind == TALLY_REDEEMED, is_year = t->kind == TALLY_SENT || t->kind == TALLY_RECEIVED;
-	if (memchr(t->id, 0, sizeof(t->id)) == NULL || (t->id[0] == 0) != (is_day || is_year))
+	if ((t->id[0] == 0) != (is_day || is_year))
 		return false;
 	if ((t->kind == TALLY_GAP || t->kind == TALLY_REMAINDER) && t->per != PERIOD_LIFETIME)
 		return false;
@@ -159,15 +155,25 @@ tally_ok(const struct tally *t)
 	return t->at >= DAY_MIN && t->at <= DAY_MAX && period_start(t->per, (int32_t)t->at) == t->at;
 }
 
+static bool
+name_ends(const struct tally *t)
+{
+	return memchr(t->id, 0, sizeof(t->id)) != NULL;
+}
+
+/* The name before ends, so a comparison with it does too; most rows have it again. */
 bool
 tallies_check(const struct tally *tallies, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct tally *t = &tallies[i];
+		int order = i == 0 || t[-1].kind < t->kind ? -1 : t[-1].kind > t->kind ? 1 : strcmp(t[-1].id, t->id);
 
-		if (!tally_ok(t) || t->points < 0 || t->count < 0 || (t->points == 0 && t->count == 0))
+		if (order > 0 || (order < 0 && !name_ends(t)))
 			return false;
-		if (i > 0 && tally_compare(t - 1, t->kind, t->id, t->per, t->at) >= 0)
+		if (order == 0 && (t[-1].per > t->per || (t[-1].per == t->per && t[-1].at >= t->at)))
+			return false;
+		if (!tally_terms_ok(t) || t->points < 0 || t->count < 0 || (t->points == 0 && t->count == 0))
 			return false;
 	}
 	return n <= LEDGER_TALLIES_MAX;
@@ -190,7 +196,7 @@ decision_tally(struct decision *d, const struct tally *t)
 bool
 tally_change_ok(const struct tally *t)
 {
-	return tally_ok(t) && (t->points != 0 || t->count != 0);
+	return name_ends(t) && tally_terms_ok(t) && (t->points != 0 || t->count != 0);
 }
 
 void
@@ -200,11 +206,12 @@ tallies_encode(const struct tally *tallies, size_t n, struct buf *out)
 	for (size_t i = 0; i < n; i++) {
 		const struct tally *t = &tallies[i];
 		bool again = i > 0 && t[-1].kind == t->kind && strcmp(t[-1].id, t->id) == 0;
+		uint64_t base = again && t[-1].per == t->per ? (uint64_t)t[-1].at : 0;
 
 		buf_put_u8(out, (uint8_t)((unsigned)t->kind << 4 | (unsigned)t->per << 1 | (again ? 1u : 0u)));
 		if (!again)
 			buf_put_string(out, t->id);
-		buf_put_svarint(out, t->at);
+		buf_put_svarint(out, (int64_t)((uint64_t)t->at - base));
 		buf_put_svarint(out, t->points);
 		buf_put_svarint(out, t->count);
 	}
@@ -229,7 +236,8 @@ tally_decode(struct cursor *c, const struct tally *before, struct tally *ret)
 			memcpy(ret->id, id.data, id.len);
 		ret->id[id.len] = 0;
 	}
-	ret->at = cursor_svarint(c);
+	uint64_t base = (head & 1) != 0 && before->per == ret->per ? (uint64_t)before->at : 0;
+	ret->at = (int64_t)(base + (uint64_t)cursor_svarint(c));
 	ret->points = cursor_svarint(c);
 	ret->count = cursor_svarint(c);
 	return true;

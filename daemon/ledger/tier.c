@@ -1,79 +1,13 @@
 /*
  * Tiers over time: what is reached, how long it lasts, what keeps it, and where it falls to.
  *
- * A tier's validity is the days after tier.from, through tier.until.  Sums since the tier began are kept as lifetime sums less
- * those of what is dated through tier.start, so they need no rows however long the tier lasts.
+ * A tier's validity is the days after tier.from, through tier.until.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "ledger/internal.h"
-
-/* ---- metrics ---- */
-
-static int64_t
-metric_of(const struct metric_day *row, enum metric metric)
-{
-	switch (metric) {
-	case METRIC_POINTS_EARNED: return row->points_earned;
-	case METRIC_SPEND: return row->spend;
-	case METRIC_VISITS: return row->visits;
-	case METRIC_BALANCE: break;
-	case METRIC_COUNTER: break;
-	}
-	assert(metric >= METRIC_COUNTER && metric < METRIC_COUNTER + LEDGER_COUNTERS_MAX);
-	return row->counters[metric - METRIC_COUNTER];
-}
-
-static int64_t
-metric_lifetime(const struct member *m, enum metric metric)
-{
-	const struct metric_day lifetime = { .points_earned = m->points_earned, .spend = m->spend, .visits = m->visits };
-
-	return metric < METRIC_COUNTER ? metric_of(&lifetime, metric) : m->counters[metric - METRIC_COUNTER];
-}
-
-wide
-metric_between(const struct member *m, const struct metric_day *add, enum metric metric, int32_t first, int32_t last)
-{
-	wide sum = add != NULL && add->day >= first && add->day <= last ? metric_of(add, metric) : 0;
-
-	for (size_t i = m->n_days; i > 0 && m->days[i - 1].day >= first; i--) {
-		if (m->days[i - 1].day <= last)			/* not: seen from a late event */
-			sum += metric_of(&m->days[i - 1], metric);
-	}
-	return sum;
-}
-
-/* What is dated after tier.start, through ${day}. */
-static wide
-metric_since_start(const struct member *m, const struct metric_day *add, enum metric metric, int32_t day)
-{
-	wide sum = (wide)metric_lifetime(m, metric) - metric_of(&m->start_base, metric);
-
-	for (size_t i = m->n_days; i > 0 && m->days[i - 1].day > day; i--)
-		sum -= m->days[i - 1].day > m->tier.start ? metric_of(&m->days[i - 1], metric) : 0;
-	if (add != NULL && add->day > m->tier.start && add->day <= day)
-		sum += metric_of(add, metric);
-	return sum;
-}
-
-wide
-metric_sum(const struct member *m, const struct metric_day *add, enum metric metric, const struct tier *tier, int32_t day)
-{
-	if (metric == METRIC_BALANCE)
-		return (wide)m->available + m->held;
-	switch (tier->window) {
-	case WINDOW_LIFETIME: return (wide)metric_lifetime(m, metric) + (add != NULL ? metric_of(add, metric) : 0);
-	case WINDOW_CALENDAR_YEAR: return metric_between(m, add, metric, day_year_start(day), day);
-	case WINDOW_ROLLING_MONTHS:
-		return metric_between(m, add, metric, day_add_months(day, -(int)tier->rolling_months) + 1, day);
-	case WINDOW_SINCE_TIER_START: return metric_since_start(m, add, metric, day);
-	}
-	assert(false);
-	return 0;
-}
 
 /* ---- reach ---- */
 
@@ -306,24 +240,10 @@ decision_tier_review(struct decision *d)
 
 /* ---- applying ---- */
 
-static bool
-start_over(struct member *m, int32_t start)
-{
-	struct metric_day base = { .points_earned = m->points_earned, .spend = m->spend, .visits = m->visits };
-
-	memcpy(base.counters, m->counters, sizeof(base.counters));
-	for (size_t i = m->n_days; i > 0 && m->days[i - 1].day > start; i--) {
-		if (!metric_row_subtract(&base, &m->days[i - 1]))
-			return false;
-	}
-	m->start_base = base;
-	return true;
-}
-
 bool
 tier_state_apply(struct member *m, const struct tier_state *t)
 {
-	if (t->start != m->tier.start && !start_over(m, t->start))
+	if (t->start != m->tier.start && !metrics_start_over(m, t->start))
 		return false;
 	/* Copied field by field: what lies behind the ids' ends is not ours. */
 	tier_id_copy(m->tier.earned, t->earned);

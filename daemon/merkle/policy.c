@@ -275,20 +275,17 @@ bool
 policy_quorum_met(const struct policy *policy, const bool witnessed[static POLICY_MEMBERS_MAX])
 {
 	unsigned count[POLICY_MEMBERS_MAX] = { 0 };	/* of a group: members that witness */
+	bool met = true;
 
-	if (policy->quorum == POLICY_NOBODY)
-		return true;
-	for (int i = 0; i < (int)policy->n_members; i++) {
+	assert(policy->quorum < (int)policy->n_members);
+	for (int i = 0; i <= policy->quorum; i++) {	/* none: POLICY_NOBODY is below 0 */
 		const struct policy_member *member = &policy->member[i];
-		bool met = member->threshold == 0 ? witnessed[i] : count[i] >= member->threshold;
-		if (i == policy->quorum)
-			return met;
 		assert(member->group == POLICY_NOBODY || member->group > i);
+		met = member->threshold == 0 ? witnessed[i] : count[i] >= member->threshold;
 		if (met && member->group != POLICY_NOBODY)
 			count[member->group]++;
 	}
-	assert(!"the quorum is a member");
-	return false;
+	return met;
 }
 
 /* Moves the verdict to POLICY_FORGED when the key's signature does not hold. */

@@ -72,8 +72,8 @@ enum bundle_result bundle_take(struct bytes *rest, struct bytes *ret_entry) MUST
 
 /**
  * bundle_check(bundle, hashes, width, ret_index):
- * Whether ${bundle} holds exactly the entries of a tile of level 0 with these hashes.  When not, *${ret_index} is the place in the bundle of
- * the first entry that is wrong, cut, missing or too much; otherwise ${width}.
+ * Whether ${bundle} holds exactly the entries of a tile of level 0 with these hashes.  When not, *${ret_index} is the place in the bundle
+ * of the first entry that is wrong, cut, missing or too much; otherwise ${width}.
  */
 enum bundle_result bundle_check(struct bytes bundle, const uint8_t *hashes, unsigned width, unsigned *ret_index) MUST_CHECK;
 

@@ -36,7 +36,8 @@ bool tlogproof_extra(const struct tlogproof *proof, uint8_t *ret_data, size_t ca
 
 /**
  * tlogproof_print(w, extra, index, proof, checkpoint):
- * ${extra} may be NULL: no extra data.  ${checkpoint} is a signed note and put in as it is; at most PROOF_INCLUSION_MAX hashes are asserted.
+ * ${extra} may be NULL: no extra data.  ${checkpoint} is a signed note and put in as it is.  At most PROOF_INCLUSION_MAX hashes are
+ * asserted.
  */
 void tlogproof_print(struct writer *w, const struct bytes *extra, uint64_t index, const struct proof *proof, struct bytes checkpoint);
 

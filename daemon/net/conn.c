@@ -173,7 +173,7 @@ watch_frame(struct net_conn *conn, size_t used)
 static void
 take_input(struct net_conn *conn, struct bytes data)
 {
-	size_t used;
+	size_t used = 0;
 
 	loop_timer_start(conn, NET_TIMER_IDLE);
 	if (conn->in.len == 0) {

@@ -230,6 +230,13 @@ append_all(struct commit *c)
 		put_be64(key, s->t.seq);
 		store_append(txn, TABLE_TRANSACTION, bytes_of(key, sizeof(key)), buf_bytes(&c->scratch));
 	}
+	if (checkpoint_due(c)) {
+		st = checkpoint_append(c, txn);
+		if (st != ST_OK) {
+			store_abort(txn);
+			return st;
+		}
+	}
 	return store_commit(txn);
 }
 
@@ -357,6 +364,7 @@ commit_flush(struct commit *c)
 	if (st == ST_FULL) {
 		log_event(s->log, LOG_LEVEL_ERROR, "ledger.disk_full", "transactions_undone", LOG_N(c->n_sealed), NULL);
 		commit_discard(c);
+		c->checkpoint_next = c->checkpoint;
 		c->undone = true;
 		disk_refusal(&refusal);
 		release_active(c, &refusal);
@@ -370,6 +378,7 @@ commit_flush(struct commit *c)
 	sched_flushed(c);
 	reset_batch(c);
 	show_head(c);
+	checkpoint_show(c);
 	release_active(c, NULL);
 	wake_subscriptions(s);
 	return ST_OK;
@@ -689,6 +698,12 @@ run(void *arg)
 		struct work *list = queue_take(c, wait_us, &stopping);
 		if (list == NULL && stopping)
 			break;
+		if (list == NULL && !c->unflushed && checkpoint_due(c))
+			st = checkpoint_alone(c);
+		if (st != ST_OK) {
+			free_works(list);
+			break;
+		}
 		st = run_due(c, &more);
 		list = join(list, queue_take(c, 0, &stopping));
 		if (st == ST_OK)
@@ -698,6 +713,8 @@ run(void *arg)
 		if (st != ST_OK)
 			break;
 	}
+	if (st == ST_OK && !c->unflushed && apply_tree(c->apply)->size > c->checkpoint.head.size)
+		st = checkpoint_alone(c);
 	if (st != ST_OK)
 		give_up(c, st);
 	return NULL;
@@ -743,6 +760,7 @@ commit_new(struct service *s, struct commit **ret_commit)
 		commit_free(c);
 		return st;
 	}
+	c->checkpoint = c->checkpoint_next = s->checkpoint;
 	show_head(c);
 	*ret_commit = c;
 	return ST_OK;

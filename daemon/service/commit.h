@@ -57,6 +57,8 @@ struct commit {
 	bool no_space;				/* at the last look writes were refused for want of it */
 	bool undone;				/* the last flush was undone for want of it */
 	int64_t retry_at_us;			/* monotonic: before it what failed for want of space is not tried again */
+	struct signed_head checkpoint, checkpoint_next;	/* the newest that is durable; and that is being written */
+	int64_t checkpoint_at_us;		/* monotonic: when the next one may be made */
 	struct calendar *calendar;
 	struct sched_position *sched, *sched_flushed;	/* [program - 1]; as of the last flush */
 	size_t n_sched;
@@ -103,6 +105,16 @@ void commit_clock_trusted(struct commit *c);
 enum status command_clock(struct commit *c, const struct request *request, struct refusal *ret_refusal) MUST_CHECK;
 /* Runs command ${index} of ${work} and sets its response.  ST_FULL or ST_TOO_LARGE never come back: they are answers. */
 enum status command_run(struct commit *c, struct work *work, size_t index, struct refusal *ret_refusal) MUST_CHECK;
+
+/* ---- checkpoint.c ---- */
+
+/* Whether a commit of the ledger is to bring a checkpoint, or there are transactions without one for long enough. */
+bool checkpoint_due(const struct commit *c) MUST_CHECK;
+/* Signs the head as it is applied, and puts it into the ledger's transaction; checkpoint_show() when that is durable. */
+enum status checkpoint_append(struct commit *c, struct store_txn *ledger) MUST_CHECK;
+void checkpoint_show(struct commit *c);
+/* One of its own, between batches; when there is no space, later. */
+enum status checkpoint_alone(struct commit *c) MUST_CHECK;
 
 /* ---- sched.c ---- */
 

@@ -53,6 +53,14 @@ void work_free(struct work *work);
 /* Runs on the connection's thread: sends work->reply and frees it. */
 void work_deliver(struct net_message *message, struct net_loop *loop, struct net_conn *conn);
 
+/* A checkpoint: head and signed note, with the longest origin and one signature. */
+#define CHECKPOINT_NOTE_MAX 512
+struct signed_head {
+	struct store_head head;
+	size_t note_bytes;
+	uint8_t note[CHECKPOINT_NOTE_MAX];
+};
+
 /* ---- the service ---- */
 
 struct commit;
@@ -77,11 +85,13 @@ struct service {
 	/* what is durable, for readers */
 	pthread_mutex_t head_lock;
 	struct store_head head;			/* size and root; guarded */
+	struct signed_head checkpoint;		/* the newest that is durable; guarded */
 	atomic_uint_fast64_t size;
 	_Atomic int64_t birthdays_us;		/* those of midnights before it are granted, in all programs; INSTANT_NEVER: there is none */
 	_Atomic int64_t now_us;			/* manual ledgers: the clock's instant; else committed_at of the newest transaction */
 	atomic_bool draining, failed;
 	struct store_head published;		/* main thread's: what head.lock says */
+	struct signed_head public_checkpoint;	/* the newest at or below what head.lock says, for whoever asks; guarded by head_lock */
 	int64_t snapshot_at_us;			/* main thread's: when the next one may begin */
 	uint64_t snapshot_size;
 	pthread_t snapshot_thread;
@@ -93,6 +103,9 @@ struct service {
 int64_t service_now_us(const struct service *service);
 
 /* ---- start ---- */
+
+/* The newest stored checkpoint into service->checkpoint.  ST_CORRUPT: it is none of ours; ST_FORK: the log does not have that head. */
+enum status checkpoint_load(struct service *service, uint64_t size) MUST_CHECK;
 
 enum status start_recover(struct service *service, char *ret_message) MUST_CHECK;
 

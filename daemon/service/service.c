@@ -159,18 +159,23 @@ free_loops(struct service *s)
 static void
 publish_head(struct service *s)
 {
-	struct store_head head;
+	struct signed_head newest;
 
 	pthread_mutex_lock(&s->head_lock);
-	head = s->head;
+	newest = s->checkpoint;
 	pthread_mutex_unlock(&s->head_lock);
-	if (head.size == s->published.size)
+	if (newest.head.size == 0 || newest.head.size == s->public_checkpoint.head.size)
 		return;
-	enum status st = store_head_write(s->store, &head);
-	if (st == ST_OK)
-		s->published = head;
-	else
+	enum status st = newest.head.size <= s->published.size ? ST_OK : store_head_write(s->store, &newest.head);
+	if (st != ST_OK) {
 		log_event(s->log, LOG_LEVEL_ERROR, "head_lock.failed", "why", status_str(st), NULL);
+		return;
+	}
+	if (newest.head.size > s->published.size)
+		s->published = newest.head;
+	pthread_mutex_lock(&s->head_lock);
+	s->public_checkpoint = newest;
+	pthread_mutex_unlock(&s->head_lock);
 }
 
 static void *

@@ -270,6 +270,21 @@ check_published_head(struct start *st)
 }
 
 static enum status
+check_checkpoint(struct start *st)
+{
+	enum status status = checkpoint_load(st->s, st->size);
+
+	if (status == ST_CORRUPT)
+		SAY(st, "The newest checkpoint in the ledger is none of this log: damaged, or signed by another key. `fealty audit` says more.");
+	else if (status == ST_FORK)
+		SAY(st, "The ledger does not have the head that its newest checkpoint was signed for (size %llu): its transactions were changed afterwards.",
+		    (unsigned long long)st->s->checkpoint.head.size);
+	else if (status != ST_OK)
+		SAY(st, "The newest checkpoint could not be read (%s).", status_str(status));
+	return status;
+}
+
+static enum status
 recover(struct start *st, struct store_txn *ledger, struct arena *arena)
 {
 	enum status status = ledger_size(st, ledger);
@@ -284,6 +299,8 @@ recover(struct start *st, struct store_txn *ledger, struct arena *arena)
 		status = replay(st);
 	if (status == ST_OK)
 		status = check_published_head(st);
+	if (status == ST_OK)
+		status = check_checkpoint(st);
 	if (status != ST_OK)
 		return status;
 	status = vault_recover(st->s->vault, st->size);

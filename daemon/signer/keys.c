@@ -313,6 +313,15 @@ keys_public(const struct keys *keys, enum key_name name)
 }
 
 enum status
+sign_bytes(const struct keys *keys, enum key_name name, struct bytes bytes, uint8_t ret_signature[static SIGNATURE_BYTES])
+{
+	assert(name < SIGNING_KEYS);
+	int failed = crypto_sign_detached(ret_signature, NULL, bytes.data, bytes.len, keys->secret[name]);
+	assert(failed == 0);		/* it has no way to fail */
+	return ST_OK;
+}
+
+enum status
 keys_sign(const struct keys *keys, enum key_name name, struct buf *pae, const char *type, struct bytes body,
     uint8_t ret_signature[static SIGNATURE_BYTES])
 {
@@ -321,8 +330,5 @@ keys_sign(const struct keys *keys, enum key_name name, struct buf *pae, const ch
 	pae_put(pae, type, body);
 	if (buf_status(pae) != ST_OK)
 		return ST_NOMEM;
-	struct bytes message = buf_bytes(pae);
-	int failed = crypto_sign_detached(ret_signature, NULL, message.data, message.len, keys->secret[name]);
-	assert(failed == 0);		/* it has no way to fail */
-	return ST_OK;
+	return sign_bytes(keys, name, buf_bytes(pae), ret_signature);
 }

@@ -53,19 +53,25 @@ sign_once(const struct keys *keys, enum key_name name, const char *type, struct 
 }
 
 enum status
-sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body, struct bytes signature)
+verify_bytes(const uint8_t public_key[static PUBLIC_KEY_BYTES], struct bytes bytes, struct bytes signature)
 {
-	struct buf pae;
-
 	if (signature.len != SIGNATURE_BYTES)
 		return ST_INVALID;
 	if (sodium_init() < 0)
 		return ST_NOMEM;
+	return crypto_sign_verify_detached(signature.data, bytes.data, bytes.len, public_key) != 0 ? ST_INVALID : ST_OK;
+}
+
+enum status
+sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body, struct bytes signature)
+{
+	struct buf pae;
+
 	buf_init(&pae);
 	pae_put(&pae, type, body);
 	enum status st = buf_status(&pae);
-	if (st == ST_OK && crypto_sign_verify_detached(signature.data, pae.data, pae.len, public_key) != 0)
-		st = ST_INVALID;
+	if (st == ST_OK)
+		st = verify_bytes(public_key, buf_bytes(&pae), signature);
 	buf_release(&pae);
 	return st;
 }

@@ -52,12 +52,14 @@ class LivePages:
         newest = max((self._page(n)[16:] for n in (0, 1)), key=lambda meta: struct.unpack_from("<Q", meta, 128))
         self.inner, self.leaves = [], {}
         self.free = [page for page, _ in self._walk(_tree(newest, 24))]
-        self.tables = []
+        self.tables, self.checkpoints = [], []
         for page, rows in self._walk(_tree(newest, 72)):
             self.tables.append(page)
-            table = next((value for key, value in rows if key == b"transaction"), None)
-            if table is not None:
-                self._take(self._walk(_tree(table, 0)))
+            for name, table in rows:
+                if name == b"transaction":
+                    self._take(self._walk(_tree(table, 0)))
+                elif name == b"checkpoint":
+                    self.checkpoints += [page for page, _ in self._walk(_tree(table, 0))]
 
     def _take(self, pages):
         for page, rows in pages:
@@ -93,7 +95,7 @@ class LivePages:
         return next(page for page, seqs in self.leaves.items() if seq in seqs)
 
     def unused(self):
-        live = {0, 1, *self.free, *self.tables, *self.inner, *self.leaves}
+        live = {0, 1, *self.free, *self.tables, *self.inner, *self.leaves, *self.checkpoints}
         return [page for page in range(len(self.file) // PAGE) if page not in live]
 
 

@@ -1,4 +1,5 @@
 """The command line as a program: exit codes, what goes where, audit and the example client."""
+import json
 import os
 import socket
 import subprocess
@@ -7,7 +8,7 @@ import threading
 import programs
 from case import reduced
 from wire import BATCH, HEADER, HELLO_OK, REQUEST, frame, keyless, pb
-from world import BUILD, SANITIZER, check_output, expect, run_fealty
+from world import BUILD, SANITIZER, SLOWNESS, check_output, expect, run_fealty
 
 
 def used(world, *arguments):
@@ -195,3 +196,37 @@ def test_options_of_a_command(world):
     expect(ledger.cli("adjust", "m1", "5", "x", principal="pos/1/2", code=1).json, reason="PERMISSION_DENIED")
     done = ledger.cli("balance", "m1", principal="nobody", code=None)
     assert done.code in (2, 3) and done.json["message"], done
+
+
+STEPS = {"quote", "decide", "evolve", "purchase", "return", "record_decode", "record_check", "record_copy", "record_encode"}
+
+
+def bench(*arguments):
+    done = subprocess.run([os.path.join(BUILD, "tools", "fealty-bench"), *arguments], capture_output=True, text=True, timeout=60 * SLOWNESS, check=False)
+    check_output("fealty-bench", done.returncode, done.stderr)
+    return done
+
+
+def test_bench_of_the_core(world):
+    """The keys are stable, the members are as busy as they should be, and deciding under ten rules is within its limit."""
+    done = bench("--core", "--members", "20", "--seconds", "0.1", "--json")
+    core = json.loads(done.stdout)["core"]
+    assert core.keys() == {"program", "rules", "members", "purchases", "record", "ns", "decide_limit_ns", "within_limit"}, core
+    expect(core, program="ten-rules", rules=10, members=20, decide_limit_ns=5000)
+    record = core["record"]
+    assert record.keys() == {"bytes", "lots", "days", "tallies", "pendings"} and all(v > 0 for v in record.values()), record
+    assert record["days"] > 150 and record["lots"] > 20, record
+    assert core["ns"].keys() == STEPS, core["ns"]
+    for step, ns in core["ns"].items():
+        assert ns.keys() == {"p50", "p99", "mean"} and 0 < ns["p50"] <= ns["p99"], (step, ns)
+    if SANITIZER == "":
+        assert core["within_limit"] and done.returncode == 0, core
+    path = os.path.join(world.dir, "plain.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(programs.PLAIN)
+    done = bench("--core", "--members", "5", "--seconds", "0.1", "--program", path)
+    assert "1 rule," in done.stdout and "deciding takes" in done.stdout, done
+    done = bench("--core", "--connections", "4")
+    assert done.returncode == 2 and "--core has none" in done.stderr, done
+    done = bench("--core", "--program", os.path.join(world.dir, "none.yaml"))
+    assert done.returncode == 2 and "none.yaml" in done.stderr, done

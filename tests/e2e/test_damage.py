@@ -178,6 +178,8 @@ def test_a_damaged_page_of_lmdbs_own(world):
                 assert done.json["message"] in people, people
                 if what in ("zeros", "ones", "noise"):
                     assert done.json["reason"] == "LEDGER_DAMAGED" and words in done.json["message"], f"{what} over page {page}, {words}: {done}"
+                    if pages is live.inner and "no transaction can be read" in done.json["message"]:
+                        continue        # the newest commit brought a checkpoint only: the one before has the same page
                     upto = int(re.search(r"transactions 0 to (\d+) can", done.json["message"]).group(1))
                     assert readable <= upto <= newest, f"{what} over page {page}, {words}, {newest} is the newest: {done}"
     copy = Copy(ledger)

@@ -23,7 +23,7 @@ LAYERS = {
     "client": {"base", "proto", "messages"},
     "examples": {"client", "messages"},
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer"},
-    "bench": {"base", "proto", "messages", "client"},
+    "bench": {"base", "proto", "messages", "client", "ledger", "codec"},
     "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "net", "service"},
 }
 

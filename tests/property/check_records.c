@@ -36,12 +36,26 @@ same_day(const struct metric_day *a, const struct metric_day *b)
 }
 
 static bool
+same_metrics(const struct member *a, const struct member *b)
+{
+	bool same = a->n_days == b->n_days && a->n_counts == b->n_counts;
+
+	for (size_t i = 0; same && i < a->n_days; i++) {
+		const struct day_row *x = &a->days[i], *y = &b->days[i];
+		same = x->day == y->day && x->points_earned == y->points_earned && x->spend == y->spend && x->visits == y->visits;
+	}
+	for (size_t i = 0; same && i < a->n_counts; i++) {
+		const struct count_row *x = &a->counts[i], *y = &b->counts[i];
+		same = x->day == y->day && x->counter == y->counter && x->count == y->count;
+	}
+	return same;
+}
+
+static bool
 same_rows(const struct member *a, const struct member *b)
 {
-	bool same = a->n_days == b->n_days && a->n_tallies == b->n_tallies && a->n_pendings == b->n_pendings;
+	bool same = a->n_tallies == b->n_tallies && a->n_pendings == b->n_pendings && same_metrics(a, b);
 
-	for (size_t i = 0; same && i < a->n_days; i++)
-		same = a->days[i].day == b->days[i].day && same_day(&a->days[i], &b->days[i]);
 	for (size_t i = 0; same && i < a->n_tallies; i++) {
 		const struct tally *x = &a->tallies[i], *y = &b->tallies[i];
 		same = x->kind == y->kind && x->per == y->per && strcmp(x->id, y->id) == 0 && x->at == y->at && x->points == y->points &&

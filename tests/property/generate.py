@@ -33,7 +33,6 @@ class Maker:
             self.on &= {name for name in self.on if rng.random() < .4}
             self.on |= set(only)
         self.on -= set(without)
-        self.without = set(without)
         self.zone_name, self.currency = rng.choice(ZONES)
         self.zone = zone(self.zone_name)
         self.digits = DIGITS[self.currency]
@@ -45,9 +44,6 @@ class Maker:
 
     def has(self, name):
         return name in self.on
-
-    def unless(self, name, *options):
-        return [] if name in self.without else list(options)
 
     def chance(self, p):
         return self.rng.random() < p
@@ -84,8 +80,6 @@ class Maker:
 
     def program(self):
         rng = self.rng
-        if self.has("inactivity") and "inactivity_night" in self.without:
-            self.on -= {"birthday", "anniversary", "pending"}
         if self.has("inactivity"):
             self.on -= {"notices"}
         program = {"id": "p", "name": "Case", "timezone": self.zone_name, "currency": self.currency,
@@ -94,7 +88,7 @@ class Maker:
             program["rounding"] = {"mode": self.pick("floor", "nearest", "ceil"), "at": "once" if self.has("once") else "each"}
         if self.chance(.6):
             program["stacking"] = self.pick("add", "multiply", "best")
-        if self.has("carry") and not (self.has("returns") and "return_carry" in self.without):
+        if self.has("carry"):
             program["carry_remainder"] = True
         if self.has("counters"):
             program["counters"] = ["nights", "miles"]
@@ -124,7 +118,7 @@ class Maker:
         if self.has("limits"):
             if self.chance(.5):
                 limits["earn_per_day"] = self.points(10, 80)
-            if self.chance(.5) and "redeem_limit" not in self.without:
+            if self.chance(.5):
                 limits["redeem_per_day"] = self.points(10, 60)
             if self.chance(.3):
                 limits["late_days"] = self.pick(0, 3, 10)
@@ -141,8 +135,6 @@ class Maker:
                                 ("times_per_year", rng.randint(1, 3)), ("member_days_min", rng.randint(1, 30))):
                 if self.chance(.35):
                     program["transfers"][name] = value
-            if "transfer_all" in self.without:
-                program["transfers"] |= {}
         if self.has("advance"):
             program["advance"] = {"max": self.points(20, 60)}
 
@@ -162,7 +154,7 @@ class Maker:
         if self.chance(.4):
             term["round_up_to"] = self.pick("month", "quarter", "half_year", "year")
         if top and self.has("refresh"):
-            term["refresh_on"] = self.some(["purchase", "activity", "checkin"] + self.unless("refresh_redeem", "redeem"), 2)
+            term["refresh_on"] = self.some(["purchase", "activity", "checkin", "redeem"], 2)
         return term
 
     def tiers(self, program):
@@ -170,21 +162,19 @@ class Maker:
         tiers = [{"id": "green", "rank": 0}]
         count = rng.randint(1, 3)
         least = 0
-        metric = "balance" if self.has("balance_tiers") and not (self.has("advance") and "advance_balance" in self.without) else self.pick("points_earned", "points_earned", "spend", "visits")
+        metric = "balance" if self.has("balance_tiers") else self.pick("points_earned", "points_earned", "spend", "visits")
         for rank in range(1, count + 1):
             least += rng.randint(15, 70)
             tier = {"id": ["silver", "gold", "black"][rank - 1], "rank": rank, "reach": self.reach(metric, least, program)}
             if self.chance(.7):
                 tier["window"] = self.pick({"rolling_months": rng.randint(1, 6)}, {"rolling_months": 12}, "calendar_year", "lifetime", "since_tier_start")
-                if tier["window"] == "calendar_year" and "year_window" in self.without:
-                    tier["window"] = "lifetime"
             if self.chance(.6):
                 tier["valid"] = self.pick({"months": rng.randint(1, 4)}, {"months": rng.randint(1, 12), "round_up_to": self.pick("month", "quarter", "year")},
                                           {"through": self.pick("end_of_year", "end_of_next_year")})
                 if self.chance(.4):
                     tier["keep"] = self.reach(metric, rng.randint(5, 60), program)
                 if self.chance(.4):
-                    tier["downgrade"] = self.pick(*(self.unless("none_notices", "none") if self.has("notices") else ["none"]), "one", "full")
+                    tier["downgrade"] = self.pick("none", "one", "full")
                 if self.chance(.3):
                     tier["grace"] = {"months": rng.randint(1, 2)}
                     if self.chance(.5):
@@ -193,7 +183,7 @@ class Maker:
                 tier["earn_multiplier"] = self.pick("1.1", "1.2", "1.25", "1.5", "2", "1")
             if self.has("tier_expiry") and not self.has("inactivity") and self.chance(.6):
                 tier["expiry"] = self.pick("never", self.expiry())
-                if self.chance(.5) and "all_open" not in self.without:
+                if self.chance(.5):
                     tier["expiry_applies"] = "all_open_while_held"
             if self.has("birthday") and self.chance(.3):
                 tier["birthday"] = {"days_before": rng.randint(0, 5), "days_after": rng.randint(0, 5)}
@@ -224,7 +214,7 @@ class Maker:
         section["leap_day"] = self.pick("feb_28", "mar_1")
         if self.chance(.5):
             section["guard_days"] = rng.randint(0, 30)
-        if self.chance(.3) and "birthday_requires" not in self.without:
+        if self.chance(.3):
             section["requires"] = {"points_earned": self.points(1, 20), "within_months": rng.randint(1, 6)}
         return section
 
@@ -241,7 +231,7 @@ class Maker:
         if self.has("holds"):
             section["hold"] = {"default_ttl": self.pick("15m", "1h", "2d", "20d"), "max_ttl": "30d",
                                "expired_lot": self.pick("capturable", "capturable", "expire_at_once")}
-            if "at_once" in self.without or self.has("inactivity"):
+            if self.has("inactivity"):
                 section["hold"]["expired_lot"] = "capturable"
         return section
 
@@ -327,9 +317,9 @@ class Maker:
         if self.has("caps") and kind != "counter" and capable and self.chance(.6):
             rule["caps"] = self.caps()
         if kind != "counter":
-            if self.has("pending") and self.chance(.5) and (kind != "multiplier" or "multiplier_terms" not in self.without):
+            if self.has("pending") and self.chance(.5):
                 rule["pending"] = self.pending(on)
-            if self.has("rule_expiry") and self.chance(.5) and (kind != "multiplier" or "multiplier_terms" not in self.without):
+            if self.has("rule_expiry") and self.chance(.5):
                 rule["expiry"] = self.expiry()
         return rule
 
@@ -359,13 +349,11 @@ class Maker:
         if on == "activity" and self.chance(.6):
             when["activity"] = rng.choice(ACTIVITIES)
         if on == "purchase" and (lines and self.chance(.8) or self.has("when") and self.chance(.25)):
-            chained = program.get("stacking") == "multiply" and "multiply_lines" in self.without
-            if kind != "multiplier" or not ("multiplier_lines" in self.without or chained):
-                which = self.pick("categories", "categories", "skus")
-                when[which] = self.some(CATEGORIES if which == "categories" else SKUS)
+            which = self.pick("categories", "categories", "skus")
+            when[which] = self.some(CATEGORIES if which == "categories" else SKUS)
         if not self.has("when"):
             return when
-        if on == "purchase" and self.chance(.15) and not (program.get("stacking") == "multiply" and kind == "multiplier" and "multiply_lines" in self.without):
+        if on == "purchase" and self.chance(.15):
             when["exclude_categories"] = self.some(CATEGORIES, 1)
         if self.chance(.15):
             when["min_amount"] = self.money(2, 20)
@@ -495,8 +483,7 @@ class Events:
         day = self.maker.zone.date(self.now)
         birthday = None
         if self.maker.has("birthday") and self.rng.random() < .9:
-            today = 0 if "birthday_today" not in self.maker.without else 1
-            birth = day + dt.timedelta(days=self.rng.randint(-10 if today == 0 else today, 60))
+            birth = day + dt.timedelta(days=self.rng.randint(-10, 60))
             birthday = birth.strftime("%m-%d") if self.rng.random() < .9 else "02-29"
         segments = self.maker.some(SEGMENTS) if self.rng.random() < .4 else None
         self.add("enrol", member=name, birthday=birthday, segments=segments)
@@ -532,8 +519,6 @@ class Events:
         self.add("balance", key=False, member=self.who())
 
     def as_of(self):
-        if self.maker.has("birthday") and "as_of_birthday" in self.maker.without:
-            return
         self.add("balance", key=False, member=self.who(), as_of=instant_text(self.now + self.rng.randint(0, 200 * 86400) * SECOND))
 
     def activity(self):
@@ -600,7 +585,7 @@ class Events:
         if self.maker.has("birthday") and self.rng.random() < .7:
             fields["birthday"] = (self.maker.zone.date(self.now) + dt.timedelta(days=self.rng.randint(-20, 40))).strftime("%m-%d")
         if not fields or self.rng.random() < .4:
-            fields["segments"] = self.rng.choice([["vip"], ["staff", "vip"]] + ([] if "empty_segments" in self.maker.without else [[]]))
+            fields["segments"] = self.rng.choice([["vip"], ["staff", "vip"], []])
         self.add("profile", member=self.who(), **fields)
 
     def publish(self):

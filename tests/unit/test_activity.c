@@ -151,7 +151,7 @@ counters_count(void **state)
 	(void)buy(&s, m, "1000");
 	assert_int_equal(stage_member(&s, m)->counters[0], 19);
 	assert_int_equal(stage_member(&s, m)->n_days, 2);
-	assert_int_equal(stage_member(&s, m)->days[0].counters[0], 14);
+	assert_int_equal(stage_member(&s, m)->counts[0].count, 14);
 	struct balance b = stage_balance(&s, m);
 	assert_int_equal(b.n_counters, 2);
 	assert_string_equal(b.counters[0].id, "nights");

@@ -105,7 +105,7 @@ forge_publish(struct scene *c, struct forged *f)
 	f->entry.u.publish.version = 2;
 }
 
-static struct metric_day metric_one[] = { { .day = 20600, .spend = 1 } };
+static struct day_row metric_one[] = { { .day = 20600, .spend = 1 } };
 
 #define FORGE(name, base, ...) static void forge_##name(struct scene *c, struct forged *f) { base(c, f); __VA_ARGS__; }
 FORGE(unbalanced, forge, f->postings[1].points = 999)

@@ -35,7 +35,8 @@ sample(void)
 	static struct lot held[] = { { 19000, LOT_EARNED, 3 } };
 	static struct hold holds[] = { { .id = { 5, 1 }, .ends_at_us = 1700000000000000, .day = 19001, .expire_at_once = true, .n_lots = 1,
 	    .cap_lots = 1, .lots = held } };
-	static struct metric_day days[] = { { 19990, 10, 1000, 1, { 0, 3 } }, { 19999, -2, 0, 0, { 0 } } };
+	static struct day_row days[] = { { 19990, 10, 1000, 1 }, { 19999, -2, 0, 0 } };
+	static struct count_row counts[] = { { 19990, 1, 3 }, { 19999, 0, -1 }, { 19999, 7, 2 } };
 
 	static struct tally tallies[] = { { .kind = TALLY_RULE, .per = PERIOD_DAY, .id = "base", .at = 19999, .points = 5, .count = 1 },
 		{ .kind = TALLY_RULE, .per = PERIOD_MONTH, .id = "base", .at = 19997, .count = 2 },
@@ -55,7 +56,7 @@ sample(void)
 		.noticed_before = 20000,
 		.birthday_paid = 19500, .has_head = true, .head = { UINT64_MAX, UINT32_MAX }, .due_at_us = 1700000000000000,
 		.n_lots = 3, .cap_lots = 3, .lots = lots, .n_holds = 1, .cap_holds = 1, .holds = holds, .n_days = 2, .cap_days = 2,
-		    .days = days,
+		    .days = days, .n_counts = 3, .cap_counts = 3, .counts = counts,
 	};
 }
 
@@ -91,6 +92,8 @@ round_trip(void **state)
 	assert_int_equal(back.lots[2].last_day, DAY_NEVER);
 	assert_int_equal(back.holds[0].lots[0].points, 3);
 	assert_int_equal(back.days[1].points_earned, -2);
+	assert_int_equal(back.counts[2].day, 19999);
+	assert_int_equal(back.counts[2].counter, 7);
 	assert_string_equal(back.tier.gift, "gold");
 	assert_true(back.head.seq == UINT64_MAX && back.head.index == UINT32_MAX);
 	buf_release(&out);
@@ -171,9 +174,11 @@ copies_are_deep(void **state)
 	copy.lots[0].points++;
 	copy.holds[0].lots[0].points++;
 	copy.days[0].visits++;
+	copy.counts[0].count++;
 	assert_int_equal(m.lots[0].points, 500);
 	assert_int_equal(m.holds[0].lots[0].points, 3);
 	assert_int_equal(m.days[0].visits, 1);
+	assert_int_equal(m.counts[0].count, 3);
 }
 
 static void
@@ -220,6 +225,12 @@ BREAK(noticed, m->noticed = DAY_NONE)
 BREAK(hold_empty, m->holds[0].n_lots = 0; m->held = 0)
 BREAK(day_order, m->days[1].day = m->days[0].day)
 BREAK(day_zero, m->days[1].points_earned = 0)
+BREAK(count_order, m->counts[2].counter = 0)
+BREAK(count_day, m->counts[2].day = 19989)
+BREAK(count_zero, m->counts[1].count = 0)
+BREAK(count_counter, m->counts[2].counter = LEDGER_COUNTERS_MAX)
+BREAK(tally_order, m->tallies[1].at = 20000; m->tallies[1].per = PERIOD_DAY; m->tallies[0].at = 20001)
+BREAK(tally_zero, m->tallies[1].count = 0)
 BREAK(gift_until, m->tier.gift_until = DAY_NEVER - 1)
 BREAK(birthday, m->birthday_paid = DAY_NEVER)
 
@@ -246,6 +257,12 @@ static const struct { const char *name; void (*spoil)(struct member *m); enum ev
 	{ "an open hold has points", break_hold_empty, EVOLVE_MALFORMED },
 	{ "days rise", break_day_order, EVOLVE_MALFORMED },
 	{ "no empty days", break_day_zero, EVOLVE_MALFORMED },
+	{ "counters of a day rise", break_count_order, EVOLVE_MALFORMED },
+	{ "days of counters rise", break_count_day, EVOLVE_MALFORMED },
+	{ "no empty counters", break_count_zero, EVOLVE_MALFORMED },
+	{ "only counters that there are", break_count_counter, EVOLVE_MALFORMED },
+	{ "tallies stand in order", break_tally_order, EVOLVE_MALFORMED },
+	{ "no empty tallies", break_tally_zero, EVOLVE_MALFORMED },
 	{ "a gift ends on a date or never", break_gift_until, EVOLVE_MALFORMED },
 	{ "a birthday is a date", break_birthday, EVOLVE_MALFORMED },
 };
@@ -362,10 +379,13 @@ metrics_keep_days_in_order(void **state)
 	assert_int_equal(m.points_earned, 11);
 	assert_int_equal(m.visits, 3);
 	assert_int_equal(m.counters[0], 5);
-	assert_int_equal(m.days[0].counters[0], 5);
+	assert_int_equal(m.n_counts, 1);
+	assert_int_equal(m.counts[0].day, 100);
+	assert_int_equal(m.counts[0].count, 5);
 	assert_int_equal(metrics_add(&m, &arena, &(struct metric_day){ .day = 501, .points_earned = 1 }, 101, &ok), ST_OK);
 	assert_int_equal(m.n_days, 2);
 	assert_int_equal(m.days[0].day, 300);
+	assert_int_equal(m.n_counts, 0);
 	assert_int_equal(m.points_earned, 12);		/* a lifetime forgets nothing */
 	m.spend = INT64_MAX;
 	assert_int_equal(metrics_add(&m, &arena, &(struct metric_day){ .day = 501, .spend = 1 }, 0, &ok), ST_OK);
@@ -375,7 +395,7 @@ metrics_keep_days_in_order(void **state)
 static void
 windows_as_seen_on_a_day(void **state)
 {
-	struct metric_day days[] = { { .points_earned = 1 }, { .points_earned = 2 }, { .points_earned = 4 }, { .points_earned = 8 }, { .points_earned = 16 } };
+	struct day_row days[] = { { .points_earned = 1 }, { .points_earned = 2 }, { .points_earned = 4 }, { .points_earned = 8 }, { .points_earned = 16 } };
 	const char *const texts[] = { "2025-12-31", "2026-01-01", "2026-03-12", "2026-03-13", "2027-03-12" };
 	struct member m = { .points_earned = 131, .n_days = 5, .days = days };		/* 100 were earned on days forgotten by now */
 	struct tier lifetime = { .window = WINDOW_LIFETIME }, year = { .window = WINDOW_CALENDAR_YEAR };

@@ -285,6 +285,21 @@ days_json(const struct member *m)
 }
 
 static json_t *
+counts_json(const struct member *m)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->n_counts; i++) {
+		json_t *row = json_new();
+		put_day(row, "day", m->counts[i].day);
+		json_put_number(row, "counter", m->counts[i].counter);
+		put_signed(row, "count", m->counts[i].count);
+		(void)json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *
 tier_json(const struct tier_state *tier)
 {
 	json_t *object = json_new();
@@ -338,6 +353,7 @@ member_json(struct bytes value)
 		json_put(object, "lots", lots_json(m.lots, m.n_lots));
 		json_put(object, "holds", holds_json(&m));
 		json_put(object, "days", days_json(&m));
+		json_put(object, "counts", counts_json(&m));
 	}
 	arena_release(&arena);
 	return object;

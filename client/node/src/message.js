@@ -12,6 +12,8 @@ import { invalidArgument, protocolError } from "./error.js";
 import { formatDay, formatInstant, parseDay, parseInstant } from "./time.js";
 
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, Buffer.from(descriptor, "base64")));
+const LEDGER = "fealty.ledger.v1";
+const PROGRAM = "fealty.program.v1";
 const MAPS = new Set(["fealty.v1.CounterRow", "fealty.v1.RemainderRow"]);
 const UINT32_MAX = 0xffffffff;
 const UINT64_MAX = 0xffffffffffffffffn;
@@ -24,7 +26,7 @@ export function wire(name) {
 
 /** Description of a message of the ledger. */
 export function ledger(name) {
-	return registry.getMessage(`fealty.ledger.v1.${name}`);
+	return registry.getMessage(`${LEDGER}.${name}`);
 }
 
 function isPlain(value) {
@@ -143,10 +145,16 @@ function readable(value, what) {
 	return value;
 }
 
-function plainScalar(type, value) {
-	switch (type) {
-	case ScalarType.UINT64:
-		return readable(value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined, "a number");
+// A ledger may hold a number that a client chose; those of the wire count things that there are.
+function plainUnsigned(field, value) {
+	if (value <= BigInt(Number.MAX_SAFE_INTEGER))
+		return Number(value);
+	return readable(field.parent.file.proto.package === LEDGER ? String(value) : undefined, "a number");
+}
+
+function plainScalar(field, value) {
+	switch (field.scalar) {
+	case ScalarType.UINT64: return plainUnsigned(field, value);
 	case ScalarType.SFIXED64: return readable(formatInstant(value), "an instant");
 	case ScalarType.SINT32: return readable(formatDay(value), "a date");
 	case ScalarType.SINT64: return String(value);
@@ -160,7 +168,7 @@ function plainOne(field, value) {
 		return toPlain(field.message, value);
 	if (field.enum !== undefined)
 		return field.enum.values.find(v => v.number === value)?.name ?? value;
-	return plainScalar(field.scalar, value);
+	return plainScalar(field, value);
 }
 
 /** A row without a value says nothing. */
@@ -178,7 +186,7 @@ function plainField(field, value) {
 
 // What is a word when it is the only thing set.
 function isWord(field) {
-	return field.oneof !== undefined && field.message?.fields.length === 0 && field.parent.file.proto.package === "fealty.program.v1";
+	return field.oneof !== undefined && field.message?.fields.length === 0 && field.parent.file.proto.package === PROGRAM;
 }
 
 const membersOf = new WeakMap();

@@ -2,7 +2,7 @@
 keys, or raises Refusal before it changed anything."""
 from . import birthdays, earning
 from .dates import SECOND, day_of, decimal, duration, instant_text
-from .lots import credit, make_lot, pay_debt, put, refresh, rows, take, term_today
+from .lots import credit, credit_all, make_lot, pay_debt, put, refresh, rows, take, term_today
 from .member import Hold, Lot, Member, Waiting
 from .nights import activate, change_tier, end_hold
 from .tiers import hold_tier, look_up, shown
@@ -64,6 +64,7 @@ class Record:
         self.day = event.day
         self.shape = shape
         self.rest = shape.copy()
+        self.returned = False
         self.bought = [list(line) for line in shape.lines]
         self.context = context
         self.program = program
@@ -134,14 +135,17 @@ def use_caps(model, member, components, day):
 
 
 def terms(model, member, component):
-    """(pending, expiry) of a component: its own rule's, the first base rule's for a share, then the tier's, the program's."""
-    first = getattr(component, "first", None)
+    """(pending, expiry, whose expiry) of a component: its own rule's, the first base rule's for a share, then the tier's, the program's."""
     pending = expiry = None
-    for rule in (component.rule, first):
+    name, tier = "", shown(model.program, member)
+    for rule in (component.rule, getattr(component, "first", None)):
         if rule is not None:
             pending = pending or rule.pending
-            expiry = expiry or rule.expiry
-    return pending, expiry or term_today(model.program, member)
+            if expiry is None and rule.expiry is not None:
+                expiry, name = rule.expiry, "rule:" + rule.id
+    if expiry is None and tier is not None and tier.expiry is not None:
+        name = "tier:" + tier.id
+    return pending, expiry or term_today(model.program, member), name
 
 
 def earn(model, event, member, shape, source=None):
@@ -156,25 +160,19 @@ def earn(model, event, member, shape, source=None):
     for rule in result.fired:
         member.fired.setdefault(rule, []).append(event.occurred)
     lots = []
-    for component, pending, expiry in book:
+    member.events += 1
+    for component, pending, expiry, name in book:
         if pending is not None and pending.days != 0:
-            waiting = Waiting(component.granted, event.day, pending, expiry, record, component, len(member.done_order))
-            member.done_order.append(None)
+            waiting = Waiting(component.granted, event.day, pending, expiry, record, (member.events, pending.activity or "", name))
             member.waiting.append(waiting)
             if record:
                 record.parts.append(Part(component.granted, waiting))
             continue
-        lot = make_lot(expiry, event.day, component.granted)
-        same = next((other for other in lots if other.same_terms(lot)), None)
-        if same is None:
-            lots.append(lot)
-        else:
-            same.points += lot.points
+        lots.append(make_lot(expiry, event.day, component.granted))
         member.add_metric("points_earned", event.day, component.granted)
         if record:
             record.parts.append(Part(component.granted, event.day))
-    for lot in lots:
-        put(member, lot.part(pay_debt(member, lot.points)))
+    credit_all(member, lots)
     for name, count in result.counters.items():
         member.add_metric(name, event.day, count)
     return record, result
@@ -220,8 +218,7 @@ def activity(model, event, member):
     touch(model, event, member)
     _, result = earn(model, event, member, shape)
     if completes is not None:
-        for waiting in [w for w in member.waiting if w.source is completes and w.activity == event.activity]:
-            activate(model, member, waiting, event.day)
+        activate(member, [waiting for waiting in member.waiting if waiting.source is completes and waiting.activity == event.activity], event.day)
     refresh(model.program, member, "activity", event.activity, event.day)
     change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.day, event.today))
     return outcome(model, result)
@@ -395,7 +392,8 @@ def check_day(model, event, member, points):
 class Debit:
     """What a redeem or a capture took, and how much of it was given back."""
 
-    def __init__(self, lots):
+    def __init__(self, lots, day):
+        self.day = day                 # for whose limit it counts
         self.lots = [lot.part(lot.points) for lot in lots]
 
 
@@ -412,7 +410,7 @@ def redeem(model, event, member):
     shown_rows = lot_rows(model, member, taken)
     refresh(model.program, member, "redeem", None, event.day)
     count_redeemed(model, event, member, points)
-    member.redeems[event.key] = Debit(taken)
+    member.redeems[event.key] = Debit(taken, event.day)
     return {"lots": shown_rows, **value_of(model, points)}
 
 
@@ -464,7 +462,7 @@ def capture(model, event, member):
     if not found.left:
         found.state = "closed"
     refresh(model.program, member, "capture", None, event.day)
-    member.redeems[event.key] = Debit(taken)
+    member.redeems[event.key] = Debit(taken, found.day)
     return {"lots": shown_rows, "left": model.points(found.left), **value_of(model, points)}
 
 

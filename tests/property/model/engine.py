@@ -209,7 +209,7 @@ class Model:
         """After a command: what was due before it, and as much of it as there still is."""
         for notice in notices(self.program, member, today):
             before = self.before.get(member, {}).get((notice["kind"], notice["last_day"], notice["due"]))
-            if not written or before is not None:
+            if not written or before is not None or notice["kind"] == "downgrade":
                 if notice["kind"] == "expiring" and written:
                     notice["points"] = min(notice["points"], before["points"])
                 yield notice

@@ -59,6 +59,19 @@ def credit(member, term, start, points, kind="earned"):
     return left
 
 
+def credit_all(member, lots):
+    """Lots of one event: those of equal terms are one, and debt is paid by the first."""
+    merged = []
+    for lot in lots:
+        same = next((other for other in merged if other.same_terms(lot)), None)
+        if same is None:
+            merged.append(lot)
+        else:
+            same.points += lot.points
+    for lot in merged:
+        put(member, lot.part(pay_debt(member, lot.points)))
+
+
 def in_order(member, lots):
     return sorted(lots, key=lambda lot: (ends(member, lot) or FAR, lot.clock is not None))
 
@@ -111,11 +124,21 @@ def expire_lots(member, today):
     member.lots = [lot for lot in member.lots if lot.clock is not None or lot.last is None or lot.last >= today]
 
 
+def clock_lots(member):
+    """What the inactivity clock is for, held or not."""
+    held = [lot for hold in member.holds.values() if hold.state == "open" for lot in hold.lots]
+    return [lot for lot in member.lots + held if lot.clock is not None]
+
+
+def clock_goes_on(program, member, today):
+    """A clock that ran out the day before with nothing under it starts again before anything comes this night."""
+    if program.expiry.kind == "inactivity" and not clock_lots(member) and clock_end(member, program.expiry) < today:
+        member.clock = today
+
+
 def clock_ends(program, member, today):
     """The inactivity clock ran out the day before: takes its share and starts again today."""
-    terms = {id(lot.clock): lot.clock for lot in member.lots + [lot for hold in member.holds.values() if hold.state == "open" for lot in hold.lots]
-             if lot.clock is not None}
-    term = next(iter(terms.values()), None) or (program.expiry if program.expiry.kind == "inactivity" else None)
+    term = next((lot.clock for lot in clock_lots(member)), None) or (program.expiry if program.expiry.kind == "inactivity" else None)
     if term is None or clock_end(member, term) >= today:
         return
     last = clock_end(member, term)

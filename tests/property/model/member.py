@@ -20,15 +20,14 @@ class Lot:
 class Waiting:
     """Pending points of one component."""
 
-    def __init__(self, points, day, pending, expiry, source, component, order):
+    def __init__(self, points, day, pending, expiry, source, order):
         self.points = points
         self.due = pending.due(day)
         self.activity = pending.activity
         self.cancel = None if self.activity is None else day.fromordinal(day.toordinal() + pending.within + 1)
         self.expiry = expiry
         self.source = source           # the record of the purchase, or None
-        self.component = component
-        self.order = order
+        self.order = order             # of what is due the same day
 
 
 class Hold:
@@ -79,7 +78,7 @@ class Member:
         self.clock_order = 0
         self.frozen = self.closed = False
         self.noticed = day             # up to this day notices were told
-        self.done_order = []
+        self.events = 0                # that earned, to tell their pending points apart
         self.transfers_out = {}        # year → [points, times]
         self.transfers_in = {}
 

@@ -1,7 +1,7 @@
 """What the system does by itself: hold time-outs at their instant, and the night of each local date."""
 from .birthdays import anniversary_night, birthday_night
 from .dates import DAY
-from .lots import clock_ends, credit, expire_lots, expiring, new_terms, put, term_today
+from .lots import clock_ends, clock_goes_on, credit_all, expire_lots, expiring, make_lot, new_terms, put, term_today
 from .tiers import earned, kept, look_up, points_to_keep, review, shown
 
 
@@ -35,6 +35,7 @@ def end_hold(model, member, hold, today, state):
 
 def night(model, member, today):
     program = model.program
+    clock_goes_on(program, member, today)
     if member.waiting:
         lapse(member, today)
         activate_due(model, member, today)
@@ -61,18 +62,18 @@ def activate_due(model, member, today):
     ready = sorted((waiting for waiting in member.waiting if waiting.due is not None and waiting.due <= today),
                    key=lambda waiting: (waiting.due, waiting.order))
     for due in sorted({waiting.due for waiting in ready}):
-        for waiting in ready:
-            if waiting.due == due:
-                activate(model, member, waiting, due)
+        activate(member, [waiting for waiting in ready if waiting.due == due], due)
         change_tier(model.program, member, due, lambda: look_up(model.program, member, due, due))
 
 
-def activate(model, member, waiting, day):
-    member.waiting.remove(waiting)
-    credit(member, waiting.expiry, day, waiting.points)
-    member.add_metric("points_earned", day, waiting.points)
-    if waiting.source is not None:
-        waiting.source.activated(waiting, day)
+def activate(member, ready, day):
+    ready = sorted(ready, key=lambda waiting: waiting.order)
+    credit_all(member, [make_lot(waiting.expiry, day, waiting.points) for waiting in ready])
+    for waiting in ready:
+        member.waiting.remove(waiting)
+        member.add_metric("points_earned", day, waiting.points)
+        if waiting.source is not None:
+            waiting.source.activated(waiting, day)
 
 
 def change_tier(program, member, today, change):

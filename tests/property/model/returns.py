@@ -29,10 +29,10 @@ def give_back(model, event, member):
     if rest.total == 0 and record.rest.total > 0:
         member.add_metric("visits", record.day, -1)
     for name in set(record.counters) | set(result.counters):
-        now = min(result.counters.get(name, 0), record.counters.get(name, 0))     # a return never raises anything
+        now = min(result.counters.get(name, 0), record.result.counters.get(name, 0))
         member.add_metric(name, record.day, now - record.counters.get(name, 0))
         record.counters[name] = now
-    record.rest = rest
+    record.rest, record.returned = rest, True
     refresh(model.program, member, "return", None, event.day)
     return {"wanted": model.points(taken), "clawed": model.points(taken), "lots": lot_rows(model, member, lots)}
 
@@ -47,9 +47,13 @@ def what_is_left(record, event):
             return None
     else:
         amount = money(event.get("amount")) if event.get("amount") is not None else rest.total
-        if amount > rest.total or rest.total == 0:
+        nothing = record.returned and rest.total == 0 and not any(line[2] for line in rest.lines)
+        if amount > rest.total or nothing:
             return None
         amount_leaves(rest, amount)
+        if rest.total == 0:
+            for line in rest.lines:
+                line[2] = 0
     rest.paid = min(rest.paid, rest.total)
     return rest
 
@@ -161,7 +165,7 @@ def claw(model, member, record, wanted):
     policy = record.program.returns.get("claw_back", "unlimited")
     left, lots = wanted, []
     waiting = [part for part in record.parts if part.points and not hasattr(part.when, "toordinal")]
-    for part in sorted(waiting, key=lambda part: part.when.due or part.when.cancel):
+    for part in sorted(waiting, key=lambda part: (part.when.due or part.when.cancel, part.when.order)):
         if part.when in member.waiting:
             took = min(part.points, left)
             part.points -= took
@@ -234,6 +238,8 @@ def reverse_redeem(model, event, member):
     if points > left or left == 0:
         refuse("ALREADY_REVERSED")
     touch(model, event, member)
+    if debit.day == event.day:         # what was redeemed today no longer counts for today's limit
+        member.redeemed_on[event.day] = max(member.redeemed_on.get(event.day, 0) - points, 0)
     for lot in reversed(in_order(member, debit.lots)):     # what was taken last comes back first
         part = min(points, lot.points)
         lot.points -= part
@@ -253,6 +259,8 @@ def restore(model, event, member, lot):
         put(member, Lot(event.today.fromordinal(event.today.toordinal() + int(how["grace_days"])), lot.points, None, lot.kind))
     elif how == "new_lot":
         put(member, make_lot(term_today(model.program, member), event.today, lot.points, lot.kind))
+    else:
+        put(member, lot)       # it is over: it expires before the reply
 
 
 # Between members
@@ -335,11 +343,8 @@ def merge(model, event, member):
     into.purchases.update(member.purchases)
     into.redeems.update(member.redeems)
     add_up(into, member)
-    if model.program.tiers and (member.rank, member.until or FAR) > (into.rank, into.until or FAR):
-        hold_tier(model.program, into, member.rank, member.since, member.start)
-        into.until, into.in_grace, into.since_after = member.until, member.in_grace, member.since_after
     if model.program.tiers:
-        merge_gift(model.program, into, member)
+        change_tier(model.program, into, event.today, lambda: merge_tiers(model.program, into, member))
     into.frozen |= member.frozen
     into.births = into.births or member.births
     into.segments = into.segments or member.segments
@@ -351,8 +356,11 @@ def merge(model, event, member):
     return {"_block": into}
 
 
-def merge_gift(program, into, member):
-    """The higher gift stands; of the same one that lasts longer."""
+def merge_tiers(program, into, member):
+    """The higher tier stands with its dates, of the same one that lasts longer; a gift likewise."""
+    if (member.rank, member.until or FAR) > (into.rank, into.until or FAR):
+        hold_tier(program, into, member.rank, member.since, member.start)
+        into.until, into.in_grace, into.since_after = member.until, member.in_grace, member.since_after
     mine, its = gift(program, into), gift(program, member)
     if its is None:
         return
@@ -374,7 +382,7 @@ def add_up(into, member):
         into.fired.setdefault(rule, []).extend(instants)
     into.purchases_accepted += member.purchases_accepted
     for year, paid in member.births_paid.items():
-        into.births_paid.setdefault(year, paid)
+        into.births_paid[year] = max(into.births_paid.get(year, paid), paid)
 
 
 TABLE = {"return": give_back, "reverse_redeem": reverse_redeem, "transfer": transfer, "advance": advance, "merge": merge}

@@ -1,0 +1,519 @@
+// Types of the client.  Names of fields are those of proto/fealty.proto; proto/WIRE.md says what they mean.
+//
+// Points and amounts are decimal texts ("12.50"), instants go in as Date or RFC 3339 and come out as RFC 3339 in UTC, dates are
+// "YYYY-MM-DD".
+
+export type Instant = Date | string;
+export type Day = string;
+
+export type Status = "OK" | "CANCELLED" | "UNKNOWN" | "INVALID_ARGUMENT" | "DEADLINE_EXCEEDED" | "NOT_FOUND" | "ALREADY_EXISTS"
+	| "PERMISSION_DENIED" | "RESOURCE_EXHAUSTED" | "FAILED_PRECONDITION" | "ABORTED" | "OUT_OF_RANGE" | "UNIMPLEMENTED" | "INTERNAL"
+	| "UNAVAILABLE" | "DATA_LOSS" | "UNAUTHENTICATED";
+
+// ---- what is asked ----
+
+/** Fields of every command. */
+export interface Common {
+	/** The request id of a write, 1 to 64 of A-Z a-z 0-9 . _ : -; a new one when left out. */
+	key?: string;
+	/** Manual ledgers only: moves the clock. */
+	at?: Instant;
+	/** Of the whole call, retries included; the client's when left out or 0. */
+	deadline_ms?: number;
+	/** Id of the program; the client's when left out. */
+	program?: string;
+	occurred_at?: Instant;
+	store?: string;
+	terminal?: string;
+	terminal_seq?: number | bigint;
+	want_receipt?: boolean;
+}
+/** Ends the wait for an answer.  A command that was sent may be applied all the same: the error's outcome is "unknown" then. */
+export interface Abortable {
+	signal?: AbortSignal;
+}
+interface OfMember extends Common {
+	/** An alias: "card:8801". */
+	member: string;
+}
+
+export interface Line {
+	sku?: string;
+	category?: string;
+	qty?: number;
+	amount?: string;
+}
+export interface EnrolFields extends OfMember {
+	/** "MM-DD". */
+	birthday?: string;
+	aliases?: readonly string[];
+	segments?: readonly string[];
+	referrer?: string;
+}
+export interface ProfileFields extends OfMember {
+	birthday?: string;
+	/** Replaces the list before; an empty one leaves none. */
+	segments?: readonly string[];
+	add_aliases?: readonly string[];
+	remove_aliases?: readonly string[];
+	no_segments?: boolean;
+}
+export interface PurchaseFields extends OfMember {
+	amount: string;
+	lines?: readonly Line[];
+	partner?: string;
+	paid_with_points?: string;
+	receipt_no?: string;
+}
+export interface ActivityFields extends OfMember {
+	activity: string;
+	amount?: string;
+	qty?: number;
+	score?: number;
+	/** Id or key of the purchase that it completes. */
+	purchase?: string;
+	partner?: string;
+}
+export interface HoldFields extends OfMember {
+	points?: string;
+	voucher?: string;
+	/** "15m". */
+	ttl?: string;
+	order_amount?: string;
+	pool?: boolean;
+	partner?: string;
+	for_terminal?: string;
+}
+export interface CaptureFields extends OfMember {
+	/** The hold's id or key. */
+	hold: string;
+	/** All that is left when left out. */
+	points?: string;
+}
+export interface ReleaseFields extends OfMember {
+	hold: string;
+}
+export interface RedeemFields extends OfMember {
+	points?: string;
+	reward?: string;
+	order_amount?: string;
+	round_down?: boolean;
+	pool?: boolean;
+	partner?: string;
+}
+export interface ReverseRedeemFields extends OfMember {
+	/** Id or key of a redeem or a capture. */
+	redeem: string;
+	points?: string;
+}
+export interface ReturnFields extends OfMember {
+	/** Id or key. */
+	purchase: string;
+	amount?: string;
+	lines?: readonly Line[];
+}
+export interface AdjustFields extends OfMember {
+	/** Signed. */
+	points: string;
+	/** A code: 1 to 32 of a-z 0-9 _ */
+	reason: string;
+	last_day?: Day;
+	tier_points?: boolean;
+}
+export interface TransferFields extends OfMember {
+	to: string;
+	points: string;
+}
+export interface MergeFields extends OfMember {
+	into: string;
+}
+export interface AdvanceFields extends OfMember {
+	points: string;
+}
+export interface TierFields extends OfMember {
+	tier: string;
+	reason: string;
+	until?: Day;
+}
+export interface BirthdayFields extends OfMember {}
+export interface FreezeFields extends OfMember {
+	reason: string;
+}
+export interface UnfreezeFields extends OfMember {
+	reason?: string;
+}
+export interface CloseFields extends OfMember {
+	reason: string;
+}
+export interface BalanceFields extends OfMember {
+	as_of?: Instant;
+	pool?: boolean;
+}
+export interface HistoryFields extends OfMember {
+	before?: number | bigint;
+	/** 1 to 100; 20 when left out. */
+	limit?: number;
+}
+export interface TransactionFields extends Common {
+	seq?: number | bigint;
+	/** An entry's id, or a key of one's own. */
+	command?: string;
+}
+export interface ProgramFields extends Common {
+	version?: number;
+}
+/** A program as in a program file, with the names of proto/program.proto: every amount and number of points is a text. */
+export interface ProgramDefinition {
+	id?: string;
+	[option: string]: unknown;
+}
+export interface PublishFields extends Common {
+	definition: ProgramDefinition;
+	version?: number;
+}
+export interface ClockAcceptFields extends Common {}
+
+export interface SubscribeFields extends Omit<Common, "key" | "at"> {
+	/** The first transaction is after + 1; the ledger's first when left out. */
+	after?: number;
+	/** How many transactions may wait for the loop; 256. */
+	credits?: number;
+	/** Not built in the daemon yet. */
+	member?: string;
+	/** Ends when nothing newer is known to be in the ledger. */
+	stop_at_head?: boolean;
+}
+
+/** A command of a batch: its method's name, and its fields. */
+export type BatchCommand =
+	| { op: "enrol" } & EnrolFields
+	| { op: "profile" } & ProfileFields
+	| { op: "purchase" } & PurchaseFields
+	| { op: "activity" } & ActivityFields
+	| { op: "hold" } & HoldFields
+	| { op: "capture" } & CaptureFields
+	| { op: "release" } & ReleaseFields
+	| { op: "redeem" } & RedeemFields
+	| { op: "reverse_redeem" } & ReverseRedeemFields
+	| { op: "return" } & ReturnFields
+	| { op: "adjust" } & AdjustFields
+	| { op: "transfer" } & TransferFields
+	| { op: "merge" } & MergeFields
+	| { op: "advance" } & AdvanceFields
+	| { op: "tier" } & TierFields
+	| { op: "birthday" } & BirthdayFields
+	| { op: "freeze" } & FreezeFields
+	| { op: "unfreeze" } & UnfreezeFields
+	| { op: "close" } & CloseFields
+	| { op: "clock_accept" } & ClockAcceptFields;
+export interface BatchOptions extends Abortable {
+	/** The command at place n, from 1, gets the key "<key>.<n>" unless it has its own; a new one when left out. */
+	key?: string;
+	/** All or nothing. */
+	atomic?: boolean;
+	deadline_ms?: number;
+}
+
+// ---- what is answered ----
+
+export interface Expiring { points: string; last_day: Day }
+export interface Notice { kind: string; points?: string; last_day?: Day; due?: Day }
+export interface LotRow { last_day?: Day; points: string }
+export interface GrantRow { rule: string; wanted: string; granted: string; cap?: string }
+export interface HistoryRow {
+	id: string;
+	at: string;
+	business_date?: Day;
+	op: string;
+	principal: string;
+	key?: string;
+	points?: string;
+	available?: string;
+	held?: string;
+	debt?: string;
+	tier?: string;
+	amount?: string;
+	store?: string;
+	pending?: string;
+}
+
+/** Everything that a Response of the wire may hold. */
+export interface Reply {
+	status: Status;
+	reason?: string;
+	retryable?: boolean;
+	retry_after_ms?: number;
+	field?: string;
+	message?: string;
+	replayed?: boolean;
+	/** "<seq>.<index>" of the entry. */
+	id?: string;
+	member_no?: number;
+	granted?: string;
+	wanted?: string;
+	value?: string;
+	lots?: LotRow[];
+	grants?: GrantRow[];
+	ends_at?: string;
+	left?: string;
+	clawed?: string;
+	available?: string;
+	pending?: string;
+	held?: string;
+	debt?: string;
+	expiring?: Expiring[];
+	tier?: string;
+	tier_earned?: string;
+	tier_since?: Day;
+	tier_until?: Day;
+	points_to_next?: string;
+	points_to_keep?: string;
+	points_earned?: string;
+	spend?: string;
+	visits?: number;
+	as_of?: string;
+	seq?: number;
+	counters?: Record<string, number>;
+	remainder?: Record<string, string>;
+	notices?: Notice[];
+	history?: HistoryRow[];
+	next_before?: number;
+	transaction?: Uint8Array;
+	program?: ProgramDefinition;
+	version?: number;
+}
+
+type Has<K extends keyof Reply> = Required<Pick<Reply, K>>;
+type May<K extends keyof Reply> = Pick<Reply, K>;
+interface Ok { status: "OK" }
+/** The balance block: how the member stands now, or after the command. */
+export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" | "notices" | "counters" | "remainder">
+	& May<"tier" | "tier_earned" | "tier_since" | "tier_until" | "points_to_next" | "points_to_keep" | "points_earned" | "spend" | "visits"
+		| "as_of" | "seq" | "member_no">;
+/** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
+export type WriteReply = Ok & Has<"id" | "replayed"> & { key: string };
+export type MemberReply = WriteReply & Block;
+export type EarnReply = MemberReply & Has<"granted" | "wanted" | "grants">;
+export type EnrolReply = MemberReply & Has<"grants"> & May<"granted" | "wanted">;
+export type HoldReply = MemberReply & Has<"lots" | "left"> & May<"ends_at">;
+export type RedeemReply = MemberReply & Has<"lots"> & May<"value">;
+export type ReturnReply = MemberReply & Has<"lots"> & May<"clawed" | "left">;
+export type PublishReply = WriteReply & Has<"version"> & May<"seq">;
+export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no">;
+export type BalanceReply = Ok & Block;
+export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;
+export type TransactionReply = Ok & Has<"transaction"> & May<"seq">;
+export type ProgramReply = Ok & Has<"program" | "version"> & May<"seq">;
+export type BatchResult = { ok: true; reply: MemberReply & Reply } | { ok: false; error: FealtyError };
+export interface BatchReply {
+	key: string;
+	/** One for each command, in their order. */
+	results: BatchResult[];
+}
+
+/**
+ * "refused": the server refused it; nothing has changed.  "failed": it was never sent, or was a read; nothing has changed.  "unknown": it was
+ * sent and may have been applied or not; call again with the same key to learn which, which never applies it twice.
+ */
+export type Outcome = "refused" | "failed" | "unknown";
+
+export class FealtyError extends Error {
+	name: "FealtyError";
+	readonly status: Status;
+	/** A stable word: of WIRE.md when the server refused, else one of the client's (README.md). */
+	readonly reason?: string;
+	readonly outcome: Outcome;
+	/** The field that is wrong, or what was not found. */
+	readonly field?: string;
+	/** The same call, with the same key, may succeed later without anybody changing anything. */
+	readonly retryable: boolean;
+	readonly retry_after_ms?: number;
+	/** The server's answer, when there is one. */
+	readonly reply?: Reply;
+	/** The key it was sent under. */
+	readonly key?: string;
+	/** How often it was sent. */
+	readonly attempts: number;
+	toJSON(): object;
+}
+
+// ---- the client ----
+
+export interface ConnectOptions {
+	/** "unix:/run/fealty/fealtyd.sock", "127.0.0.1:7450", "[::1]:7450". */
+	address: string;
+	/** "backend/app"; what the door gives when left out. */
+	principal?: string;
+	/** Stands in for `program` of each command that has none. */
+	program?: string;
+	/** Refuse a server with another ledger. */
+	origin?: string;
+	client_name?: string;
+	client_version?: string;
+	/** Of calls that do not set their own; 10 000. */
+	deadline_ms?: number;
+	/** For one connection, HELLO included; 5 000. */
+	connect_ms?: number;
+	/** How long connect() goes on trying while no server is there; 0: it tries once. */
+	wait_ms?: number;
+	/** A reconnect waits a random time below min × 2^failures, at most max; 50 and 10 000. */
+	backoff_min_ms?: number;
+	backoff_max_ms?: number;
+	/** Time between PINGs; a third of the server's idle time, at most 30 000. */
+	ping_ms?: number;
+	/** Calls that wait to be sent; 1 024. */
+	queue_max?: number;
+	/** `size_seen` of an earlier run: finds a ledger that was rolled back in between. */
+	size_seen?: number;
+	/** Ends connect(); later it does nothing. */
+	signal?: AbortSignal;
+}
+
+/** What the server says of itself. */
+export interface Hello {
+	readonly version: number;
+	readonly features?: readonly string[];
+	readonly server_version?: string;
+	readonly origin?: string;
+	readonly principal?: string;
+	readonly frame_bytes_max?: number;
+	readonly batch_bytes_max?: number;
+	readonly batch_commands_max?: number;
+	readonly reply_bytes_max?: number;
+	readonly in_flight_max?: number;
+	readonly idle_ms?: number;
+	readonly manual_clock?: boolean;
+	readonly size?: number;
+}
+
+/** One transaction of the ledger, as it is stored and not yet judged: readTransaction() reads it. */
+export interface LedgerItem {
+	seq: number;
+	/** Transactions in the ledger when the server sent this. */
+	head: number;
+	/** A SignedTransaction of ledger.proto. */
+	data: Uint8Array;
+}
+
+/** Each transaction once, in order, also across lost connections; it ends by `break`, return(), `signal` and disconnect(). */
+export interface Subscription extends AsyncIterableIterator<LedgerItem> {
+	/** Of the transaction that was given last: `after` of the subscription that goes on from here. */
+	readonly last_seq: number | undefined;
+	return(value?: unknown): Promise<IteratorResult<LedgerItem>>;
+}
+
+interface Events {
+	connected: [hello: Hello];
+	/** A connection was lost; calls go on on the next one. */
+	disconnected: [error: FealtyError];
+	/** The server is about to stop. */
+	goaway: [message: string];
+	/** The server has fewer transactions than were seen before: an old copy was restored.  Tell a person. */
+	rolled_back: [sizes: { size: number; size_seen: number }];
+}
+
+type Call<F, R> = (fields: F & Abortable) => Promise<R>;
+
+export interface Client {
+	readonly hello: Hello;
+	readonly connected: boolean;
+	readonly size_seen: number;
+	readonly rolled_back: boolean;
+
+	enrol: Call<EnrolFields, EnrolReply>;
+	profile: Call<ProfileFields, EnrolReply>;
+	purchase: Call<PurchaseFields, EarnReply>;
+	quote: Call<PurchaseFields, QuoteReply>;
+	return: Call<ReturnFields, ReturnReply>;
+	activity: Call<ActivityFields, EarnReply>;
+	hold: Call<HoldFields, HoldReply>;
+	capture: Call<CaptureFields, HoldReply>;
+	release: Call<ReleaseFields, HoldReply>;
+	redeem: Call<RedeemFields, RedeemReply>;
+	reverse_redeem: Call<ReverseRedeemFields, RedeemReply>;
+	adjust: Call<AdjustFields, MemberReply>;
+	transfer: Call<TransferFields, MemberReply>;
+	merge: Call<MergeFields, MemberReply>;
+	advance: Call<AdvanceFields, MemberReply>;
+	tier: Call<TierFields, MemberReply>;
+	birthday: Call<BirthdayFields, EarnReply>;
+	freeze: Call<FreezeFields, MemberReply>;
+	unfreeze: Call<UnfreezeFields, MemberReply>;
+	/** Closes a member, not the connection: that is disconnect(). */
+	close: Call<CloseFields, MemberReply>;
+	publish: Call<PublishFields, PublishReply>;
+	balance: Call<BalanceFields, BalanceReply>;
+	history: Call<HistoryFields, HistoryReply>;
+	transaction: Call<TransactionFields, TransactionReply>;
+	program(fields?: ProgramFields & Abortable): Promise<ProgramReply>;
+	clock_accept(fields?: ClockAcceptFields & Abortable): Promise<WriteReply>;
+
+	/** Many commands at once.  They succeed or fail one by one, unless `atomic`. */
+	batch(commands: readonly BatchCommand[], options?: BatchOptions): Promise<BatchReply>;
+	/** `deadline_ms` limits the time without a connection, and there is no limit when it is left out. */
+	subscribe(fields?: SubscribeFields & Abortable): Subscription;
+	ping(options?: { deadline_ms?: number; signal?: AbortSignal }): Promise<void>;
+
+	/** Waits for the calls under way, ends the subscriptions, and closes the connection.  With `now` calls end as CLOSED. */
+	disconnect(options?: { now?: boolean }): Promise<void>;
+	[Symbol.asyncDispose](): Promise<void>;
+
+	on<E extends keyof Events>(event: E, listener: (...args: Events[E]) => void): this;
+	once<E extends keyof Events>(event: E, listener: (...args: Events[E]) => void): this;
+	off<E extends keyof Events>(event: E, listener: (...args: Events[E]) => void): this;
+}
+
+/** A client whose first connection is made. */
+export function connect(options: ConnectOptions): Promise<Client>;
+
+/** A new request id, to note before a command is sent: 26 characters that sort by time. */
+export function newKey(): string;
+
+// ---- transactions ----
+
+/** Fields of an Entry of ledger.proto.  Points are whole numbers here, in units of 10^-scale of the program. */
+export interface Entry {
+	principal?: string;
+	request_id?: string;
+	engine?: number;
+	program_version?: number;
+	occurred_at?: string;
+	due_at?: string;
+	business_date?: Day;
+	member?: number;
+	store?: string;
+	terminal?: string;
+	/** A text when it is above 2^53 - 1. */
+	terminal_seq?: number | string;
+	fingerprint?: Uint8Array;
+	/** One key, the op's name. */
+	inputs?: Record<string, unknown>;
+	facts?: Record<string, unknown>;
+	postings?: Posting[];
+	after?: { available?: string; pending?: string; held?: string; debt?: string; tier?: string }[];
+	touched?: { member?: number; prev_seq?: number; prev_index?: number }[];
+	at?: string;
+}
+export interface Posting {
+	account?: string;
+	member?: number;
+	points?: string;
+	last_day?: Day;
+	class?: string;
+	partner?: string;
+	inactivity?: boolean;
+	hold?: { seq?: number; index?: number };
+}
+export interface Transaction {
+	origin?: string;
+	seq?: number;
+	/** `hash` of the transaction before. */
+	prev?: Uint8Array;
+	committed_at?: string;
+	program?: number;
+	entries?: Entry[];
+	hash: Uint8Array;
+}
+
+/** Reads a SignedTransaction.  With the server's public key (32 bytes, or in hexadecimal) its signature is checked first: SIGNATURE. */
+export function readTransaction(data: Uint8Array, options?: { key?: Uint8Array | string }): Transaction;

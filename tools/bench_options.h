@@ -1,0 +1,22 @@
+/* bench_options.h: what fealty-bench was asked for. */
+#ifndef FEALTY_BENCH_OPTIONS_H
+#define FEALTY_BENCH_OPTIONS_H
+
+#include <stdbool.h>
+
+enum mix { MIX_PURCHASE, MIX_BALANCE };
+
+struct settings {
+	bool core;				/* the core alone, without a daemon */
+	const char *address, *principal, *program, *prefix, *disk;
+	unsigned connections, depth, batch, threads;
+	unsigned long members, requests;	/* requests 0: for ${seconds} */
+	double seconds, flush_seconds;		/* of one fdatasync on ${disk}; 0: not asked for */
+	enum mix mix;
+	bool json;
+};
+
+/* Reads the command line; wrong usage ends the process with 2. */
+void options_parse(int argc, char **argv, struct settings *ret);
+
+#endif
