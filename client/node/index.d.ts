@@ -110,7 +110,9 @@ export interface ReturnFields extends OfMember {
 	/** Id or key. */
 	purchase: string;
 	amount?: string;
+	/** An empty list is refused: it is not all that is left. */
 	lines?: readonly Line[];
+	no_lines?: boolean;
 }
 export interface AdjustFields extends OfMember {
 	/** Signed. */
@@ -298,7 +300,7 @@ export type EnrolReply = MemberReply & Has<"grants"> & May<"granted" | "wanted">
 export type HoldReply = MemberReply & Has<"lots" | "left"> & May<"ends_at">;
 export type RedeemReply = MemberReply & Has<"lots"> & May<"value">;
 export type ReturnReply = MemberReply & Has<"lots"> & May<"clawed" | "left">;
-export type PublishReply = WriteReply & Has<"version"> & May<"seq">;
+export type PublishReply = WriteReply & May<"version" | "seq">;
 export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no">;
 export type BalanceReply = Ok & Block;
 export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;

@@ -24,7 +24,7 @@ struct returning {
 	bool ends;				/* wholly returned now, and not before */
 
 	int64_t granted, waiting;		/* that the rest of it is judged by; of it what waited for an activity */
-	struct worth *before, *after;
+	struct worth *whole, *before, *after;	/* of all that was bought; what was left until now; what is left now */
 	int64_t stepped;			/* base points that remainders below zero take */
 	int64_t stepped_of[PROGRAM_RULES_MAX];
 	int64_t target, taken, from_pending;	/* target: what should be taken now */
@@ -284,22 +284,26 @@ static enum status
 set_granted(struct returning *r)
 {
 	struct earn_event event;
-	struct worth *whole;
 
 	r->granted = 0;
 	for (size_t i = 0; i < r->past->n_grants; i++)
 		r->granted += r->past->grants[i].granted;
-	if (!r->version->carry_remainder && r->f.lapsed == 0)
-		return ST_OK;
 	enum status st = whole_event(r, &event);
 	if (st == ST_OK)
-		st = earn_again(r->d, r->version, r->past, &event, r->granted, &whole);
+		st = earn_again(r->d, r->version, r->past, &event, r->granted, &r->whole);
 	if (st != ST_OK)
 		return st;
-	r->granted = whole->points;
-	for (size_t i = 0; i < whole->n; i++)
-		r->waiting += whole->rows[i].waits ? whole->rows[i].points : 0;
+	r->granted = r->whole->points;
+	for (size_t i = 0; i < r->whole->n; i++)
+		r->waiting += r->whole->rows[i].waits ? r->whole->rows[i].points : 0;
 	return ST_OK;
+}
+
+/* The rest may meet a condition that the whole did not, such as max_amount: it never counts for more than the whole did. */
+static int64_t
+counted(int64_t whole, int64_t rest)
+{
+	return rest < whole ? rest : whole;
 }
 
 /* ---- remainders ---- */
@@ -617,8 +621,8 @@ restore_caps(struct returning *r)
 		if (r->before->counted[i] <= 0)
 			continue;
 		struct loss *row = loss_of(l, &r->version->rules[i], r->version->rules[i].id);
-		row->before = r->before->counted[i];
-		row->after = r->after->counted[i];
+		row->before = counted(r->whole->counted[i], r->before->counted[i]);
+		row->after = counted(r->whole->counted[i], r->after->counted[i]);
 	}
 	if (st == ST_OK)
 		st = give_back_all(r, l);
@@ -681,7 +685,7 @@ metrics_fall(struct returning *r)
 	own->spend = -r->amount;
 	own->visits = r->ends ? -1 : 0;
 	for (size_t i = 0; i < LEDGER_COUNTERS_MAX; i++)
-		own->counters[i] = r->after->counters[i] < r->before->counters[i] ? r->after->counters[i] - r->before->counters[i] : 0;
+		own->counters[i] = counted(r->whole->counters[i], r->after->counters[i]) - counted(r->whole->counters[i], r->before->counters[i]);
 	points_fall(r, falls, &n);
 	size_t first = fall_is_empty(&falls[0]) ? 1 : 0;
 	r->d->entry->falls = falls + first;

@@ -488,7 +488,7 @@ struct entry {
 	const char *multiplied;				/* purchase: id of the tier held, when it multiplies; NULL */
 	size_t n_used, n_falls, n_followups, n_sides;
 	const struct tally *used;			/* purchase: use of its rules' caps before it, where there was any */
-	const struct metric_day *falls;			/* return: added to the metrics of their days; zero or below */
+	const struct metric_day *falls;			/* return: added to the metrics of their days; zero or below, but for counters */
 	const struct followup *followups;
 	const struct side *sides;			/* of touched[1], … */
 

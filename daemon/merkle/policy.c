@@ -357,7 +357,7 @@ policy_check(const struct policy *policy, const struct note *note, struct bytes 
 {
 	*ret_verdict = (struct policy_verdict){ .answer = POLICY_ORIGIN_UNKNOWN };
 	enum status st = check_logs(policy, note, origin, verify, ctx, ret_verdict);
-	if (st != ST_OK || ret_verdict->answer == POLICY_FORGED)
+	if (st != ST_OK)
 		return st;
 	return check_witnesses(policy, note, verify, ctx, ret_verdict);
 }

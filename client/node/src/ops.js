@@ -72,9 +72,15 @@ export function takeObject(value, name) {
 	return value;
 }
 
-// An empty list would be no list on the wire.
-function saysNoSegments(op, own) {
-	return op === "profile" && Array.isArray(own.segments) && own.segments.length === 0 ? { ...own, segments: undefined, no_segments: true } : own;
+/** An empty list would be no list on the wire; where that differs, the message has a field that says it: `segments: []` is `no_segments`. */
+function sayEmptyLists(desc, own) {
+	const said = { ...own };
+
+	for (const [name, value] of Object.entries(own)) {
+		if (Array.isArray(value) && value.length === 0 && desc.fields.some(f => f.name === `no_${name}`))
+			said[`no_${name}`] = true;
+	}
+	return said;
 }
 
 /**
@@ -93,7 +99,7 @@ export function requestOf(op, fields, defaults, path = "") {
 		takeKey(common.key, path === "" ? "key" : `${path}.key`);
 	const message = toMessage(REQUEST, common, path);
 	const member = field(row.field ?? op);
-	message[member.oneof.localName] = { case: member.localName, value: toMessage(member.message, saysNoSegments(op, own), path) };
+	message[member.oneof.localName] = { case: member.localName, value: toMessage(member.message, sayEmptyLists(member.message, own), path) };
 	return message;
 }
 

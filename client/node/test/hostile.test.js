@@ -205,14 +205,14 @@ function mutate(good, pick) {
 	return Buffer.from(bytes);
 }
 
-test("mutated streams: 1500 connections, and no call is left, no exception, no handle", async t => {
+test("mutated streams: 1000 connections, and no call is left, no exception, no handle", async t => {
 	const pick = random(20261122);
 	const reply = message("Response", { id: "1.0", granted: "5", available: "5", lots: [{ last_day: "2026-12-31", points: "5" }], seq: 12,
 		counters: [{ id: "nights", count: 2 }], as_of: "2026-01-01T00:00:00Z", transaction: Buffer.from("abc") });
 	const hello = frame(T.HELLO_OK, 0, message("HelloOk", HELLO_OK));
-	const stream = Buffer.concat([frame(T.RESPONSE, 1, reply), frame(T.PONG, 0, message("Pong", { nonce: 0 })),
-		frame(T.PUSH, 3, message("Push", { transactions: [Buffer.from("leaf")], first_seq: 0, last_seq: 0, head: 12 })),
-		frame(T.RESPONSE, 2, message("BatchResponse", { outcome: {}, results: [{ id: "1.0" }] })), frame(T.GOAWAY, 0, message("Goaway", { message: "bye" }))]);
+	const stream = Buffer.concat([frame(T.RESPONSE, 2, reply), frame(T.PONG, 0, message("Pong", { nonce: 0 })),
+		frame(T.PUSH, 1, message("Push", { transactions: [Buffer.from("leaf")], first_seq: 0, last_seq: 0, head: 12 })),
+		frame(T.RESPONSE, 3, message("BatchResponse", { outcome: {}, results: [{ id: "1.0" }] })), frame(T.GOAWAY, 0, message("Goaway", { message: "bye" }))]);
 	const server = createServer(socket => {
 		socket.on("error", () => {});
 		socket.once("data", () => {
@@ -228,7 +228,7 @@ test("mutated streams: 1500 connections, and no call is left, no exception, no h
 	async function one() {
 		let client;
 		try {
-			client = await connect({ address, deadline_ms: 15, connect_ms: 200, backoff_min_ms: 1, backoff_max_ms: 1 });
+			client = await connect({ address, deadline_ms: 15, connect_ms: 50, backoff_min_ms: 1, backoff_max_ms: 1 });
 			ends.opened++;
 		} catch (e) {
 			assert.equal(e.name, "FealtyError", e.stack);
@@ -243,8 +243,8 @@ test("mutated streams: 1500 connections, and no call is left, no exception, no h
 		}
 		await patience(client.disconnect(), "the end");
 	}
-	for (let round = 0; round < 150; round++)
+	for (let round = 0; round < 100; round++)
 		await Promise.all(Array.from({ length: 10 }, one));
 	t.diagnostic(JSON.stringify(ends));
-	assert.ok(ends.opened > 500 && ends.closed > 100 && ends.answered > 300 && ends.failed > 500, JSON.stringify(ends));
+	assert.ok(ends.opened > 500 && ends.closed > 50 && ends.answered > 300 && ends.failed > 500, JSON.stringify(ends));
 });

@@ -156,7 +156,7 @@ test("what is wrong in a command is named", () => {
 		assert.throws(() => requestOf(op, fields, {}), { name: "FealtyError", status: "INVALID_ARGUMENT", field, message }, field);
 });
 
-test("what is null or undefined is left out; an empty list of segments says so", () => {
+test("what is null or undefined is left out; an empty list is said where it matters", () => {
 	const plain = op => decodePlain(wire("Request"), encodeRequest(op));
 
 	assert.deepEqual(plain(requestOf("hold", { member: "m", points: "5", ttl: null, store: undefined }, { program: "acme" })),
@@ -164,6 +164,8 @@ test("what is null or undefined is left out; an empty list of segments says so",
 	assert.deepEqual(plain(requestOf("balance", { member: "m", program: "other" }, { program: "acme" })), { program: "other", balance: { member: "m" } });
 	assert.deepEqual(plain(requestOf("transaction", { seq: 0 }, { program: "acme" })), { transaction: { seq: 0 } });
 	assert.deepEqual(plain(requestOf("profile", { member: "m", segments: [] }, {})), { profile: { member: "m", no_segments: true } });
+	assert.deepEqual(plain(requestOf("return", { member: "m", purchase: "p", lines: [] }, {})), { return: { member: "m", purchase: "p", no_lines: true } });
+	assert.deepEqual(plain(requestOf("purchase", { member: "m", amount: "5", lines: [] }, {})), { purchase: { member: "m", amount: "5" } });
 	assert.deepEqual(plain(requestOf("profile", { member: "m", segments: ["vip"] }, {})), { profile: { member: "m", segments: ["vip"] } });
 });
 

@@ -70,12 +70,14 @@ class Record:
         self.program = program
         self.granted = result.granted
         self.clawed = 0
+        self.never = 0             # of what waited for an activity
         self.result = result
         self.parts = []
         self.terms = []            # of the lots that it, and the activations of its points, posted
         self.counters = dict(result.counters)      # as the last return left them
-        self.stands = {component.name: component.granted for component in result.components}
+        self.owed = {}             # component → room of its caps that comes back when more is clawed
         self.stepped = {}          # rule that carries → points of the steps that returns took back
+        self.back = {}             # component → what those steps claw of it
 
     def activated(self, waiting, day):
         for part in self.parts:
@@ -84,8 +86,8 @@ class Record:
         self.terms.append(make_lot(waiting.expiry, day, 0))
 
     def lapsed(self, waiting):
-        """Points that never came need not be taken back."""
-        self.clawed += waiting.points
+        """Points that never came are neither granted nor earned by the rest."""
+        self.never += waiting.points
 
 
 class Part:

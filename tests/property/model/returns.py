@@ -21,10 +21,10 @@ def give_back(model, event, member):
         refuse("RETURN_EXCEEDS_PURCHASE")
     touch(model, event, member)
     returned = record.rest.total - rest.total
-    target, stands, result = claim(record, member, rest)
-    taken, lots = claw(model, member, record, max(target - record.clawed, 0))
+    wanted, before, after, result = claim(record, member, rest)
+    taken, lots = claw(model, member, record, wanted)
     record.clawed += taken
-    give_back_caps(model, member, record, stands, taken)
+    give_back_caps(model, member, record, before, after, taken)
     member.add_metric("spend", record.day, -returned)
     if rest.total == 0 and record.rest.total > 0:
         member.add_metric("visits", record.day, -1)
@@ -94,24 +94,49 @@ def line_leaves(record, rest, wanted, money):
 
 
 def claim(record, member, rest):
-    """What should be clawed of the purchase in all, what then stands of each component, and what the rest earns."""
+    """What is to be clawed now, what stands of each component before and after it, and what the rest earns."""
     program, context = record.program, record.context.again(record.result)
     whole, before, after = (earning.evaluate(program, shape, context) for shape in (record.shape, record.rest, rest))
-    clip(after, whole.granted)
-    lost = {component.name: component.granted for component in whole.components}
-    for component in after.components:
-        lost[component.name] = lost.get(component.name, 0) - component.granted
     steps_back(record, member, before, after)
-    for name, points in stepped(record, whole).items():
-        lost[name] = lost.get(name, 0) + points
-    granted = {component.name: component.granted for component in record.result.components}
-    return sum(lost.values()), {name: granted.get(name, 0) - points for name, points in lost.items()}, after
+    was, record.back = record.back, stepped(record, whole)
+    carried = {component.name: component.granted for component in record.result.components}
+    for component in whole.components:
+        carried[component.name] = carried.get(component.name, 0) - component.granted
+    limit = sum(component.granted for component in waits(whole)) - record.never
+    for earned in (whole, before, after):
+        if record.never:
+            clip(waits(earned), limit)
+        clip(earned.components, whole.granted)     # the rest never earns more than the whole
+    target = whole.granted - after.granted + sum(record.back.values()) - record.clawed
+    return max(target, 0), standing(before, carried, was), standing(after, carried, record.back), after
 
 
-def clip(earned, limit):
-    """The rest never earns more than the whole: from the last component back."""
-    for component in reversed(earned.components):
-        component.granted -= max(min(earned.granted - limit, component.granted), 0)
+def standing(earned, carried, back):
+    """What stands of each component: of rules that carry, what steps did not take back."""
+    rows = {component.name: component.granted for component in earned.components}
+    for name, points in carried.items():
+        if points or back.get(name):
+            rows[name] = rows.get(name, 0) + max(points - back.get(name, 0), 0)
+    return rows
+
+
+def clip(components, limit):
+    """From the last component back."""
+    over = sum(component.granted for component in components) - limit
+    for component in reversed(components):
+        cut = max(min(over, component.granted), 0)
+        component.granted -= cut
+        over -= cut
+
+
+def waits(earned):
+    """The components whose points wait for an activity."""
+    result = []
+    for component in earned.components:
+        rules = [rule for rule in (component.rule, getattr(component, "first", None)) if rule is not None and rule.pending is not None]
+        if rules and rules[0].pending.activity is not None:
+            result.append(component)
+    return result
 
 
 def steps_back(record, member, before, after):
@@ -201,16 +226,16 @@ def lower_points_earned(member, record, points):
     member.add_metric("points_earned", record.day, -points)     # steps beyond what the purchase itself was granted
 
 
-def give_back_caps(model, member, record, stands, taken):
+def give_back_caps(model, member, record, before, after, taken):
     """Room comes back to the components from the last back, as far as points were taken; the rest of it is owed."""
     program, day = record.program, record.day
-    falls = {name: record.stands.get(name, 0) - points for name, points in stands.items()}
-    short = sum(falls.values()) - taken
-    kept = {}
-    for name, points in stands.items():
-        owed = max(min(falls[name], short), 0)
+    before = {name: before.get(name, 0) + record.owed.get(name, 0) for name in [*before, *after, *record.owed]}
+    short = sum(before.values()) - sum(after.values()) - taken
+    record.owed = {}
+    for name, points in before.items():
+        owed = max(min(points - after.get(name, 0), short), 0)
         short -= owed
-        kept[name] = points + owed
+        record.owed[name] = owed
     keys = {}
     for rule in program.rules:
         for cap in rule.caps:
@@ -218,11 +243,11 @@ def give_back_caps(model, member, record, stands, taken):
                 keys.setdefault((cap.per == "program", cap.key(day)), []).append((rule.id, cap))
     for (of_program, key), rows in keys.items():
         used = model.program_used if of_program else member.used
-        before, after = (sum(points.get(name, 0) for name, _ in rows) for points in (record.stands, kept))
-        if after < before:
-            back = before - after if rows[0][1].points is not None else int(after <= 0)
+        was = sum(before.get(name, 0) for name, _ in rows)
+        now = sum(after.get(name, 0) + record.owed.get(name, 0) for name, _ in rows)
+        if now < was:
+            back = was - now if rows[0][1].points is not None else int(now <= 0)
             used[key] = max(used.get(key, 0) - back, 0)
-    record.stands = kept
     member.earned_on[day] = max(member.earned_on.get(day, 0) - taken, 0)
 
 

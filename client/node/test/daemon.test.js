@@ -1,0 +1,268 @@
+// Against the real daemon.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import test from "node:test";
+
+import { connect, newKey, readTransaction } from "../src/index.js";
+import { EXAMPLES, FIRST_DAY, PROGRAM, daemon } from "./lib/daemon.js";
+import { failure, patience } from "./lib/fake.js";
+
+/** What the command line prints of the same: `fealty --json` leaves empty lists out. */
+function bare(value) {
+	if (value instanceof Uint8Array)
+		return Buffer.from(value).toString("hex");
+	if (Array.isArray(value))
+		return value.map(bare);
+	if (typeof value !== "object" || value === null)
+		return value;
+	return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, bare(v)]).filter(([, v]) => typeof v !== "object" || Object.keys(v).length > 0));
+}
+
+test("every command and every read", async t => {
+	const ledger = await daemon(t);
+	const client = await ledger.client(t);
+	const m = "card:1";
+	const standing = ({ available, pending, held, debt }) => [available, pending, held, debt].join(" ");
+
+	const enrolled = await client.enrol({ member: m, birthday: "01-20", aliases: ["app:u-1"], segments: ["vip"], at: "2026-01-05T10:00:00Z" });
+	assert.deepEqual([enrolled.member_no, enrolled.replayed, standing(enrolled)], [1, false, "0 0 0 0"]);
+	assert.match(enrolled.id, /^\d+\.0$/);
+	await client.enrol({ member: "card:2" });
+	await client.enrol({ member: "card:3" });
+	assert.equal((await client.profile({ member: m, segments: [] })).status, "OK");
+
+	const quote = await client.quote({ member: m, amount: "120.50" });
+	const bought = await client.purchase({ member: m, amount: "120.50", lines: [{ sku: "s", category: "cake", qty: 2, amount: "20.00" }], receipt_no: "r-1", store: "0042" });
+	assert.deepEqual(quote.grants, bought.grants);
+	assert.deepEqual([bought.granted, bought.grants, standing(bought)], ["120", [{ rule: "base", wanted: "120", granted: "120" }], "120 0 0 0"]);
+	assert.deepEqual(bought.expiring, [{ points: "120", last_day: "2027-01-05" }]);
+
+	const back = await client.return({ member: m, purchase: bought.id, amount: "20.50" });
+	assert.deepEqual([back.clawed, standing(back)], ["20", "100 0 0 0"]);
+	const stay = await client.activity({ member: m, activity: "stay" });
+	assert.deepEqual([stay.granted, stay.counters, standing(stay)], ["7", { stays: 1 }, "107 0 0 0"]);
+
+	const hold = await client.hold({ member: m, points: "60", ttl: "10m" });
+	assert.deepEqual([hold.left, hold.ends_at, standing(hold)], ["60", "2026-01-05T10:10:00Z", "47 0 60 0"]);
+	const captured = await client.capture({ member: m, hold: hold.id, points: "40" });
+	assert.deepEqual([captured.left, captured.lots, standing(captured)], ["20", [{ last_day: "2027-01-05", points: "40" }], "47 0 20 0"]);
+	assert.equal(standing(await client.release({ member: m, hold: hold.key })), "67 0 0 0");
+	const redeemed = await client.redeem({ member: m, points: "50" });
+	assert.deepEqual([redeemed.value, standing(redeemed)], ["0.50", "17 0 0 0"]);
+	assert.equal(standing(await client.reverse_redeem({ member: m, redeem: redeemed.id, points: "10" })), "27 0 0 0");
+
+	assert.equal(standing(await client.adjust({ member: m, points: "13", reason: "goodwill", last_day: "2026-12-31" })), "40 0 0 0");
+	assert.equal(standing(await client.transfer({ member: m, to: "card:2", points: "10" })), "30 0 0 0");
+	assert.equal(standing(await client.advance({ member: m, points: "70" })), "100 0 0 70");
+	const gold = await client.tier({ member: m, tier: "gold", reason: "gift", until: "2026-06-30" });
+	assert.deepEqual([gold.tier, gold.tier_earned, gold.tier_until], ["gold", "basic", "2026-06-30"]);
+	await client.freeze({ member: m, reason: "fraud" });
+	const frozen = await failure(client.redeem({ member: m, points: "1" }));
+	assert.deepEqual([frozen.reason, frozen.status, frozen.outcome, frozen.reply.available], ["MEMBER_FROZEN", "FAILED_PRECONDITION", "refused", "100"]);
+	await client.unfreeze({ member: m });
+	await client.merge({ member: "card:3", into: m });
+	const claimed = await client.birthday({ member: m, at: new Date("2026-01-21T08:00:00Z") });
+	assert.deepEqual([claimed.granted, standing(claimed)], ["50", "100 0 0 20"]);
+	await client.transfer({ member: "card:2", to: m, points: "10" });
+	assert.equal((await client.close({ member: "card:2", reason: "moved" })).available, "0");
+
+	const batch = await client.batch([{ op: "purchase", member: m, amount: "5" }, { op: "redeem", member: m, points: "100000" },
+		{ op: "adjust", member: m, points: "-5", reason: "fix", key: "own-key" }]);
+	assert.deepEqual(batch.results.map(r => (r.ok ? r.reply.key : r.error.reason)), [`${batch.key}.1`, "INSUFFICIENT_POINTS", "own-key"]);
+	const atomic = await failure(client.batch([{ op: "purchase", member: m, amount: "5" }, { op: "redeem", member: m, points: "100000" }], { atomic: true }));
+	assert.deepEqual([atomic.reason, atomic.field.slice(0, 11), atomic.outcome], ["INSUFFICIENT_POINTS", "commands[1]", "refused"]);
+
+	await client.ping();
+	const balance = await client.balance({ member: m });
+	assert.deepEqual(bare(balance), await ledger.fealty(["balance", m]));
+	assert.equal((await client.balance({ member: m, as_of: "2027-01-06T00:00:00Z" })).as_of, "2027-01-06T00:00:00Z");
+	const rows = [];
+	for (let page = { next_before: undefined }; page !== undefined;) {
+		const { history, next_before } = await client.history({ member: m, limit: 5, before: page.next_before });
+		rows.push(...history);
+		page = next_before === undefined ? undefined : { next_before };
+	}
+	const { history } = await ledger.fealty(["history", m, "--limit", "100"]);
+	assert.deepEqual(rows, history);
+	assert.ok(rows.some(r => r.op === "reverse_redeem") && rows.some(r => r.op === "merge"));
+	assert.deepEqual((await client.program()).program, PROGRAM);
+	assert.deepEqual(bare((await client.program({ version: 1 })).program), (await ledger.fealty(["program", "show"])).program);
+	assert.deepEqual((await client.history({ member: "card:2", limit: 1 })).history[0].op, "close");
+	await client.disconnect();
+	await ledger.stop();
+	assert.equal((await ledger.audit()).status, "OK");
+});
+
+test("transactions read as the command line reads them, and their chain and signatures hold", async t => {
+	const ledger = await daemon(t);
+	const client = await ledger.client(t);
+	const bought = [];
+
+	await client.enrol({ member: "m" });
+	for (let i = 0; i < 5; i++)
+		bought.push(await client.purchase({ member: "m", amount: "10", terminal_seq: i === 4 ? 2n ** 64n - 1n : i }));
+	const seen = [];
+	for await (const item of client.subscribe({ stop_at_head: true, credits: 3 }))
+		seen.push({ ...item, ...readTransaction(item.data, { key: ledger.transactionKey }) });
+	assert.equal(seen.length, 8);
+	for (const [i, { seq, prev, origin, entries, data }] of seen.entries()) {
+		assert.equal(seq, i);
+		assert.equal(origin, ledger.origin);
+		assert.deepEqual(prev, i === 0 ? new Uint8Array(32) : seen[i - 1].hash);
+		assert.equal((entries[0].postings ?? []).reduce((n, p) => n + BigInt(p.points), 0n), 0n);
+		const { transaction } = await client.transaction({ seq: i });
+		assert.deepEqual(transaction, data);
+	}
+	const { transaction } = await client.transaction({ command: bought[4].key });
+	const said = await ledger.fealty(["transaction", bought[4].id]);
+	const { hash, ...mine } = readTransaction(transaction);
+	assert.equal(mine.entries[0].terminal_seq, String(2n ** 64n - 1n));
+	assert.deepEqual(bare(mine), said.transaction.transaction ?? said.transaction);
+	assert.equal(Buffer.from(hash).toString("hex"), createHash("sha256").update(signedPart(transaction)).digest("hex"));
+
+	const forged = Uint8Array.from(transaction);
+	forged[10] ^= 1;
+	assert.throws(() => readTransaction(forged, { key: ledger.transactionKey }), { reason: "SIGNATURE" });
+	assert.throws(() => readTransaction(transaction, { key: Buffer.alloc(32) }), { reason: "SIGNATURE", message: /another key/ });
+	assert.throws(() => readTransaction(transaction, { key: "abc" }), { reason: "INVALID_ARGUMENT", field: "key" });
+	assert.throws(() => readTransaction("text"), { field: "data" });
+	assert.throws(() => readTransaction(Buffer.from([0xff])), { reason: "PROTOCOL" });
+});
+
+/** The first field of a SignedTransaction, cut out by hand. */
+function signedPart(data) {
+	assert.equal(data[0], 0x0a);
+	const long = data[1] > 127;
+	const length = long ? (data[1] & 127) + data[2] * 128 : data[1];
+	return data.subarray(long ? 3 : 2, (long ? 3 : 2) + length);
+}
+
+test("a repeated command is answered as a replay; its key with another body is refused", async t => {
+	const ledger = await daemon(t);
+	const client = await ledger.client(t);
+	const key = newKey();
+
+	await client.enrol({ member: "m" });
+	const first = await client.purchase({ member: "m", amount: "10", key });
+	const second = await client.purchase({ member: "m", amount: "10", key });
+	assert.deepEqual([first.replayed, second.replayed, second.id, second.available], [false, true, first.id, "10"]);
+	const other = await failure(client.purchase({ member: "m", amount: "11", key }));
+	assert.deepEqual([other.reason, other.status, other.key], ["REQUEST_ID_REUSED", "ALREADY_EXISTS", key]);
+	const nobody = await failure(client.balance({ member: "nobody" }));
+	assert.deepEqual([nobody.reason, nobody.field, nobody.outcome], ["NOT_FOUND", "member", "refused"]);
+});
+
+test("kill -9 in the middle of 400 purchases, twice: each is applied once", async t => {
+	const ledger = await daemon(t, { clock: "real" });
+	const client = await ledger.client(t, { deadline_ms: 60000, backoff_min_ms: 5, backoff_max_ms: 50, principal: "backend/app" });
+	let answered = 0;
+
+	await client.enrol({ member: "m" });
+	const all = Array.from({ length: 400 }, async (_, i) => {
+		const reply = await client.purchase({ member: "m", amount: String(i + 1), key: `p-${i}` });
+		answered++;
+		return reply;
+	});
+	for (const n of [40, 200]) {
+		await patience((async () => {
+			while (answered < n)
+				await new Promise(resolve => setTimeout(resolve, 1));
+		})(), `${n} answers`);
+		await ledger.kill();
+		ledger.launch();
+	}
+	const replies = await Promise.all(all);
+	assert.equal(new Set(replies.map(r => r.id)).size, 400);
+	const { available, visits } = await client.balance({ member: "m" });
+	assert.deepEqual([available, visits], ["80200", 400]);
+	await client.disconnect();
+	await ledger.stop();
+	assert.equal((await ledger.audit()).status, "OK");
+});
+
+test("a stop for an update: commands under way and a subscription go on behind it", async t => {
+	const ledger = await daemon(t, { clock: "real" });
+	const client = await ledger.client(t, { deadline_ms: 60000, backoff_min_ms: 5, backoff_max_ms: 50 });
+	const seen = [];
+	let goaways = 0;
+
+	client.on("goaway", () => goaways++);
+	await client.enrol({ member: "m" });
+	const subscription = client.subscribe({ after: 2, credits: 8 });
+	const followed = (async () => {
+		for await (const item of subscription) {
+			seen.push(item.seq);
+			if (seen.length === 300)
+				break;
+		}
+	})();
+	for (let part = 0; part < 3; part++) {
+		const bought = Array.from({ length: 100 }, () => client.purchase({ member: "m", amount: "1" }));
+		if (part < 2) {
+			await bought[10];
+			await ledger.stop();
+			ledger.launch();
+		}
+		await Promise.all(bought);
+	}
+	await patience(followed, "300 transactions");
+	assert.deepEqual(seen, Array.from({ length: 300 }, (_, i) => i + 3));
+	assert.equal(goaways, 2);
+	assert.equal((await client.balance({ member: "m" })).available, "300");
+});
+
+test("64 in flight and more, from several clients at once", async t => {
+	const ledger = await daemon(t, { clock: "real" });
+	const clients = await Promise.all(Array.from({ length: 4 }, (_, i) => ledger.client(t, { principal: `backend/app${i}` })));
+
+	await clients[0].enrol({ member: "m" });
+	const replies = await Promise.all(clients.flatMap(client => Array.from({ length: 150 }, (_, i) => (i % 3 === 0
+		? client.balance({ member: "m" })
+		: client.purchase({ member: "m", amount: "1" })))));
+	assert.equal(replies.length, 600);
+	assert.equal((await clients[3].balance({ member: "m" })).available, "400");
+});
+
+test("who may do what", async t => {
+	const ledger = await daemon(t, { daemonArguments: ["--listen", "127.0.0.1:0", "--insecure-loopback"] });
+	const operator = await ledger.client(t);
+	await operator.enrol({ member: "m" });
+	const till = await ledger.client(t, { principal: "pos/0042/07" });
+	assert.equal(till.hello.principal, "pos/0042/07");
+	assert.equal(till.hello.manual_clock, true);
+	const denied = await failure(till.adjust({ member: "m", points: "5", reason: "x" }));
+	assert.deepEqual([denied.reason, denied.outcome], ["PERMISSION_DENIED", "refused"]);
+	assert.equal((await failure(till.subscribe().next())).reason, "PERMISSION_DENIED");
+	assert.equal((await failure(ledger.client(t, { principal: "system" }))).reason, "PRINCIPAL_REFUSED");
+
+	const port = /net\.listening_without_tls .*port=(\d+)/.exec(ledger.log)[1];
+	const tcp = await connect({ address: `127.0.0.1:${port}`, principal: "backend/app", program: "shop" });
+	t.after(() => tcp.disconnect());
+	assert.equal((await tcp.purchase({ member: "m", amount: "3" })).granted, "3");
+	const refused = await failure(connect({ address: `127.0.0.1:${port}`, principal: "operator/app" }));
+	assert.deepEqual([refused.reason, refused.status], ["PRINCIPAL_REFUSED", "PERMISSION_DENIED"]);
+});
+
+test("a program that the command line published from a file is published again as an object", async t => {
+	for (const name of ["acme", "starbucks-us", "hotel"]) {
+		const ledger = await daemon(t, { program: null });
+		const client = await ledger.client(t, { program: undefined });
+		await ledger.fealty(["program", "publish", join(EXAMPLES, `${name}.yaml`), "--at", FIRST_DAY]);
+		const { program, version } = await client.program();
+		assert.deepEqual(program, (await ledger.fealty(["program", "show"])).program, name);
+		assert.equal(version, 1);
+		await client.publish({ definition: program });
+		const again = await client.program();
+		assert.deepEqual([again.version, again.program], [2, program], name);
+	}
+});
+
+test("a wrong program is refused by name", async t => {
+	const ledger = await daemon(t, { program: null });
+	const client = await ledger.client(t);
+	const e = await failure(client.publish({ definition: { ...PROGRAM, currency: "XXXX" }, at: FIRST_DAY }));
+
+	assert.deepEqual([e.reason, e.outcome], ["INVALID_ARGUMENT", "refused"]);
+	assert.match(e.field, /currency/);
+});
