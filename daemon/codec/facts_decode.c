@@ -200,10 +200,10 @@ get_owed(struct message *parent, struct owed *o)
 static void
 get_followup(struct message *parent, struct followup *f)
 {
-	void *lines = NULL, *activations = NULL, *owed = NULL, *row;
-	size_t cap_lines = 0, cap_activations = 0, cap_owed = 0;
+	void *lines = NULL, *activations = NULL, *owed = NULL, *stepped = NULL, *row;
+	size_t cap_lines = 0, cap_activations = 0, cap_owed = 0, cap_stepped = 0;
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FOLLOWUP_ENTRY, FOLLOWUP_LEFT) |
-	    FIELDS(FOLLOWUP_CLAWED, FOLLOWUP_FALLEN) | FIELDS(FOLLOWUP_REVERSED, FOLLOWUP_LAPSED));
+	    FIELDS(FOLLOWUP_CLAWED, FOLLOWUP_CLAWED) | FIELDS(FOLLOWUP_FALLEN, FOLLOWUP_FALLEN) | FIELDS(FOLLOWUP_REVERSED, FOLLOWUP_LAPSED));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -216,7 +216,11 @@ get_followup(struct message *parent, struct followup *f)
 				get_line_left(&m, row);
 			break;
 		case FOLLOWUP_CLAWED: f->clawed = get_sint(&m); break;
-		case FOLLOWUP_STEPPED: f->stepped = get_sint(&m); break;
+		case FOLLOWUP_STEPPED:
+			row = append(m.r, &stepped, &f->n_stepped, &cap_stepped, sizeof(struct owed));
+			if (row != NULL)
+				get_owed(&m, row);
+			break;
 		case FOLLOWUP_FALLEN: f->fallen = get_sint(&m); break;
 		case FOLLOWUP_ACTIVATIONS:
 			row = append(m.r, &activations, &f->n_activations, &cap_activations, sizeof(struct activation));
@@ -237,6 +241,7 @@ get_followup(struct message *parent, struct followup *f)
 	f->lines = lines;
 	f->activations = activations;
 	f->owed = owed;
+	f->stepped = stepped;
 }
 
 static void

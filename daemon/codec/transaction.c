@@ -379,6 +379,18 @@ put_returned(struct buf *out, const struct followup *f)
 }
 
 static void
+put_points(struct buf *out, uint32_t number, const struct owed *points, size_t n)
+{
+	for (size_t i = 0; i < n; ++i) {
+		size_t begun = field_begin(out, number);
+
+		put_text_unless_empty(out, OWED_RULE, points[i].rule);
+		put_sint_unless_zero(out, OWED_POINTS, points[i].points);
+		field_end(out, begun);
+	}
+}
+
+static void
 put_followup(struct buf *out, const struct followup *f)
 {
 	size_t begun = field_begin(out, FACTS_FOLLOWUPS);
@@ -387,17 +399,11 @@ put_followup(struct buf *out, const struct followup *f)
 	if (f->returned)
 		put_returned(out, f);
 	put_sint_unless_zero(out, FOLLOWUP_CLAWED, f->clawed);
-	put_sint_unless_zero(out, FOLLOWUP_STEPPED, f->stepped);
+	put_points(out, FOLLOWUP_STEPPED, f->stepped, f->n_stepped);
 	put_sint_unless_zero(out, FOLLOWUP_FALLEN, f->fallen);
 	for (size_t i = 0; i < f->n_activations; ++i)
 		put_activation(out, &f->activations[i]);
-	for (size_t i = 0; i < f->n_owed; ++i) {
-		size_t owed = field_begin(out, FOLLOWUP_OWED);
-
-		put_text_unless_empty(out, OWED_RULE, f->owed[i].rule);
-		put_sint_unless_zero(out, OWED_POINTS, f->owed[i].points);
-		field_end(out, owed);
-	}
+	put_points(out, FOLLOWUP_OWED, f->owed, f->n_owed);
 	put_sint_unless_zero(out, FOLLOWUP_REVERSED, f->reversed);
 	put_sint_unless_zero(out, FOLLOWUP_LAPSED, f->lapsed);
 	field_end(out, begun);

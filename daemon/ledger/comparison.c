@@ -399,7 +399,11 @@ same_followup(struct comparison *c, const struct entry *stored, const struct ent
 		same_number(c, "lines.amount", a->lines[k].amount, b->lines[k].amount);
 	}
 	same_number(c, "clawed", a->clawed, b->clawed);
-	same_number(c, "stepped", a->stepped, b->stepped);
+	same_unsigned(c, "stepped", a->n_stepped, b->n_stepped);
+	for (size_t k = 0; k < a->n_stepped && k < b->n_stepped; k++) {
+		same_text(c, "stepped.rule", a->stepped[k].rule, b->stepped[k].rule);
+		same_number(c, "stepped.points", a->stepped[k].points, b->stepped[k].points);
+	}
 	same_number(c, "fallen", a->fallen, b->fallen);
 	same_unsigned(c, "activations", a->n_activations, b->n_activations);
 	for (size_t k = 0; k < a->n_activations && k < b->n_activations; k++) {

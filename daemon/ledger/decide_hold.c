@@ -351,7 +351,8 @@ uncount_reversed(struct decision *d, const struct entry *past, int64_t points)
 {
 	const struct tally *used = redeemed_today(d);
 
-	if (past->business_date != d->business_date || used == NULL || used->points < points)
+	/* A capture was counted when its hold was made, whenever that was. */
+	if (past->op != OP_REDEEM || past->business_date != d->business_date || used == NULL || used->points < points)
 		return ST_OK;
 	return tally_redeemed(d, -points, used->points == points ? -used->count : 0);
 }

@@ -25,8 +25,7 @@ struct returning {
 
 	int64_t granted, waiting;		/* that the rest of it is judged by; of it what waited for an activity */
 	struct worth *whole, *before, *after;	/* of all that was bought; what was left until now; what is left now */
-	int64_t stepped;			/* base points that remainders below zero take */
-	int64_t stepped_of[PROGRAM_RULES_MAX];
+	int64_t stepped_of[PROGRAM_RULES_MAX];	/* points of the steps that this return gives back, of each rule */
 	int64_t target, taken, from_pending;	/* target: what should be taken now */
 };
 
@@ -262,7 +261,7 @@ evaluate(const struct returning *r, int64_t left, const struct line_left *lines,
 	if (st == ST_OK)
 		st = earn_again(r->d, r->version, r->past, &event, r->granted, ret);
 	if (st == ST_OK && r->f.lapsed > 0)
-		worth_clip_waiting(*ret, r->waiting - r->f.lapsed);
+		worth_clip_waiting(*ret, r->waiting - (r->f.lapsed < r->waiting ? r->f.lapsed : r->waiting));
 	return st;
 }
 
@@ -317,6 +316,13 @@ remainder_tally(const struct rule *rule, int64_t money)
 	return t;
 }
 
+/* A rule that was not for the whole purchase is not for the rest. */
+static int64_t
+carried_amount(const struct returning *r, const struct worth *w, size_t rule)
+{
+	return w->carries[rule] && r->whole->carries[rule] ? counted(r->whole->amount[rule], w->amount[rule]) : 0;
+}
+
 static enum status
 step_back(struct returning *r)
 {
@@ -324,21 +330,44 @@ step_back(struct returning *r)
 
 	for (size_t i = 0; i < r->version->n_rules; i++) {
 		const struct rule *rule = &r->version->rules[i];
-		int64_t money = r->before->carries[i] ? r->before->amount[i] - (r->after->carries[i] ? r->after->amount[i] : 0) : 0;
+		int64_t money = carried_amount(r, r->before, i) - carried_amount(r, r->after, i), steps = 0;
 
 		if (money <= 0)
 			continue;
 		const struct tally *kept = tally_find(m->tallies, m->n_tallies, TALLY_REMAINDER, rule->id, PERIOD_LIFETIME, 0);
-		int64_t have = kept == NULL ? 0 : kept->points, steps = 0;
+		int64_t have = kept == NULL ? 0 : kept->points;
 		if (money > have)
 			steps = (money - have + rule->amount - 1) / rule->amount;
 		r->stepped_of[i] = steps * rule->points;
-		r->stepped += r->stepped_of[i];
 		struct tally t = remainder_tally(rule, steps * rule->amount - money);
 		enum status st = t.points == 0 ? ST_OK : decision_tally(r->d, &t);
 		if (st != ST_OK)
 			return st;
 	}
+	return ST_OK;
+}
+
+/* With those of earlier returns, in the followup and in ${sums}. */
+static enum status
+add_steps(struct returning *r, int64_t sums[static PROGRAM_RULES_MAX], bool *ret_any)
+{
+	struct owed *rows = arena_alloc(r->d->arena, (r->version->n_rules + 1) * sizeof(*rows));
+	size_t n = 0;
+
+	if (rows == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < r->version->n_rules; i++) {
+		sums[i] = r->stepped_of[i];
+		for (size_t k = 0; k < r->f.n_stepped; k++)
+			sums[i] += strcmp(r->f.stepped[k].rule, r->version->rules[i].id) == 0 ? r->f.stepped[k].points : 0;
+		if (sums[i] == 0)
+			continue;
+		memcpy(rows[n].rule, r->version->rules[i].id, sizeof(r->version->rules[i].id));
+		rows[n++].points = sums[i];
+	}
+	r->f.stepped = rows;
+	r->f.n_stepped = n;
+	*ret_any = n > 0;
 	return ST_OK;
 }
 
@@ -348,16 +377,16 @@ step_back(struct returning *r)
 static enum status
 set_target(struct returning *r)
 {
+	int64_t sums[PROGRAM_RULES_MAX] = { 0 }, carried = 0, lapsed = r->f.lapsed < r->waiting ? r->f.lapsed : r->waiting;
 	struct earn_event event;
-	int64_t steps = 0;
-	enum status st = ST_OK;
+	bool any;
+	enum status st = add_steps(r, sums, &any);
 
-	r->f.stepped += r->stepped;
-	if (r->f.stepped > 0)
+	if (st == ST_OK && any)
 		st = whole_event(r, &event);
-	if (st == ST_OK && r->f.stepped > 0)
-		st = earn_stepped(r->d, r->version, r->past, &event, r->f.stepped, &steps);
-	r->target = r->granted - r->f.lapsed - r->after->points + steps - r->f.clawed;
+	if (st == ST_OK && any)
+		st = earn_carried(r->d, r->version, r->past, &event, sums, r->f.lapsed - lapsed, &carried);
+	r->target = r->granted - lapsed - r->after->points + carried - r->f.clawed;
 	if (r->target < 0)
 		r->target = 0;
 	return st;
@@ -481,14 +510,19 @@ list_losses(const struct returning *r, struct losses *l)
 		loss_of(l, rule_of(r->version, r->f.owed[i].rule), r->f.owed[i].rule)->before += r->f.owed[i].points;
 	for (size_t i = 0; i < r->version->n_rules; i++) {
 		const struct rule *rule = &r->version->rules[i];
-		const struct grant *g = r->stepped_of[i] > 0 ? past_grant(r->past, rule->id) : NULL;
+		const struct grant *g = past_grant(r->past, rule->id);
+		int64_t stepped = 0;
+
 		if (r->stepped_of[i] <= 0)
 			continue;
-		/* Its row is what stands of its grant; what earlier returns stepped back is gone. */
+		/* Its row is what stands of its grant: without what this and earlier returns stepped back. */
+		for (size_t k = 0; k < r->f.n_stepped; k++)
+			stepped += strcmp(r->f.stepped[k].rule, rule->id) == 0 ? r->f.stepped[k].points : 0;
 		struct loss *row = loss_of(l, rule, rule->id);
-		int64_t stands = (g == NULL ? 0 : g->granted) - (r->f.stepped - r->stepped);
-		row->before += stands > r->stepped_of[i] ? stands : r->stepped_of[i];
-		row->after += row->before - r->stepped_of[i];
+		int64_t granted = g == NULL ? 0 : g->granted, refused = g == NULL ? 0 : g->wanted - g->granted;
+		int64_t earlier = stepped - r->stepped_of[i] - refused;
+		row->before += earlier > 0 ? granted - earlier : granted;
+		row->after += granted - (stepped > refused ? stepped - refused : 0);
 	}
 }
 

@@ -341,6 +341,24 @@ rule_carries(const struct earning *e, const struct rule *rule)
 }
 
 /*
+ * A rule that carries its remainder gives back by steps, and not by what is left of one purchase: of one that is evaluated once more only
+ * the split of its amount counts.  See decide_return.c.
+ */
+static enum status
+split_carried(struct earning *e, size_t index, int64_t amount, int64_t *ret_rest)
+{
+	const struct rule *rule = &e->p->rules[index];
+	struct component whole = { .rule = rule, .name = rule->id };
+	int64_t rest = 0;
+
+	whole.wanted = whole.granted = base_points(e, rule, e->eligible[index], amount, 0);
+	enum status st = apply_caps(e, rule, amount, &whole, &rest);
+	*ret_rest = rest < amount ? rest : amount;
+	e->amount[index] -= *ret_rest;
+	return st;
+}
+
+/*
  * One rule on ${amount} of what it sees; *${ret_rest}: what of it a fallback hands on.
  * A remainder counts as if it were a part of the amount, but is never handed on.
  */
@@ -353,19 +371,19 @@ evaluate_rule(struct earning *e, size_t index, int64_t amount, int64_t *ret_rest
 
 	*c = (struct component){ .rule = rule, .name = rule->id, .pending = rule, .terms = rule };
 	e->amount[index] = amount;
-	*ret_rest = 0;
 	if (e->past != NULL && rule_carries(e, rule))
-		return ST_OK;		/* it gives back by steps, and not by what is left of one purchase: see decide_return.c */
+		return split_carried(e, index, amount, ret_rest);
 	if (rule->measure == MEASURE_PER_AMOUNT && carried > POINTS_MAX - amount)
 		carried = 0;		/* as good as never: the remainder is below a step */
 	struct component capped = *c;		/* what is in its place counts as use of a group's cap */
-	if (amount > 0 || e->eligible[index] <= 0)
+	bool gives = amount > 0 || e->eligible[index] <= 0;	/* an amount that other rules have taken over gives nothing */
+	if (gives)
 		capped.wanted = capped.granted = base_points(e, rule, e->eligible[index], amount + carried, items);
 	enum status st = apply_caps(e, rule, amount + carried, &capped, &rest);
 	*c = capped;
 	*ret_rest = rest < amount ? rest : amount;
 	e->amount[index] -= *ret_rest;
-	if (rule_carries(e, rule) && amount > 0)
+	if (rule_carries(e, rule) && gives)
 		c->remainder = rest > 0 ? rest - *ret_rest : (amount + carried) % rule->amount;
 	else
 		c->remainder = carried;
@@ -413,7 +431,7 @@ base_of_selection(const struct earning *e, const struct rule *selection)
 			int64_t amount = rule_amount(e, rule, selection), left = amount - covered[i];
 			if (rule->replaces != RULE_NONE)
 				covered[rule->replaces] = covered[rule->replaces] > POINTS_MAX - amount ? POINTS_MAX : covered[rule->replaces] + amount;
-			if (left > 0)
+			if (left > 0 && !(e->past != NULL && rule_carries(e, rule)))
 				sum = exact_add(sum, rule_points(e, rule, left, rule_items(e, rule, selection)), e->den);
 		}
 	}
@@ -612,24 +630,10 @@ evaluate_counters(struct earning *e)
 
 /* ---- the whole ---- */
 
-int64_t
-earn_with_shares(struct earning *e, int64_t base)
+void
+earn_shares(struct earning *e, int64_t base)
 {
-	struct exact b = { .whole = base }, sum = b;
-
-	evaluate_shares(e, b);
-	for (size_t i = 0; i < e->p->n_rules; i++) {
-		if (e->applies[i] && e->p->rules[i].kind == RULE_MULTIPLIER && rule_selects(&e->p->rules[i]))
-			e->rules[i].wanted = (struct exact){ 0 };
-	}
-	if (e->p->stacking == STACKING_BEST)
-		keep_best(e);
-	sum = exact_add(sum, e->share.wanted, e->den);
-	for (size_t i = 0; i < e->p->n_rules; i++) {
-		if (e->applies[i] && e->p->rules[i].kind == RULE_MULTIPLIER)
-			sum = exact_add(sum, e->rules[i].wanted, e->den);
-	}
-	return (int64_t)(sum.whole + exact_round(sum.part, e->den, e->p->rounding));
+	evaluate_shares(e, (struct exact){ .whole = base });
 }
 
 void

@@ -66,8 +66,8 @@ enum status cap_used(const struct earning *e, const struct rule *rule, const str
 const char *cap_tally_id(const struct rule *rule, const struct cap *cap);
 /* Of two caps of a rule that are one tally, points and count, the first is it. */
 bool cap_is_again(const struct rule *rule, size_t index);
-/* What ${base} points of base rules bring with the shares of the multipliers that apply to all lines, rounded. */
-int64_t earn_with_shares(struct earning *e, int64_t base);
+/* The shares that ${base} points of base rules bring, in e->share and e->rules. */
+void earn_shares(struct earning *e, int64_t base);
 /* Sets up an evaluation under ${p}; of ${past} once more, or NULL. */
 void earn_begin(struct earning *e, struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event);
 

@@ -94,17 +94,116 @@ earn_again(struct decision *d, const struct program *version, const struct entry
 	return ST_OK;
 }
 
+/* ---- rules that carry a remainder: points of steps that were given back ---- */
+
+struct carried {
+	struct earning *e;
+	const int64_t *stepped;		/* of each rule */
+	int64_t lapsed;			/* pending points, of components that are not looked at yet */
+	int64_t base, base_wanted;	/* of base rules: given back; wanted by the purchase */
+	bool base_waits;		/* the first of them */
+	int64_t points;			/* to be taken, so far */
+	struct exact sum;		/* of shares, so that only their sum is rounded */
+	wide rounded;
+};
+
+static bool
+is_carried(const struct earning *e, const struct rule *rule, enum rule_kind kind)
+{
+	return rule->on == ON_PURCHASE && rule->kind == kind && rule_carries(e, rule);
+}
+
+static bool
+waits_for_activity(const struct rule *rule)
+{
+	return rule->has_pending && rule->pending.kind == PENDING_ACTIVITY;
+}
+
+/* What a cap refused cannot be taken, nor what lapsed. */
+static void
+take_back(struct carried *c, const char *name, int64_t points, bool waits)
+{
+	const struct grant *g = past_grant(c->e->past, name);
+	int64_t most = INT64_MAX;
+
+	if (g != NULL) {
+		points -= g->wanted - g->granted;
+		if (waits) {
+			int64_t lost = c->lapsed < g->granted ? c->lapsed : g->granted;
+			c->lapsed -= lost;
+			most = g->granted - lost;
+		}
+	}
+	if (points > most)
+		points = most;
+	c->points += points > 0 ? points : 0;
+}
+
+static void
+take_rules(struct carried *c, enum rule_kind kind)
+{
+	const struct program *p = c->e->p;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct rule *rule = &p->rules[i];
+		const struct grant *g = past_grant(c->e->past, rule->id);
+
+		if (!is_carried(c->e, rule, kind))
+			continue;
+		if (kind == RULE_BASE && g != NULL) {
+			c->base_waits = c->base_wanted == 0 ? waits_for_activity(rule) : c->base_waits;
+			c->base_wanted += g->wanted;
+		}
+		if (kind == RULE_BASE)
+			c->base += c->stepped[i];
+		take_back(c, rule->id, c->stepped[i], waits_for_activity(rule));
+	}
+}
+
+/* A multiplier of chosen lines gives back in the proportion of the base: which lines a step was of, nobody knows. */
+static void
+take_share(struct carried *c, const struct component *share)
+{
+	const struct grant *g = share->name == NULL ? NULL : past_grant(c->e->past, share->name);
+	bool waits = share->rule != NULL && share->rule->has_pending ? waits_for_activity(share->rule) : c->base_waits;
+	int64_t points;
+
+	if (share->name == NULL || (c->e->p->stacking == STACKING_BEST && g == NULL))
+		return;
+	if (share->rule != NULL && rule_selects(share->rule)) {
+		int64_t base = c->base < c->base_wanted ? c->base : c->base_wanted;
+		points = g == NULL || base == 0 ? 0 : (int64_t)((wide)g->wanted * base / c->base_wanted);
+	} else {
+		c->sum = exact_add(c->sum, share->wanted, c->e->den);
+		wide rounded = c->sum.whole + exact_round(c->sum.part, c->e->den, c->e->p->rounding);
+		points = (int64_t)(rounded - c->rounded);
+		c->rounded = rounded;
+	}
+	take_back(c, share->name, points, waits);
+}
+
 enum status
-earn_stepped(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event, int64_t base,
-    int64_t *ret_points)
+earn_carried(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
+    const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, int64_t *ret_points)
 {
 	struct earning *e = arena_alloc(d->arena, sizeof(*e));
+	struct carried c = { .e = e, .stepped = stepped, .lapsed = lapsed };
 
 	if (e == NULL)
 		return ST_NOMEM;
 	earn_begin(e, d, version, past, event);
 	enum status st = earn_evaluate(e);
-	if (st == ST_OK)
-		*ret_points = base == 0 ? 0 : earn_with_shares(e, base);
-	return st;
+	if (st != ST_OK)
+		return st;
+	take_rules(&c, RULE_BASE);
+	earn_shares(e, c.base);
+	if (c.base > 0)
+		take_share(&c, &e->share);
+	for (size_t i = 0; i < version->n_rules && c.base > 0; i++) {
+		if (e->applies[i] && version->rules[i].kind == RULE_MULTIPLIER)
+			take_share(&c, &e->rules[i]);
+	}
+	take_rules(&c, RULE_BONUS);
+	*ret_points = c.points;
+	return ST_OK;
 }

@@ -8,6 +8,16 @@
 
 #define FOLLOWUP_FORMAT 1
 
+static void
+points_encode(const struct owed *rows, size_t n, struct buf *out)
+{
+	buf_put_varint(out, n);
+	for (size_t i = 0; i < n; i++) {
+		buf_put_string(out, rows[i].rule);
+		buf_put_svarint(out, rows[i].points);
+	}
+}
+
 void
 followup_encode(const struct followup *f, struct buf *out)
 {
@@ -20,7 +30,6 @@ followup_encode(const struct followup *f, struct buf *out)
 		buf_put_svarint(out, f->lines[i].amount);
 	}
 	buf_put_svarint(out, f->clawed);
-	buf_put_svarint(out, f->stepped);
 	buf_put_svarint(out, f->fallen);
 	buf_put_varint(out, f->n_activations);
 	for (size_t i = 0; i < f->n_activations; i++) {
@@ -28,11 +37,8 @@ followup_encode(const struct followup *f, struct buf *out)
 		buf_put_svarint(out, f->activations[i].last_day);
 		buf_put_svarint(out, f->activations[i].points);
 	}
-	buf_put_varint(out, f->n_owed);
-	for (size_t i = 0; i < f->n_owed; i++) {
-		buf_put_string(out, f->owed[i].rule);
-		buf_put_svarint(out, f->owed[i].points);
-	}
+	points_encode(f->owed, f->n_owed, out);
+	points_encode(f->stepped, f->n_stepped, out);
 	buf_put_svarint(out, f->reversed);
 	buf_put_svarint(out, f->lapsed);
 }
@@ -90,6 +96,18 @@ read_rule(struct reader *r, char *ret, size_t size)
 	ret[s.len] = 0;
 }
 
+static const struct owed *
+read_points(struct reader *r, size_t *ret_n)
+{
+	struct owed *points = rows(r, 2, sizeof(*points), ret_n);
+
+	for (size_t i = 0; i < *ret_n; i++) {
+		read_rule(r, points[i].rule, sizeof(points[i].rule));
+		points[i].points = cursor_svarint(&r->c);
+	}
+	return points;
+}
+
 enum status
 followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 {
@@ -109,7 +127,6 @@ followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 		lines[i] = (struct line_left){ .qty = (uint32_t)qty, .amount = cursor_svarint(&r.c) };
 	}
 	f.clawed = cursor_svarint(&r.c);
-	f.stepped = cursor_svarint(&r.c);
 	f.fallen = cursor_svarint(&r.c);
 	struct activation *activations = rows(&r, 3, sizeof(*activations), &f.n_activations);
 	for (size_t i = 0; i < f.n_activations; i++) {
@@ -117,11 +134,8 @@ followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 		activations[i].last_day = read_day(&r);
 		activations[i].points = cursor_svarint(&r.c);
 	}
-	struct owed *owed = rows(&r, 2, sizeof(*owed), &f.n_owed);
-	for (size_t i = 0; i < f.n_owed; i++) {
-		read_rule(&r, owed[i].rule, sizeof(owed[i].rule));
-		owed[i].points = cursor_svarint(&r.c);
-	}
+	f.owed = read_points(&r, &f.n_owed);
+	f.stepped = read_points(&r, &f.n_stepped);
 	f.reversed = cursor_svarint(&r.c);
 	f.lapsed = cursor_svarint(&r.c);
 	if (r.status == ST_NOMEM)
@@ -130,7 +144,6 @@ followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 		return ST_CORRUPT;
 	f.lines = lines;
 	f.activations = activations;
-	f.owed = owed;
 	*ret = f;
 	return ST_OK;
 }
@@ -138,7 +151,7 @@ followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 bool
 followup_ok(const struct followup *f)
 {
-	if (f->left < 0 || f->clawed < 0 || f->stepped < 0 || f->fallen < 0 || f->reversed < 0 || f->lapsed < 0 || f->n_lines > LEDGER_LINES_MAX)
+	if (f->left < 0 || f->clawed < 0 || f->fallen < 0 || f->reversed < 0 || f->lapsed < 0 || f->n_lines > LEDGER_LINES_MAX)
 		return false;
 	for (size_t i = 0; i < f->n_lines; i++) {
 		if (f->lines[i].amount < 0)
@@ -148,8 +161,8 @@ followup_ok(const struct followup *f)
 		if (!day_ok(f->activations[i].day) || !lot_day_ok(f->activations[i].last_day) || f->activations[i].points <= 0)
 			return false;
 	}
-	for (size_t i = 0; i < f->n_owed; i++) {
-		if (f->owed[i].points <= 0)
+	for (size_t i = 0; i < f->n_owed + f->n_stepped; i++) {
+		if ((i < f->n_owed ? f->owed[i] : f->stepped[i - f->n_owed]).points <= 0)
 			return false;
 	}
 	return f->returned || (f->left == 0 && f->n_lines == 0);

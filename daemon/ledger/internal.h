@@ -156,13 +156,14 @@ struct worth {
 /**
  * earn_again(): ${past}, a purchase decided under ${version}, with ${event} left of it; at most ${granted}.
  * worth_clip_waiting(): its rows that wait for an activity to ${points}, from the last back.
- * earn_stepped(): what ${base} points of it bring with the shares of its multipliers.
+ * earn_carried(): what is to be taken for the points of steps that its returns gave back, of each rule, with the shares of its multipliers;
+ *   ${lapsed} of its pending points are gone already.
  */
 enum status earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
     int64_t granted, struct worth **ret) MUST_CHECK;
 void worth_clip_waiting(struct worth *w, int64_t points);
-enum status earn_stepped(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
-    int64_t base, int64_t *ret_points) MUST_CHECK;
+enum status earn_carried(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
+    const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, int64_t *ret_points) MUST_CHECK;
 
 enum status decide_publish(struct decision *d) MUST_CHECK;
 enum status decide_purchase(struct decision *d) MUST_CHECK;

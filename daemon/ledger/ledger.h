@@ -251,10 +251,10 @@ struct followup {
 	size_t n_lines;
 	const struct line_left *lines;		/* of the purchase's lines, in their order */
 	int64_t clawed;				/* points really taken */
-	int64_t stepped;			/* base points that remainders below zero took */
 	int64_t fallen;				/* points_earned that fell: first those of the purchase's own day, then activations in their order */
-	size_t n_activations, n_owed;
+	size_t n_activations, n_owed, n_stepped;
 	const struct activation *activations;
+	const struct owed *stepped;		/* points of the steps that remainders below zero gave back */
 	const struct owed *owed;		/* points that its returns could not take yet */
 	int64_t reversed;			/* points, of a redemption */
 	int64_t lapsed;				/* of its pending points */

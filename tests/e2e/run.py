@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the end-to-end cases against a build.
 
-    run.py --build DIR [--long] [--reduced] [--jobs N] [--keep] [FILTER...]
+    run.py --build DIR [--cases DIR] [--long] [--reduced] [--jobs N] [--keep] [FILTER...]
 
 FILTER is a part of "file:case", such as `wire:` or `kill`; a long case also runs without --long when it is named in full.  Each case runs in a
 process and a directory of its own; several at a time.  A line is printed for each case that fails or is skipped, and for each one with -v.  The last
@@ -28,6 +28,7 @@ PASSED, FAILED, SKIPPED = 0, 1, 77
 def options():
     p = argparse.ArgumentParser(description="End-to-end cases against a build.")
     p.add_argument("--build", required=True, help="meson's build directory")
+    p.add_argument("--cases", default=HERE, help="a directory with other cases than the ones beside this file")
     p.add_argument("--long", action="store_true", help="also the cases that take long")
     p.add_argument("--only-long", action="store_true", help="only those")
     p.add_argument("--reduced", action="store_true", help="only the reduced set")
@@ -63,7 +64,7 @@ class Case:
 
 def cases(o):
     found = []
-    for path in sorted(glob.glob(os.path.join(HERE, "test_*.py"))):
+    for path in sorted(glob.glob(os.path.join(o.cases, "test_*.py"))):
         module = importlib.import_module(os.path.basename(path)[:-3])
         names = [n for n in vars(module) if n.startswith("test_") and callable(getattr(module, n))]
         found += [Case(module, n) for n in names]
@@ -169,7 +170,7 @@ def main():
                       FEALTY_E2E_SLOWNESS=str(SLOWNESS[o.sanitizer]), TZ="UTC", PYTHONDONTWRITEBYTECODE="1")
     sys.dont_write_bytecode = True
     generate(source, o.build)
-    sys.path.insert(0, HERE)
+    sys.path[:0] = [os.path.abspath(o.cases), HERE]
     todo = cases(o)
     if o.list:
         print("\n".join(c.name for c in todo))

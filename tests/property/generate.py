@@ -33,6 +33,8 @@ class Maker:
             self.on &= {name for name in self.on if rng.random() < .4}
             self.on |= set(only)
         self.on -= set(without)
+        if "carry" in self.on and not {"carry", "returns"} <= set(only):
+            self.on -= {"returns"}      # together they are compared only when both are asked for: engine and model differ there
         self.zone_name, self.currency = rng.choice(ZONES)
         self.zone = zone(self.zone_name)
         self.digits = DIGITS[self.currency]
@@ -429,7 +431,8 @@ class Events:
         maker = self.maker
         table = {"purchase": 10, "enrol": .4 if len(self.members) < 4 else 0, "balance": 1}
         for feature, name, weight in (
-                ("adjust", "adjust", 3), ("quotes", "quote", 2), ("redeem", "redeem", 4), ("holds", "hold", 4), ("gifts", "tier", 1.5), ("birthday", "claim", 2),
+                ("adjust", "adjust", 3), ("quotes", "quote", 2), ("redeem", "redeem", 4), ("holds", "hold", 4), ("gifts", "tier", 1.5),
+                ("birthday", "claim", 2),
                 ("versions", "publish", 1 if self.left else 0), ("freeze", "freeze", .7), ("close", "close", .5), ("profile", "profile", 1.5),
                 ("activities", "activity", 4), ("as_of", "as_of", 1), ("returns", "give_back", 5), ("reverse", "reverse", 3), ("transfers", "transfer", 3),
                 ("merge", "merge", .5), ("advance", "advance", 1.5), ("errors", "error", 1.5)):
@@ -491,7 +494,10 @@ class Events:
     def bought(self):
         """The fields of a purchase."""
         maker, rng = self.maker, self.rng
-        amount = maker.money(1 if maker.has("returns") else 0, 60) if maker.has("returns") or rng.random() < .95 else "0" if not maker.digits else "0." + "0" * maker.digits
+        if maker.has("returns"):
+            amount = maker.money(1, 60)
+        else:
+            amount = maker.money(0, 60) if rng.random() < .95 else decimal_text(0, maker.digits)
         minor = int(amount.replace(".", ""))
         lines = None
         if maker.has("lines") and minor and rng.random() < .8:

@@ -288,7 +288,7 @@ any_followup(struct world *w, struct followup *f)
 		any_word(w, owed[i].rule);
 		owed[i].points = any_int(w);
 	}
-	*f = (struct followup){ .entry = any_id(w), .returned = any_bool(w), .clawed = any_int(w), .stepped = any_int(w),
+	*f = (struct followup){ .entry = any_id(w), .returned = any_bool(w), .clawed = any_int(w), .n_stepped = n, .stepped = owed,
 	    .fallen = any_int(w), .n_activations = n, .activations = activations, .n_owed = n, .owed = owed, .reversed = any_int(w),
 	    .lapsed = any_int(w) };
 	if (f->returned) {

@@ -178,7 +178,11 @@ same_followup(const struct followup *a, const struct followup *b)
 	assert_int_equal(a->returned, b->returned);
 	assert_int_equal(a->left, b->left);
 	assert_int_equal(a->clawed, b->clawed);
-	assert_int_equal(a->stepped, b->stepped);
+	assert_int_equal(a->n_stepped, b->n_stepped);
+	for (size_t i = 0; i < a->n_stepped; ++i) {
+		assert_string_equal(a->stepped[i].rule, b->stepped[i].rule);
+		assert_int_equal(a->stepped[i].points, b->stepped[i].points);
+	}
 	assert_int_equal(a->fallen, b->fallen);
 	assert_int_equal(a->reversed, b->reversed);
 	assert_int_equal(a->lapsed, b->lapsed);

@@ -136,7 +136,9 @@ on_put_followup(void *ctx, const struct followup *f)
 	copy->lines = copy_of(state->arena, f->lines, f->n_lines * sizeof(*f->lines));
 	copy->activations = copy_of(state->arena, f->activations, f->n_activations * sizeof(*f->activations));
 	copy->owed = copy_of(state->arena, f->owed, f->n_owed * sizeof(*f->owed));
-	if ((f->n_lines > 0 && copy->lines == NULL) || (f->n_activations > 0 && copy->activations == NULL) || (f->n_owed > 0 && copy->owed == NULL))
+	copy->stepped = copy_of(state->arena, f->stepped, f->n_stepped * sizeof(*f->stepped));
+	if ((f->n_lines > 0 && copy->lines == NULL) || (f->n_activations > 0 && copy->activations == NULL) ||
+	    (f->n_owed > 0 && copy->owed == NULL) || (f->n_stepped > 0 && copy->stepped == NULL))
 		return ST_NOMEM;
 	return sim_table_put(&state->followups, sim_key_bytes(&key), copy);
 }

@@ -409,14 +409,14 @@ activations_json(const struct followup *f)
 }
 
 static json_t *
-owed_json(const struct followup *f)
+points_json(const struct owed *points, size_t n)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < f->n_owed; i++) {
+	for (size_t i = 0; i < n; i++) {
 		json_t *row = json_new();
-		json_put_text(row, "rule", f->owed[i].rule);
-		put_signed(row, "points", f->owed[i].points);
+		json_put_text(row, "rule", points[i].rule);
+		put_signed(row, "points", points[i].points);
 		(void)json_array_append_new(list, row);
 	}
 	return list;
@@ -436,9 +436,9 @@ followup_json(struct bytes value)
 		if (f.returned) {
 			put_signed(object, "left", f.left);
 			json_put(object, "lines", lines_left_json(&f));
-			put_signed(object, "stepped", f.stepped);
+			json_put(object, "stepped", points_json(f.stepped, f.n_stepped));
 			put_signed(object, "fallen", f.fallen);
-			json_put(object, "owed", owed_json(&f));
+			json_put(object, "owed", points_json(f.owed, f.n_owed));
 		}
 		if (f.returned || f.clawed != 0)
 			put_signed(object, "clawed", f.clawed);

@@ -52,18 +52,21 @@ def requires_met(program, member, day):
 
 def grant(program, member, date, month_day, day):
     points = program.points(program.birthday["reward"]["points"])
-    credit(member, term_today(program, member), day, points, "birthday")
+    credit(member, term_today(program, member, day), day, points, "birthday")
     member.births_paid[date.year] = (date, month_day)
     return points
 
 
 def birthday_night(model, member, today):
+    """Whether it granted."""
     program = model.program
     if program.birthday is None or not member.births or program.birthday.get("issue", "automatic") == "on_claim":
-        return
+        return False
     for found in in_force(program, member, today.year):
         if found[0] == today and allowed(program, member, *found) and requires_met(program, member, today):
             grant(program, member, *found, today)
+            return True
+    return False
 
 
 def due(program, member, today):
@@ -81,4 +84,4 @@ def anniversary_night(model, member, today):
     if program.anniversary is None or today.year == member.enrolled.year:
         return
     if year_day(today.year, member.enrolled.month, member.enrolled.day) == today:
-        credit(member, term_today(program, member), today, program.points(program.anniversary["reward"]["points"]), "anniversary")
+        credit(member, term_today(program, member, today), today, program.points(program.anniversary["reward"]["points"]), "anniversary")

@@ -157,8 +157,8 @@ class Model:
         for each in [member] + outcome.pop("_others", []):
             settle(self, each, event.today)
         if event.op in ("enrol", "profile"):
-            birthdays.birthday_night(self, member, event.today)
-            change_tier(self.program, member, event.today, lambda: look_up(self.program, member, event.today, event.today, only_balance=True))
+            if birthdays.birthday_night(self, member, event.today):
+                change_tier(self.program, member, event.today, lambda: look_up(self.program, member, event.today, event.today, only_balance=True))
         kept = (body, member, outcome, after)
         self.done[(event.get("principal", "simulate"), event.key)] = kept
         if event.op == "purchase" and event.get("receipt_no") and event.store:
@@ -235,5 +235,3 @@ class Model:
         self.program = self.versions[index]
         self.done[(fields.get("principal", "simulate"), fields["key"])] = ("publish", None, {}, {})
         return {"status": "OK"}
-
-

@@ -136,5 +136,3 @@ def settle(model, member, today):
         lapse(member, today)
         activate_due(model, member, today)
     expire_lots(member, today)
-
-

@@ -265,7 +265,7 @@ def reverse_redeem(model, event, member):
     touch(model, event, member)
     if debit.day == event.day:         # what was redeemed today no longer counts for today's limit
         member.redeemed_on[event.day] = max(member.redeemed_on.get(event.day, 0) - points, 0)
-    for lot in reversed(in_order(member, debit.lots)):     # what was taken last comes back first
+    for lot in reversed(debit.lots):   # what was taken last comes back first
         part = min(points, lot.points)
         lot.points -= part
         points -= part

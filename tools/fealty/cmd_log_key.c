@@ -1,0 +1,73 @@
+/* fealty log key: the verifier key of the checkpoints, as the genesis names it. */
+#include <stdio.h>
+
+#include "commands.h"
+#include "guard.h"
+#include "log_source.h"
+
+#define VKEY_TEXT_BYTES (LOG_ORIGIN_BYTES_MAX + 64)
+
+struct log_key_input {
+	struct args args;
+	bool json;
+};
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+	struct log_key_input *in = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		in->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return args_take(state, arg, &in->args, 1);
+	case ARGP_KEY_END:
+		return args_need(state, &in->args, 1);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static enum exit_code
+print_key(const struct log_source *source, bool json)
+{
+	char text[VKEY_TEXT_BYTES + 1];
+	struct writer w = writer_of(text, VKEY_TEXT_BYTES);
+
+	note_key_print(&w, &source->key);
+	text[writer_bytes(&w).len] = '\0';
+	if (!json) {
+		(void)puts(text);
+		return EXIT_DONE;
+	}
+	json_t *object = json_new();
+	json_put_text(object, "status", "OK");
+	json_put_text(object, "origin", source->origin);
+	json_put_text(object, "key", text);
+	return json_print_line(object, EXIT_DONE);
+}
+
+enum exit_code
+cmd_log_key(int argc, char **argv)
+{
+	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
+	static const struct argp argp = { options, parse, "DATA",
+		"Print the key that verifies the checkpoints of the ledger in the data directory DATA: a verifier key by C2SP signed-note.\v"
+		"It is the one that the ledger's genesis names. Whoever verifies the log must get it from you by a way that they trust, and "
+		"not with the log itself.",
+		NULL, NULL, NULL };
+	struct log_key_input in = { 0 };
+	struct log_source source;
+
+	cli_parse(&argp, argc, argv, &in);
+	guard_begin(in.json);
+	enum exit_code code = log_source_open(in.args.v[0], NULL, in.json, &source);
+	if (code != EXIT_DONE)
+		return code;
+	code = print_key(&source, in.json);
+	log_source_close(&source);
+	guard_end();
+	return code;
+}

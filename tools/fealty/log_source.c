@@ -1,0 +1,203 @@
+/*
+ * The key is the genesis's, and the genesis is signed by the key that it names itself: that finds damage, not forgery.  Forgery is found by
+ * whoever has the key from elsewhere.
+ *
+ * head.lock is read before the ledger, so that a ledger with a smaller head than it has lost something.
+ */
+#include "log_source.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/codec.h"
+#include "guard.h"
+#include "signer/signer.h"
+
+#define GENESIS_ARENA_BYTES (1u << 20)
+#define PATH_BYTES 4096
+
+/* ---- the genesis ---- */
+
+static enum status
+take_genesis(struct log_source *source, struct bytes leaf, struct arena *arena)
+{
+	struct signed_transaction s;
+	struct transaction t;
+
+	enum status st = codec_signed_decode(leaf, &s);
+	if (st == ST_OK)
+		st = codec_transaction_decode_one(s.transaction, 0, arena, &t);
+	if (st != ST_OK)
+		return st == ST_NOTFOUND ? ST_CORRUPT : st;
+	const struct entry *e = &t.entries[0];
+	if (t.seq != 0 || e->op != OP_GENESIS || t.origin == NULL || strlen(t.origin) > LOG_ORIGIN_BYTES_MAX ||
+	    !note_name_valid(bytes_of(t.origin, strlen(t.origin))) || e->u.genesis.transaction_key.len != PUBLIC_KEY_BYTES ||
+	    e->u.genesis.checkpoint_key.len != NOTE_PUBLIC_KEY_BYTES)
+		return ST_CORRUPT;
+	st = sign_verify(e->u.genesis.transaction_key.data, SIGNER_TRANSACTION_TYPE, s.transaction, s.signature);
+	if (st != ST_OK)
+		return st == ST_INVALID ? ST_CORRUPT : st;
+	(void)strcpy(source->origin, t.origin);
+	source->key = note_key_of(bytes_of(source->origin, strlen(source->origin)), NOTE_ED25519, e->u.genesis.checkpoint_key.data);
+	return ST_OK;
+}
+
+static enum status
+read_genesis(struct log_source *source)
+{
+	static const uint8_t seq[8];
+	struct store_txn *ledger;
+	struct arena arena;
+	struct bytes leaf;
+
+	enum status st = store_read(source->store, STORE_LEDGER, &ledger);
+	if (st != ST_OK)
+		return st;
+	arena_init(&arena, GENESIS_ARENA_BYTES);
+	guard_at(GUARD_LEDGER, 0);
+	st = store_get(ledger, TABLE_TRANSACTION, bytes_of(seq, sizeof(seq)), &leaf);
+	if (st == ST_OK)
+		st = take_genesis(source, leaf, &arena);
+	arena_release(&arena);
+	store_abort(ledger);
+	return st;
+}
+
+/* ---- the directory ---- */
+
+static enum exit_code
+tell_open(const struct log_source *source, enum status st)
+{
+	switch (st) {
+	case ST_NOTFOUND:
+		return cli_fail(source->json, EXIT_USAGE, "%s is no data directory of fealty", source->data_path);
+	case ST_FORMAT:
+		return cli_fail(source->json, EXIT_USAGE, "%s has another format than this program knows", source->data_path);
+	case ST_CORRUPT:
+		return cli_fail(source->json, EXIT_REFUSED, "the ledger in %s is damaged; \"fealty audit %s\" says where", source->data_path,
+		    source->data_path);
+	default:
+		return cli_fail(source->json, EXIT_INTERNAL, "%s cannot be read: %s", source->data_path, cli_status_words(st));
+	}
+}
+
+enum exit_code
+log_source_open(const char *data_path, const char *head_lock, bool json, struct log_source *ret_source)
+{
+	char default_path[PATH_BYTES];
+	struct store_params params = { .data_path = data_path, .read_only = true, .head_lock_path = head_lock };
+	size_t len = strlen(data_path);
+
+	*ret_source = (struct log_source){ .data_path = data_path, .json = json };
+	while (len > 1 && data_path[len - 1] == '/')
+		len--;
+	if (head_lock == NULL && snprintf(default_path, PATH_BYTES, "%.*s.head.lock", (int)len, data_path) < PATH_BYTES)
+		params.head_lock_path = default_path;
+	guard_at(GUARD_FILE, 0);
+	enum status st = store_open(&params, &ret_source->store);
+	if (st != ST_OK)
+		return tell_open(ret_source, st);
+	st = read_genesis(ret_source);
+	if (st == ST_OK)
+		return EXIT_DONE;
+	store_close(ret_source->store, false);
+	return tell_open(ret_source, st == ST_NOTFOUND ? ST_CORRUPT : st);
+}
+
+void
+log_source_close(struct log_source *source)
+{
+	store_close(source->store, false);
+	source->store = NULL;
+}
+
+/* ---- checkpoints ---- */
+
+static enum status
+verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
+    const uint8_t signature[static NOTE_ED25519_BYTES])
+{
+	(void)ctx;
+	assert(n_parts == 1);
+	return verify_bytes(public_key, parts[0], bytes_of(signature, NOTE_ED25519_BYTES));
+}
+
+enum log_head_result
+log_head_parse(const struct log_source *source, struct bytes text, struct log_head *ret_head)
+{
+	enum note_signed is_signed;
+	struct checkpoint c;
+	struct note note;
+
+	if (text.len > LOG_NOTE_BYTES_MAX || note_parse(text, &note) != NOTE_OK || checkpoint_parse(note.text, &c) != CHECKPOINT_OK ||
+	    c.size == 0)
+		return LOG_HEAD_NOT_A_CHECKPOINT;
+	if (!bytes_equal(c.origin, source->key.name))
+		return LOG_HEAD_OTHER_ORIGIN;
+	if (note_verify(&note, &source->key, verify, NULL, &is_signed) != ST_OK || is_signed != NOTE_SIGNED)
+		return LOG_HEAD_NOT_SIGNED;
+	ret_head->size = c.size;
+	memcpy(ret_head->root, c.root, sizeof(c.root));
+	ret_head->note_bytes = text.len;
+	memcpy(ret_head->note, text.data, text.len);
+	return LOG_HEAD_OK;
+}
+
+/* The row of a size, or the newest at or below it. */
+static enum status
+read_head(const struct log_source *source, uint64_t size, bool exactly, struct log_head *ret_head)
+{
+	struct bytes key, note;
+	struct store_txn *ledger;
+	uint8_t wanted[8];
+
+	enum status st = store_read(source->store, STORE_LEDGER, &ledger);
+	if (st != ST_OK)
+		return st;
+	put_be64(wanted, size);
+	guard_at(GUARD_FILE, 0);
+	st = store_floor(ledger, TABLE_CHECKPOINT, bytes_of(wanted, sizeof(wanted)), &key, &note);
+	if (st == ST_OK && exactly && !bytes_equal(key, bytes_of(wanted, sizeof(wanted))))
+		st = ST_NOTFOUND;
+	if (st == ST_OK && (log_head_parse(source, note, ret_head) != LOG_HEAD_OK || key.len != 8 || get_be64(key.data) != ret_head->size))
+		st = ST_CORRUPT;
+	store_abort(ledger);
+	return st;
+}
+
+enum status
+log_head_of(const struct log_source *source, uint64_t size, struct log_head *ret_head)
+{
+	return read_head(source, size, true, ret_head);
+}
+
+enum exit_code
+log_head_newest(const struct log_source *source, struct log_head *ret_head)
+{
+	struct store_head published = { .size = UINT64_MAX };
+
+	enum status st = store_head_read(source->store, &published);
+	if (st != ST_OK && st != ST_NOTFOUND)
+		return cli_fail(source->json, EXIT_INTERNAL, "the file with the head that was published last cannot be read: %s",
+		    cli_status_words(st));
+	bool has_published = st == ST_OK;
+	st = read_head(source, published.size, false, ret_head);
+	if (st == ST_NOTFOUND)
+		return cli_fail(source->json, EXIT_UNAVAILABLE,
+		    "the ledger in %s has no published checkpoint yet: its daemon makes the first one within a second when it runs",
+		    source->data_path);
+	if (st == ST_CORRUPT)
+		return cli_fail(source->json, EXIT_REFUSED,
+		    "a checkpoint stored in %s is damaged, or not signed by the key that the genesis names; \"fealty audit %s\" looks further",
+		    source->data_path, source->data_path);
+	if (st != ST_OK)
+		return tell_open(source, st);
+	if (has_published && (ret_head->size != published.size || memcmp(ret_head->root, published.root, sizeof(published.root)) != 0))
+		return cli_fail(source->json, EXIT_REFUSED,
+		    "the ledger in %s does not have the head of %" PRIu64 " transactions that was published: it is an old copy, or was changed. "
+		    "Nothing is exported, since it would contradict what others have seen",
+		    source->data_path, published.size);
+	return EXIT_DONE;
+}

@@ -1,0 +1,57 @@
+/**
+ * log_source.h: a data directory as the log that it holds: whose it is, by which key, and its newest published checkpoint.  Beside a
+ * stopped or a running daemon.  Whatever fails is told to the user here.
+ */
+#ifndef FEALTY_TOOLS_LOG_SOURCE_H
+#define FEALTY_TOOLS_LOG_SOURCE_H
+
+#include "cli.h"
+#include "merkle/checkpoint.h"
+#include "merkle/note.h"
+#include "store/store.h"
+
+#define LOG_ORIGIN_BYTES_MAX 255
+#define LOG_NOTE_BYTES_MAX 16384	/* room for the lines of many witnesses */
+
+struct log_source {
+	const char *data_path;			/* borrowed */
+	bool json;
+	struct store *store;
+	char origin[LOG_ORIGIN_BYTES_MAX + 1];
+	struct note_key key;			/* of the checkpoints, from the genesis */
+};
+
+struct log_head {
+	uint64_t size;				/* transactions, above 0 */
+	uint8_t root[SHA256_BYTES];
+	size_t note_bytes;
+	uint8_t note[LOG_NOTE_BYTES_MAX];	/* the checkpoint as it is signed */
+};
+
+/**
+ * log_source_open(data_path, head_lock, json, ret_source):
+ * ${head_lock} NULL: <data_path>.head.lock, if it is there.  On success the caller ends *${ret_source}, which must not move, with
+ * log_source_close().
+ */
+enum exit_code log_source_open(const char *data_path, const char *head_lock, bool json, struct log_source *ret_source) MUST_CHECK;
+void log_source_close(struct log_source *source);
+
+enum log_head_result {
+	LOG_HEAD_OK,
+	LOG_HEAD_NOT_A_CHECKPOINT,
+	LOG_HEAD_OTHER_ORIGIN,
+	LOG_HEAD_NOT_SIGNED,		/* not by the log's key */
+};
+
+/* Whether ${note} is a checkpoint of this log, of one transaction or more. */
+enum log_head_result log_head_parse(const struct log_source *source, struct bytes note, struct log_head *ret_head) MUST_CHECK;
+
+/**
+ * log_head_newest(source, ret_head): the newest checkpoint that is stored and, when there is a head.lock, not above it: only such a one may
+ * be shown to others.
+ * log_head_of(source, size, ret_head): the stored one of exactly this size; ST_NOTFOUND: there was none; ST_CORRUPT; as store_read().
+ */
+enum exit_code log_head_newest(const struct log_source *source, struct log_head *ret_head) MUST_CHECK;
+enum status log_head_of(const struct log_source *source, uint64_t size, struct log_head *ret_head) MUST_CHECK;
+
+#endif
