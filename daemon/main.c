@@ -13,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "admin/admin.h"
 #include "service/service.h"
 
 #define LISTEN_MAX 8
@@ -23,7 +24,7 @@ enum { EXIT_STARTED_NOT = 1, EXIT_USAGE = 2, EXIT_FATAL = 70 };
 const char *argp_program_version = "fealtyd " FEALTY_VERSION;
 
 struct options {
-	const char *data, *keys, *head_lock, *socket, *log_path;
+	const char *data, *keys, *head_lock, *socket, *admin, *log_path;
 	const char *listen[LISTEN_MAX];
 	unsigned n_listen, net_threads, sign_threads, snapshot_seconds;
 	unsigned long low_space_mib;
@@ -32,7 +33,7 @@ struct options {
 	char keys_default[4096], head_lock_default[4096];
 };
 
-enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD };
+enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN };
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },
@@ -40,6 +41,7 @@ static const struct argp_option option_table[] = {
 	{ "head-lock", OPT_HEAD, "FILE", 0, "Where the last published head is kept, outside the data directory; default: <data>.head.lock", 0 },
 	{ "socket", 's', "PATH", 0, "UNIX socket to listen on, mode 0600", 0 },
 	{ "listen", 'l', "ADDRESS", 0, "Loopback address and port, as 127.0.0.1:7450; only with --insecure-loopback", 0 },
+	{ "admin", OPT_ADMIN, "ADDRESS", 0, "Loopback address and port for HTTP: /healthz, /readyz, /metrics; as 127.0.0.1:7451; default: none", 0 },
 	{ "insecure-loopback", OPT_INSECURE, NULL, 0, "Allow --listen without TLS, on loopback only, for pos/ and backend/ principals", 0 },
 	{ "clock", OPT_CLOCK, "real|manual", 0, "manual: for tests and simulations, on a ledger that was made so", 0 },
 	{ "net-threads", OPT_NET, "N", 0, "Threads for connections, 1 to 64; default 2", 0 },
@@ -98,6 +100,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "at most %d --listen", LISTEN_MAX);
 		o->listen[o->n_listen++] = arg;
 		break;
+	case OPT_ADMIN: o->admin = arg; break;
 	case OPT_INSECURE: o->insecure_loopback = true; break;
 	case OPT_CLOCK:
 		if (strcmp(arg, "manual") != 0 && strcmp(arg, "real") != 0)
@@ -123,6 +126,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 
 struct daemon {
 	struct log *log;
+	struct admin *admin;
 	struct service *service;
 	struct net *net;
 	struct event_base *base;
@@ -208,6 +212,25 @@ listen_all(struct daemon *d, const struct options *o)
 		}
 		log_event(d->log, LOG_LEVEL_WARNING, "net.listening_without_tls", "address", o->listen[i], "port", LOG_N(port), NULL);
 	}
+	return true;
+}
+
+/* Before the ledger is opened: a start that takes long is seen to be one. */
+static bool
+open_admin(struct daemon *d, const struct options *o)
+{
+	uint16_t port;
+
+	if (o->admin == NULL)
+		return true;
+	enum status st = admin_open(o->admin, FEALTY_VERSION, &d->admin, &port);
+	if (st != ST_OK) {
+		fprintf(stderr, "fealtyd: cannot serve HTTP on %s: %s\n", o->admin, st == ST_BUSY ? "the port is in use"
+		    : st == ST_INVALID ? "only a loopback address with a port is allowed, as 127.0.0.1:7451 or [::1]:7451; a proxy can serve others"
+		    : strerror(errno));
+		return false;
+	}
+	log_event(d->log, LOG_LEVEL_INFO, "admin.listening", "address", o->admin, "port", LOG_N(port), NULL);
 	return true;
 }
 
@@ -314,6 +337,7 @@ serve(struct daemon *d, const struct options *o)
 {
 	log_event(d->log, LOG_LEVEL_INFO, "daemon.ready", "origin", service_origin(d->service), "size", LOG_N(service_size(d->service)),
 	    "version", FEALTY_VERSION, NULL);
+	admin_attach(d->admin, d->service);
 	sd_notify(0, "READY=1\nSTATUS=Ready");
 	(void)o;
 	event_base_dispatch(d->base);
@@ -360,12 +384,14 @@ main(int argc, char **argv)
 	}
 	if (!open_events(&d))
 		fprintf(stderr, "fealtyd: the event loop could not be started: %s\n", strerror(errno));
-	else if (open_service(&d, &o) && open_net(&d, &o))
+	else if (open_admin(&d, &o) && open_service(&d, &o) && open_net(&d, &o))
 		code = serve(&d, &o);
 	if (d.net != NULL && code == EXIT_STARTED_NOT)
 		net_stop_accepting(d.net);
+	admin_detach(d.admin);
 	service_close(d.service);
 	net_free(d.net);
+	admin_close(d.admin);
 	close_events(&d);
 	log_close(d.log);
 	return code;

@@ -161,6 +161,17 @@ export interface TransactionFields extends Common {
 	/** An entry's id, or a key of one's own. */
 	command?: string;
 }
+export interface CheckpointFields extends Common {
+	/** Of just so many transactions; the newest that is public when left out. */
+	size?: number | bigint;
+}
+/** That a transaction (`seq` or `command`) is in the newest checkpoint, or that the log of `from` transactions is the beginning of that of `to`. */
+export interface ProofFields extends Common {
+	seq?: number | bigint;
+	command?: string;
+	from?: number | bigint;
+	to?: number | bigint;
+}
 export interface ProgramFields extends Common {
 	version?: number;
 }
@@ -283,6 +294,10 @@ export interface Reply {
 	transaction?: Uint8Array;
 	program?: ProgramDefinition;
 	version?: number;
+	note?: string;
+	size?: number;
+	index?: number;
+	hashes?: Uint8Array[];
 }
 
 type Has<K extends keyof Reply> = Required<Pick<Reply, K>>;
@@ -305,6 +320,8 @@ export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" |
 export type BalanceReply = Ok & Block;
 export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;
 export type TransactionReply = Ok & Has<"transaction"> & May<"seq">;
+export type CheckpointReply = Ok & Has<"note" | "size"> & May<"seq">;
+export type ProofReply = Ok & Has<"hashes"> & May<"note" | "size" | "index" | "transaction" | "seq">;
 export type ProgramReply = Ok & Has<"program" | "version"> & May<"seq">;
 export type BatchResult = { ok: true; reply: MemberReply & Reply } | { ok: false; error: FealtyError };
 export interface BatchReply {
@@ -447,6 +464,8 @@ export interface Client {
 	balance: Call<BalanceFields, BalanceReply>;
 	history: Call<HistoryFields, HistoryReply>;
 	transaction: Call<TransactionFields, TransactionReply>;
+	checkpoint(fields?: CheckpointFields & Abortable): Promise<CheckpointReply>;
+	proof: Call<ProofFields, ProofReply>;
 	program(fields?: ProgramFields & Abortable): Promise<ProgramReply>;
 	clock_accept(fields?: ClockAcceptFields & Abortable): Promise<WriteReply>;
 

@@ -55,6 +55,17 @@ tile_key(unsigned level, uint64_t index, uint8_t ret_key[static TILE_KEY_BYTES])
 	put_be64(ret_key + 1, index);
 }
 
+enum status
+tile_hash(enum status got, struct bytes value, uint8_t ret_hash[static SHA256_BYTES])
+{
+	if (got != ST_OK)
+		return got == ST_NOTFOUND ? ST_CORRUPT : got;
+	if (value.len != SHA256_BYTES)
+		return ST_CORRUPT;
+	memcpy(ret_hash, value.data, SHA256_BYTES);
+	return ST_OK;
+}
+
 static enum status
 fetch_tile(void *ctx, unsigned level, uint64_t index, uint8_t ret_hash[static SHA256_BYTES])
 {
@@ -63,12 +74,7 @@ fetch_tile(void *ctx, unsigned level, uint64_t index, uint8_t ret_hash[static SH
 
 	tile_key(level, index, key);
 	enum status st = apply_row(ctx, TABLE_TILE, bytes_of(key, sizeof(key)), &value);
-	if (st != ST_OK)
-		return st == ST_NOTFOUND ? ST_CORRUPT : st;
-	if (value.len != SHA256_BYTES)
-		return ST_CORRUPT;
-	memcpy(ret_hash, value.data, SHA256_BYTES);
-	return ST_OK;
+	return tile_hash(st, value, ret_hash);
 }
 
 static enum status

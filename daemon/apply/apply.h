@@ -103,6 +103,8 @@ enum status apply_read_member(struct store_txn *state, uint32_t program, uint64_
     struct member *ret) MUST_CHECK;
 enum status apply_read_size(struct store_txn *state, uint64_t *ret_size) MUST_CHECK;
 enum status apply_read_request(struct store_txn *state, const char *principal, const char *key, struct request_row *ret) MUST_CHECK;
+/* The complete subtree of 256^level leaves that begins with leaf index × 256^level; ST_CORRUPT: it is not there. */
+enum status apply_read_tile(struct store_txn *state, unsigned level, uint64_t index, uint8_t ret_hash[static SHA256_BYTES]) MUST_CHECK;
 enum status apply_read_totals(struct store_txn *state, uint32_t program, struct totals *ret) MUST_CHECK;
 
 struct programs *apply_programs(struct apply *apply);

@@ -46,4 +46,7 @@ enum status request_row_decode(struct bytes value, struct request_row *ret) MUST
 enum status head_decode(struct bytes value, struct apply_head *ret) MUST_CHECK;
 void tile_key(unsigned level, uint64_t index, uint8_t ret_key[static TILE_KEY_BYTES]);
 
+/* The hash in a row of TABLE_TILE, which was read with ${got}. */
+enum status tile_hash(enum status got, struct bytes value, uint8_t ret_hash[static SHA256_BYTES]) MUST_CHECK;
+
 #endif

@@ -268,6 +268,17 @@ apply_read_size(struct store_txn *state, uint64_t *ret_size)
 }
 
 enum status
+apply_read_tile(struct store_txn *state, unsigned level, uint64_t index, uint8_t ret_hash[static SHA256_BYTES])
+{
+	uint8_t key[TILE_KEY_BYTES];
+	struct bytes value;
+
+	tile_key(level, index, key);
+	enum status st = store_get(state, TABLE_TILE, bytes_of(key, sizeof(key)), &value);
+	return tile_hash(st, value, ret_hash);
+}
+
+enum status
 apply_read_request(struct store_txn *state, const char *principal, const char *key, struct request_row *ret)
 {
 	uint8_t row_key[REQUEST_KEY_BYTES_MAX];

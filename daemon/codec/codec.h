@@ -51,7 +51,7 @@ enum request_op {
 	REQUEST_REDEEM, REQUEST_ADJUST, REQUEST_TIER, REQUEST_BIRTHDAY, REQUEST_FREEZE, REQUEST_UNFREEZE, REQUEST_CLOSE, REQUEST_ACTIVITY,
 	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
-	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_SUBSCRIBE,
+	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT
 };
 const char *request_op_str(enum request_op op);		/* RULINGS' names: "purchase", "program", … */
@@ -70,7 +70,7 @@ struct request {
 	const char *program;			/* id; NULL: not given */
 	const char *member;			/* an alias; NULL: the operation has none */
 	const char *other;			/* transfer: to, merge: into, an alias; NULL */
-	const char *reference;			/* capture, release: the hold; activity, return: the purchase; reverse_redeem; transaction: the command; NULL */
+	const char *reference;			/* capture, release: the hold; activity, return: the purchase; reverse_redeem; transaction, proof: the command; NULL */
 	struct cmd cmd;				/* writes and quote: all but principal, fingerprint, program, member and what is looked up */
 
 	/* enrol, profile: personal data, for the vault only */
@@ -83,8 +83,8 @@ struct request {
 	struct program_def *definition;		/* cmd.u.publish has the bytes */
 
 	/* reads */
-	bool has_before, has_after, has_seq, has_as_of;
-	uint64_t before_seq, after_seq, seq;
+	bool has_before, has_after, has_seq, has_as_of, has_size, has_from, has_to;	/* proof: consistency when has_from */
+	uint64_t before_seq, after_seq, seq, size, from_size, to_size;
 	int64_t as_of_us;
 	uint32_t limit, version, credits;
 
@@ -158,6 +158,11 @@ struct reply {
 	struct bytes transaction;		/* a SignedTransaction; len 0: none */
 	struct bytes program;			/* a program's bytes; len 0: none */
 	uint32_t version;			/* with program */
+	struct bytes note;			/* a checkpoint; len 0: none */
+	bool has_index;
+	uint64_t size, index;			/* of the tree, 0: none; of the leaf that is proved to be in it */
+	size_t n_hashes;
+	const uint8_t (*hashes)[SHA256_BYTES];
 };
 
 /* gRPC code of a result, by RULINGS section 2. */

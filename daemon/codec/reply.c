@@ -19,7 +19,7 @@ enum {
 	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ, RESPONSE_COUNTERS, RESPONSE_REMAINDER,
 	RESPONSE_HISTORY = 40, RESPONSE_NEXT_BEFORE, RESPONSE_TRANSACTION, RESPONSE_PROGRAM, RESPONSE_VERSION,
 };
-enum { RESPONSE_NOTICES = 60 };
+enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES };
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
@@ -380,6 +380,19 @@ put_reads(struct buf *out, const struct reply *r)
 	}
 }
 
+static void
+put_log(struct buf *out, const struct reply *r)
+{
+	if (r->note.len > 0)
+		field_put_bytes(out, RESPONSE_NOTE, r->note);
+	if (r->size > 0)
+		field_put_uint(out, RESPONSE_SIZE, r->size);
+	if (r->has_index)
+		field_put_uint(out, RESPONSE_INDEX, r->index);
+	for (size_t i = 0; i < r->n_hashes; ++i)
+		field_put_bytes(out, RESPONSE_HASHES, bytes_of(r->hashes[i], SHA256_BYTES));
+}
+
 static enum status
 encode(const struct reply *reply, bool brief, struct buf *out)
 {
@@ -395,6 +408,7 @@ encode(const struct reply *reply, bool brief, struct buf *out)
 	put_reads(out, reply);
 	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_notices && !brief; ++i)
 		put_notice(out, &reply->balance->notices[i], reply->scale);
+	put_log(out, reply);
 	return buf_status(out);
 }
 

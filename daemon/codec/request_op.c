@@ -610,6 +610,36 @@ judge_program(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+judge_checkpoint(struct judge *j, const Fealty__V1__Request *in)
+{
+	if (in->checkpoint->has_size && in->checkpoint->size == 0)
+		invalid(j, "size", "is zero: the first checkpoint has one transaction at least");
+	j->ret->has_size = in->checkpoint->has_size;
+	j->ret->size = in->checkpoint->size;
+}
+
+static void
+judge_proof(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__ProofGet *p = in->proof;
+
+	if (p->has_seq + (p->command != NULL) + p->has_from > 1)
+		invalid(j, p->has_from ? "from" : "command", "stands beside another: give one of `seq`, `command` and `from`");
+	else if (!p->has_seq && !p->has_from)
+		take_reference(j, "command", p->command);
+	if (p->has_to && !p->has_from)
+		invalid(j, "to", "is for a proof of consistency: give `from` as well");
+	else if (p->has_to && (p->to == 0 || p->to < p->from))
+		invalid(j, "to", "is zero, or below `from`");
+	j->ret->has_seq = p->has_seq;
+	j->ret->seq = p->seq;
+	j->ret->has_from = p->has_from;
+	j->ret->from_size = p->from;
+	j->ret->has_to = p->has_to;
+	j->ret->to_size = p->to;
+}
+
+static void
 judge_subscribe(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__Subscribe *s = in->subscribe;
@@ -655,6 +685,8 @@ static const struct op_row {
 	[REQUEST_HISTORY] = { "history", OP_NONE, FEALTY__V1__REQUEST__OP_HISTORY, judge_history },
 	[REQUEST_TRANSACTION] = { "transaction", OP_NONE, FEALTY__V1__REQUEST__OP_TRANSACTION, judge_transaction },
 	[REQUEST_PROGRAM] = { "program", OP_NONE, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, judge_program },
+	[REQUEST_CHECKPOINT] = { "checkpoint", OP_NONE, FEALTY__V1__REQUEST__OP_CHECKPOINT, judge_checkpoint },
+	[REQUEST_PROOF] = { "proof", OP_NONE, FEALTY__V1__REQUEST__OP_PROOF, judge_proof },
 	[REQUEST_SUBSCRIBE] = { "subscribe", OP_NONE, FEALTY__V1__REQUEST__OP_SUBSCRIBE, judge_subscribe },
 };
 

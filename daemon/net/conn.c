@@ -218,8 +218,10 @@ on_readable(evutil_socket_t fd, short what, void *ctx)
 			die(conn, reset);
 	} else if (n == 0) {
 		take_end(conn);
-	} else if (conn->state == CONN_OPEN) {
-		take_input(conn, bytes_of(scratch, (size_t)n));
+	} else {
+		counter_add(&conn->loop->received_bytes, (size_t)n);
+		if (conn->state == CONN_OPEN)
+			take_input(conn, bytes_of(scratch, (size_t)n));
 	}
 }
 
@@ -238,12 +240,14 @@ send_some(struct net_conn *conn)
 {
 	while (conn->state != CONN_DEAD && unsent_bytes(conn) > 0) {
 		ssize_t n = send(conn->fd, conn->out.data + conn->out_sent, unsent_bytes(conn), MSG_NOSIGNAL);
-		if (n >= 0)
+		if (n >= 0) {
 			conn->out_sent += (size_t)n;
-		else if (errno == EAGAIN)
+			counter_add(&conn->loop->sent_bytes, (size_t)n);
+		} else if (errno == EAGAIN) {
 			break;
-		else if (errno != EINTR)
+		} else if (errno != EINTR) {
 			die(conn, reset);
+		}
 	}
 	if (unsent_bytes(conn) == 0) {
 		empty_buffer(&conn->out);

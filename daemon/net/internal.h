@@ -16,6 +16,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "base/counter.h"
 #include "net/net.h"
 
 #define NET_LISTENERS_MAX 8
@@ -91,6 +92,7 @@ struct net_loop {
 	size_t n_buckets;		/* a power of two */
 	uint8_t *scratch;		/* NET_READ_BYTES */
 	struct net_message stop_message;
+	struct counter received_bytes, sent_bytes;
 
 	pthread_mutex_t mutex;		/* of the rest */
 	struct net_message *first, *last;
@@ -117,8 +119,9 @@ struct net {
 	struct listener listeners[NET_LISTENERS_MAX];
 	unsigned n_listeners;
 	struct event *accept_again;
-	unsigned next_loop;		/* these two are the accepting thread's */
+	unsigned next_loop;		/* these four are the accepting thread's */
 	uint64_t next_id;
+	struct counter accepted_total, refused_total;
 	atomic_uint connections, refused;
 
 	pthread_mutex_t accept_mutex;	/* of accept_ended */

@@ -76,6 +76,7 @@ welcome(struct net *net, int fd, enum net_door door)
 
 	if (door == NET_DOOR_LOOPBACK)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	counter_add(refused ? &net->refused_total : &net->accepted_total, 1);
 	if (refused && atomic_load(&net->refused) >= NET_REFUSED_MAX) {
 		refuse_at_once(fd);
 		return;
@@ -309,12 +310,11 @@ parse_loopback(const char *text, union address *ret_address, socklen_t *ret_len)
 }
 
 enum status
-net_listen_loopback(struct net *net, const char *address, uint16_t *ret_port)
+net_bind_loopback(const char *address, int *ret_fd, uint16_t *ret_port)
 {
 	union address a;
 	socklen_t len;
 
-	assert(!net->started && net->n_listeners < NET_LISTENERS_MAX);
 	if (!parse_loopback(address, &a, &len))
 		return ST_INVALID;
 	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -325,8 +325,23 @@ net_listen_loopback(struct net *net, const char *address, uint16_t *ret_port)
 		close_keeping_errno(fd);
 		return errno == EADDRINUSE ? ST_BUSY : ST_IO;
 	}
+	*ret_fd = fd;
+	*ret_port = ntohs(a.any.sa_family == AF_INET6 ? a.in6.sin6_port : a.in4.sin_port);
+	return ST_OK;
+}
+
+enum status
+net_listen_loopback(struct net *net, const char *address, uint16_t *ret_port)
+{
+	uint16_t port;
+	int fd;
+
+	assert(!net->started && net->n_listeners < NET_LISTENERS_MAX);
+	enum status st = net_bind_loopback(address, &fd, &port);
+	if (st != ST_OK)
+		return st;
 	keep(net, fd, NET_DOOR_LOOPBACK, NULL, NULL);
 	if (ret_port != NULL)
-		*ret_port = ntohs(a.any.sa_family == AF_INET6 ? a.in6.sin6_port : a.in4.sin_port);
+		*ret_port = port;
 	return ST_OK;
 }

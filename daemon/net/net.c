@@ -213,6 +213,20 @@ net_connections(const struct net *net)
 	return atomic_load(&net->connections);
 }
 
+void
+net_figures(const struct net *net, struct net_figures *ret)
+{
+	*ret = (struct net_figures){
+		.connections = net_connections(net),
+		.accepted = counter_read(&net->accepted_total),
+		.refused = counter_read(&net->refused_total),
+	};
+	for (unsigned i = 0; i < net->n_loops; i++) {
+		ret->received_bytes += counter_read(&net->loops[i].received_bytes);
+		ret->sent_bytes += counter_read(&net->loops[i].sent_bytes);
+	}
+}
+
 unsigned
 net_loop_count(const struct net *net)
 {

@@ -70,6 +70,12 @@ enum status net_new(unsigned loops, const struct net_limits *limits, const struc
 enum status net_listen_unix(struct net *net, const char *path) MUST_CHECK;
 enum status net_listen_loopback(struct net *net, const char *address, uint16_t *ret_port) MUST_CHECK;
 
+/**
+ * net_bind_loopback(address, ret_fd, ret_port):
+ * The socket alone, listening and non-blocking, for a server that is not of frames; the caller closes it.  Addresses and errors as above.
+ */
+enum status net_bind_loopback(const char *address, int *ret_fd, uint16_t *ret_port) MUST_CHECK;
+
 enum status net_start(struct net *net) MUST_CHECK;
 
 /* Connects are refused from its return on, and the socket file is removed.  Any thread, once or more.  Existing connections go on. */
@@ -84,6 +90,15 @@ void net_stop(struct net *net);
 void net_free(struct net *net);
 
 unsigned net_connections(const struct net *net);	/* open now, about; any thread */
+
+/* Since net_new(), about; any thread. */
+struct net_figures {
+	unsigned connections;			/* open now */
+	uint64_t accepted;
+	uint64_t refused;			/* beyond connections_max */
+	uint64_t received_bytes, sent_bytes;
+};
+void net_figures(const struct net *net, struct net_figures *ret);
 unsigned net_loop_count(const struct net *net);
 struct net_loop *net_loop_at(struct net *net, unsigned index);
 unsigned net_loop_index(const struct net_loop *loop);

@@ -279,6 +279,7 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 		entry = stored;
 	}
 	struct answer answer = { .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = apply_head(s->c->apply)->size - 1 };
+	counter_add(&s->c->service->metrics.replays, 1);
 	answer.as_of_us = commit_now_us(s->c);
 	answer.bytes_max = s->work->is_batch ? RESULT_BYTES_MAX : 0;
 	if (st == ST_OK && entry->member != 0) {
@@ -884,6 +885,7 @@ command_run(struct commit *c, struct work *work, size_t index, struct refusal *r
 		st = ST_NOMEM;
 	if (copy != NULL) {
 		work->responses[index] = bytes_of(copy, out.len);
+		work->results[index] = ret_refusal->result;
 		work->n_done = index + 1;
 	}
 	buf_release(&out);

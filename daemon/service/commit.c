@@ -76,7 +76,26 @@ queue_take(struct commit *c, int64_t wait_us, bool *ret_stopping)
 	return first;
 }
 
+size_t
+commit_queue_length(const struct commit *c)
+{
+	return atomic_load_explicit(&c->queue_length, memory_order_relaxed);
+}
+
 /* ---- replies ---- */
+
+/* Its answer leaves, and says the same of all of an atomic batch that failed. */
+static void
+count_commands(struct commit *c, const struct work *w, int64_t now_us)
+{
+	struct metrics *m = &c->service->metrics;
+
+	if (w->lost)
+		return;
+	for (size_t i = 0; i < w->batch.n; i++)
+		command_count(&m->commands, w->batch.commands[i].op, w->whole.result != LEDGER_OK ? w->whole.result : w->results[i]);
+	histogram_add(&m->answer, HISTOGRAM_US, (uint64_t)(now_us - w->arrived_us));
+}
 
 static void
 encode_reply(struct work *w)
@@ -140,8 +159,10 @@ replace_responses(struct work *w, const struct refusal *refusal)
 		w->whole = *refusal;
 	char *copy = buf_status(&b) == ST_OK ? arena_memdup(&w->arena, b.data, b.len) : NULL;
 	w->lost |= copy == NULL;
-	for (size_t i = w->n_durable; i < w->n_done; i++)
+	for (size_t i = w->n_durable; i < w->n_done; i++) {
 		w->responses[i] = bytes_of(copy, copy == NULL ? 0 : b.len);
+		w->results[i] = refusal->result;
+	}
 	buf_release(&b);
 }
 
@@ -150,6 +171,7 @@ static void
 release_active(struct commit *c, const struct refusal *refusal)
 {
 	struct work *ready = NULL;
+	int64_t now_us = clock_monotonic_us();
 
 	for (struct work *w = c->active, *next; w != NULL; w = next) {
 		next = w->next_active;
@@ -161,6 +183,7 @@ release_active(struct commit *c, const struct refusal *refusal)
 		if (!w->finished)
 			continue;
 		encode_reply(w);
+		count_commands(c, w, now_us);
 		w->next_active = ready;
 		ready = w;
 	}
@@ -179,6 +202,31 @@ work_activate(struct commit *c, struct work *w)
 }
 
 /* ---- the flush ---- */
+
+static void
+step_done(struct commit *c, enum figure_step step)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	histogram_add(&c->service->metrics.steps[step], HISTOGRAM_US, (uint64_t)(now_us - c->step_us));
+	c->step_us = now_us;
+}
+
+/* The sealed transactions are durable. */
+static void
+count_batch(struct commit *c)
+{
+	struct metrics *m = &c->service->metrics;
+
+	counter_add(&m->commits, 1);
+	histogram_add(&m->commit_transactions, HISTOGRAM_SIZE, c->n_sealed);
+	for (const struct sealed *s = c->sealed_first; s != NULL; s = s->next) {
+		for (size_t i = 0; i < s->t.n_entries; i++) {
+			counter_add(&m->entries[s->t.entries[i].op], 1);
+			counter_add(&m->system_entries, strcmp(s->t.entries[i].principal, "system") == 0);
+		}
+	}
+}
 
 static void
 reset_batch(struct commit *c)
@@ -283,11 +331,15 @@ write_ledger(struct commit *c)
 	bool vault = vault_changed(s->vault);
 
 	enum status st = signer_wait(s->signer);
-	if (st == ST_OK && vault)
+	step_done(c, FIGURE_STEP_SIGN);
+	if (st == ST_OK && vault) {
 		st = vault_write_additions(s->vault);
+		step_done(c, FIGURE_STEP_VAULT);
+	}
 	if (st != ST_OK)
 		return st;
 	st = append_all(c);
+	step_done(c, FIGURE_STEP_LEDGER);
 	if (st != ST_FULL || !vault)
 		return st;
 	enum status undone = vault_undo(s->vault);
@@ -320,7 +372,9 @@ write_rest(struct commit *c)
 	else if (st != ST_OK)
 		return st;
 	vault_discard(c->service->vault);
-	return write_state(c);
+	st = write_state(c);
+	step_done(c, FIGURE_STEP_STATE);
+	return st;
 }
 
 /* Records that were only read. */
@@ -358,6 +412,7 @@ commit_flush(struct commit *c)
 	if (c->sealed_first == NULL)
 		return flush_nothing(c);
 	assert(!c->unflushed);
+	step_done(c, FIGURE_STEP_DECIDE);
 	st = sched_keep(c);
 	if (st == ST_OK)
 		st = write_ledger(c);
@@ -366,6 +421,7 @@ commit_flush(struct commit *c)
 		commit_discard(c);
 		c->checkpoint_next = c->checkpoint;
 		c->undone = true;
+		counter_add(&s->metrics.commits_undone, 1);
 		disk_refusal(&refusal);
 		release_active(c, &refusal);
 		return ST_FULL;
@@ -375,6 +431,7 @@ commit_flush(struct commit *c)
 	if (st != ST_OK)
 		return st;
 	c->undone = false;
+	count_batch(c);
 	sched_flushed(c);
 	reset_batch(c);
 	show_head(c);
@@ -408,6 +465,22 @@ commit_writable(struct commit *c, struct refusal *ret_refusal)
 		return;
 	c->retry_at_us = clock_monotonic_us() + DISK_RETRY_US;
 	disk_refusal(ret_refusal);
+}
+
+/* Without waiting for a write that may never come, because it is not sent where it would be refused. */
+static void
+look_for_space(struct commit *c)
+{
+	struct refusal refusal;
+
+	if (c->no_space)
+		commit_writable(c, &refusal);
+}
+
+enum service_readiness
+commit_readiness(const struct commit *c)
+{
+	return c->clock_suspect ? SERVICE_WAITS_FOR_CLOCK : c->no_space ? SERVICE_WAITS_FOR_DISK : SERVICE_READY;
 }
 
 /* ---- works ---- */
@@ -704,6 +777,8 @@ run(void *arg)
 			free_works(list);
 			break;
 		}
+		c->step_us = clock_monotonic_us();
+		look_for_space(c);
 		st = run_due(c, &more);
 		list = join(list, queue_take(c, 0, &stopping));
 		if (st == ST_OK)

@@ -36,7 +36,7 @@ struct commit {
 	pthread_mutex_t lock;			/* guards the queue */
 	pthread_cond_t wake;
 	struct work *queue_first, *queue_last;
-	size_t queue_length;
+	atomic_size_t queue_length;		/* written under the lock */
 	bool stopping;
 
 	/* the thread's own */
@@ -50,13 +50,14 @@ struct commit {
 	struct work *active;
 	int64_t clock_us;			/* manual: the clock's instant */
 	bool due_pending;			/* manual: what is due at clock_us may not have run yet */
-	bool clock_suspect,
-	    clock_far_ahead;	/* writes wait for clock_accept, or for a clock that is right; since the start, over 7 days after the ledger */
+	atomic_bool clock_suspect;		/* writes wait for clock_accept, or for a clock that is right */
+	bool clock_far_ahead;			/* ... since the start, over 7 days after the ledger */
 	int64_t base_real_us, base_boot_us;	/* what CLOCK_BOOTTIME predicts is counted from here */
 	bool unflushed;				/* the ledger has a batch that state could not take yet: nothing is decided and nothing discarded */
-	bool no_space;				/* at the last look writes were refused for want of it */
+	atomic_bool no_space;			/* at the last look writes were refused for want of it */
 	bool undone;				/* the last flush was undone for want of it */
 	int64_t retry_at_us;			/* monotonic: before it what failed for want of space is not tried again */
+	int64_t step_us;			/* monotonic: when the step of a commit that is measured began */
 	struct signed_head checkpoint, checkpoint_next;	/* the newest that is durable; and that is being written */
 	int64_t checkpoint_at_us;		/* monotonic: when the next one may be made */
 	struct calendar *calendar;

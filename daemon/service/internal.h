@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "apply/apply.h"
+#include "service/metrics.h"
 #include "service/service.h"
 #include "service/vault.h"
 #include "signer/signer.h"
@@ -44,6 +45,7 @@ struct work {
 	struct arena arena;
 	struct batch batch;			/* a single command is a batch of one */
 	struct bytes *responses;		/* [batch.n], encoded, in the arena */
+	enum ledger_result *results;		/* [batch.n], what they say */
 	size_t n_done, n_durable;		/* commands that have a response; whose response may leave */
 	struct refusal whole;			/* of an atomic batch that failed */
 	struct buf reply;			/* what leaves */
@@ -81,6 +83,8 @@ struct service {
 	char origin[129];
 	bool manual_clock;
 	uint8_t key_id[KEY_ID_BYTES];
+
+	struct metrics metrics;
 
 	/* what is durable, for readers */
 	pthread_mutex_t head_lock;
@@ -163,9 +167,11 @@ struct loop_context {
 	struct store_txn *ledger, *vault, *state;	/* at rest between requests */
 	struct arena arena;
 	struct buf out;
+	struct command_counts commands;		/* answered on this thread */
 };
-/* Appends the Response of a read. */
-enum status query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out) MUST_CHECK;
+/* Appends the Response of a read, and says what it says. */
+enum status query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out,
+    enum ledger_result *ret_result) MUST_CHECK;
 /* A stored transaction's leaf, borrowed from ${ledger}. */
 enum status read_leaf(struct store_txn *ledger, uint64_t seq, struct bytes *ret_leaf) MUST_CHECK;
 /* An entry, decoded into ${arena}, and its transaction, of which entries[0] is that entry and no other is there. ST_NOTFOUND. */
@@ -189,6 +195,9 @@ enum status commit_start(struct commit *commit) MUST_CHECK;
 bool commit_submit(struct commit *commit, struct work *work) MUST_CHECK;
 /* Returns when everything submitted before is answered, and ends the thread. */
 void commit_drain(struct commit *commit);
+/* Any thread: works that wait, and why writes do if they do. */
+size_t commit_queue_length(const struct commit *commit);
+enum service_readiness commit_readiness(const struct commit *commit);
 void commit_free(struct commit *commit);
 
 #endif

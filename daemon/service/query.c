@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "service/internal.h"
+#include "service/query.h"
 
 #define HISTORY_DEFAULT 20
 
@@ -68,20 +68,6 @@ read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, st
 }
 
 /* ---- one read ---- */
-
-struct query {
-	struct loop_context *loop;
-	const struct identity *who;
-	struct request *request;
-	struct refusal refusal;
-	uint32_t program;
-	const struct program *rules;
-	uint64_t member;
-	int64_t now_us;
-	int64_t birthdays_us;		/* the service's, from before the snapshots */
-	uint64_t size;			/* applied in the snapshot of state */
-	struct view view;
-};
 
 static enum status
 find_program(struct query *q)
@@ -149,8 +135,8 @@ require_member(struct query *q)
 		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "member", "No member of the program has this alias; enrol it first.");
 }
 
-static enum status
-encode_refusal(struct query *q, struct buf *out)
+enum status
+query_refusal(struct query *q, struct buf *out)
 {
 	struct answer answer = { .refusal = &q->refusal, .seq = q->size == 0 ? 0 : q->size - 1 };
 
@@ -335,76 +321,6 @@ run_history(struct query *q, struct buf *out)
 	return codec_reply_encode(&reply, &q->loop->arena, out);
 }
 
-/* Tills and backends see only transactions about a single member. */
-static bool
-may_see(const struct identity *who, const struct transaction *t)
-{
-	uint64_t member = t->n_entries == 0 ? 0 : t->entries[0].member;
-
-	if (who->role == ROLE_OPERATOR || who->role == ROLE_AUDITOR)
-		return true;
-	for (size_t i = 0; i < t->n_entries; i++) {
-		const struct entry *e = &t->entries[i];
-		if (e->member == 0 || e->member != member || e->n_touched != 1)
-			return false;
-	}
-	return true;
-}
-
-/* The transaction that a command names: an entry's id, or a request id of the asking principal. */
-static enum status
-find_transaction(struct query *q, uint64_t *ret_seq)
-{
-	struct entry_id id;
-	struct request_row row;
-	const struct request *r = q->request;
-
-	if (r->has_seq) {
-		*ret_seq = r->seq;
-		return ST_OK;
-	}
-	enum status st = apply_read_request(q->loop->state, q->who->principal, r->reference, &row);
-	if (st == ST_OK) {
-		*ret_seq = row.id.seq;
-		return ST_OK;
-	}
-	if (st == ST_NOTFOUND && entry_id_parse(r->reference, &id)) {
-		*ret_seq = id.seq;
-		return ST_OK;
-	}
-	return st;
-}
-
-static enum status
-run_transaction(struct query *q, struct buf *out)
-{
-	struct signed_transaction s;
-	struct transaction t;
-	struct bytes leaf;
-	uint64_t seq;
-
-	enum status st = find_transaction(q, &seq);
-	if (st == ST_OK)
-		st = seq < q->size ? read_leaf(q->loop->ledger, seq, &leaf) : ST_NOTFOUND;
-	if (st == ST_NOTFOUND) {
-		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->request->has_seq ? "seq" : "command", "There is no such transaction in the ledger.");
-		return encode_refusal(q, out);
-	}
-	if (st == ST_OK)
-		st = codec_signed_decode(leaf, &s);
-	if (st == ST_OK)
-		st = codec_transaction_decode(s.transaction, &q->loop->arena, &t);
-	if (st != ST_OK)
-		return st;
-	if (!may_see(q->who, &t)) {
-		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "seq",
-		    "The transaction concerns more than one member; only operators and auditors may read it.");
-		return encode_refusal(q, out);
-	}
-	struct reply reply = { .transaction = leaf, .seq = q->size - 1 };
-	return codec_reply_encode(&reply, &q->loop->arena, out);
-}
-
 static enum status
 run_program(struct query *q, struct buf *out)
 {
@@ -418,7 +334,7 @@ run_program(struct query *q, struct buf *out)
 	if (reply.program.len == 0) {
 		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->program == 0 ? "program" : "version",
 		    "There is no such program, or no such version of it, in this ledger.");
-		return encode_refusal(q, out);
+		return query_refusal(q, out);
 	}
 	return codec_reply_encode(&reply, &q->loop->arena, out);
 }
@@ -433,7 +349,7 @@ run_about_member(struct query *q, struct buf *out)
 	find_now(q);
 	require_member(q);
 	if (q->refusal.result != LEDGER_OK)
-		return encode_refusal(q, out);
+		return query_refusal(q, out);
 	switch (q->request->op) {
 	case REQUEST_BALANCE: return run_balance(q, out);
 	case REQUEST_QUOTE: return run_quote(q, out);
@@ -442,8 +358,26 @@ run_about_member(struct query *q, struct buf *out)
 	}
 }
 
+/* These concern all programs, so none has to be named. */
+static bool
+about_log(enum request_op op)
+{
+	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF;
+}
+
+static enum status
+run_about_log(struct query *q, struct buf *out)
+{
+	switch (q->request->op) {
+	case REQUEST_TRANSACTION: return query_transaction(q, out);
+	case REQUEST_CHECKPOINT: return query_checkpoint(q, out);
+	case REQUEST_PROOF: return query_proof(q, out);
+	default: assert(false); return ST_INVALID;
+	}
+}
+
 enum status
-query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out)
+query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out, enum ledger_result *ret_result)
 {
 	struct request copy = *request;
 	struct query *q = arena_alloc(&loop->arena, sizeof(*q));
@@ -457,19 +391,22 @@ query_run(struct loop_context *loop, const struct identity *who, const struct re
 	enum status st = loop_renew(loop);
 	if (st == ST_OK)
 		st = apply_read_size(loop->state, &q->size);
+	if (st == ST_OK && about_log(request->op)) {
+		st = run_about_log(q, out);
+		goto end;
+	}
 	if (st == ST_OK)
 		st = find_program(q);
 	if (st != ST_OK)
 		goto end;
 	if (q->refusal.result != LEDGER_OK)
-		st = encode_refusal(q, out);
-	else if (request->op == REQUEST_TRANSACTION)
-		st = run_transaction(q, out);
+		st = query_refusal(q, out);
 	else if (request->op == REQUEST_PROGRAM)
 		st = run_program(q, out);
 	else
 		st = run_about_member(q, out);
 end:
+	*ret_result = q->refusal.result;
 	loop_rest(loop);
 	return st;
 }

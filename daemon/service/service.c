@@ -90,6 +90,7 @@ enum status
 service_open(const struct service_params *params, struct service **ret_service, char *ret_message)
 {
 	struct service *s = calloc(1, sizeof(*s));
+	int64_t begun_us = clock_monotonic_us();
 
 	ret_message[0] = '\0';
 	if (s == NULL)
@@ -105,6 +106,7 @@ service_open(const struct service_params *params, struct service **ret_service, 
 	}
 	s->snapshot_at_us = clock_monotonic_us() + (int64_t)params->snapshot_seconds * US_PER_SECOND;
 	s->snapshot_size = service_size(s);
+	s->metrics.start_us = (uint64_t)(clock_monotonic_us() - begun_us);
 	*ret_service = s;
 	return ST_OK;
 }

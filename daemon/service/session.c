@@ -161,13 +161,33 @@ reply_refusal(struct session *s, uint64_t tag, const struct refusal *refusal, bo
 }
 
 static void
+refuse_request(struct session *s, uint64_t tag, enum request_op op, const struct refusal *refusal)
+{
+	command_count(&s->loop->commands, op, refusal->result);
+	reply_refusal(s, tag, refusal, false);
+}
+
+/* A batch that could not be read has no commands to count: it counts as one. */
+static void
+refuse_batch(struct session *s, uint64_t tag, const struct batch *batch, const struct refusal *refusal)
+{
+	for (size_t i = 0; i < batch->n; i++)
+		command_count(&s->loop->commands, batch->commands[i].op, refusal->result);
+	if (batch->n == 0)
+		command_count(&s->loop->commands, REQUEST_NONE, refusal->result);
+	reply_refusal(s, tag, refusal, true);
+}
+
+static void
 answer_read(struct session *s, uint64_t tag, const struct request *request)
 {
 	struct buf *out = &s->loop->out;
+	enum ledger_result result = LEDGER_OK;
 
 	buf_clear(out);
-	enum status st = query_run(s->loop, &s->who, request, out);
+	enum status st = query_run(s->loop, &s->who, request, out, &result);
 	if (st == ST_OK) {
+		command_count(&s->loop->commands, request->op, result);
 		send_response(s, tag, out);
 		return;
 	}
@@ -175,7 +195,7 @@ answer_read(struct session *s, uint64_t tag, const struct request *request)
 	struct refusal refusal;
 	refusal_set(&refusal, LEDGER_UNAVAILABLE, "disk", "The answer could not be read: %s. Try again; an operator finds more in the log.",
 	    status_str(st));
-	reply_refusal(s, tag, &refusal, false);
+	refuse_request(s, tag, request->op, &refusal);
 }
 
 /* A till's commands carry its store and terminal even when they do not say so.  ${who} lives as long as the request. */
@@ -197,7 +217,8 @@ submit_or_say_why(struct session *s, struct work *work, struct refusal *ret_refu
 
 	ret_refusal->result = LEDGER_OK;
 	work->responses = arena_alloc(&work->arena, work->batch.n * sizeof(*work->responses));
-	if (who == NULL || work->responses == NULL) {
+	work->results = arena_alloc(&work->arena, work->batch.n * sizeof(*work->results));
+	if (who == NULL || work->responses == NULL || work->results == NULL) {
 		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "queue", "The server has no memory for the command; nothing was written.");
 		return;
 	}
@@ -218,7 +239,6 @@ submit(struct session *s, struct work *work)
 {
 	struct refusal refusal;
 	uint64_t tag = work->tag;
-	bool is_batch = work->is_batch;
 
 	work->arena.budget_bytes = DECIDE_ARENA_BYTES;
 	submit_or_say_why(s, work, &refusal);
@@ -226,8 +246,11 @@ submit(struct session *s, struct work *work)
 		s->in_flight[s->n_in_flight++] = tag;	/* its reply comes by a message to this thread, so not before this */
 		return;
 	}
+	if (work->is_batch)
+		refuse_batch(s, tag, &work->batch, &refusal);
+	else
+		refuse_request(s, tag, work->batch.commands[0].op, &refusal);
 	work_free(work);
-	reply_refusal(s, tag, &refusal, is_batch);
 }
 
 static struct work *
@@ -257,7 +280,7 @@ answer_request(struct session *s, uint64_t tag, struct work *w)
 	if (refusal->result == LEDGER_OK)
 		identity_permit(&s->who, request, refusal);
 	if (refusal->result != LEDGER_OK) {
-		reply_refusal(s, tag, refusal, false);
+		refuse_request(s, tag, request->op, refusal);
 	} else if (request->op == REQUEST_SUBSCRIBE) {
 		subscription_open(s, tag, request);
 	} else if (!request_op_writes(request->op)) {
@@ -321,7 +344,7 @@ on_batch(struct session *s, uint64_t tag, struct bytes body)
 	if (w->batch.refusal.result == LEDGER_OK && w->batch.n == 0)
 		refusal_set(&w->batch.refusal, LEDGER_INVALID_ARGUMENT, "commands", "A batch has at least one command.");
 	if (w->batch.refusal.result != LEDGER_OK) {
-		reply_refusal(s, tag, &w->batch.refusal, true);
+		refuse_batch(s, tag, &w->batch, &w->batch.refusal);
 		work_free(w);
 		return;
 	}

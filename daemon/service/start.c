@@ -195,13 +195,16 @@ open_state(struct start *st, struct store_txn *ledger)
 	bool usable = false;
 	enum status status = ST_OK;
 
+	s->metrics.start_state = FIGURE_STATE_KEPT;
 	if (store_state_trusted(s->store))
 		status = try_state(st, ledger, &usable);
 	if (status == ST_OK && !usable) {
 		log_event(s->log, LOG_LEVEL_WARNING, "state.not_trusted", "remedy", "it is rebuilt from the newest snapshot and the ledger", NULL);
+		s->metrics.start_state = FIGURE_STATE_SNAPSHOT;
 		status = try_snapshots(st, ledger, &usable);
 	}
 	if (status == ST_OK && !usable) {
+		s->metrics.start_state = FIGURE_STATE_EMPTY;
 		status = store_state_discard(s->store);
 		if (status == ST_OK)
 			status = apply_new(s->store, &s->apply);
@@ -233,6 +236,7 @@ replay(struct start *st)
 	struct replay_error error;
 	uint64_t before = apply_head(st->s->apply)->size;
 
+	st->s->metrics.start_replayed = st->size - before;
 	st->progress_us = clock_monotonic_us();
 	enum status status = apply_replay(st->s->apply, st->s->store, st->size, progress, st, &error);
 	if (status == ST_INVALID)

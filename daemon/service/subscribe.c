@@ -55,6 +55,7 @@ subscription_open(struct session *s, uint64_t tag, const struct request *request
 	}
 	if (sub == NULL) {
 		refusal_set(&refusal, LEDGER_CAP_REACHED, NULL, "A connection has at most %d subscriptions; cancel one first.", SUBSCRIPTIONS_MAX);
+		command_count(&s->loop->commands, REQUEST_SUBSCRIBE, refusal.result);
 		respond(s, tag, &refusal);
 		return;
 	}
@@ -67,6 +68,7 @@ subscription_open(struct session *s, uint64_t tag, const struct request *request
 	if (request->has_after && request->after_seq == UINT64_MAX)
 		sub->next_seq = UINT64_MAX;
 	s->n_subscriptions++;
+	command_count(&s->loop->commands, REQUEST_SUBSCRIBE, LEDGER_OK);
 	atomic_fetch_add(&s->loop->subscriptions, 1);
 	subscriptions_pump(s);
 }

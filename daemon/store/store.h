@@ -184,6 +184,18 @@ enum status store_head_write(struct store *store, const struct store_head *head)
 /* ST_FULL when less than low_space_bytes are free; for the commit thread to ask before it lets LMDB see a batch. */
 enum status store_writable(struct store *store) MUST_CHECK;
 
+/* ---- how much ---- */
+
+struct store_sizes {
+	uint64_t env_bytes[3];		/* length of each environment's file; 0: it is not open */
+	uint64_t free_bytes;		/* on the data directory's disk */
+	bool has_snapshot;		/* the newest: */
+	uint64_t snapshot_size;		/* transactions in it */
+	int64_t snapshot_at_us;		/* when it was written, by the system's clock */
+};
+/* Any thread; waits for nobody.  Errors: ST_IO. */
+enum status store_sizes(struct store *store, struct store_sizes *ret) MUST_CHECK;
+
 /* ---- care ---- */
 
 struct store_key { uint8_t data[STORE_KEY_MAX]; size_t len; };

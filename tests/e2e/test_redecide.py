@@ -1,4 +1,5 @@
 """The audit decides every entry once more: a ledger that was forged with its own keys, and holds in all else, is found out."""
+import base64
 import hashlib
 import os
 
@@ -6,6 +7,7 @@ from nacl.signing import SigningKey
 
 import programs
 from files import Copy, ledger_file, places, write_at
+from test_checkpoint import stored, tree_root
 from verify import pae
 from wire import ledger as ledger_pb
 from world import expect
@@ -48,18 +50,33 @@ def transaction_of(leaf):
     return ledger_pb.Transaction.FromString(ledger_pb.SignedTransaction.FromString(leaf).transaction)
 
 
+def key_of(ledger, name):
+    with open(os.path.join(ledger.keys, name), "rb") as f:
+        return SigningKey(bytes.fromhex(f.read().decode().strip()))
+
+
 def signed(ledger, transaction):
     """A leaf as the daemon would sign it: the key's file has the seed."""
-    with open(os.path.join(ledger.keys, "transaction.key"), "rb") as f:
-        key = SigningKey(bytes.fromhex(f.read().decode().strip()))
+    key = key_of(ledger, "transaction.key")
     assert bytes(key.verify_key) == ledger.public_key
     body = transaction.SerializeToString()
     return ledger_pb.SignedTransaction(transaction=body, signature=key.sign(pae(body)).signature,
                                        key_id=hashlib.sha256(ledger.public_key).digest()[:8]).SerializeToString()
 
 
-def forged(ledger, leaf, change):
+def checkpoint(ledger, note, leaves):
+    """The note with another root, signed as the daemon would."""
+    origin, size, _ = note.split("\n")[:3]
+    assert int(size) == len(leaves)
+    text = f"{origin}\n{size}\n{base64.b64encode(tree_root(leaves)).decode()}\n"
+    line = note.rpartition(" ")
+    signature = base64.b64decode(line[2])[:4] + key_of(ledger, "checkpoint.key").sign(text.encode()).signature
+    return f"{text}\n\u2014 {origin} {base64.b64encode(signature).decode()}\n"
+
+
+def forged(ledger, leaves, change, checkpoint_too=True):
     """A copy of the ledger whose newest transaction was changed by whoever has its keys, and whom no published head binds."""
+    leaf, note = leaves[-1], stored(ledger)[len(leaves)]
     transaction = transaction_of(leaf)
     change(transaction.entries[0])
     other = signed(ledger, transaction)
@@ -67,6 +84,8 @@ def forged(ledger, leaf, change):
     copy = Copy(ledger)
     for at in places(ledger_file(copy.data), leaf):
         write_at(ledger_file(copy.data), at, other)
+    for at in places(ledger_file(copy.data), note.encode()) if checkpoint_too else []:
+        write_at(ledger_file(copy.data), at, checkpoint(ledger, note, [*leaves[:-1], other]).encode())
     if os.path.exists(copy.head_lock):
         os.unlink(copy.head_lock)
     return copy
@@ -100,7 +119,7 @@ def test_a_point_too_many(world):
         entry.facts.grants[0].granted = entry.facts.grants[0].wanted = entry.facts.metrics.points_earned = 13
         entry.postings[0].points, entry.postings[1].points = -13, 13
         entry.after[0].available += 1
-    copy = forged(ledger, leaves[seq], one_more)
+    copy = forged(ledger, leaves, one_more)
     expect(ledger.cli("audit", copy.data, "--no-redecide", "--no-state").json, status="OK")
     done = expect(copy.audit(1).json, status="DATA_LOSS", reason="DECISION_DIFFERS", seq=seq, entry=f"{seq}.0", field="facts.grants[0].wanted")
     assert "stored as 13, and decided as 12" in done["message"], done
@@ -115,9 +134,20 @@ def test_a_lot_that_lives_longer(world):
     def longer(entry):
         for posting in entry.postings:
             posting.last_day += 1
-    copy = forged(ledger, leaves[seq], longer)
+    copy = forged(ledger, leaves, longer)
     expect(ledger.cli("audit", copy.data, "--no-redecide", "--no-state").json, status="OK")
     expect(copy.audit(1).json, reason="DECISION_DIFFERS", entry=f"{seq}.0", field="postings[0].last_day")
+
+
+def test_a_checkpoint_gives_it_away(world):
+    """Whoever signs another transaction and cannot sign another checkpoint is found without deciding anything again."""
+    ledger, leaves = lived(world)
+
+    def other_engine(entry):
+        entry.engine = 77
+    copy = forged(ledger, leaves, other_engine, checkpoint_too=False)
+    done = expect(ledger.cli("audit", copy.data, "--no-redecide", "--no-state", code=1).json, reason="CHECKPOINT_DIFFERS", size=len(leaves))
+    assert "another root" in done["message"], done
 
 
 def test_another_engine_is_not_judged(world):
@@ -127,7 +157,7 @@ def test_another_engine_is_not_judged(world):
     def other_engine(entry):
         entry.engine = 77
         entry.facts.grants[0].wanted = 13
-    copy = forged(ledger, leaves[-1], other_engine)
+    copy = forged(ledger, leaves, other_engine)
     done = expect(ledger.cli("audit", copy.data, "--no-state").json, status="OK", not_redecided=2)
     assert done["redecided"] == done["entries"] - 2, done
     words = ledger.cli("audit", copy.data, "--no-state", json_output=False).out

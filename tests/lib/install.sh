@@ -5,6 +5,8 @@
 #	Make sure that the Debian packages of that set (each contains the one before) are installed.  Asks dpkg first: when all are there it
 #	is quick, silent and needs no network.  What is missing is installed with apt-get, as root.  Returns 1, with a sentence on standard
 #	error, when it cannot be.
+# install_node
+#	Make sure that there are node and npm, from wherever; where not, Debian's packages, in the same way.
 # check_libevent
 #	libevent below 2.1.12-stable-8+deb12u1 lacks security fixes that its own version number does not show.  Returns 1 when a newer
 #	one is offered but not installed; only warns when none is offered.
@@ -38,7 +40,18 @@ install_packages()
 	esac
 	# shellcheck disable=SC2086  # a list of words
 	missing="$(packages_missing $wanted)"
-	[ -z "$missing" ] && return 0
+	[ -z "$missing" ] || packages_install "$missing"
+}
+
+install_node()
+{
+	command -v node >/dev/null && command -v npm >/dev/null && return 0
+	packages_install "nodejs npm"
+}
+
+packages_install()
+{
+	local missing="$1"
 	if ! command -v apt-get >/dev/null; then
 		echo "These packages are missing, and there is no apt-get to install them: $missing" >&2
 		return 1

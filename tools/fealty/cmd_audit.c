@@ -180,6 +180,7 @@ report_json(const struct audit *audit, const struct audit_books *books, const ch
 	if (audit->state_note != NULL)
 		json_put_text(state, "note", audit->state_note);
 	json_put(object, "state", state);
+	json_put(object, "checkpoints", audit->checkpoints.compared ? json_integer((json_int_t)audit->checkpoints.verified) : json_null());
 	json_put(object, "published", audit->head_compared ? json_integer((json_int_t)audit->published.size) : json_null());
 	json_put(object, "seconds", json_real(seconds));
 	json_put(object, "rate", json_real(seconds > 0 ? (double)audit->first / seconds : 0));
@@ -240,6 +241,11 @@ report(const struct audit *audit, const struct audit_books *books, double second
 		    audit->state_size);
 	else
 		(void)printf("State: not compared: %s.\n", audit->state_note);
+	if (!audit->checkpoints.compared)
+		(void)printf("Checkpoints: none verified: they do not come over the wire.\n");
+	else
+		(void)printf("Checkpoints: %" PRIu64 " verified, each signed and with the root that the ledger had.\n",
+		    audit->checkpoints.verified);
 	if (audit->head_compared)
 		(void)printf("The head that was published last, of %" PRIu64 " transactions, is in it.\n", audit->published.size);
 	(void)printf("Head: transaction %" PRIu64 ", root %s.\n", audit->first - 1, root_text);
@@ -265,6 +271,8 @@ tell_finding(const struct audit *audit)
 	json_put_text(object, "message", f->sentence);
 	if (f->has_seq)
 		json_put_number(object, "seq", f->seq);
+	if (f->has_size)
+		json_put_number(object, "size", f->size);
 	if (strcmp(f->reason, "DECISION_DIFFERS") == 0) {
 		char id[48];
 		(void)snprintf(id, sizeof(id), "%" PRIu64 ".%" PRIu32, audit->redecide.id.seq, audit->redecide.id.index);
@@ -380,7 +388,8 @@ cmd_audit(int argc, char **argv)
 		"it.\v"
 		"Checks every signature, the chain of hashes, that nothing is missing, that times rise, that each entry's postings sum to "
 		"zero and can be applied, that the rules decide it once more as it stands there, the trial balance of "
-		"each program, that the published head is in it, and in a directory that every row of state/ is what the ledger brings "
+		"each program, that every stored checkpoint is signed and has the root of just so many transactions, that the published "
+		"head is in it, and in a directory that every row of state/ is what the ledger brings "
 		"about. The first transaction that is "
 		"wrong is named, with what is wrong with it. "
 		"The replay needs room under $TMPDIR, about as much as state/ has.",

@@ -564,6 +564,13 @@ sim_fingerprint(struct request *request)
 		hash_keyed(request->cmd.fingerprint, key, request->canonical);
 }
 
+/* A simulation signs nothing and has no log. */
+static bool
+is_daemons(enum request_op op)
+{
+	return op == REQUEST_CLOCK_ACCEPT || op == REQUEST_SUBSCRIBE || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF;
+}
+
 enum status
 sim_play(struct sim *sim, struct sim_call *call, struct buf *out)
 {
@@ -571,7 +578,7 @@ sim_play(struct sim *sim, struct sim_call *call, struct buf *out)
 
 	if (call->refusal.result != LEDGER_OK)
 		return sim_refusal(sim, &call->refusal, out);
-	if (call->request->op == REQUEST_CLOCK_ACCEPT || call->request->op == REQUEST_SUBSCRIBE) {
+	if (is_daemons(call->request->op)) {
 		sim_refuse(&call->refusal, LEDGER_INVALID_ARGUMENT, "op", "`%s` is a daemon's; a simulation has nothing of it.",
 		    request_op_str(call->request->op));
 		return sim_refusal(sim, &call->refusal, out);

@@ -39,6 +39,8 @@ export const OPS = {
 	balance: { program: true, lists: BLOCK, maps: MAPS_OF_BLOCK },
 	history: { program: true, lists: ["history"] },
 	transaction: {},
+	checkpoint: {},
+	proof: { lists: ["hashes"] },
 	program: { field: "show_program", program: true },
 	subscribe: { field: "subscribe" },
 };

@@ -71,7 +71,7 @@ test("after a lost connection it goes on behind what came, and asks for no more 
 
 test("a loop that is behind with its whole window makes no new subscription until it takes", async t => {
 	const { server, client, c } = await pair(t);
-	const subscription = client.subscribe({ credits: 2 });
+	const subscription = client.subscribe({ credits: 2, deadline_ms: 100 });
 
 	push(c, (await c.request()).tag, 0, 2);
 	await take(subscription, 1);
@@ -80,7 +80,7 @@ test("a loop that is behind with its whole window makes no new subscription unti
 	c.destroy();
 	const d = await server.next();
 	await d.hello();
-	await d.quiet();
+	await d.quiet(200);			// longer than deadline_ms: there is a connection
 	await take(subscription, 1);
 	assert.deepEqual((await d.request()).plain.subscribe, { after: 2, credits: 1 });
 });
@@ -99,8 +99,9 @@ test("GOAWAY: the close ends it, and it goes on on the next connection", async t
 test("break sends CANCEL; what still comes is dropped; the connection goes on", async t => {
 	const { client, c } = await pair(t);
 	const seen = [];
+	const subscription = client.subscribe({ credits: 8 });
 	const done = (async () => {
-		for await (const { seq } of client.subscribe({ credits: 8 })) {
+		for await (const { seq } of subscription) {
 			seen.push(seq);
 			if (seq === 1)
 				break;
@@ -118,6 +119,7 @@ test("break sends CANCEL; what still comes is dropped; the connection goes on", 
 	c.respond((await c.request()).tag, { available: "1" });
 	await balance;
 	assert.deepEqual(seen, [0, 1]);
+	assert.deepEqual(await subscription.next(), { done: true, value: undefined });
 	assert.equal(client.connected, true);
 });
 

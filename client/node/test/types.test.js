@@ -60,7 +60,7 @@ test("index.d.ts has the fields of the .proto files, and no others", () => {
 		}
 		const type = op === "quote" ? "F.PurchaseFields" : `F.${pascal(op)}Fields`;
 		lines.push(...check(type, [...common, ...own], INPUT), `same<Parameters<F.Client["${op}"]>[0], ${type} & F.Abortable` +
-			`${["program", "clock_accept"].includes(op) ? " | undefined" : ""}>(true);`);
+			`${["program", "clock_accept", "checkpoint"].includes(op) ? " | undefined" : ""}>(true);`);
 	}
 	lines.push(...check("F.Line", wire("Line").fields, INPUT));
 	lines.push(...check("F.Reply", wire("Response").fields, OUTPUT), ...check("F.Hello", wire("HelloOk").fields, OUTPUT));

@@ -225,10 +225,10 @@ def base_components(program, shape, context, rules, earned, within=None):
             if room is not None:
                 reserve(rule, context, program.round(exact))
         points[rule.id] = exact if program.once else program.round(exact)
+        if rule.carries and context.past is not None:
+            points[rule.id] = 0
         if within is None:
             earned.amounts[rule.id] = keep
-            if rule.carries and context.past is not None:
-                points[rule.id] = 0
     context.reserved = {}
     result = []
     for rule in bases:

@@ -98,25 +98,29 @@ def claim(record, member, rest):
     program, context = record.program, record.context.again(record.result)
     whole, before, after = (earning.evaluate(program, shape, context) for shape in (record.shape, record.rest, rest))
     steps_back(record, member, before, after)
-    was, record.back = record.back, stepped(record, whole)
     carried = {component.name: component.granted for component in record.result.components}
     for component in whole.components:
         carried[component.name] = carried.get(component.name, 0) - component.granted
-    limit = sum(component.granted for component in waits(whole)) - record.never
+    was, record.back = record.back, stepped(record, whole, carried)
+    for name, points in record.never.items():
+        for earned in (whole, before, after):
+            clip([component for component in earned.components if component.name == name], granted_of(whole, name) - points)
     for earned in (whole, before, after):
-        if record.never:
-            clip(waits(earned), limit)
         clip(earned.components, whole.granted)     # the rest never earns more than the whole
     target = whole.granted - after.granted + sum(record.back.values()) - record.clawed
     return max(target, 0), standing(before, carried, was), standing(after, carried, record.back), after
 
 
+def granted_of(earned, name):
+    return sum(component.granted for component in earned.components if component.name == name)
+
+
 def standing(earned, carried, back):
-    """What stands of each component: of rules that carry, what steps did not take back."""
+    """What stands of each component: of rules that carry, what steps did not take back; below zero when they were other purchases'."""
     rows = {component.name: component.granted for component in earned.components}
     for name, points in carried.items():
         if points or back.get(name):
-            rows[name] = rows.get(name, 0) + max(points - back.get(name, 0), 0)
+            rows[name] = rows.get(name, 0) + points - back.get(name, 0)
     return rows
 
 
@@ -127,16 +131,6 @@ def clip(components, limit):
         cut = max(min(over, component.granted), 0)
         component.granted -= cut
         over -= cut
-
-
-def waits(earned):
-    """The components whose points wait for an activity."""
-    result = []
-    for component in earned.components:
-        rules = [rule for rule in (component.rule, getattr(component, "first", None)) if rule is not None and rule.pending is not None]
-        if rules and rules[0].pending.activity is not None:
-            result.append(component)
-    return result
 
 
 def steps_back(record, member, before, after):
@@ -152,9 +146,10 @@ def steps_back(record, member, before, after):
         record.stepped[rule.id] = record.stepped.get(rule.id, 0) + steps * points
 
 
-def stepped(record, whole):
-    """What the steps that this purchase's returns took back claw of each component: their points, and the shares of multipliers for
-    everything taken from those of base rules; what caps refused the purchase is not clawed, it comes off first."""
+def stepped(record, whole, carried):
+    """What the steps that this purchase's returns took back claw of each component: their points, and the shares taken from those of base
+    rules; which lines a step was of nobody knows, so a multiplier of chosen lines gives back in the proportion of the base.
+    What caps refused the purchase comes off first, and what lapsed is gone."""
     program, kinds = record.program, {rule.id: rule.kind for rule in record.program.rules}
     if not any(record.stepped.values()):
         return {}
@@ -165,15 +160,26 @@ def stepped(record, whole):
     base = sum(points for name, points in record.stepped.items() if kinds[name] == "base")
     shares = earning.shares(program, record.shape, record.context, rules, [earning.Component("steps", None, base)], None, best=False)
     back = dict(record.stepped)
+    wanted = {component.name: component.wanted for component in record.result.components}
+    first = {component.name: component.wanted for component in whole.components}
+    base_wanted = sum(wanted.get(rule.id, 0) for rule in program.rules if rule.carries and rule.kind == "base")
     for share in shares:
         if share.rule is None or share.rule.selection is None:
             back[share.name] = share.wanted
+        elif base and base_wanted:
+            back[share.name] = (wanted.get(share.name, 0) - first.get(share.name, 0)) * min(base, base_wanted) // base_wanted
     if program.stacking == "best":
         there = {component.name for component in record.result.components if component.wanted}
         back = {name: points for name, points in back.items() if name in there or name in record.stepped}
     if program.once:
         back = rounded_once(program, back)
-    return {name: max(points - refused.get(name, 0), 0) for name, points in back.items()}
+    result = {}
+    for name, points in back.items():
+        result[name] = max(points - refused.get(name, 0), 0)
+        if name in record.never:
+            lapsed = max(record.never[name] - granted_of(whole, name), 0)
+            result[name] = min(result[name], carried.get(name, 0) - lapsed)
+    return result
 
 
 def rounded_once(program, exact):
@@ -246,7 +252,7 @@ def give_back_caps(model, member, record, before, after, taken):
         was = sum(before.get(name, 0) for name, _ in rows)
         now = sum(after.get(name, 0) + record.owed.get(name, 0) for name, _ in rows)
         if now < was:
-            back = was - now if rows[0][1].points is not None else int(now <= 0)
+            back = was - now if rows[0][1].points is not None else int(now <= 0 < was)
             used[key] = max(used.get(key, 0) - back, 0)
     member.earned_on[day] = max(member.earned_on.get(day, 0) - taken, 0)
 

@@ -1,0 +1,281 @@
+/**
+ * Each family is written whole: HELP, TYPE, samples.  A counter is there from the start with 0, so that its first increase is seen; only
+ * refusals by operation *and* reason, most pairs of which can never be, appear with their first.  Seconds are printed from microseconds
+ * without floating point, so a bound never changes its text.
+ */
+#include "admin/metrics_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define US_PER_SECOND UINT64_C(1000000)
+
+/* ---- pieces ---- */
+
+static void
+put(struct buf *out, const char *text)
+{
+	buf_put(out, text, strlen(text));
+}
+
+static void
+put_number(struct buf *out, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, n);
+	put(out, text);
+}
+
+static void
+put_seconds(struct buf *out, uint64_t us)
+{
+	char text[40];
+	int len = snprintf(text, sizeof(text), "%" PRIu64 ".%06" PRIu64, us / US_PER_SECOND, us % US_PER_SECOND);
+
+	while (text[len - 1] == '0')
+		len--;
+	if (text[len - 1] == '.')
+		len--;
+	buf_put(out, text, (size_t)len);
+}
+
+static void
+put_escaped(struct buf *out, const char *value)
+{
+	for (const char *p = value; *p != '\0'; p++) {
+		if (*p == '\n') {
+			put(out, "\\n");
+			continue;
+		}
+		if (*p == '"' || *p == '\\')
+			put(out, "\\");
+		buf_put(out, p, 1);
+	}
+}
+
+static void
+family(struct buf *out, const char *name, const char *type, const char *help)
+{
+	put(out, "# HELP ");
+	put(out, name);
+	put(out, " ");
+	put(out, help);
+	put(out, "\n# TYPE ");
+	put(out, name);
+	put(out, " ");
+	put(out, type);
+	put(out, "\n");
+}
+
+struct label { const char *name, *value; };
+
+/* The beginning of a line, up to its value.  Labels end with the first whose name is NULL. */
+static void
+sample(struct buf *out, const char *name, const char *suffix, const struct label labels[static 3])
+{
+	put(out, name);
+	put(out, suffix);
+	for (size_t i = 0; i < 3 && labels[i].name != NULL; i++) {
+		put(out, i == 0 ? "{" : ",");
+		put(out, labels[i].name);
+		put(out, "=\"");
+		put_escaped(out, labels[i].value);
+		put(out, "\"");
+	}
+	put(out, labels[0].name == NULL ? " " : "} ");
+}
+
+#define LABELS(...) ((const struct label[3]){ __VA_ARGS__ })
+#define NO_LABEL LABELS({ NULL, NULL })
+
+static void
+count_of(struct buf *out, const char *name, const struct label labels[static 3], uint64_t n)
+{
+	sample(out, name, "", labels);
+	put_number(out, n);
+	put(out, "\n");
+}
+
+static void
+seconds_of(struct buf *out, const char *name, uint64_t us)
+{
+	sample(out, name, "", NO_LABEL);
+	put_seconds(out, us);
+	put(out, "\n");
+}
+
+static void
+counter(struct buf *out, const char *name, const char *help, uint64_t n)
+{
+	family(out, name, "counter", help);
+	count_of(out, name, NO_LABEL, n);
+}
+
+static void
+gauge(struct buf *out, const char *name, const char *help, uint64_t n)
+{
+	family(out, name, "gauge", help);
+	count_of(out, name, NO_LABEL, n);
+}
+
+/* The samples of one histogram; ${label} may have no name. */
+static void
+histogram_of(struct buf *out, const char *name, struct label label, const struct figure_histogram *h,
+    void (*put_value)(struct buf *out, uint64_t v))
+{
+	struct buf bound;
+	uint64_t count = 0;
+
+	buf_init(&bound);
+	for (size_t i = 0; i <= h->n_bounds; i++) {
+		count += h->counts[i];
+		buf_clear(&bound);
+		if (i < h->n_bounds)
+			put_value(&bound, h->bounds[i]);
+		else
+			put(&bound, "+Inf");
+		buf_put_u8(&bound, '\0');
+		if (buf_status(&bound) != ST_OK) {
+			out->failed = true;
+			break;
+		}
+		struct label le = { "le", (const char *)bound.data };
+		sample(out, name, "_bucket", label.name == NULL ? LABELS(le) : LABELS(label, le));
+		put_number(out, count);
+		put(out, "\n");
+	}
+	buf_release(&bound);
+	sample(out, name, "_sum", LABELS(label));
+	put_value(out, h->sum);
+	put(out, "\n");
+	sample(out, name, "_count", LABELS(label));
+	put_number(out, count);
+	put(out, "\n");
+}
+
+/* ---- families ---- */
+
+static void
+put_process(struct buf *out, const struct metrics_process *process, const struct figures *f)
+{
+	family(out, "fealty_build_info", "gauge", "The version that runs.");
+	count_of(out, "fealty_build_info", LABELS({ "version", process->version }), 1);
+	family(out, "fealty_uptime_seconds", "gauge", "Since the process began.");
+	seconds_of(out, "fealty_uptime_seconds", process->uptime_us);
+	gauge(out, "fealty_ready", "1 when writes are accepted; /readyz says why not.", f != NULL && f->readiness == SERVICE_READY);
+}
+
+static void
+put_ledger(struct buf *out, const struct figures *f)
+{
+	char engine[16];
+
+	snprintf(engine, sizeof(engine), "%" PRIu32, f->engine);
+	family(out, "fealty_ledger_info", "gauge", "The ledger's origin, its kind of clock, and the engine that decides.");
+	count_of(out, "fealty_ledger_info",
+	    LABELS({ "origin", f->origin }, { "clock", f->manual_clock ? "manual" : "real" }, { "engine", engine }), 1);
+	gauge(out, "fealty_ledger_transactions", "Durable transactions in the ledger.", f->transactions);
+	family(out, "fealty_entries_total", "counter", "Entries written to the ledger, by operation.");
+	for (size_t i = 0; i < f->n_entries; i++)
+		count_of(out, "fealty_entries_total", LABELS({ "op", f->entries[i].name }), f->entries[i].count);
+	counter(out, "fealty_system_entries_total", "Entries that fell due by themselves: expiry, tiers, birthdays, time-outs.", f->system_entries);
+}
+
+static void
+put_commands(struct buf *out, const struct figure_commands *c)
+{
+	family(out, "fealty_commands_total", "counter", "Commands answered, by operation; each command of a batch by itself.");
+	for (size_t op = 0; op < c->n_ops; op++) {
+		uint64_t n = 0;
+		for (size_t reason = 0; reason < c->n_reasons; reason++)
+			n += c->counts[op][reason];
+		count_of(out, "fealty_commands_total", LABELS({ "op", c->ops[op] }), n);
+	}
+	family(out, "fealty_results_total", "counter", "Commands answered, by the reason of the answer; OK: not refused.");
+	for (size_t reason = 0; reason < c->n_reasons; reason++) {
+		uint64_t n = 0;
+		for (size_t op = 0; op < c->n_ops; op++)
+			n += c->counts[op][reason];
+		count_of(out, "fealty_results_total", LABELS({ "reason", c->reasons[reason] }), n);
+	}
+	family(out, "fealty_refusals_total", "counter", "Commands refused, by operation and reason, as far as there were any.");
+	for (size_t op = 0; op < c->n_ops; op++) {
+		for (size_t reason = 1; reason < c->n_reasons; reason++) {
+			if (c->counts[op][reason] > 0)
+				count_of(out, "fealty_refusals_total", LABELS({ "op", c->ops[op] }, { "reason", c->reasons[reason] }), c->counts[op][reason]);
+		}
+	}
+}
+
+static void
+put_commits(struct buf *out, const struct figures *f)
+{
+	static const struct label none = { NULL, NULL };
+
+	counter(out, "fealty_replays_total", "Commands answered with the outcome that they had before.", f->replays);
+	counter(out, "fealty_commits_total", "Group commits to the ledger.", f->commits);
+	counter(out, "fealty_commits_undone_total", "Group commits that found no space and were undone.", f->commits_undone);
+	family(out, "fealty_commit_transactions", "histogram", "Transactions of a group commit.");
+	histogram_of(out, "fealty_commit_transactions", none, &f->commit_transactions, put_number);
+	family(out, "fealty_commit_step_seconds", "histogram",
+	    "Time of a group commit by step: decide the batch, wait for signatures, vault, ledger with its fsync, state.");
+	for (enum figure_step step = 0; step < FIGURE_STEP_COUNT; step++)
+		histogram_of(out, "fealty_commit_step_seconds", (struct label){ "step", figure_step_str(step) }, &f->steps_us[step], put_seconds);
+	family(out, "fealty_write_seconds", "histogram", "From the arrival of a write, or of a batch, until its answer is durable and leaves.");
+	histogram_of(out, "fealty_write_seconds", none, &f->answer_us, put_seconds);
+	gauge(out, "fealty_queue_length", "Requests and batches that wait for the commit thread.", f->queue_length);
+}
+
+static void
+put_connections(struct buf *out, const struct figures *f)
+{
+	gauge(out, "fealty_connections", "Open connections.", f->connections);
+	counter(out, "fealty_connections_accepted_total", "Connections accepted.", f->accepted);
+	counter(out, "fealty_connections_refused_total", "Connections refused because there were too many.", f->refused);
+	counter(out, "fealty_received_bytes_total", "Bytes received from connections.", f->received_bytes);
+	counter(out, "fealty_sent_bytes_total", "Bytes sent to connections.", f->sent_bytes);
+	gauge(out, "fealty_subscriptions", "Open subscriptions.", f->subscriptions);
+}
+
+static void
+put_start(struct buf *out, const struct figures *f)
+{
+	family(out, "fealty_start_seconds", "gauge", "How long the start took, until the ledger was verified and state complete.");
+	seconds_of(out, "fealty_start_seconds", f->start_us);
+	gauge(out, "fealty_start_replayed_transactions", "Transactions that the start replayed into state.", f->start_replayed);
+	family(out, "fealty_start_state", "gauge", "1 for where the start took state from: kept as it was, a snapshot, or empty and rebuilt.");
+	for (enum figure_state state = 0; state < FIGURE_STATE_COUNT; state++)
+		count_of(out, "fealty_start_state", LABELS({ "source", figure_state_str(state) }), state == f->start_state);
+}
+
+static void
+put_files(struct buf *out, const struct figures *f)
+{
+	if (!f->has_sizes)
+		return;
+	family(out, "fealty_file_bytes", "gauge", "Length of an environment's file.");
+	for (size_t i = 0; i < sizeof(f->file_bytes) / sizeof(*f->file_bytes); i++)
+		count_of(out, "fealty_file_bytes", LABELS({ "environment", f->file_bytes[i].name }), f->file_bytes[i].count);
+	gauge(out, "fealty_disk_free_bytes", "Free on the disk of the data directory.", f->free_bytes);
+	if (!f->has_snapshot)
+		return;
+	family(out, "fealty_snapshot_age_seconds", "gauge", "Since the newest snapshot of state was written; absent when there is none.");
+	seconds_of(out, "fealty_snapshot_age_seconds", f->snapshot_age_us);
+	gauge(out, "fealty_snapshot_transactions", "Transactions in the newest snapshot; absent when there is none.", f->snapshot_transactions);
+}
+
+void
+metrics_text(const struct metrics_process *process, const struct figures *figures, struct buf *out)
+{
+	put_process(out, process, figures);
+	if (figures == NULL)
+		return;
+	put_ledger(out, figures);
+	put_commands(out, &figures->commands);
+	put_commits(out, figures);
+	put_connections(out, figures);
+	put_start(out, figures);
+	put_files(out, figures);
+}

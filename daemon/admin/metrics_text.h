@@ -1,0 +1,18 @@
+/* metrics_text.h: figures as Prometheus reads them, text format 0.0.4.  Pure.  Names and labels are stable: README.md lists them. */
+#ifndef FEALTY_ADMIN_METRICS_TEXT_H
+#define FEALTY_ADMIN_METRICS_TEXT_H
+
+#include "base/bytes.h"
+#include "service/figures.h"
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+struct metrics_process {
+	const char *version;
+	uint64_t uptime_us;
+};
+
+/* ${figures} NULL: the service is not open, and the process is all there is. */
+void metrics_text(const struct metrics_process *process, const struct figures *figures, struct buf *out);
+
+#endif

@@ -1,0 +1,29 @@
+/* query.h: a read while it is answered: what query.c (members and programs) and query_log.c (the log) share. */
+#ifndef FEALTY_SERVICE_QUERY_H
+#define FEALTY_SERVICE_QUERY_H
+
+#include "service/internal.h"
+
+struct query {
+	struct loop_context *loop;
+	const struct identity *who;
+	struct request *request;
+	struct refusal refusal;
+	uint32_t program;
+	const struct program *rules;
+	uint64_t member;
+	int64_t now_us;
+	int64_t birthdays_us;		/* the service's, from before the snapshots */
+	uint64_t size;			/* applied in the snapshot of state */
+	struct view view;
+};
+
+/* Appends a Response with query->refusal. */
+enum status query_refusal(struct query *q, struct buf *out) MUST_CHECK;
+
+/* Reads of the log: `transaction`, `checkpoint`, `proof`. */
+enum status query_transaction(struct query *q, struct buf *out) MUST_CHECK;
+enum status query_checkpoint(struct query *q, struct buf *out) MUST_CHECK;
+enum status query_proof(struct query *q, struct buf *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,234 @@
+/*
+ * Reads of the log: a transaction, a checkpoint, a proof.
+ *
+ * Nobody hears of a checkpoint before it is public, and every proof leads to a tree no larger than that, so what a client can hold against
+ * us is always something that head.lock has.  The snapshots are older than the look at the public checkpoint, so state may be behind it by
+ * a moment: then the answer is to come again.
+ */
+#include <string.h>
+
+#include "merkle/proof.h"
+#include "service/query.h"
+
+/* Tills and backends see only transactions about a single member. */
+static bool
+may_see(const struct identity *who, const struct transaction *t)
+{
+	uint64_t member = t->n_entries == 0 ? 0 : t->entries[0].member;
+
+	if (who->role == ROLE_OPERATOR || who->role == ROLE_AUDITOR)
+		return true;
+	for (size_t i = 0; i < t->n_entries; i++) {
+		const struct entry *e = &t->entries[i];
+		if (e->member == 0 || e->member != member || e->n_touched != 1)
+			return false;
+	}
+	return true;
+}
+
+/* The transaction that a command names: an entry's id, or a request id of the asking principal. */
+static enum status
+find_transaction(struct query *q, uint64_t *ret_seq)
+{
+	struct entry_id id;
+	struct request_row row;
+	const struct request *r = q->request;
+
+	if (r->has_seq) {
+		*ret_seq = r->seq;
+		return ST_OK;
+	}
+	enum status st = apply_read_request(q->loop->state, q->who->principal, r->reference, &row);
+	if (st == ST_OK) {
+		*ret_seq = row.id.seq;
+		return ST_OK;
+	}
+	if (st == ST_NOTFOUND && entry_id_parse(r->reference, &id)) {
+		*ret_seq = id.seq;
+		return ST_OK;
+	}
+	return st;
+}
+
+/* Whether ${leaf} may be shown; if not, q->refusal says why. */
+static enum status
+judge_sight(struct query *q, struct bytes leaf)
+{
+	struct signed_transaction s;
+	struct transaction t;
+
+	enum status st = codec_signed_decode(leaf, &s);
+	if (st == ST_OK)
+		st = codec_transaction_decode(s.transaction, &q->loop->arena, &t);
+	if (st == ST_OK && !may_see(q->who, &t))
+		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "seq",
+		    "The transaction concerns more than one member; only operators and auditors may read it.");
+	return st;
+}
+
+/* The transaction that is asked for, and that may be shown; if there is none such, q->refusal says why. */
+static enum status
+find_leaf(struct query *q, uint64_t *ret_seq, struct bytes *ret_leaf)
+{
+	enum status st = find_transaction(q, ret_seq);
+	if (st == ST_OK)
+		st = *ret_seq < q->size ? read_leaf(q->loop->ledger, *ret_seq, ret_leaf) : ST_NOTFOUND;
+	if (st == ST_NOTFOUND) {
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->request->has_seq ? "seq" : "command", "There is no such transaction in the ledger.");
+		return ST_OK;
+	}
+	return st == ST_OK ? judge_sight(q, *ret_leaf) : st;
+}
+
+enum status
+query_transaction(struct query *q, struct buf *out)
+{
+	struct bytes leaf;
+	uint64_t seq;
+
+	enum status st = find_leaf(q, &seq, &leaf);
+	if (st != ST_OK)
+		return st;
+	if (q->refusal.result != LEDGER_OK)
+		return query_refusal(q, out);
+	struct reply reply = { .transaction = leaf, .seq = q->size - 1 };
+	return codec_reply_encode(&reply, &q->loop->arena, out);
+}
+
+/* ---- checkpoints ---- */
+
+/* The newest public one; if there is none yet, q->refusal says so. */
+static void
+find_public(struct query *q, struct signed_head *ret)
+{
+	struct service *s = q->loop->service;
+
+	pthread_mutex_lock(&s->head_lock);
+	*ret = s->public_checkpoint;
+	pthread_mutex_unlock(&s->head_lock);
+	if (ret->head.size == 0)
+		refusal_set(&q->refusal, LEDGER_UNAVAILABLE, "size", "No checkpoint is public yet; ask again in a second.");
+}
+
+static struct bytes
+note_of(const struct signed_head *head)
+{
+	return bytes_of(head->note, head->note_bytes);
+}
+
+/* The stored note of ${size}, borrowed from the ledger's snapshot.  ST_NOTFOUND. */
+static enum status
+stored_note(struct query *q, uint64_t size, struct bytes *ret_note)
+{
+	uint8_t key[8];
+
+	put_be64(key, size);
+	return store_get(q->loop->ledger, TABLE_CHECKPOINT, bytes_of(key, sizeof(key)), ret_note);
+}
+
+enum status
+query_checkpoint(struct query *q, struct buf *out)
+{
+	const struct request *r = q->request;
+	struct signed_head head;
+
+	find_public(q, &head);
+	if (q->refusal.result != LEDGER_OK)
+		return query_refusal(q, out);
+	struct reply reply = { .note = note_of(&head), .size = head.head.size, .seq = q->size - 1 };
+	if (r->has_size && r->size != reply.size) {
+		reply.size = r->size;
+		enum status st = r->size < head.head.size ? stored_note(q, r->size, &reply.note) : ST_NOTFOUND;
+		if (st == ST_NOTFOUND) {
+			refusal_set(&q->refusal, LEDGER_NOT_FOUND, "size",
+			    "No public checkpoint has that size; leave `size` out to get the newest.");
+			return query_refusal(q, out);
+		}
+		if (st != ST_OK)
+			return st;
+	}
+	return codec_reply_encode(&reply, &q->loop->arena, out);
+}
+
+/* ---- proofs ---- */
+
+static enum status
+fetch_tile(void *ctx, unsigned level, uint64_t index, uint8_t ret_hash[static SHA256_BYTES])
+{
+	return apply_read_tile(ctx, level, index, ret_hash);
+}
+
+static void
+refuse_newer(struct query *q, const char *field, const struct signed_head *head)
+{
+	refusal_set(&q->refusal, LEDGER_UNAVAILABLE, field,
+	    "The newest public checkpoint is of %llu transactions and does not reach there yet; ask again in a second.",
+	    (unsigned long long)head->head.size);
+}
+
+static enum status
+make_inclusion(struct query *q, const struct signed_head *head, struct proof *proof, struct reply *reply)
+{
+	struct bytes leaf;
+
+	enum status st = find_leaf(q, &reply->index, &leaf);
+	if (st != ST_OK || q->refusal.result != LEDGER_OK)
+		return st;
+	if (reply->index >= head->head.size) {
+		refuse_newer(q, q->request->has_seq ? "seq" : "command", head);
+		return ST_OK;
+	}
+	reply->has_index = true;
+	reply->size = head->head.size;
+	reply->note = note_of(head);
+	return proof_inclusion(reply->index, reply->size, fetch_tile, q->loop->state, proof);
+}
+
+/* The note is the checkpoint of `to`, when there is one. */
+static enum status
+make_consistency(struct query *q, const struct signed_head *head, struct proof *proof, struct reply *reply)
+{
+	const struct request *r = q->request;
+
+	reply->size = r->has_to ? r->to_size : head->head.size;
+	if (r->from_size > reply->size || reply->size > q->size) {
+		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, reply->size > q->size ? "to" : "from",
+		    "The ledger has %llu transactions, of which %llu are public: give sizes with `from` at most `to`.",
+		    (unsigned long long)q->size, (unsigned long long)head->head.size);
+		return ST_OK;
+	}
+	if (reply->size > head->head.size) {
+		refuse_newer(q, "to", head);
+		return ST_OK;
+	}
+	enum status st = ST_OK;
+	if (reply->size == head->head.size)
+		reply->note = note_of(head);
+	else
+		st = stored_note(q, reply->size, &reply->note);
+	if (st != ST_OK && st != ST_NOTFOUND)
+		return st;
+	return proof_consistency(r->from_size, reply->size, fetch_tile, q->loop->state, proof);
+}
+
+enum status
+query_proof(struct query *q, struct buf *out)
+{
+	struct reply reply = { .seq = q->size == 0 ? 0 : q->size - 1 };
+	struct proof proof = { .n_hashes = 0 };
+	struct signed_head head;
+	enum status st = ST_OK;
+
+	find_public(q, &head);
+	if (q->refusal.result == LEDGER_OK && head.head.size > q->size)
+		refusal_set(&q->refusal, LEDGER_UNAVAILABLE, "size", "The newest checkpoint is just being applied; ask again at once.");
+	if (q->refusal.result == LEDGER_OK)
+		st = q->request->has_from ? make_consistency(q, &head, &proof, &reply) : make_inclusion(q, &head, &proof, &reply);
+	if (st != ST_OK)
+		return st;
+	if (q->refusal.result != LEDGER_OK)
+		return query_refusal(q, out);
+	reply.n_hashes = proof.n_hashes;
+	reply.hashes = proof.hash;
+	return codec_reply_encode(&reply, &q->loop->arena, out);
+}

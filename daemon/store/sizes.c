@@ -1,0 +1,58 @@
+/* How much there is, asked of the file system: nothing here takes a lock or a slot of LMDB's readers. */
+#include "store/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define US_PER_S INT64_C(1000000)
+
+static enum status
+env_bytes(const struct store *store, enum store_env env, uint64_t *ret_bytes)
+{
+	mdb_filehandle_t fd;
+	struct stat st;
+
+	*ret_bytes = 0;
+	if (store->envs[env].mdb == NULL)
+		return ST_OK;
+	enum status status = env_status(store, mdb_env_get_fd(store->envs[env].mdb, &fd));
+	if (status != ST_OK)
+		return status;
+	if (fstat(fd, &st) != 0)
+		return ST_IO;
+	*ret_bytes = (uint64_t)st.st_size;
+	return ST_OK;
+}
+
+/* The newest; one that is pruned meanwhile counts as none. */
+static void
+look_at_snapshot(struct store *store, struct store_sizes *ret)
+{
+	struct stat st;
+	uint64_t size;
+	char *path;
+
+	if (store_snapshot_find(store, UINT64_MAX, &size) != ST_OK || asprintf(&path, "%s/%" PRIu64 ".mdb", store->snapshot_path, size) < 0)
+		return;
+	if (stat(path, &st) == 0) {
+		ret->has_snapshot = true;
+		ret->snapshot_size = size;
+		ret->snapshot_at_us = (int64_t)st.st_mtim.tv_sec * US_PER_S + st.st_mtim.tv_nsec / 1000;
+	}
+	free(path);
+}
+
+enum status
+store_sizes(struct store *store, struct store_sizes *ret)
+{
+	*ret = (struct store_sizes){ 0 };
+	for (enum store_env env = 0; env < ENV_COUNT; env++) {
+		enum status st = env_bytes(store, env, &ret->env_bytes[env]);
+		if (st != ST_OK)
+			return st;
+	}
+	look_at_snapshot(store, ret);
+	return store_free_bytes(store, &ret->free_bytes);
+}
