@@ -244,6 +244,8 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		put_decimal(out, RESPONSE_GRANTED, granted, r->scale);
 		put_decimal(out, RESPONSE_WANTED, wanted, r->scale);
 	}
+	if (e->op == OP_PUBLISH)
+		field_put_uint(out, RESPONSE_VERSION, e->u.publish.version);
 	if (e->op == OP_RETURN && !put_clawed(out, e, r->scale))
 		return false;
 	if (e->has_value)

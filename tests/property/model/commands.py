@@ -70,7 +70,7 @@ class Record:
         self.program = program
         self.granted = result.granted
         self.clawed = 0
-        self.never = {}            # component → what waited for an activity in vain
+        self.never = 0             # of what waited for an activity
         self.result = result
         self.parts = []
         self.terms = []            # of the lots that it, and the activations of its points, posted
@@ -87,7 +87,7 @@ class Record:
 
     def lapsed(self, waiting):
         """Points that never came are neither granted nor earned by the rest."""
-        self.never[waiting.name] = self.never.get(waiting.name, 0) + waiting.points
+        self.never += waiting.points
 
 
 class Part:
@@ -165,7 +165,7 @@ def earn(model, event, member, shape, source=None):
     member.events += 1
     for component, pending, expiry, name in book:
         if pending is not None and pending.days != 0:
-            waiting = Waiting(component.granted, event.day, pending, expiry, record, component.name, (member.events, pending.activity or "", name))
+            waiting = Waiting(component.granted, event.day, pending, expiry, record, (member.events, pending.activity or "", name))
             member.waiting.append(waiting)
             if record:
                 record.parts.append(Part(component.granted, waiting))

@@ -107,8 +107,8 @@ class Model:
         for member in self.members:
             roll(self, member, self.now)
         today = self.program.zone.date(self.now)
-        self.before = {member: {(notice["kind"], notice["last_day"], notice["due"]): notice for notice in notices(self.program, member, today)}
-                       for member in self.members if self.program.expiring_days or self.program.downgrade_days}
+        tells = self.program.expiring_days or self.program.downgrade_days
+        self.before = {member: self.due_rows(member, today) for member in self.members if tells}
         try:
             return self.run(fields)
         except Malformed:
@@ -154,6 +154,7 @@ class Model:
         member = outcome.pop("_block", member)
         block = self.block(member)     # an entry records the balances right after it, before what it made due
         after = {name: block[name] for name in ("available", "pending", "held", "debt", "tier") if name in block}
+        self.between = self.due_rows(member, event.today)
         for each in [member] + outcome.pop("_others", []):
             settle(self, each, event.today)
         if event.op in ("enrol", "profile"):
@@ -206,13 +207,17 @@ class Model:
             member.noticed = today
 
     def still_due(self, member, today, written):
-        """After a command: what was due before it, and as much of it as there still is."""
+        """After a command: as much as there still is of what was due before it, and what became available right after it."""
         for notice in notices(self.program, member, today):
-            before = self.before.get(member, {}).get((notice["kind"], notice["last_day"], notice["due"]))
-            if not written or before is not None or notice["kind"] == "downgrade":
-                if notice["kind"] == "expiring" and written:
-                    notice["points"] = min(notice["points"], before["points"])
+            if written and notice["kind"] == "expiring":
+                row = notice["last_day"], notice["due"]
+                came = max(notice["points"] - self.between.get(row, 0), 0)
+                notice["points"] = min(notice["points"], self.before.get(member, {}).get(row, 0) + came)
+            if notice["kind"] == "downgrade" or notice["points"]:
                 yield notice
+
+    def due_rows(self, member, today):
+        return {(notice["last_day"], notice["due"]): notice["points"] for notice in notices(self.program, member, today) if notice["kind"] == "expiring"}
 
     def balance(self, event, member):
         if "as_of" not in event.fields:

@@ -20,14 +20,13 @@ class Lot:
 class Waiting:
     """Pending points of one component."""
 
-    def __init__(self, points, day, pending, expiry, source, name, order):
+    def __init__(self, points, day, pending, expiry, source, order):
         self.points = points
         self.due = pending.due(day)
         self.activity = pending.activity
         self.cancel = None if self.activity is None else day.fromordinal(day.toordinal() + pending.within + 1)
         self.expiry = expiry
         self.source = source           # the record of the purchase, or None
-        self.name = name               # of the component
         self.order = order             # of what is due the same day
 
 

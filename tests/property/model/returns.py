@@ -97,22 +97,28 @@ def claim(record, member, rest):
     """What is to be clawed now, what stands of each component before and after it, and what the rest earns."""
     program, context = record.program, record.context.again(record.result)
     whole, before, after = (earning.evaluate(program, shape, context) for shape in (record.shape, record.rest, rest))
-    steps_back(record, member, before, after)
+    steps_back(record, member, whole, before, after)
     carried = {component.name: component.granted for component in record.result.components}
     for component in whole.components:
         carried[component.name] = carried.get(component.name, 0) - component.granted
-    was, record.back = record.back, stepped(record, whole, carried)
-    for name, points in record.never.items():
-        for earned in (whole, before, after):
-            clip([component for component in earned.components if component.name == name], granted_of(whole, name) - points)
+    waiting = sum(component.granted for component in waits(whole))
+    was, record.back = record.back, stepped(record, whole, carried, max(record.never - waiting, 0))
     for earned in (whole, before, after):
+        if record.never:
+            clip(waits(earned), waiting - min(record.never, waiting))
         clip(earned.components, whole.granted)     # the rest never earns more than the whole
     target = whole.granted - after.granted + sum(record.back.values()) - record.clawed
     return max(target, 0), standing(before, carried, was), standing(after, carried, record.back), after
 
 
-def granted_of(earned, name):
-    return sum(component.granted for component in earned.components if component.name == name)
+def waits(earned):
+    """The components whose points wait for an activity."""
+    result = []
+    for component in earned.components:
+        rules = [rule for rule in (component.rule, getattr(component, "first", None)) if rule is not None and rule.pending is not None]
+        if rules and rules[0].pending.activity is not None:
+            result.append(component)
+    return result
 
 
 def standing(earned, carried, back):
@@ -133,10 +139,12 @@ def clip(components, limit):
         over -= cut
 
 
-def steps_back(record, member, before, after):
-    """Rules that carry: the amount leaves the member's remainder, and each time it falls below zero a step is taken back."""
+def steps_back(record, member, whole, before, after):
+    """Rules that carry: the amount leaves the member's remainder, and each time it falls below zero a step is taken back.  The rest never
+    has more of a rule than the whole had."""
     for rule in record.program.rules:
-        gone = before.amounts.get(rule.id, 0) - after.amounts.get(rule.id, 0) if rule.carries else 0
+        had = whole.amounts.get(rule.id, 0) if rule.carries else 0
+        gone = min(had, before.amounts.get(rule.id, 0)) - min(had, after.amounts.get(rule.id, 0))
         if gone <= 0:
             continue
         step, points = rule.per_amount
@@ -146,7 +154,7 @@ def steps_back(record, member, before, after):
         record.stepped[rule.id] = record.stepped.get(rule.id, 0) + steps * points
 
 
-def stepped(record, whole, carried):
+def stepped(record, whole, carried, lapsed):
     """What the steps that this purchase's returns took back claw of each component: their points, and the shares taken from those of base
     rules; which lines a step was of nobody knows, so a multiplier of chosen lines gives back in the proportion of the base.
     What caps refused the purchase comes off first, and what lapsed is gone."""
@@ -173,13 +181,13 @@ def stepped(record, whole, carried):
         back = {name: points for name, points in back.items() if name in there or name in record.stepped}
     if program.once:
         back = rounded_once(program, back)
-    result = {}
-    for name, points in back.items():
-        result[name] = max(points - refused.get(name, 0), 0)
-        if name in record.never:
-            lapsed = max(record.never[name] - granted_of(whole, name), 0)
-            result[name] = min(result[name], carried.get(name, 0) - lapsed)
-    return result
+    back = {name: points - refused.get(name, 0) for name, points in back.items()}
+    for component in waits(record.result):
+        if component.wanted:
+            gone = min(lapsed, carried[component.name])
+            lapsed -= gone
+            back[component.name] = min(back.get(component.name, 0), carried[component.name] - gone)
+    return {name: max(points, 0) for name, points in back.items()}
 
 
 def rounded_once(program, exact):
