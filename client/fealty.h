@@ -231,12 +231,47 @@ enum fealty_error fealty_subscribe_async(struct fealty_client *client, const Fea
 /* No transaction is delivered any more; on_end() follows, from the loop.  May be called from callbacks. */
 void fealty_subscription_cancel(struct fealty_subscription *subscription);
 
+/* ---- the log: a client that keeps the last checkpoint it saw notices a ledger that was rolled back or rewritten ---- */
+
+enum fealty_log_answer {
+	FEALTY_LOG_HOLDS = 0,		/* the server's log goes on from what was seen; without anything seen: it has a checkpoint */
+	FEALTY_LOG_ROLLED_BACK = 1,	/* it has fewer transactions than were seen: an old copy was restored */
+	FEALTY_LOG_FORKED = 2,		/* what was seen is not the beginning of it: the past was rewritten */
+	FEALTY_LOG_NOT_SIGNED = 3,	/* it is another log, or its checkpoint is malformed or not signed by the key */
+	FEALTY_LOG_NO_ANSWER = 4,	/* the server did not answer, or would not prove it: nothing is known */
+	FEALTY_LOG_BAD_TRUST = 5,	/* fealty_log_trust is malformed; nothing was sent */
+};
+
+struct fealty_log_trust {
+	const char *seen;		/* the last checkpoint, a signed note as fealty_log_check.note was; NULL: this is the first time */
+	const char *key;		/* the log's verifier key ("fealty log key"); NULL: signatures are not verified */
+};
+
+struct fealty_log_check {
+	enum fealty_log_answer answer;
+	uint64_t size_seen, size;	/* transactions; 0: none seen, none heard of */
+	char *note;			/* the server's newest checkpoint: C2SP tlog-checkpoint.  NULL: there is none */
+	char message[FEALTY_MESSAGE_BYTES];	/* what to tell people; "" on FEALTY_LOG_HOLDS */
+};
+
+/**
+ * fealty_log_check(client, trust, deadline_ms, ret_check):
+ * Asks for the newest public checkpoint and for the proof (RFC 6962) that the log goes on from the one seen.  Keep ret_check->note for the
+ * next time when the answer is HOLDS.  When it is ROLLED_BACK or FORKED, both notes together are evidence against who signed them: keep
+ * both.  Blocks, as fealty_call() does, ${deadline_ms} for each of its two questions (0: the default).  ${ret_check} is always written; end
+ * it with fealty_log_check_release().
+ */
+enum fealty_log_answer fealty_log_check(struct fealty_client *client, const struct fealty_log_trust *trust, uint32_t deadline_ms,
+    struct fealty_log_check *ret_check);
+void fealty_log_check_release(struct fealty_log_check *check);
+
 /* ---- words ---- */
 
 /* What one answer says: OK, REFUSED, or UNKNOWN when the server itself does not know (INTERNAL and its like on a write). */
 enum fealty_outcome fealty_response_outcome(const Fealty__V1__Response *response);
 
 const char *fealty_outcome_str(enum fealty_outcome outcome);	/* "OK", "REFUSED", "FAILED", "UNKNOWN" */
+const char *fealty_log_answer_str(enum fealty_log_answer answer);	/* "HOLDS", "ROLLED_BACK", … */
 const char *fealty_error_str(enum fealty_error error);		/* a sentence */
 const char *fealty_code_str(Fealty__V1__Code code);		/* "FAILED_PRECONDITION" */
 

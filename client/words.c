@@ -14,6 +14,20 @@ fealty_outcome_str(enum fealty_outcome outcome)
 }
 
 const char *
+fealty_log_answer_str(enum fealty_log_answer answer)
+{
+	switch (answer) {
+	case FEALTY_LOG_HOLDS: return "HOLDS";
+	case FEALTY_LOG_ROLLED_BACK: return "ROLLED_BACK";
+	case FEALTY_LOG_FORKED: return "FORKED";
+	case FEALTY_LOG_NOT_SIGNED: return "NOT_SIGNED";
+	case FEALTY_LOG_NO_ANSWER: return "NO_ANSWER";
+	case FEALTY_LOG_BAD_TRUST: return "BAD_TRUST";
+	}
+	return "?";
+}
+
+const char *
 fealty_error_str(enum fealty_error error)
 {
 	switch (error) {

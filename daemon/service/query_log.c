@@ -7,8 +7,11 @@
  */
 #include <string.h>
 
+#include "merkle/checkpoint.h"
+#include "merkle/note.h"
 #include "merkle/proof.h"
 #include "service/query.h"
+#include "service/session.h"
 
 /* Tills and backends see only transactions about a single member. */
 static bool
@@ -124,6 +127,26 @@ stored_note(struct query *q, uint64_t size, struct bytes *ret_note)
 
 	put_be64(key, size);
 	return store_get(q->loop->ledger, TABLE_CHECKPOINT, bytes_of(key, sizeof(key)), ret_note);
+}
+
+bool
+query_contradicts(struct loop_context *loop, uint64_t seen_size, struct bytes seen_root)
+{
+	struct service *s = loop->service;
+	struct checkpoint stored;
+	struct bytes text;
+	struct note note;
+	uint8_t key[8];
+
+	if (seen_size > service_size(s))
+		return true;
+	if (seen_size == 0 || seen_root.len != SHA256_BYTES || loop_renew(loop) != ST_OK)
+		return false;
+	put_be64(key, seen_size);
+	bool differs = store_get(loop->ledger, TABLE_CHECKPOINT, bytes_of(key, sizeof(key)), &text) == ST_OK && note_parse(text, &note) == NOTE_OK &&
+	    checkpoint_parse(note.text, &stored) == CHECKPOINT_OK && memcmp(stored.root, seen_root.data, SHA256_BYTES) != 0;
+	loop_rest(loop);
+	return differs;
 }
 
 enum status

@@ -61,6 +61,15 @@ send_hello_ok(struct session *s, const struct hello *hello, struct arena *arena)
 	buf_release(&body);
 }
 
+/* A client's word proves nothing, so it is only told to whoever watches the log: perhaps an older copy of the ledger was restored. */
+static void
+judge_seen(const struct session *s, const struct hello *hello)
+{
+	if (query_contradicts(s->loop, hello->checkpoint_size, hello->checkpoint_root))
+		log_event(s->service->log, LOG_LEVEL_WARNING, "client.saw_another_log", "conn", LOG_N(net_conn_id(s->conn)), "principal",
+		    s->who.principal, "size_seen", LOG_N(hello->checkpoint_size), "size", LOG_N(service_size(s->service)), NULL);
+}
+
 static void
 on_hello(struct session *s, struct bytes body)
 {
@@ -89,6 +98,7 @@ on_hello(struct session *s, struct bytes body)
 	s->ready = true;
 	net_conn_set_limits(s->conn, &limits);
 	log_event(s->service->log, LOG_LEVEL_INFO, "conn.hello", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, NULL);
+	judge_seen(s, &hello);
 	send_hello_ok(s, &hello, &s->loop->arena);
 	if (atomic_load(&s->service->draining)) {
 		struct buf goaway;

@@ -28,6 +28,9 @@ struct session {
 void session_reply(struct session *session, uint64_t tag, struct buf *response);
 bool session_tag_used(const struct session *session, uint64_t tag);
 
+/* query_log.c: whether the log is shorter than a head that somebody saw, or has a stored checkpoint of its size with another root. */
+bool query_contradicts(struct loop_context *loop, uint64_t seen_size, struct bytes seen_root) MUST_CHECK;
+
 /* ---- subscribe.c ---- */
 
 void subscription_open(struct session *session, uint64_t tag, const struct request *request);

@@ -4,7 +4,6 @@
  */
 #include "signer/signer.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,16 +49,6 @@ sign_once(const struct keys *keys, enum key_name name, const char *type, struct 
 	enum status st = keys_sign(keys, name, &pae, type, body, ret_signature);
 	buf_release(&pae);
 	return st;
-}
-
-enum status
-verify_bytes(const uint8_t public_key[static PUBLIC_KEY_BYTES], struct bytes bytes, struct bytes signature)
-{
-	if (signature.len != SIGNATURE_BYTES)
-		return ST_INVALID;
-	if (sodium_init() < 0)
-		return ST_NOMEM;
-	return crypto_sign_verify_detached(signature.data, bytes.data, bytes.len, public_key) != 0 ? ST_INVALID : ST_OK;
 }
 
 enum status

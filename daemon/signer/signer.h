@@ -12,12 +12,9 @@
 #ifndef FEALTY_SIGNER_SIGNER_H
 #define FEALTY_SIGNER_SIGNER_H
 
-#include "base/bytes.h"
 #include "base/hash.h"
-#include "base/status.h"
+#include "signer/verify.h"
 
-#define SIGNATURE_BYTES 64
-#define PUBLIC_KEY_BYTES 32
 #define KEY_ID_BYTES 8
 #define SIGNER_TRANSACTION_TYPE "application/vnd.fealty.transaction.v1+protobuf"
 
@@ -53,9 +50,8 @@ void pae_put(struct buf *out, const char *type, struct bytes body);
 enum status sign_once(const struct keys *keys, enum key_name name, const char *type, struct bytes body,
     uint8_t ret_signature[static SIGNATURE_BYTES]) MUST_CHECK;
 
-/* The same over the bytes themselves, as a signed note has it.  verify_bytes(): ST_INVALID, ST_NOMEM. */
+/* The same over the bytes themselves, as a signed note has it. */
 enum status sign_bytes(const struct keys *keys, enum key_name name, struct bytes bytes, uint8_t ret_signature[static SIGNATURE_BYTES]) MUST_CHECK;
-enum status verify_bytes(const uint8_t public_key[static PUBLIC_KEY_BYTES], struct bytes bytes, struct bytes signature) MUST_CHECK;
 
 /* Whether the signature holds; any thread. ST_INVALID: it does not; ST_NOMEM. */
 enum status sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body,

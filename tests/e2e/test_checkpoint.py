@@ -2,10 +2,12 @@
 import base64
 import hashlib
 import os
+import shutil
 
 from nacl.signing import VerifyKey
 
 from files import Copy, ledger_file, places, write_at
+from wire import hello_message
 from world import eventually, expect
 
 
@@ -160,3 +162,114 @@ def test_the_audit_finds_one_of_another_tree(world):
     first = min(stored(ledger))
     overwrite(copy, first, stored(ledger)[first], 0, stored(ledger)[first])
     finds(copy, "CHECKPOINT_DAMAGED", 0)
+
+
+# ---- what a client keeps ----
+
+def vkey_of(name, public_key):
+    key = b"\1" + public_key
+    key_id = hashlib.sha256(name.encode() + b"\n" + key).hexdigest()[:8]
+    return f"{name}+{key_id}+{base64.b64encode(key).decode()}"
+
+
+def with_enrolments(ledger, prefix, n):
+    with ledger.wire() as wire:
+        for i in range(n):
+            wire.ok("enrol", member=f"{prefix}{i}", key=f"{prefix}{i}")
+
+
+def seen_by(world, ledger):
+    """A file with the newest checkpoint, as a careful client keeps it."""
+    path = world.path("seen")
+    newest = lambda: os.path.exists(path) and int(read(path).split("\n")[1]) == ledger.wire().hello_ok.size
+    eventually(lambda: (ledger.cli("balance", "a0", "--checkpoint", path), newest())[1], "a checkpoint of everything")
+    return path
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def swap(ledger, source):
+    """Another past, and nobody on the server's side who remembers."""
+    shutil.rmtree(ledger.data)
+    shutil.copytree(source.data, ledger.data)
+    os.remove(ledger.head_lock)
+
+
+def test_a_client_goes_on_with_a_log_that_grows(world):
+    ledger = world.running()
+    with_enrolments(ledger, "a", 3)
+    vkey = ledger.cli("log", "key", ledger.data).json["key"]
+    path = seen_by(world, ledger)
+    before = read(path)
+    with_enrolments(ledger, "b", 300)
+    done = ledger.cli("purchase", "a0", "10.00", "--key", "p1", "--checkpoint", path, "--log-key", vkey)
+    expect(done.json, status="OK")
+    eventually(lambda: (ledger.cli("balance", "a0", "--checkpoint", path), read(path) != before)[1], "a newer checkpoint in the file")
+    ledger.restart()
+    expect(ledger.cli("balance", "a0", env={"FEALTY_CHECKPOINT": path, "FEALTY_LOG_KEY": vkey}).json, status="OK")
+    assert not os.path.exists(path + ".conflict")
+
+
+def test_a_client_notices_a_roll_back_and_a_fork(world):
+    ledger = world.running()
+    with_enrolments(ledger, "a", 3)
+    ledger.stop()
+    old = Copy(ledger)
+    ledger.start()
+    with_enrolments(ledger, "b", 5)
+    path = seen_by(world, ledger)
+    kept = read(path)
+    ledger.stop()
+    swap(ledger, old)
+    ledger.start()
+    told = ledger.cli("purchase", "a0", "10.00", "--key", "p1", "--checkpoint", path, code=1).json
+    expect(told, status="DATA_LOSS", reason="ROLLED_BACK", size_seen=int(kept.split("\n")[1]), conflict=path + ".conflict")
+    assert told["size"] < told["size_seen"] and "old copy" in told["message"], told
+    assert "client.saw_another_log" not in ledger.daemon.log(), "it noticed by itself, before it said anything"
+    with_enrolments(ledger, "c", 20)
+    eventually(lambda: ledger.cli("checkpoint").json["size"] > told["size_seen"], "a longer log with another past")
+    told = ledger.cli("purchase", "a0", "10.00", "--key", "p1", "--checkpoint", path, code=1)
+    expect(told.json, status="DATA_LOSS", reason="FORKED")
+    assert read(path) == kept and read(path + ".conflict") == ledger.cli("checkpoint", json_output=False).out
+    text = ledger.cli("purchase", "a0", "10.00", "--checkpoint", path, code=1, json_output=False)
+    assert "not the beginning" in text.err and "Nothing was sent" in text.err, text
+    with ledger.wire() as wire:
+        expect(wire.ok("balance", member="a0"), available="0")       # nothing was sent
+
+
+def test_what_a_client_keeps_must_be_a_checkpoint(world):
+    ledger = world.running()
+    with_enrolments(ledger, "a", 1)
+    path = seen_by(world, ledger)
+    note = read(path)
+    for words, content in (("no signed checkpoint", note[:-20]), ("no signed checkpoint", ""), ("no signed checkpoint", "hello\n"),
+                           ("was seen", note.replace("test.example/l", "test.example/m"))):
+        bad = world.write("bad", content)
+        told = ledger.cli("balance", "a0", "--checkpoint", bad, code=1 if words == "was seen" else 2).json
+        assert words in told["message"], (content, told)
+        assert read(bad) == content
+    vkey = ledger.cli("log", "key", ledger.data).json["key"]
+    for code, key in ((2, "x"), (2, vkey[:-4]), (1, vkey_of("test.example/l", b"k" * 32)), (0, vkey)):
+        told = ledger.cli("balance", "a0", "--checkpoint", path, "--log-key", key, code=code).json
+        assert code == 0 or "key" in told["message"], told
+    assert "--checkpoint" in ledger.cli("balance", "a0", "--log-key", vkey, code=2).json["message"]
+    assert "cannot be read" in ledger.cli("balance", "a0", "--checkpoint", ledger.data, code=2).json["message"]
+    assert "cannot be kept" in ledger.cli("balance", "a0", "--checkpoint", "/no/such/file", code=5).json["message"]
+
+
+def test_the_daemon_tells_of_a_client_that_saw_more(world):
+    ledger = world.running()
+    with_enrolments(ledger, "a", 1)
+    size = ledger.wire().hello_ok.size
+    told = lambda: [line for line in ledger.daemon.log().split("\n") if "client.saw_another_log" in line]
+    say = lambda **seen: ledger.wire(hello=False).say_hello(hello_message("operator/x", **seen))
+    say(checkpoint_size=size, checkpoint_root=b"\0" * 31)
+    eventually(lambda: max(stored(ledger), default=0) == size, "a checkpoint of that size")
+    assert told() == []
+    say(checkpoint_size=size, checkpoint_root=b"\0" * 32)
+    say(checkpoint_size=size + 1)
+    eventually(lambda: len(told()) == 2, "both")
+    assert f"size_seen={size + 1} size={size}" in told()[1], told()

@@ -214,7 +214,7 @@ def test_bench_of_the_core(world):
     assert core.keys() == {"program", "rules", "members", "purchases", "record", "ns", "decide_limit_ns", "within_limit"}, core
     expect(core, program="ten-rules", rules=10, members=20, decide_limit_ns=5000)
     record = core["record"]
-    assert record.keys() == {"bytes", "lots", "days", "tallies", "pendings"} and all(v > 0 for v in record.values()), record
+    assert record.keys() == {"bytes", "lots", "days", "tallies", "pendings"} and all(v > 0 for k, v in record.items() if k != "pendings"), record
     assert record["days"] > 150 and record["lots"] > 20, record
     assert core["ns"].keys() == STEPS, core["ns"]
     for step, ns in core["ns"].items():

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ledger_text.h"
+#include "log_guard.h"
 
 #define CONNECTS_MAX 4			/* a till wants to know within a second that nobody is there */
 
@@ -28,9 +29,19 @@ parse_connect(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_TIMEOUT:
 		return option_duration_ms(state, "--timeout", arg, &o->timeout_ms);
+	case KEY_SEEN:
+		o->checkpoint = arg;
+		return 0;
+	case KEY_LOG_KEY:
+		o->log_key = arg;
+		return 0;
 	case KEY_JSON:
 		o->json = true;
 		return 0;
+	case ARGP_KEY_END:
+		return o->log_key != NULL && o->checkpoint == NULL
+		    ? cli_usage(state, "--log-key is what the checkpoint in --checkpoint FILE must be signed with: give that as well")
+		    : 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -70,6 +81,10 @@ parse_call(int key, char *arg, struct argp_state *state)
 	    "or " CALL_ADDRESS_DEFAULT ")", 0 }, \
 	{ "as", KEY_AS, "PRINCIPAL", 0, "Who asks: pos/STORE/TERMINAL, backend/NAME, auditor/NAME or operator/NAME", 0 }, \
 	{ "timeout", KEY_TIMEOUT, "DURATION", 0, "How long to wait for the answer, such as 10s", 0 }, \
+	{ "checkpoint", KEY_SEEN, "FILE", 0, "Keep the log's newest checkpoint in FILE, and send nothing to a daemon whose ledger does " \
+	    "not go on from it (default: $FEALTY_CHECKPOINT, or no check)", 0 }, \
+	{ "log-key", KEY_LOG_KEY, "VKEY", 0, "The key that checkpoint must be signed with, as \"fealty log key\" prints it (default: " \
+	    "$FEALTY_LOG_KEY, or not verified)", 0 }, \
 	{ "json", KEY_JSON, NULL, 0, "Print JSON", 0 }
 
 static const struct argp_option connect_options[] = { CONNECT_OPTIONS, { 0 } };
@@ -89,14 +104,25 @@ static const struct argp call_argp = { .options = call_option_list, .parser = pa
 const struct argp_child connect_children[] = { { &connect_argp, 0, "Connection and output:", 10 }, { 0 } };
 const struct argp_child call_children[] = { { &call_argp, 0, "Connection, command and output:", 10 }, { 0 } };
 
+/* Of the environment; NULL: it is not set, or empty. */
+static char *
+variable(const char *name)
+{
+	char *value = getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
 void
 call_options_init(struct call_options *options, uint32_t timeout_ms)
 {
-	char *address = getenv("FEALTY_CONNECT");
+	char *address = variable("FEALTY_CONNECT");
 	static char address_default[] = CALL_ADDRESS_DEFAULT;
 
 	*options = (struct call_options){ .timeout_ms = timeout_ms };
-	options->address = address != NULL && address[0] != '\0' ? address : address_default;
+	options->address = address != NULL ? address : address_default;
+	options->checkpoint = variable("FEALTY_CHECKPOINT");
+	options->log_key = options->checkpoint != NULL ? variable("FEALTY_LOG_KEY") : NULL;
 }
 
 void
@@ -157,8 +183,12 @@ call_client(const struct call_options *options, struct fealty_client **ret_clien
 	client_options.deadline_ms = options->timeout_ms;
 	client_options.connects_max = CONNECTS_MAX;
 	switch (fealty_client_new(options->address, &client_options, NULL, ret_client)) {
-	case FEALTY_ERROR_NONE:
-		return EXIT_DONE;
+	case FEALTY_ERROR_NONE: {
+		enum exit_code code = options->checkpoint != NULL ? log_guard(options, *ret_client) : EXIT_DONE;
+		if (code != EXIT_DONE)
+			fealty_client_free(*ret_client);
+		return code;
+	}
 	case FEALTY_ERROR_ADDRESS:
 		return cli_fail(options->json, EXIT_USAGE,
 		    "\"%s\" is no address: give --connect unix:PATH, or an IP address and a port such as 127.0.0.1:7450", options->address);

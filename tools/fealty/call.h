@@ -12,6 +12,7 @@
 /* The options that every command to the daemon has; strings are borrowed from argv or the environment. */
 struct call_options {
 	char *address, *principal, *program, *key, *store, *terminal;	/* NULL but address: not given */
+	char *checkpoint, *log_key;		/* of log_guard.h; NULL: not asked for */
 	bool json, has_address, has_at, has_occurred_at;	/* has_address: --connect was given */
 	int64_t at_us, occurred_at_us;
 	uint32_t timeout_ms;

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ledger/calendar.h"
@@ -313,6 +315,48 @@ file_read_all(const char *path, size_t bytes_max, struct buf *ret_data)
 	else
 		buf_release(&data);
 	errno = error;
+	return st;
+}
+
+static enum status
+write_to_end(int fd, struct bytes data)
+{
+	while (data.len > 0) {
+		ssize_t n = write(fd, data.data, data.len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == ENOSPC || errno == EDQUOT ? ST_FULL : ST_IO;
+		data = bytes_of(data.data + n, data.len - (size_t)n);
+	}
+	return fsync(fd) == 0 ? ST_OK : ST_IO;
+}
+
+enum status
+file_write(const char *path, struct bytes data)
+{
+	char beside[PATH_MAX];
+
+	if (snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= (int)sizeof(beside)) {
+		errno = ENAMETOOLONG;
+		return ST_IO;
+	}
+	int fd = mkstemp(beside);
+	if (fd < 0)
+		return ST_IO;
+	mode_t mask = umask(0);
+	(void)umask(mask);
+	(void)fchmod(fd, 0666 & ~mask);
+	enum status st = write_to_end(fd, data);
+	if (close(fd) != 0 && st == ST_OK)
+		st = ST_IO;
+	if (st == ST_OK && rename(beside, path) != 0)
+		st = ST_IO;
+	if (st != ST_OK) {
+		int error = errno;
+		(void)unlink(beside);
+		errno = error;
+	}
 	return st;
 }
 

@@ -89,6 +89,7 @@ error_t option_duration_ms(struct argp_state *state, const char *option, const c
 /* Key codes of long options; short ones are their letters. */
 enum option_key {
 	KEY_CONNECT = 0x1000, KEY_AS, KEY_PROGRAM, KEY_REQUEST_ID, KEY_AT, KEY_OCCURRED_AT, KEY_STORE, KEY_TERMINAL, KEY_TIMEOUT, KEY_JSON,
+	KEY_SEEN, KEY_LOG_KEY,
 	KEY_COMMAND = 0x2000,		/* a command's own begin here */
 };
 
@@ -112,6 +113,12 @@ json_t *json_new(void);
  * ST_IO with errno; ST_TOO_LARGE; ST_NOMEM.
  */
 enum status file_read_all(const char *path, size_t bytes_max, struct buf *ret_data) MUST_CHECK;
+
+/**
+ * file_write(path, data):
+ * The file becomes ${data}, whole or not at all, also over a crash: written beside it, synced, renamed.  ST_FULL; ST_IO with errno.
+ */
+enum status file_write(const char *path, struct bytes data) MUST_CHECK;
 
 /* Removes a directory with all that is in it, as far as that works; follows no links. */
 void directory_remove(const char *path);
