@@ -26,6 +26,7 @@ struct returning {
 	int64_t granted, waiting;		/* that the rest of it is judged by; of it what waited for an activity */
 	struct worth *whole, *before, *after;	/* of all that was bought; what was left until now; what is left now */
 	int64_t stepped_of[PROGRAM_RULES_MAX];	/* points of the steps that this return gives back, of each rule */
+	struct worth_back was_back, back;	/* what steps take: those of earlier returns; with those of this one */
 	int64_t target, taken, from_pending;	/* target: what should be taken now */
 };
 
@@ -278,6 +279,20 @@ whole_event(const struct returning *r, struct earn_event *ret)
 	return event_of(r, past->u.purchase.amount, lines, ret);
 }
 
+/* Without the points of steps a limit had room for more of another rule than it let through. */
+static void
+clip_to_grants(const struct entry *past, struct worth *whole)
+{
+	whole->points = 0;
+	for (size_t i = 0; i < whole->n; i++) {
+		const struct grant *g = past_grant(past, whole->rows[i].name);
+		int64_t granted = g == NULL ? 0 : g->granted;
+
+		whole->rows[i].points = whole->rows[i].points < granted ? whole->rows[i].points : granted;
+		whole->points += whole->rows[i].points;
+	}
+}
+
 /* What was granted that is judged by the rest of the purchase: without the points of steps, and of it what waited for an activity. */
 static enum status
 set_granted(struct returning *r)
@@ -292,6 +307,7 @@ set_granted(struct returning *r)
 		st = earn_again(r->d, r->version, r->past, &event, r->granted, &r->whole);
 	if (st != ST_OK)
 		return st;
+	clip_to_grants(r->past, r->whole);
 	r->granted = r->whole->points;
 	for (size_t i = 0; i < r->whole->n; i++)
 		r->waiting += r->whole->rows[i].waits ? r->whole->rows[i].points : 0;
@@ -377,7 +393,7 @@ add_steps(struct returning *r, int64_t sums[static PROGRAM_RULES_MAX], bool *ret
 static enum status
 set_target(struct returning *r)
 {
-	int64_t sums[PROGRAM_RULES_MAX] = { 0 }, carried = 0, lapsed = r->f.lapsed < r->waiting ? r->f.lapsed : r->waiting;
+	int64_t sums[PROGRAM_RULES_MAX] = { 0 }, lapsed = r->f.lapsed < r->waiting ? r->f.lapsed : r->waiting;
 	struct earn_event event;
 	bool any;
 	enum status st = add_steps(r, sums, &any);
@@ -385,8 +401,12 @@ set_target(struct returning *r)
 	if (st == ST_OK && any)
 		st = whole_event(r, &event);
 	if (st == ST_OK && any)
-		st = earn_carried(r->d, r->version, r->past, &event, sums, r->f.lapsed - lapsed, &carried);
-	r->target = r->granted - lapsed - r->after->points + carried - r->f.clawed;
+		st = earn_carried(r->d, r->version, r->past, &event, r->whole, sums, r->f.lapsed - lapsed, &r->back);
+	for (size_t i = 0; i < r->version->n_rules; i++)
+		sums[i] -= r->stepped_of[i];
+	if (st == ST_OK && any)
+		st = earn_carried(r->d, r->version, r->past, &event, r->whole, sums, r->f.lapsed - lapsed, &r->was_back);
+	r->target = r->granted - lapsed - r->after->points + r->back.points - r->f.clawed;
 	if (r->target < 0)
 		r->target = 0;
 	return st;
@@ -499,31 +519,36 @@ rule_of(const struct program *p, const char *id)
 	return NULL;
 }
 
+/* What stands of the points of steps, and of their shares: without what this and earlier returns took back. */
+static void
+add_steps_lost(const struct returning *r, struct losses *l, size_t index, const struct rule *rule, const char *name)
+{
+	const struct grant *g = past_grant(r->past, name);
+	const struct worth_row *elsewhere = worth_find(r->whole, name);
+	int64_t granted = g == NULL ? 0 : g->granted - (elsewhere == NULL ? 0 : elsewhere->points);
+
+	if (r->was_back.of[index] == 0 && r->back.of[index] == 0)
+		return;
+	struct loss *row = loss_of(l, rule, name);
+	row->before += granted - r->was_back.of[index];
+	row->after += granted - r->back.of[index];
+}
+
 static void
 list_losses(const struct returning *r, struct losses *l)
 {
+	for (size_t i = 0; i < r->past->n_grants; i++)		/* in the order of components */
+		(void)loss_of(l, rule_of(r->version, r->past->grants[i].rule), r->past->grants[i].rule);
 	for (size_t i = 0; i < r->before->n; i++)
 		loss_of(l, r->before->rows[i].rule, r->before->rows[i].name)->before += r->before->rows[i].points;
 	for (size_t i = 0; i < r->after->n; i++)
 		loss_of(l, r->after->rows[i].rule, r->after->rows[i].name)->after += r->after->rows[i].points;
 	for (size_t i = 0; i < r->f.n_owed; i++)
 		loss_of(l, rule_of(r->version, r->f.owed[i].rule), r->f.owed[i].rule)->before += r->f.owed[i].points;
-	for (size_t i = 0; i < r->version->n_rules; i++) {
-		const struct rule *rule = &r->version->rules[i];
-		const struct grant *g = past_grant(r->past, rule->id);
-		int64_t stepped = 0;
-
-		if (r->stepped_of[i] <= 0)
-			continue;
-		/* Its row is what stands of its grant: without what this and earlier returns stepped back. */
-		for (size_t k = 0; k < r->f.n_stepped; k++)
-			stepped += strcmp(r->f.stepped[k].rule, rule->id) == 0 ? r->f.stepped[k].points : 0;
-		struct loss *row = loss_of(l, rule, rule->id);
-		int64_t granted = g == NULL ? 0 : g->granted, refused = g == NULL ? 0 : g->wanted - g->granted;
-		int64_t earlier = stepped - r->stepped_of[i] - refused;
-		row->before += earlier > 0 ? granted - earlier : granted;
-		row->after += granted - (stepped > refused ? stepped - refused : 0);
-	}
+	for (size_t i = 0; i < r->version->n_rules; i++)
+		add_steps_lost(r, l, i, &r->version->rules[i], r->version->rules[i].id);
+	if (r->back.share != NULL)
+		add_steps_lost(r, l, r->version->n_rules, NULL, r->back.share);
 }
 
 /* From the last component back, as far as it was taken. */
@@ -538,7 +563,7 @@ owe_the_rest(struct returning *r, struct losses *l)
 		return ST_NOMEM;
 	for (size_t i = 0; i < l->n; i++)
 		lost += l->rows[i].before - l->rows[i].after;
-	short_of = lost - r->taken;		/* shares of steps are in no row: then it is below zero */
+	short_of = lost - r->taken;
 	for (size_t i = 0; i < l->n && short_of > 0; i++) {
 		struct loss *row = &l->rows[i];
 		int64_t part = row->before - row->after < short_of ? row->before - row->after : short_of;
@@ -588,7 +613,7 @@ give_back(struct returning *r, const struct losses *l, const struct rule *rule, 
 		return ST_OK;			/* long ago: nothing asks for it any more */
 	tier_id_copy(t.id, id);
 	t.points = before - after < used->points ? after - before : -used->points;
-	t.count = after <= 0 && used->count > 0 ? -1 : 0;
+	t.count = before > 0 && after <= 0 && used->count > 0 ? -1 : 0;
 	return t.points == 0 && t.count == 0 ? ST_OK : decision_tally(d, &t);
 }
 

@@ -181,9 +181,10 @@ cap_used_here(const struct earning *e, const struct cap *cap, wide *ret_points, 
 		const struct rule *other = &e->p->rules[i];
 
 		for (size_t k = 0; e->applies[i] && k < other->n_caps; k++) {
-			if (strcmp(other->caps[k].group, cap->group) != 0 || exact_is_zero(e->rules[i].granted))
+			wide steps = cap->over == CAP_FALLBACK ? e->rules[i].steps : 0;
+			if (strcmp(other->caps[k].group, cap->group) != 0 || (exact_is_zero(e->rules[i].granted) && steps == 0))
 				continue;
-			*ret_points += e->rules[i].granted.whole;
+			*ret_points += e->rules[i].granted.whole + steps;
 			*ret_counted = true;
 		}
 	}
@@ -355,6 +356,7 @@ split_carried(struct earning *e, size_t index, int64_t amount, int64_t *ret_rest
 	enum status st = apply_caps(e, rule, amount, &whole, &rest);
 	*ret_rest = rest < amount ? rest : amount;
 	e->amount[index] -= *ret_rest;
+	e->rules[index].steps = whole.granted.whole;
 	return st;
 }
 
@@ -510,6 +512,15 @@ share_of(const struct earning *e, struct exact base, int64_t multiplier, struct 
 	return exact_subtract(exact_scale(e, base, after.num, after.den), exact_scale(e, base, before.num, before.den), e->den);
 }
 
+/* One that carries a remainder brings nothing when the event is evaluated once more, but did at first. */
+static bool
+gave_something(const struct earning *e, const struct rule *rule, const struct component *c)
+{
+	const struct grant *g = e->past == NULL || !rule_carries(e, rule) ? NULL : past_grant(e->past, rule->id);
+
+	return !exact_is_zero(c->wanted) || (g != NULL && g->wanted > 0);
+}
+
 /* A share takes the terms of the first base rule that gave something, unless its rule names its own. */
 static void
 set_share_terms(const struct earning *e, struct component *c)
@@ -517,7 +528,7 @@ set_share_terms(const struct earning *e, struct component *c)
 	const struct rule *first = NULL;
 
 	for (size_t i = 0; i < e->p->n_rules && first == NULL; i++) {
-		if (e->applies[i] && e->p->rules[i].kind == RULE_BASE && !exact_is_zero(e->rules[i].wanted))
+		if (e->applies[i] && e->p->rules[i].kind == RULE_BASE && gave_something(e, &e->p->rules[i], &e->rules[i]))
 			first = &e->p->rules[i];
 	}
 	c->pending = c->rule != NULL && c->rule->has_pending ? c->rule : first;

@@ -16,6 +16,7 @@ struct component {
 	const struct rule *pending, *terms;
 	int64_t last_granted;		/* rounded, in the end */
 	int64_t remainder;		/* money that is left over of a rule that carries it */
+	wide steps;			/* of an event that is evaluated once more: points of steps, which only a fallback looks at */
 };
 
 /* A purchase that is evaluated once more on what is left of it: everything but amounts and lines is as it was. */

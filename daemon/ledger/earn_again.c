@@ -17,10 +17,20 @@ list_components(const struct granting *g, struct worth *ret)
 		const struct component *c = g->order[i];
 		struct worth_row *row = &ret->rows[ret->n++];
 
-		*row = (struct worth_row){ .rule = c->rule, .name = c->name, .points = c->last_granted };
+		*row = (struct worth_row){ .rule = c->rule, .name = c->name, .wanted = g->grants[i].wanted, .points = c->last_granted };
 		row->waits = c->pending != NULL && c->pending->has_pending && c->pending->pending.kind == PENDING_ACTIVITY;
 		ret->points += c->last_granted;
 	}
+}
+
+const struct worth_row *
+worth_find(const struct worth *w, const char *name)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		if (strcmp(w->rows[i].name, name) == 0)
+			return &w->rows[i];
+	}
+	return NULL;
 }
 
 static void
@@ -98,11 +108,11 @@ earn_again(struct decision *d, const struct program *version, const struct entry
 
 struct carried {
 	struct earning *e;
+	const struct worth *whole;
 	const int64_t *stepped;		/* of each rule */
 	int64_t lapsed;			/* pending points, of components that are not looked at yet */
-	int64_t base, base_wanted;	/* of base rules: given back; wanted by the purchase */
-	bool base_waits;		/* the first of them */
-	int64_t points;			/* to be taken, so far */
+	int64_t base, base_wanted;	/* of base rules that carry: given back; wanted by the purchase */
+	struct worth_back *back;
 	struct exact sum;		/* of shares, so that only their sum is rounded */
 	wide rounded;
 };
@@ -119,24 +129,34 @@ waits_for_activity(const struct rule *rule)
 	return rule->has_pending && rule->pending.kind == PENDING_ACTIVITY;
 }
 
-/* What a cap refused cannot be taken, nor what lapsed. */
-static void
-take_back(struct carried *c, const char *name, int64_t points, bool waits)
+/* What a component was granted that is of steps; false: it was granted nothing. */
+static bool
+of_steps(const struct carried *c, const char *name, int64_t *ret_wanted, int64_t *ret_granted)
 {
 	const struct grant *g = past_grant(c->e->past, name);
-	int64_t most = INT64_MAX;
+	const struct worth_row *row = worth_find(c->whole, name);
 
-	if (g != NULL) {
-		points -= g->wanted - g->granted;
+	*ret_wanted = g == NULL ? 0 : g->wanted - (row == NULL ? 0 : row->wanted);
+	*ret_granted = g == NULL ? 0 : g->granted - (row == NULL ? 0 : row->points);
+	return g != NULL;
+}
+
+/* What a cap refused cannot be taken, nor what lapsed. */
+static void
+take_back(struct carried *c, size_t index, const char *name, int64_t points, bool waits)
+{
+	int64_t wanted, granted;
+
+	if (of_steps(c, name, &wanted, &granted)) {
+		points -= wanted - granted;
 		if (waits) {
-			int64_t lost = c->lapsed < g->granted ? c->lapsed : g->granted;
+			int64_t lost = c->lapsed < granted ? c->lapsed : granted;
 			c->lapsed -= lost;
-			most = g->granted - lost;
+			points = points < granted - lost ? points : granted - lost;
 		}
 	}
-	if (points > most)
-		points = most;
-	c->points += points > 0 ? points : 0;
+	c->back->of[index] = points > 0 ? points : 0;
+	c->back->points += c->back->of[index];
 }
 
 static void
@@ -150,45 +170,46 @@ take_rules(struct carried *c, enum rule_kind kind)
 
 		if (!is_carried(c->e, rule, kind))
 			continue;
-		if (kind == RULE_BASE && g != NULL) {
-			c->base_waits = c->base_wanted == 0 ? waits_for_activity(rule) : c->base_waits;
-			c->base_wanted += g->wanted;
-		}
-		if (kind == RULE_BASE)
+		if (kind == RULE_BASE) {
+			c->base_wanted += g == NULL ? 0 : g->wanted;
 			c->base += c->stepped[i];
-		take_back(c, rule->id, c->stepped[i], waits_for_activity(rule));
+		}
+		take_back(c, i, rule->id, c->stepped[i], waits_for_activity(rule));
 	}
 }
 
 /* A multiplier of chosen lines gives back in the proportion of the base: which lines a step was of, nobody knows. */
 static void
-take_share(struct carried *c, const struct component *share)
+take_share(struct carried *c, size_t index, const struct component *share)
 {
-	const struct grant *g = share->name == NULL ? NULL : past_grant(c->e->past, share->name);
-	bool waits = share->rule != NULL && share->rule->has_pending ? waits_for_activity(share->rule) : c->base_waits;
-	int64_t points;
+	int64_t points, wanted, granted;
 
-	if (share->name == NULL || (c->e->p->stacking == STACKING_BEST && g == NULL))
+	if (share->name == NULL)
+		return;
+	bool there = of_steps(c, share->name, &wanted, &granted);
+	if (c->e->p->stacking == STACKING_BEST && !there)
 		return;
 	if (share->rule != NULL && rule_selects(share->rule)) {
 		int64_t base = c->base < c->base_wanted ? c->base : c->base_wanted;
-		points = g == NULL || base == 0 ? 0 : (int64_t)((wide)g->wanted * base / c->base_wanted);
+		points = base == 0 ? 0 : (int64_t)((wide)wanted * base / c->base_wanted);
 	} else {
 		c->sum = exact_add(c->sum, share->wanted, c->e->den);
 		wide rounded = c->sum.whole + exact_round(c->sum.part, c->e->den, c->e->p->rounding);
 		points = (int64_t)(rounded - c->rounded);
 		c->rounded = rounded;
 	}
-	take_back(c, share->name, points, waits);
+	c->back->share = share->rule == NULL ? share->name : c->back->share;
+	take_back(c, index, share->name, points, share->pending != NULL && waits_for_activity(share->pending));
 }
 
 enum status
 earn_carried(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
-    const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, int64_t *ret_points)
+    const struct worth *whole, const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, struct worth_back *ret_back)
 {
 	struct earning *e = arena_alloc(d->arena, sizeof(*e));
-	struct carried c = { .e = e, .stepped = stepped, .lapsed = lapsed };
+	struct carried c = { .e = e, .whole = whole, .stepped = stepped, .lapsed = lapsed, .back = ret_back };
 
+	*ret_back = (struct worth_back){ .points = 0 };
 	if (e == NULL)
 		return ST_NOMEM;
 	earn_begin(e, d, version, past, event);
@@ -198,12 +219,11 @@ earn_carried(struct decision *d, const struct program *version, const struct ent
 	take_rules(&c, RULE_BASE);
 	earn_shares(e, c.base);
 	if (c.base > 0)
-		take_share(&c, &e->share);
+		take_share(&c, version->n_rules, &e->share);
 	for (size_t i = 0; i < version->n_rules && c.base > 0; i++) {
 		if (e->applies[i] && version->rules[i].kind == RULE_MULTIPLIER)
-			take_share(&c, &e->rules[i]);
+			take_share(&c, i, &e->rules[i]);
 	}
 	take_rules(&c, RULE_BONUS);
-	*ret_points = c.points;
 	return ST_OK;
 }

@@ -141,7 +141,7 @@ const struct grant *past_grant(const struct entry *past, const char *rule);	/* N
 struct worth_row {
 	const struct rule *rule;	/* NULL: the tier's share */
 	const char *name;
-	int64_t points;
+	int64_t wanted, points;
 	bool waits;			/* for an activity, or waited */
 };
 struct worth {
@@ -153,17 +153,27 @@ struct worth {
 	bool carries[PROGRAM_RULES_MAX];		/* rules that keep spend below a step: they have no row */
 	int64_t amount[PROGRAM_RULES_MAX];		/* what each rule was left */
 };
+const struct worth_row *worth_find(const struct worth *w, const char *name);	/* NULL: it has no such row */
+
+/* What is to be taken of each rule for the points of steps that were given back, and of the tier's share behind them; and the sum. */
+struct worth_back {
+	const char *share;		/* name of the tier's share; NULL: it has none */
+	int64_t of[PROGRAM_RULES_MAX + 1];
+	int64_t points;
+};
+
 /**
  * earn_again(): ${past}, a purchase decided under ${version}, with ${event} left of it; at most ${granted}.
  * worth_clip_waiting(): its rows that wait for an activity to ${points}, from the last back.
- * earn_carried(): what is to be taken for the points of steps that its returns gave back, of each rule, with the shares of its multipliers;
- *   ${lapsed} of its pending points are gone already.
+ * earn_carried(): what is to be taken when ${stepped} points of steps were given back, of each rule, with the shares of multipliers;
+ *   ${whole} is what all that was bought brings by earn_again(), which is not looked at here, and ${lapsed} of the other pending points are
+ *   gone already.
  */
 enum status earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
     int64_t granted, struct worth **ret) MUST_CHECK;
 void worth_clip_waiting(struct worth *w, int64_t points);
 enum status earn_carried(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
-    const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, int64_t *ret_points) MUST_CHECK;
+    const struct worth *whole, const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, struct worth_back *ret_back) MUST_CHECK;
 
 enum status decide_publish(struct decision *d) MUST_CHECK;
 enum status decide_purchase(struct decision *d) MUST_CHECK;

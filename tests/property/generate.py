@@ -33,8 +33,6 @@ class Maker:
             self.on &= {name for name in self.on if rng.random() < .4}
             self.on |= set(only)
         self.on -= set(without)
-        if "carry" in self.on and not {"carry", "returns"} <= set(only):
-            self.on -= {"returns"}      # together they are compared only when both are asked for: engine and model differ there
         self.zone_name, self.currency = rng.choice(ZONES)
         self.zone = zone(self.zone_name)
         self.digits = DIGITS[self.currency]

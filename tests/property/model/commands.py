@@ -77,7 +77,6 @@ class Record:
         self.counters = dict(result.counters)      # as the last return left them
         self.owed = {}             # component → room of its caps that comes back when more is clawed
         self.stepped = {}          # rule that carries → points of the steps that returns took back
-        self.back = {}             # component → what those steps claw of it
 
     def activated(self, waiting, day):
         for part in self.parts:

@@ -157,7 +157,8 @@ def evaluate(program, shape, context):
     earned = Earned()
     rules = [rule for rule in program.rules if rule.id in context.held and amount_holds(shape, rule)]
     bases = base_components(program, shape, context, rules, earned)
-    first = next((base.rule for base in bases if base.wanted), None)
+    gave = {component.name for component in context.past.components if component.wanted} if context.past else ()
+    first = next((base.rule for base in bases if base.wanted or (base.rule.carries and base.rule.id in gave)), None)
     earned.components += bases
     earned.components += shares(program, shape, context, rules, bases, first)
     for rule in rules:
@@ -222,8 +223,7 @@ def base_components(program, shape, context, rules, earned, within=None):
             exact = measure(program, rule, keep, qty, context, earned, carry=within is None)
         if rule.replaces is not None:
             taken[rule.replaces] = taken.get(rule.replaces, 0) + keep
-            if room is not None:
-                reserve(rule, context, program.round(exact))
+            reserve(rule, context, program.round(exact))
         points[rule.id] = exact if program.once else program.round(exact)
         if rule.carries and context.past is not None:
             points[rule.id] = 0
@@ -254,8 +254,13 @@ def reserve(rule, context, points):
     if not hasattr(context, "reserved"):
         context.reserved = {}
     for cap in rule.caps:
-        if cap.over == "fallback" and points:
-            key = cap.key(context.day)
+        key = cap.key(context.day)
+        left = max(cap.limit - context.used.get(key, 0) - context.reserved.get(key, 0), 0)
+        if cap.points is not None and points > left:
+            points = 0 if cap.over == "reject" else left
+        elif cap.points is None and not left:
+            points = 0
+        if points:
             context.reserved[key] = context.reserved.get(key, 0) + (points if cap.points is not None else 1)
 
 

@@ -135,4 +135,5 @@ def settle(model, member, today):
     if member.waiting:
         lapse(member, today)
         activate_due(model, member, today)
+    end_tiers(model.program, member, today)     # one that was reached on a day in the past may have ended since
     expire_lots(member, today)

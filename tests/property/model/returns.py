@@ -97,18 +97,23 @@ def claim(record, member, rest):
     """What is to be clawed now, what stands of each component before and after it, and what the rest earns."""
     program, context = record.program, record.context.again(record.result)
     whole, before, after = (earning.evaluate(program, shape, context) for shape in (record.shape, record.rest, rest))
+    granted = {component.name: component.granted for component in record.result.components}
+    for component in whole.components:      # without the points of steps a limit had room for more of another rule than it let through
+        component.granted = min(component.granted, granted.get(component.name, 0))
+    earlier = dict(record.stepped)
     steps_back(record, member, whole, before, after)
-    carried = {component.name: component.granted for component in record.result.components}
+    carried = dict(granted)
     for component in whole.components:
         carried[component.name] = carried.get(component.name, 0) - component.granted
     waiting = sum(component.granted for component in waits(whole))
-    was, record.back = record.back, stepped(record, whole, carried, max(record.never - waiting, 0))
+    lapsed = max(record.never - waiting, 0)
+    was, back = stepped(record, earlier, whole, carried, lapsed), stepped(record, record.stepped, whole, carried, lapsed)
     for earned in (whole, before, after):
         if record.never:
             clip(waits(earned), waiting - min(record.never, waiting))
         clip(earned.components, whole.granted)     # the rest never earns more than the whole
-    target = whole.granted - after.granted + sum(record.back.values()) - record.clawed
-    return max(target, 0), standing(before, carried, was), standing(after, carried, record.back), after
+    target = whole.granted - after.granted + sum(back.values()) - record.clawed
+    return max(target, 0), standing(before, carried, was), standing(after, carried, back), after
 
 
 def waits(earned):
@@ -154,20 +159,20 @@ def steps_back(record, member, whole, before, after):
         record.stepped[rule.id] = record.stepped.get(rule.id, 0) + steps * points
 
 
-def stepped(record, whole, carried, lapsed):
+def stepped(record, steps, whole, carried, lapsed):
     """What the steps that this purchase's returns took back claw of each component: their points, and the shares taken from those of base
     rules; which lines a step was of nobody knows, so a multiplier of chosen lines gives back in the proportion of the base.
     What caps refused the purchase comes off first, and what lapsed is gone."""
     program, kinds = record.program, {rule.id: rule.kind for rule in record.program.rules}
-    if not any(record.stepped.values()):
+    if not any(steps.values()):
         return {}
     refused = {component.name: component.wanted - component.granted for component in record.result.components}
     for component in whole.components:
         refused[component.name] = refused.get(component.name, 0) - component.wanted + component.granted
     rules = [rule for rule in program.rules if rule.id in record.context.held and rule.kind == "multiplier" and earning.amount_holds(record.shape, rule)]
-    base = sum(points for name, points in record.stepped.items() if kinds[name] == "base")
+    base = sum(points for name, points in steps.items() if kinds[name] == "base")
     shares = earning.shares(program, record.shape, record.context, rules, [earning.Component("steps", None, base)], None, best=False)
-    back = dict(record.stepped)
+    back = dict(steps)
     wanted = {component.name: component.wanted for component in record.result.components}
     first = {component.name: component.wanted for component in whole.components}
     base_wanted = sum(wanted.get(rule.id, 0) for rule in program.rules if rule.carries and rule.kind == "base")
@@ -178,7 +183,7 @@ def stepped(record, whole, carried, lapsed):
             back[share.name] = (wanted.get(share.name, 0) - first.get(share.name, 0)) * min(base, base_wanted) // base_wanted
     if program.stacking == "best":
         there = {component.name for component in record.result.components if component.wanted}
-        back = {name: points for name, points in back.items() if name in there or name in record.stepped}
+        back = {name: points for name, points in back.items() if name in there or name in steps}
     if program.once:
         back = rounded_once(program, back)
     back = {name: points - refused.get(name, 0) for name, points in back.items()}
