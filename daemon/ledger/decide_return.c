@@ -256,13 +256,14 @@ event_of(const struct returning *r, int64_t left, const struct line_left *lines,
 static enum status
 evaluate(const struct returning *r, int64_t left, const struct line_left *lines, struct worth **ret)
 {
+	int64_t lapsed = r->f.lapsed < r->waiting ? r->f.lapsed : r->waiting;
 	struct earn_event event;
 	enum status st = event_of(r, left, lines, &event);
 
 	if (st == ST_OK)
 		st = earn_again(r->d, r->version, r->past, &event, r->granted, ret);
-	if (st == ST_OK && r->f.lapsed > 0)
-		worth_clip_waiting(*ret, r->waiting - (r->f.lapsed < r->waiting ? r->f.lapsed : r->waiting));
+	if (st == ST_OK && lapsed > 0)
+		worth_clip_lapsed(*ret, r->waiting - lapsed, r->granted - lapsed);
 	return st;
 }
 

@@ -45,7 +45,7 @@ clip_to_granted(struct worth *s, int64_t granted)
 }
 
 void
-worth_clip_waiting(struct worth *w, int64_t points)
+worth_clip_lapsed(struct worth *w, int64_t points, int64_t all)
 {
 	int64_t over = -points;
 
@@ -61,6 +61,7 @@ worth_clip_waiting(struct worth *w, int64_t points)
 		w->points -= cut;
 		over -= cut;
 	}
+	clip_to_granted(w, all);
 }
 
 static void

@@ -164,14 +164,14 @@ struct worth_back {
 
 /**
  * earn_again(): ${past}, a purchase decided under ${version}, with ${event} left of it; at most ${granted}.
- * worth_clip_waiting(): its rows that wait for an activity to ${points}, from the last back.
+ * worth_clip_lapsed(): its rows that wait for an activity to ${points}, and all of them to ${all}, from the last back.
  * earn_carried(): what is to be taken when ${stepped} points of steps were given back, of each rule, with the shares of multipliers;
  *   ${whole} is what all that was bought brings by earn_again(), which is not looked at here, and ${lapsed} of the other pending points are
  *   gone already.
  */
 enum status earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
     int64_t granted, struct worth **ret) MUST_CHECK;
-void worth_clip_waiting(struct worth *w, int64_t points);
+void worth_clip_lapsed(struct worth *w, int64_t points, int64_t all);
 enum status earn_carried(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
     const struct worth *whole, const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, struct worth_back *ret_back) MUST_CHECK;
 
