@@ -13,20 +13,21 @@
 #include "service/query.h"
 #include "service/session.h"
 
-/* Tills and backends see only transactions about a single member. */
+/* Tills and backends see only transactions about a single member, or made of their own commands alone. */
 static bool
 may_see(const struct identity *who, const struct transaction *t)
 {
 	uint64_t member = t->n_entries == 0 ? 0 : t->entries[0].member;
+	bool one = true, own = true;
 
 	if (who->role == ROLE_OPERATOR || who->role == ROLE_AUDITOR)
 		return true;
 	for (size_t i = 0; i < t->n_entries; i++) {
 		const struct entry *e = &t->entries[i];
-		if (e->member == 0 || e->member != member || e->n_touched != 1)
-			return false;
+		one &= e->member != 0 && e->member == member && e->n_touched == 1;
+		own &= strcmp(e->principal, who->principal) == 0;
 	}
-	return true;
+	return one || own;
 }
 
 /* The transaction that a command names: an entry's id, or a request id of the asking principal. */
@@ -65,7 +66,7 @@ judge_sight(struct query *q, struct bytes leaf)
 		st = codec_transaction_decode(s.transaction, &q->loop->arena, &t);
 	if (st == ST_OK && !may_see(q->who, &t))
 		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "seq",
-		    "The transaction concerns more than one member; only operators and auditors may read it.");
+		    "The transaction concerns more than one member, and commands of others; only operators and auditors may read it.");
 	return st;
 }
 

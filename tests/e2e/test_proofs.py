@@ -2,6 +2,7 @@
 import base64
 import hashlib
 
+from wire import request
 from test_checkpoint import checked, leaves_of, tree_root
 from programs import PLAIN
 from world import eventually, expect, run_fealty
@@ -177,6 +178,15 @@ def test_a_till_gets_no_proof_of_others(world):
             wire.refused("PERMISSION_DENIED", "proof", seq=both)
             wire.refused("PERMISSION_DENIED", "proof", seq=0)
             wire.refused("NOT_FOUND", "proof", command="k4")
+    with ledger.wire("backend/b") as wire:
+        wire.batch([request("enrol", member=f"own{i}", key=f"own{i}") for i in range(3)])
+        batch = int(wire.ok("enrol", member="own0", key="own0").id.split(".")[0])
+        assert wire.ok("transaction", seq=batch).seq == batch, "its own batch"
+    until_public(ledger, batch + 1)
+    with ledger.wire("backend/b") as wire:
+        assert wire.ok("proof", command="own2").index == batch
+    with ledger.wire("backend/c") as wire:
+        wire.refused("PERMISSION_DENIED", "transaction", seq=batch)
     with ledger.wire("auditor/a") as wire:
         assert wire.ok("proof", seq=both).index == both
     with ledger.wire("approver/a") as wire:
