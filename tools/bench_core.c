@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "codec/codec.h"
 #include "ledger/decide.h"
@@ -116,7 +115,6 @@ struct world {
 	int64_t now_us;
 	uint64_t seq, random;
 	bool measures;
-	uint32_t clock_ns;				/* of reading it twice */
 	struct core_figures figures;
 };
 
@@ -138,32 +136,11 @@ next_random(struct world *w)			/* xorshift64* */
 
 /* ---- times ---- */
 
-static int64_t
-now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void
 note(struct world *w, enum core_step step, int64_t ns)
 {
-	struct core_series *s = &w->figures.step[step];
-
-	if (!w->measures)
-		return;
-	if (s->n == s->cap) {
-		size_t cap = s->cap == 0 ? 1u << 16 : s->cap * 2;
-		uint32_t *grown = realloc(s->ns, cap * sizeof(*grown));
-		if (grown == NULL)
-			must(ST_NOMEM);
-		s->ns = grown;
-		s->cap = cap;
-	}
-	ns -= w->clock_ns;
-	s->ns[s->n++] = ns < 0 ? 0 : ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+	if (w->measures)
+		core_note(&w->figures, step, ns);
 }
 
 static uint32_t
@@ -172,7 +149,7 @@ clock_cost_ns(void)
 	int64_t least = INT64_MAX;
 
 	for (int i = 0; i < 1000; i++) {
-		int64_t begin = now_ns(), ns = now_ns() - begin;
+		int64_t begin = core_now_ns(), ns = core_now_ns() - begin;
 		least = ns < least ? ns : least;
 	}
 	return (uint32_t)least;
@@ -400,12 +377,12 @@ static void
 load(struct world *w, uint64_t number)
 {
 	struct member *m = arena_alloc(&w->batch, sizeof(*m));
-	int64_t begin = now_ns();
+	int64_t begin = core_now_ns();
 
 	if (m == NULL)
 		must(ST_NOMEM);
 	must(member_decode(buf_bytes(&w->records[number - 1]), &w->batch, m));
-	note(w, CORE_DECODE, now_ns() - begin);
+	note(w, CORE_DECODE, core_now_ns() - begin);
 	m->program = 1;
 	m->number = number;
 	w->loaded = m;
@@ -415,11 +392,11 @@ static void
 store(struct world *w)
 {
 	struct buf *record = &w->records[w->loaded->number - 1];
-	int64_t begin = now_ns();
+	int64_t begin = core_now_ns();
 
 	buf_clear(record);
 	member_encode(w->loaded, record);
-	note(w, CORE_ENCODE, now_ns() - begin);
+	note(w, CORE_ENCODE, core_now_ns() - begin);
 	must(buf_status(record));
 	w->loaded = NULL;
 	arena_reset(&w->batch);
@@ -430,14 +407,14 @@ static void
 measure_record(struct world *w)
 {
 	struct member copy;
-	int64_t begin = now_ns();
+	int64_t begin = core_now_ns();
 	enum evolve_fault fault = member_check(w->loaded);
 
-	note(w, CORE_CHECK, now_ns() - begin);
+	note(w, CORE_CHECK, core_now_ns() - begin);
 	assert(fault == EVOLVE_OK);
-	begin = now_ns();
+	begin = core_now_ns();
 	must(member_copy(w->loaded, &w->scratch, &copy));
-	note(w, CORE_COPY, now_ns() - begin);
+	note(w, CORE_COPY, core_now_ns() - begin);
 }
 
 static void
@@ -445,11 +422,11 @@ measure_quote(struct world *w, struct cmd cmd)
 {
 	struct entry entry;
 	struct refusal refusal;
-	int64_t begin = now_ns();
+	int64_t begin = core_now_ns();
 
 	cmd.is_quote = true;
 	must(decide(&w->state, &cmd, w->now_us, &w->scratch, &entry, &refusal));
-	note(w, CORE_QUOTE, now_ns() - begin);
+	note(w, CORE_QUOTE, core_now_ns() - begin);
 	if (refusal.result != LEDGER_OK)
 		errx(2, "the program refuses a purchase: %s", refusal.sentence);
 }
@@ -459,7 +436,7 @@ give_back(struct world *w, const struct entry *purchase)
 {
 	struct cmd cmd = command(OP_RETURN, w->loaded->number);
 	struct entry entry;
-	int64_t begin = now_ns();
+	int64_t begin = core_now_ns();
 
 	cmd.u.past.entry = purchase;
 	cmd.u.past.id = w->loaded->head;
@@ -467,7 +444,7 @@ give_back(struct world *w, const struct entry *purchase)
 	cmd.u.past.amount.mantissa = 1;
 	bool done = play(w, &cmd, &entry);
 	if (done)
-		note(w, CORE_RETURN, now_ns() - begin);
+		note(w, CORE_RETURN, core_now_ns() - begin);
 }
 
 static void
@@ -499,13 +476,13 @@ buy(struct world *w)
 		measure_record(w);
 		measure_quote(w, b.cmd);
 	}
-	int64_t begin = now_ns();
+	int64_t begin = core_now_ns();
 	must(decide(&w->state, &b.cmd, w->now_us, &w->scratch, &entry, &refusal));
-	int64_t decided = now_ns();
+	int64_t decided = core_now_ns();
 	if (refusal.result != LEDGER_OK)
 		errx(2, "the program refuses a purchase: %s", refusal.sentence);
 	apply_entry(w, &entry);
-	int64_t end = now_ns();
+	int64_t end = core_now_ns();
 	note(w, CORE_DECIDE, decided - begin);
 	note(w, CORE_EVOLVE, end - decided);
 	note(w, CORE_PURCHASE, end - begin);
@@ -541,7 +518,7 @@ play_day(struct world *w, int64_t day, int64_t until_ns)
 	for (int64_t i = 0; i < n; i++) {
 		w->now_us = BEGIN_US + day * US_PER_DAY + OPEN_US + i * (US_PER_DAY / 2 / n);
 		buy(w);
-		if (until_ns != 0 && now_ns() >= until_ns)
+		if (until_ns != 0 && core_now_ns() >= until_ns)
 			return false;
 	}
 	return true;
@@ -584,7 +561,7 @@ world_release(struct world *w)
 int
 bench_core(const struct settings *settings)
 {
-	struct world w = { .n_members = settings->members, .now_us = BEGIN_US, .random = UINT64_C(0x9e3779b97f4a7c15), .clock_ns = clock_cost_ns() };
+	struct world w = { .n_members = settings->members, .now_us = BEGIN_US, .random = UINT64_C(0x9e3779b97f4a7c15), .figures.clock_ns = clock_cost_ns() };
 	int64_t day = 1;
 
 	w.state = (struct ledger_state){
@@ -604,10 +581,11 @@ bench_core(const struct settings *settings)
 	while (day <= (int64_t)w.program->metric_days)		/* from then on records grow no more */
 		(void)play_day(&w, day++, 0);
 	w.measures = true;
-	int64_t until_ns = now_ns() + (int64_t)(settings->seconds * 1e9);
+	int64_t until_ns = core_now_ns() + (int64_t)(settings->seconds * 1e9);
 	while (play_day(&w, day, until_ns))
 		day++;
 	sum_up(&w);
+	bench_core_log(&w.figures);
 	bool within = core_report(&w.figures, settings->json);
 	world_release(&w);
 	return within ? 0 : 1;

@@ -2,8 +2,12 @@
 #include "bench_core.h"
 
 #include <assert.h>
+#include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+#include "base/status.h"
 
 static const struct { const char *key, *words; } step_names[CORE_STEP_COUNT] = {
 	[CORE_QUOTE] = { "quote", "deciding (a quote)" },
@@ -15,7 +19,38 @@ static const struct { const char *key, *words; } step_names[CORE_STEP_COUNT] = {
 	[CORE_CHECK] = { "record_check", "record: check" },
 	[CORE_COPY] = { "record_copy", "record: copy" },
 	[CORE_ENCODE] = { "record_encode", "record: encode" },
+	[CORE_LEAF] = { "log_leaf", "log: hash, append" },
+	[CORE_ROOT] = { "log_root", "log: root" },
+	[CORE_CHECKPOINT] = { "log_checkpoint", "log: sign a checkpoint" },
+	[CORE_INCLUSION] = { "log_inclusion", "log: inclusion proof" },
+	[CORE_CONSISTENCY] = { "log_consistency", "log: consistency proof" },
 };
+
+int64_t
+core_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void
+core_note(struct core_figures *f, enum core_step step, int64_t ns)
+{
+	struct core_series *s = &f->step[step];
+
+	if (s->n == s->cap) {
+		size_t cap = s->cap == 0 ? 1u << 16 : s->cap * 2;
+		uint32_t *grown = realloc(s->ns, cap * sizeof(*grown));
+		if (grown == NULL)
+			errx(2, "%s", status_str(ST_NOMEM));
+		s->ns = grown;
+		s->cap = cap;
+	}
+	ns -= f->clock_ns;
+	s->ns[s->n++] = ns < 0 ? 0 : ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+}
 
 static int
 ns_order(const void *a, const void *b)
@@ -71,6 +106,7 @@ print_text(const struct core_figures *f, bool within)
 		const struct core_series *s = &f->step[i];
 		printf("  %-22s %9u %9u %9.0f\n", step_names[i].words, percentile(s, 50), percentile(s, 99), mean(s));
 	}
+	printf("  log: leaves of %d bytes; proofs in one of %llu leaves, without the reading of tiles\n", CORE_LEAF_BYTES, (unsigned long long)CORE_LOG_LEAVES);
 	printf("  deciding takes %.1f µs, and may take %.1f µs: %s\n", (double)percentile(&f->step[CORE_QUOTE], 50) / 1e3,
 	    CORE_DECIDE_LIMIT_NS / 1e3, within ? "good" : "too slow");
 }

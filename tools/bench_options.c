@@ -27,7 +27,7 @@ static const struct argp_option option_rows[] = {
 	{ "program", OPT_PROGRAM, "ID", 0, "the program, when the ledger has several; with --core a program file, instead of one with ten rules", 0 },
 	{ "prefix", OPT_PREFIX, "WORD", 0, "names members and keys; the same word finds the same members again (bench)", 0 },
 	{ "disk", OPT_DISK, "DIR", 0, "measure fdatasync there first: the directory of the ledger", 0 },
-	{ "core", OPT_CORE, NULL, 0, "measure deciding and records in this process, without a daemon", 0 },
+	{ "core", OPT_CORE, NULL, 0, "measure deciding, records and the log in this process, without a daemon", 0 },
 	{ "json", OPT_JSON, NULL, 0, "one JSON object", 0 },
 	{ 0 },
 };

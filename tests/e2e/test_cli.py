@@ -198,7 +198,8 @@ def test_options_of_a_command(world):
     assert done.code in (2, 3) and done.json["message"], done
 
 
-STEPS = {"quote", "decide", "evolve", "purchase", "return", "record_decode", "record_check", "record_copy", "record_encode"}
+STEPS = {"quote", "decide", "evolve", "purchase", "return", "record_decode", "record_check", "record_copy", "record_encode",
+         "log_leaf", "log_root", "log_checkpoint", "log_inclusion", "log_consistency"}
 
 
 def bench(*arguments):

@@ -24,7 +24,7 @@ LAYERS = {
     "client": {"base", "proto", "messages", "merkle", "signer"},
     "examples": {"client", "messages"},
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer"},
-    "bench": {"base", "proto", "messages", "client", "ledger", "codec"},
+    "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer"},
     "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "net", "service",
               "admin"},
 }
