@@ -1,9 +1,11 @@
 /**
  * Leaves of the log: a SignedTransaction and the Transaction in it, or, if that cannot be, the input as a Transaction by itself.  One that is
- * read can be written, and what was written is read as the same: written again it is the same bytes.
+ * read can be written, and what was written is read as the same: written again it is the same bytes.  Whatever is read, protobuf-c reads too,
+ * and sees the same in it: no two readers of a ledger may differ.
  */
 #include "codec/codec.h"
 #include "fuzz.h"
+#include "ledger.pb-c.h"
 
 #define BUDGET_BYTES ((size_t)16 << 20)
 
@@ -24,6 +26,66 @@ entry_by_itself(struct bytes bytes, const struct transaction *all)
 	assert(st == ST_NOTFOUND || st == ST_NOMEM);
 }
 
+/* ---- by protobuf-c ---- */
+
+static bool
+same_bytes(ProtobufCBinaryData theirs, struct bytes ours)
+{
+	return bytes_equal(bytes_of(theirs.data, theirs.len), ours);
+}
+
+/* protobuf-c has an empty text where ours may have none. */
+static bool
+same_text(const char *theirs, const char *ours)
+{
+	return strcmp(theirs == NULL ? "" : theirs, ours == NULL ? "" : ours) == 0;
+}
+
+static void
+same_entry(const Fealty__Ledger__V1__Entry *theirs, const struct entry *ours)
+{
+	assert(same_text(theirs->principal, ours->principal) && same_text(theirs->request_id, ours->request_id));
+	assert(same_text(theirs->store, ours->store) && same_text(theirs->terminal, ours->terminal));
+	assert(theirs->engine == ours->engine && theirs->program_version == ours->program_version && theirs->member == ours->member);
+	assert(theirs->occurred_at == ours->occurred_at_us && theirs->due_at == ours->due_at_us && theirs->terminal_seq == ours->terminal_seq);
+	assert(theirs->has_occurred_at == ours->has_occurred_at && theirs->has_due_at == ours->has_due_at);
+	assert(theirs->has_business_date ? theirs->business_date == ours->business_date : ours->business_date == DAY_NONE);
+	assert(!ours->has_fingerprint || same_bytes(theirs->fingerprint, bytes_of(ours->fingerprint, FINGERPRINT_BYTES)));
+	assert(theirs->inputs != NULL && theirs->n_postings == ours->n_postings && theirs->n_touched == ours->n_touched);
+	for (size_t i = 0; i < ours->n_postings; i++)
+		assert((int)theirs->postings[i]->account == (int)ours->postings[i].account && theirs->postings[i]->member == ours->postings[i].member &&
+		    theirs->postings[i]->points == ours->postings[i].points && (int)theirs->postings[i]->class_ == (int)ours->postings[i].class);
+	for (size_t i = 0; i < ours->n_touched; i++)
+		assert(theirs->touched[i]->member == ours->touched[i].member && theirs->touched[i]->prev_seq == ours->touched[i].prev.seq &&
+		    theirs->touched[i]->prev_index == ours->touched[i].prev.index);
+}
+
+static void
+same_by_protobuf(struct bytes bytes, const struct transaction *ours)
+{
+	Fealty__Ledger__V1__Transaction *theirs = fealty__ledger__v1__transaction__unpack(NULL, bytes.len, bytes.data);
+
+	assert(theirs != NULL);
+	assert(same_text(theirs->origin, ours->origin) && theirs->seq == ours->seq && theirs->committed_at == ours->committed_at_us);
+	assert(same_bytes(theirs->prev, bytes_of(ours->prev, SHA256_BYTES)) && theirs->program == ours->program);
+	assert(theirs->n_entries == ours->n_entries);
+	for (size_t i = 0; i < ours->n_entries; i++)
+		same_entry(theirs->entries[i], &ours->entries[i]);
+	fealty__ledger__v1__transaction__free_unpacked(theirs, NULL);
+}
+
+static void
+same_signed_by_protobuf(struct bytes leaf, const struct signed_transaction *ours)
+{
+	Fealty__Ledger__V1__SignedTransaction *theirs = fealty__ledger__v1__signed_transaction__unpack(NULL, leaf.len, leaf.data);
+
+	assert(theirs != NULL && same_bytes(theirs->transaction, ours->transaction) && same_bytes(theirs->signature, ours->signature) &&
+	    same_bytes(theirs->key_id, ours->key_id));
+	fealty__ledger__v1__signed_transaction__free_unpacked(theirs, NULL);
+}
+
+/* ---- by ours ---- */
+
 static void
 read_and_written(struct bytes bytes)
 {
@@ -33,6 +95,7 @@ read_and_written(struct bytes bytes)
 	assert(st == ST_OK || st == ST_CORRUPT || st == ST_NOMEM);
 	if (st != ST_OK)
 		return;
+	same_by_protobuf(bytes, &t);
 	entry_by_itself(bytes, &t);
 	buf_clear(&first);
 	buf_clear(&second);
@@ -62,6 +125,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum status st = codec_signed_decode(input, &s);
 	assert(st == ST_OK || st == ST_CORRUPT);
 	if (st == ST_OK) {
+		same_signed_by_protobuf(input, &s);
 		struct signed_transaction copy;
 		buf_clear(&first);
 		codec_signed_encode(&s, &first);
