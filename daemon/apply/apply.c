@@ -1,5 +1,5 @@
 /**
- * Invariants: head, tree and totals describe what is applied, their _flushed copies what is in the state environment; the overlay holds
+ * Invariants: head, tree, keys and totals describe what is applied, their _flushed copies what is in the state environment; the overlay holds
  * exactly the
  * difference.  apply_discard() makes the first equal the second again.
  */
@@ -174,6 +174,10 @@ load(struct apply *a)
 	if (st == ST_OK)
 		st = load_totals(a, txn);
 	if (st == ST_OK)
+		st = keys_load_rows(txn, &a->keys);
+	if (st == ST_OK && (a->keys.n == 0) != (a->head.size == 0))
+		st = ST_CORRUPT;
+	if (st == ST_OK)
 		st = merkle_tree_load(&a->tree, a->head.size, fetch_tile, a);
 	return st;
 }
@@ -183,6 +187,8 @@ remember_flushed(struct apply *a)
 {
 	a->head_flushed = a->head;
 	a->tree_flushed = a->tree;
+	if (a->keys_flushed.n != a->keys.n)
+		a->keys_flushed = a->keys;
 	if (a->n_totals > 0)
 		memcpy(a->totals_flushed, a->totals, a->n_totals * sizeof(*a->totals));
 	a->n_totals_flushed = a->n_totals;
@@ -245,6 +251,12 @@ const struct apply_head *
 apply_head(const struct apply *a)
 {
 	return &a->head;
+}
+
+const struct key_history *
+apply_keys(const struct apply *a)
+{
+	return &a->keys;
 }
 
 const struct merkle_tree *
@@ -443,6 +455,8 @@ write_all(struct apply *a, struct store_txn *txn)
 		st = buf_status(&b);
 	if (st == ST_OK)
 		store_put(txn, TABLE_META, bytes_of(META_HEAD, strlen(META_HEAD)), buf_bytes(&b));
+	if (st == ST_OK && a->keys.n != a->keys_flushed.n)
+		st = keys_store_rows(txn, &a->keys);
 	if (st == ST_OK && a->schedule.len > 0)
 		store_put(txn, TABLE_META, bytes_of(META_SCHEDULE, strlen(META_SCHEDULE)), buf_bytes(&a->schedule));
 	buf_release(&b);
@@ -478,6 +492,8 @@ apply_discard(struct apply *a)
 	programs_forget_hidden(a->programs);
 	a->head = a->head_flushed;
 	a->tree = a->tree_flushed;
+	if (a->keys.n != a->keys_flushed.n)
+		a->keys = a->keys_flushed;
 	if (a->n_totals_flushed > 0)
 		memcpy(a->totals, a->totals_flushed, a->n_totals_flushed * sizeof(*a->totals));
 	a->n_totals = a->n_totals_flushed;

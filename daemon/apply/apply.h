@@ -9,6 +9,7 @@
 #define FEALTY_APPLY_APPLY_H
 
 #include "codec/codec.h"
+#include "ledger/keys.h"
 #include "ledger/decide.h"
 #include "merkle/tree.h"
 #include "store/store.h"
@@ -34,10 +35,12 @@ struct apply_head {
 	int64_t clock_us;			/* manual ledgers: the clock's instant; else committed_at_us */
 	bool manual_clock;
 	char origin[129];
-	uint8_t transaction_key[32], checkpoint_key[32];	/* from the genesis */
+	uint8_t transaction_key[32], checkpoint_key[32];	/* of the genesis: what later ones follow from, see apply_keys() */
 };
 const struct apply_head *apply_head(const struct apply *apply);
 const struct merkle_tree *apply_tree(const struct apply *apply);
+/* The keys that sign, by what is applied. */
+const struct key_history *apply_keys(const struct apply *apply);
 /* The root that the log had at ${size} <= flushed size. */
 enum status apply_root_at(struct apply *apply, uint64_t size, uint8_t ret_root[static SHA256_BYTES]) MUST_CHECK;
 
@@ -122,9 +125,8 @@ struct bytes programs_definition(struct programs *programs, uint32_t number, uin
 enum status program_from_bytes(struct bytes definition, struct bytes zone_data, struct arena *arena, struct program **ret_program,
     struct program_error *ret_error) MUST_CHECK;
 
-/* ---- replay ---- */
+/* ---- what can be wrong with a stored transaction ---- */
 
-/* What is wrong with a stored transaction. */
 enum replay_fault {
 	REPLAY_OK,
 	REPLAY_UNREADABLE,	/* the leaf or the transaction is no such message */
@@ -132,8 +134,9 @@ enum replay_fault {
 	REPLAY_ORIGIN,
 	REPLAY_PREV,		/* the chain is broken */
 	REPLAY_TIME,		/* committed_at does not rise */
-	REPLAY_KEY,		/* signed by another key */
+	REPLAY_KEY,		/* signed by another key than the one in force there */
 	REPLAY_SIGNATURE,
+	REPLAY_ROTATION,	/* a key is rotated, and not alone in a transaction with two signatures; or nothing is, and there are two */
 	REPLAY_GENESIS,		/* transaction 0 is no genesis, or there is another one */
 	REPLAY_REQUEST_TWICE,	/* a principal's request id was applied before */
 	REPLAY_ENTRY,		/* evolve refuses an entry: see fault and index */
@@ -149,9 +152,39 @@ struct replay_error {
 /* An error with its sentence; for KEY and SIGNATURE, which the caller checks. */
 void replay_error_set(struct replay_error *error, enum replay_fault what, uint64_t seq);
 
+/* ---- keys and signatures ---- */
+
+/* Whether a signature of a transaction is that key's: ST_OK; ST_INVALID; ST_NOMEM.  apply/ knows no cryptography. */
+typedef enum status apply_verify_fn(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes transaction, struct bytes signature);
+
+/**
+ * apply_check_signatures(keys, seq, s, t, verify, ret_fault):
+ * Whether transaction ${seq} is signed by whoever has to.  ${keys} goes on to it at least, ${t} is what ${s} holds.  *${ret_fault} is
+ * REPLAY_OK, KEY, SIGNATURE or ROTATION.  Any thread.  Errors: ST_NOMEM.
+ */
+enum status apply_check_signatures(const struct key_history *keys, uint64_t seq, const struct signed_transaction *s, const struct transaction *t,
+    apply_verify_fn *verify, enum replay_fault *ret_fault) MUST_CHECK;
+
+/**
+ * apply_follow_keys(keys, seq, leaf, arena): takes up what transaction ${seq} does to the keys, if it does anything; it is not verified, and
+ * what cannot be read or could not stand there is passed over.  Cheap for the others, whose entries it does not look at.  ST_NOMEM.
+ */
+enum status apply_follow_keys(struct key_history *keys, uint64_t seq, struct bytes leaf, struct arena *arena) MUST_CHECK;
+
+/**
+ * apply_read_keys(ledger, state, size, verify, ret_keys, ret_error):
+ * The history of the first ${size} > 0 transactions of a ledger, from its own transactions: the genesis and every rotation are verified, from the
+ * genesis's key on.  ${state} is a read transaction on its state, begun before that on ${ledger}, which saves looking at transactions that it has
+ * applied; NULL: all are looked at.  Errors: ST_INVALID and *${ret_error}: one of them cannot be what it should; ST_CORRUPT; ST_IO; ST_NOMEM.
+ */
+enum status apply_read_keys(struct store_txn *ledger, struct store_txn *state, uint64_t size, apply_verify_fn *verify,
+    struct key_history *ret_keys, struct replay_error *ret_error) MUST_CHECK;
+
+/* ---- replay ---- */
+
 /**
  * apply_transaction(apply, seq, leaf, ret_error):
- * Reads, checks (all of enum replay_fault but KEY and SIGNATURE) and applies one stored transaction.  ST_INVALID with *${ret_error};
+ * Reads, checks (all of enum replay_fault but KEY and SIGNATURE; the keys that it rotates are then those of apply_keys()) and applies one stored transaction.  ST_INVALID with *${ret_error};
  * ST_NOMEM; ST_IO.  Call apply_flush() now and then.
  */
 enum status apply_transaction(struct apply *apply, uint64_t seq, struct bytes leaf, struct replay_error *ret_error) MUST_CHECK;

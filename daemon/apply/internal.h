@@ -5,6 +5,7 @@
 #include "apply/apply.h"
 #include "apply/overlay.h"
 #include "apply/programs.h"
+#include "ledger/keys.h"
 
 #define META_HEAD "head"
 #define META_SCHEDULE "schedule"
@@ -25,6 +26,7 @@ struct apply {
 	struct totals *totals, *totals_flushed;	/* [number - 1] */
 	size_t n_totals, n_totals_flushed, cap_totals;
 
+	struct key_history keys, keys_flushed;
 	struct buf schedule;
 	int64_t due_bound_us;			/* nothing is due before it */
 	int64_t no_hold_at_us;			/* at this instant no hold is left; INSTANT_NEVER: not known of any */
@@ -44,6 +46,13 @@ size_t receipt_key(uint32_t program, const char *store, const char *receipt_no, 
     uint8_t ret_key[static RECEIPT_KEY_BYTES_MAX]);	/* 0: too long */
 enum status request_row_decode(struct bytes value, struct request_row *ret) MUST_CHECK;
 enum status head_decode(struct bytes value, struct apply_head *ret) MUST_CHECK;
+/* The rows of TABLE_KEY; an empty table is an empty history. */
+enum status keys_load_rows(struct store_txn *state, struct key_history *ret_keys) MUST_CHECK;
+enum status keys_store_rows(struct store_txn *state, const struct key_history *keys) MUST_CHECK;
+
+/* Whether a transaction shows on its outside, by two signatures, what it does to the keys inside. */
+bool rotation_shows(const struct signed_transaction *s, const struct transaction *t) MUST_CHECK;
+
 void tile_key(unsigned level, uint64_t index, uint8_t ret_key[static TILE_KEY_BYTES]);
 
 /* The hash in a row of TABLE_TILE, which was read with ${got}. */

@@ -17,7 +17,8 @@ fault_sentence(enum replay_fault fault)
 	case REPLAY_ORIGIN: return "it names another origin than the genesis";
 	case REPLAY_PREV: return "it does not follow the transaction before it: prev differs";
 	case REPLAY_TIME: return "its committed_at is not after that of the transaction before it";
-	case REPLAY_KEY: return "it is signed by a key that the ledger does not name";
+	case REPLAY_KEY: return "it is signed by another key than the one that the ledger had then";
+	case REPLAY_ROTATION: return "it rotates a key and does not have both signatures, alone; or has two and rotates none";
 	case REPLAY_SIGNATURE: return "its signature does not verify";
 	case REPLAY_GENESIS: return "transaction 0, and only that, must be a genesis of this format";
 	case REPLAY_REQUEST_TWICE: return "an entry repeats a request id of its principal";
@@ -107,11 +108,13 @@ apply_one(struct apply *a, struct transaction *t, uint32_t index, struct replay_
 }
 
 static enum status
-apply_decoded(struct apply *a, uint64_t seq, struct transaction *t, struct bytes transaction, struct bytes leaf,
+apply_decoded(struct apply *a, uint64_t seq, struct transaction *t, const struct signed_transaction *s, struct bytes leaf,
     struct replay_error *ret_error)
 {
 	enum replay_fault fault = check_place(a, seq, t);
 
+	if (fault == REPLAY_OK && !rotation_shows(s, t))
+		fault = REPLAY_ROTATION;
 	if (fault != REPLAY_OK) {
 		replay_error_set(ret_error, fault, seq);
 		return ST_INVALID;
@@ -121,7 +124,7 @@ apply_decoded(struct apply *a, uint64_t seq, struct transaction *t, struct bytes
 		if (st != ST_OK)
 			return st;
 	}
-	apply_seal(a, t, transaction);
+	apply_seal(a, t, s->transaction);
 	return apply_leaf(a, leaf);
 }
 
@@ -142,7 +145,7 @@ apply_transaction(struct apply *a, uint64_t seq, struct bytes leaf, struct repla
 		replay_error_set(ret_error, REPLAY_UNREADABLE, seq);
 		st = ST_INVALID;
 	} else if (st == ST_OK) {
-		st = apply_decoded(a, seq, &t, s.transaction, leaf, ret_error);
+		st = apply_decoded(a, seq, &t, &s, leaf, ret_error);
 	}
 	return st;
 }

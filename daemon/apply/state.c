@@ -273,6 +273,7 @@ apply_state(struct apply *a)
 	a->state = (struct ledger_state){
 		.ctx = a,
 		.arena = &a->overlay.arena,
+		.keys = &a->keys,
 		.member = state_member,
 		.program_at = state_program_at,
 		.program_version = state_program_version,

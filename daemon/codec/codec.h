@@ -39,7 +39,8 @@ enum status codec_transaction_decode(struct bytes bytes, struct arena *arena, st
 /* The same with only the entry at ${index}, as entries[0]; the others are passed over unread. ST_NOTFOUND: it has fewer. */
 enum status codec_transaction_decode_one(struct bytes bytes, uint32_t index, struct arena *arena, struct transaction *ret) MUST_CHECK;
 
-struct signed_transaction { struct bytes transaction, signature, key_id; };	/* borrowed */
+/* Borrowed.  The second signature, with its key id, is of a transaction that rotates a key; empty otherwise. */
+struct signed_transaction { struct bytes transaction, signature, key_id, second_signature, second_key_id; };
 void codec_signed_encode(const struct signed_transaction *s, struct buf *out);
 enum status codec_signed_decode(struct bytes leaf, struct signed_transaction *ret) MUST_CHECK;	/* ST_CORRUPT */
 
@@ -50,6 +51,7 @@ enum request_op {
 	REQUEST_PUBLISH, REQUEST_ENROL, REQUEST_PROFILE, REQUEST_PURCHASE, REQUEST_HOLD, REQUEST_CAPTURE, REQUEST_RELEASE,
 	REQUEST_REDEEM, REQUEST_ADJUST, REQUEST_TIER, REQUEST_BIRTHDAY, REQUEST_FREEZE, REQUEST_UNFREEZE, REQUEST_CLOSE, REQUEST_ACTIVITY,
 	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE,
+	REQUEST_ROTATE_KEY,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
 	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT

@@ -315,12 +315,26 @@ get_fact_row(struct message *m, struct entry *e, struct fact_lists *l)
 	}
 }
 
+static void
+get_key_change(struct message *parent, struct entry *e)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(KEY_CHANGE_OLD_KEY, KEY_CHANGE_OLD_UNTIL));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case KEY_CHANGE_OLD_KEY: e->key_change.old_key = get_bytes(&m); break;
+		case KEY_CHANGE_OLD_UNTIL: e->key_change.until_us = get_fixed(&m); break;
+		}
+	}
+	e->key_change.has_until = seen(&m, KEY_CHANGE_OLD_UNTIL);
+}
+
 void
 get_facts(struct message *parent, struct entry *e)
 {
 	struct fact_lists l = { 0 };
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED) |
-	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY));
+	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_KEY_CHANGE, FACTS_KEY_CHANGE) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -333,6 +347,7 @@ get_facts(struct message *parent, struct entry *e)
 		case FACTS_INACTIVITY: get_clock(&m, &e->clock); break;
 		case FACTS_CONDITIONS: e->conditions = get_uint(&m, UINT64_MAX); break;
 		case FACTS_MULTIPLIED: e->multiplied = get_text(&m); break;
+		case FACTS_KEY_CHANGE: get_key_change(&m, e); break;
 		default: get_fact_row(&m, e, &l); break;
 		}
 	}
@@ -347,5 +362,6 @@ get_facts(struct message *parent, struct entry *e)
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);
+	e->has_key_change = seen(&m, FACTS_KEY_CHANGE);
 	e->has_value = seen(&m, FACTS_VALUE);
 }

@@ -173,7 +173,7 @@ lots_account(enum op op)
 	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_TIER_REVIEW:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE:
-	case OP_ADVANCE: case OP_COUNT:
+	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -265,6 +265,8 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->hold.ends_at_us);
 		put_decimal(out, RESPONSE_LEFT, e->hold.left, r->scale);
 	}
+	if (e->key_change.has_until)
+		field_put_fixed(out, RESPONSE_ENDS_AT, e->key_change.until_us);
 	return true;
 }
 

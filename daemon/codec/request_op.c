@@ -10,6 +10,7 @@
 
 #include "codec/arena_pb.h"
 #include "codec/words.h"
+#include "ledger/keys.h"
 
 #define ALIASES_MAX 16		/* in one command, in each list */
 #define SEGMENTS_MAX 16
@@ -554,6 +555,47 @@ judge_advance(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+take_overlap(struct judge *j, const Fealty__V1__RotateKey *r)
+{
+	struct cmd *cmd = &j->ret->cmd;
+	bool of_transactions = cmd->u.rotate_key.kind == KEY_OF_TRANSACTIONS;
+
+	if (r->has_overlap_days && of_transactions)
+		invalid(j, "overlap_days", "is for checkpoint keys: a transaction has one key");
+	else if (r->has_overlap_days && r->overlap_days > LEDGER_OVERLAP_DAYS_MAX)
+		invalid(j, "overlap_days", "is above 365");
+	else if (r->has_overlap_days && r->overlap_days > 0 && r->reason != NULL)
+		invalid(j, "overlap_days", "is not 0, and a key that is lost or compromised ends at once");
+	else if (!of_transactions && r->reason == NULL)
+		cmd->u.rotate_key.overlap_days = r->has_overlap_days ? r->overlap_days : LEDGER_OVERLAP_DAYS_DEFAULT;
+}
+
+/* A transaction key that is lost cannot sign its rotation, and one in wrong hands proves nothing by it. */
+static void
+judge_rotate_key(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__RotateKey *r = in->rotate_key;
+	struct cmd *cmd = &j->ret->cmd;
+
+	cmd->u.rotate_key.kind = r->kind == NULL ? KEY_OF_TRANSACTIONS : key_kind_of(r->kind);
+	cmd->u.rotate_key.recovery = r->reason == NULL ? RECOVERY_NONE : key_recovery_of(r->reason);
+	cmd->u.rotate_key.new_key = bytes_of(r->new_key.data, r->new_key.len);
+	if (!r->has_new_key)
+		invalid(j, "new_key", "is missing");
+	else if (r->new_key.len != PUBLIC_KEY_LEN)
+		invalid(j, "new_key", "is not a public key of 32 bytes");
+	if (cmd->u.rotate_key.kind == KEY_OF_NOTHING)
+		invalid(j, "kind", "is neither transaction nor checkpoint");
+	if (r->reason != NULL && cmd->u.rotate_key.recovery == RECOVERY_NONE)
+		invalid(j, "reason", "is neither lost nor compromised");
+	else if (r->reason != NULL && cmd->u.rotate_key.kind == KEY_OF_TRANSACTIONS)
+		invalid(j, "reason", "is for checkpoint keys; a transaction key is recovered by `fealtyd --recover-key`, see KEYS.md");
+	if (in->program != NULL)
+		invalid(j, "program", "is given, and a key is the whole ledger's");
+	take_overlap(j, r);
+}
+
+static void
 judge_nothing(struct judge *j, const Fealty__V1__Request *in)
 {
 	(void)j;
@@ -679,6 +721,7 @@ static const struct op_row {
 	[REQUEST_TRANSFER] = { "transfer", OP_TRANSFER, FEALTY__V1__REQUEST__OP_TRANSFER, judge_transfer },
 	[REQUEST_MERGE] = { "merge", OP_MERGE, FEALTY__V1__REQUEST__OP_MERGE, judge_merge },
 	[REQUEST_ADVANCE] = { "advance", OP_ADVANCE, FEALTY__V1__REQUEST__OP_ADVANCE, judge_advance },
+	[REQUEST_ROTATE_KEY] = { "rotate_key", OP_ROTATE_KEY, FEALTY__V1__REQUEST__OP_ROTATE_KEY, judge_rotate_key },
 	[REQUEST_CLOCK_ACCEPT] = { "clock_accept", OP_CLOCK_ACCEPT, FEALTY__V1__REQUEST__OP_CLOCK_ACCEPT, judge_nothing },
 	[REQUEST_QUOTE] = { "quote", OP_PURCHASE, FEALTY__V1__REQUEST__OP_QUOTE, judge_purchase },
 	[REQUEST_BALANCE] = { "balance", OP_NONE, FEALTY__V1__REQUEST__OP_BALANCE, judge_balance },

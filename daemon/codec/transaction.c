@@ -223,6 +223,15 @@ put_advance(struct buf *out, const struct entry *e)
 	put_sint_unless_zero(out, ADVANCE_POINTS, e->u.advance.points);
 }
 
+static void
+put_rotate_key(struct buf *out, const struct entry *e)
+{
+	field_put_uint(out, ROTATE_KEY_KIND, (uint64_t)e->u.rotate_key.kind);
+	put_bytes_unless_empty(out, ROTATE_KEY_NEW_KEY, e->u.rotate_key.new_key);
+	put_uint_unless_zero(out, ROTATE_KEY_OVERLAP_DAYS, e->u.rotate_key.overlap_days);
+	put_text_unless_empty(out, ROTATE_KEY_RECOVERY, key_recovery_str(e->u.rotate_key.recovery));
+}
+
 static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e) = {
 	[OP_GENESIS] = put_genesis, [OP_PUBLISH] = put_publish, [OP_ENROL] = put_nothing, [OP_PROFILE] = put_nothing,
 	[OP_PURCHASE] = put_purchase, [OP_HOLD] = put_hold, [OP_CAPTURE] = put_capture, [OP_RELEASE] = put_capture,
@@ -233,7 +242,7 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_FREEZE] = put_standing,
 	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
 	[OP_RETURN] = put_return, [OP_REVERSE_REDEEM] = put_reverse_redeem, [OP_TRANSFER] = put_transfer, [OP_MERGE] = put_merge,
-	[OP_ADVANCE] = put_advance,
+	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key,
 };
 
 static void
@@ -425,6 +434,17 @@ put_side(struct buf *out, const struct side *s)
 }
 
 static void
+put_key_change(struct buf *out, const struct entry *e)
+{
+	size_t begun = field_begin(out, FACTS_KEY_CHANGE);
+
+	put_bytes_unless_empty(out, KEY_CHANGE_OLD_KEY, e->key_change.old_key);
+	if (e->key_change.has_until)
+		field_put_fixed(out, KEY_CHANGE_OLD_UNTIL, e->key_change.until_us);
+	field_end(out, begun);
+}
+
+static void
 put_facts(struct buf *out, const struct entry *e)
 {
 	for (size_t i = 0; i < e->n_grants; ++i) {
@@ -462,6 +482,8 @@ put_facts(struct buf *out, const struct entry *e)
 		put_followup(out, &e->followups[i]);
 	for (size_t i = 0; i < e->n_sides; ++i)
 		put_side(out, &e->sides[i]);
+	if (e->has_key_change)
+		put_key_change(out, e);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
 }
@@ -471,7 +493,7 @@ has_facts(const struct entry *e)
 {
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
-	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0;
+	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change;
 }
 
 /* ---- effects ---- */
@@ -595,4 +617,6 @@ codec_signed_encode(const struct signed_transaction *s, struct buf *out)
 	field_put_bytes(out, SIGNED_TRANSACTION, s->transaction);
 	field_put_bytes(out, SIGNED_SIGNATURE, s->signature);
 	field_put_bytes(out, SIGNED_KEY_ID, s->key_id);
+	put_bytes_unless_empty(out, SIGNED_SECOND_SIGNATURE, s->second_signature);
+	put_bytes_unless_empty(out, SIGNED_SECOND_KEY_ID, s->second_key_id);
 }

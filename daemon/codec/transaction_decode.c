@@ -272,6 +272,31 @@ get_advance(struct message *m, struct entry *e)
 			e->u.advance.points = get_sint(m);
 }
 
+static void
+get_recovery(struct message *m, struct entry *e)
+{
+	char word[LEDGER_ID_MAX + 1] = "";
+
+	get_word(m, word);
+	e->u.rotate_key.recovery = key_recovery_of(word);
+	if (e->u.rotate_key.recovery == RECOVERY_NONE)
+		fail(m->r, ST_CORRUPT);
+}
+
+static void
+get_rotate_key(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(ROTATE_KEY_KIND, ROTATE_KEY_RECOVERY);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case ROTATE_KEY_KIND: e->u.rotate_key.kind = (enum key_kind)get_uint(m, KEY_KIND_COUNT - 1); break;
+		case ROTATE_KEY_NEW_KEY: e->u.rotate_key.new_key = get_bytes(m); break;
+		case ROTATE_KEY_OVERLAP_DAYS: e->u.rotate_key.overlap_days = get_u32(m); break;
+		case ROTATE_KEY_RECOVERY: get_recovery(m, e); break;
+		}
+	}
+}
+
 static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_GENESIS] = get_genesis, [OP_PUBLISH] = get_publish, [OP_ENROL] = get_nothing, [OP_PROFILE] = get_nothing,
 	[OP_PURCHASE] = get_purchase, [OP_HOLD] = get_hold, [OP_CAPTURE] = get_capture, [OP_RELEASE] = get_capture,
@@ -282,7 +307,7 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_INACTIVITY] = get_nothing, [OP_HOLD_EXPIRE] = get_capture, [OP_ANNIVERSARY] = get_nothing, [OP_FREEZE] = get_standing,
 	[OP_UNFREEZE] = get_standing, [OP_CLOSE] = get_standing,
 	[OP_RETURN] = get_return, [OP_REVERSE_REDEEM] = get_reverse_redeem, [OP_TRANSFER] = get_transfer, [OP_MERGE] = get_merge,
-	[OP_ADVANCE] = get_advance,
+	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key,
 };
 
 /* A oneof: exactly one operation that we know. */
@@ -534,7 +559,7 @@ enum status
 codec_signed_decode(struct bytes leaf, struct signed_transaction *ret)
 {
 	struct reader r = { .arena = NULL };		/* nothing is copied */
-	struct message m = message_of(&r, leaf, FIELDS(SIGNED_TRANSACTION, SIGNED_KEY_ID));
+	struct message m = message_of(&r, leaf, FIELDS(SIGNED_TRANSACTION, SIGNED_SECOND_KEY_ID));
 	struct signed_transaction s = { 0 };
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
@@ -542,9 +567,14 @@ codec_signed_decode(struct bytes leaf, struct signed_transaction *ret)
 		case SIGNED_TRANSACTION: s.transaction = get_bytes(&m); break;
 		case SIGNED_SIGNATURE: s.signature = get_bytes(&m); break;
 		case SIGNED_KEY_ID: s.key_id = get_bytes(&m); break;
+		case SIGNED_SECOND_SIGNATURE: s.second_signature = get_bytes(&m); break;
+		case SIGNED_SECOND_KEY_ID: s.second_key_id = get_bytes(&m); break;
 		}
 	}
 	if (s.transaction.len == 0 || s.signature.len != SIGNATURE_BYTES || s.key_id.len != KEY_ID_BYTES)
+		fail(&r, ST_CORRUPT);
+	if (seen(&m, SIGNED_SECOND_SIGNATURE) != seen(&m, SIGNED_SECOND_KEY_ID) || (seen(&m, SIGNED_SECOND_KEY_ID) &&
+	    (s.second_signature.len != SIGNATURE_BYTES || s.second_key_id.len != KEY_ID_BYTES)))
 		fail(&r, ST_CORRUPT);
 	if (r.status == ST_OK)
 		*ret = s;

@@ -107,6 +107,14 @@ same_id(struct comparison *c, const char *field, struct entry_id stored, struct 
 	comparison_differ(c, field, texts[0], texts[1]);
 }
 
+/* A public key, which a sentence has no room for. */
+static void
+same_key(struct comparison *c, const char *field, struct bytes stored, struct bytes decided)
+{
+	if (!bytes_equal(stored, decided))
+		comparison_differ(c, field, "one key", "another");
+}
+
 /* A list, row by row; a row that only one side has differs as a whole. */
 typedef void same_row_fn(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i);
 
@@ -252,6 +260,12 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		break;
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 		same_text(c, "inputs.reason", a->u.standing.reason, b->u.standing.reason);
+		break;
+	case OP_ROTATE_KEY:
+		same_text(c, "inputs.rotate_key.kind", key_kind_str(a->u.rotate_key.kind), key_kind_str(b->u.rotate_key.kind));
+		same_key(c, "inputs.rotate_key.new_key", a->u.rotate_key.new_key, b->u.rotate_key.new_key);
+		same_unsigned(c, "inputs.rotate_key.overlap_days", a->u.rotate_key.overlap_days, b->u.rotate_key.overlap_days);
+		same_text(c, "inputs.rotate_key.recovery", key_recovery_str(a->u.rotate_key.recovery), key_recovery_str(b->u.rotate_key.recovery));
 		break;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
@@ -460,6 +474,10 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_rows(c, "facts.falls", a, b, a->n_falls, b->n_falls, same_fall);
 	same_rows(c, "facts.followups", a, b, a->n_followups, b->n_followups, same_followup);
 	same_rows(c, "facts.sides", a, b, a->n_sides, b->n_sides, same_side);
+	same_presence(c, "facts.key_change", a->has_key_change, b->has_key_change);
+	same_key(c, "facts.key_change.old_key", a->key_change.old_key, b->key_change.old_key);
+	same_presence(c, "facts.key_change.old_until", a->key_change.has_until, b->key_change.has_until);
+	same_instant(c, "facts.key_change.old_until", a->key_change.until_us, b->key_change.until_us);
 }
 
 /* ---- all of an entry ---- */

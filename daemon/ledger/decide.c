@@ -288,7 +288,7 @@ points_given(const struct cmd *cmd)
 	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
-	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_COUNT:
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -413,6 +413,7 @@ static const struct decide_row {
 	[OP_TRANSFER] = { true, true, true, decide_transfer },
 	[OP_MERGE] = { true, true, true, decide_merge },
 	[OP_ADVANCE] = { true, true, true, decide_advance },
+	[OP_ROTATE_KEY] = { true, false, false, decide_rotate_key },
 };
 
 static enum status

@@ -93,6 +93,7 @@ enum evolve_fault {
 	EVOLVE_NO_PROGRAM,
 	EVOLVE_PREV_DIFFERS,	/* replay: touched[].prev is not the member's head */
 	EVOLVE_AFTER_DIFFERS,	/* replay: a balance after is not what the entry brings about */
+	EVOLVE_KEYS,		/* a rotation that does not go on from the keys in force */
 	EVOLVE_MALFORMED,	/* fields that this operation needs are missing or out of range */
 };
 const char *evolve_fault_str(enum evolve_fault f);	/* a sentence's end: "its postings do not sum to zero" */

@@ -11,14 +11,15 @@
  * hold in facts.hold, a new hold being named by the entry itself.  Merging is no posting: it follows from the record alone, so
  * every replay does the same.
  *
- * Genesis, clock_accept and zone_data change no member and no totals: an engine that follows a zone's new data will say so in its
- * own number.
+ * Genesis and rotate_key change the keys and nothing else; clock_accept and zone_data change nothing: an engine that follows a zone's
+ * new data will say so in its own number.
  */
 #include <assert.h>
 #include <string.h>
 
 #include "base/checked.h"
 #include "ledger/internal.h"
+#include "ledger/keys.h"
 
 struct evolution {
 	const struct ledger_state *state;
@@ -53,7 +54,7 @@ op_is_members(enum op op)
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
 		return true;
-	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
+	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY: case OP_COUNT:
 		break;
 	}
 	return false;
@@ -66,7 +67,20 @@ entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
 	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && !entry->has_metrics &&
-	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE;
+	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
+}
+
+/* A genesis and a rotation say who signs. */
+static enum status
+evolve_keys(struct evolution *e)
+{
+	struct key_history *keys = e->state->keys;
+
+	if (e->entry->program != 0)
+		return fault(e, EVOLVE_MALFORMED);
+	if (keys == NULL)
+		return e->entry->op == OP_GENESIS ? ST_OK : fault(e, EVOLVE_KEYS);
+	return key_history_follow(keys, e->entry, e->id.seq) ? ST_OK : fault(e, EVOLVE_KEYS);
 }
 
 static enum status
@@ -118,7 +132,7 @@ entry_shape_ok(const struct entry *entry)
 	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
 	    entry->op == OP_HOLD_EXPIRE;
 
-	if (is_due && !entry->has_due_at)
+	if ((is_due && !entry->has_due_at) || entry->has_key_change)
 		return false;
 	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
 	    (entry->hold.expire_at_once && entry->op != OP_HOLD))
@@ -690,6 +704,8 @@ evolve(const struct ledger_state *state, struct entry *entry, struct entry_id id
 		e.fault = EVOLVE_MALFORMED;
 	else if (entry->op == OP_PUBLISH)
 		st = evolve_publish(&e, committed_at_us);
+	else if (entry->op == OP_GENESIS || entry->op == OP_ROTATE_KEY)
+		st = evolve_keys(&e);
 	*ret_fault = e.fault;
 	return st;
 }

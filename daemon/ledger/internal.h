@@ -176,6 +176,7 @@ enum status earn_carried(struct decision *d, const struct program *version, cons
     const struct worth *whole, const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, struct worth_back *ret_back) MUST_CHECK;
 
 enum status decide_publish(struct decision *d) MUST_CHECK;
+enum status decide_rotate_key(struct decision *d) MUST_CHECK;
 enum status decide_purchase(struct decision *d) MUST_CHECK;
 enum status decide_activity(struct decision *d) MUST_CHECK;
 enum status decide_hold(struct decision *d) MUST_CHECK;

@@ -2,6 +2,7 @@
 #include "ledger/ledger.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "ledger/decide.h"
 
@@ -135,6 +136,7 @@ op_name(enum op op)
 		[OP_TRANSFER] = "transfer",
 		[OP_MERGE] = "merge",
 		[OP_ADVANCE] = "advance",
+		[OP_ROTATE_KEY] = "rotate_key",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;
@@ -156,6 +158,48 @@ op_str(enum op op)
 }
 
 const char *
+key_kind_str(enum key_kind kind)
+{
+	static const char *const names[KEY_KIND_COUNT] = {
+		[KEY_OF_NOTHING] = "none",
+		[KEY_OF_TRANSACTIONS] = "transaction",
+		[KEY_OF_CHECKPOINTS] = "checkpoint",
+	};
+
+	return NAME(names, kind);
+}
+
+enum key_kind
+key_kind_of(const char *word)
+{
+	for (enum key_kind kind = KEY_OF_TRANSACTIONS; kind < KEY_KIND_COUNT; kind++)
+		if (strcmp(word, key_kind_str(kind)) == 0)
+			return kind;
+	return KEY_OF_NOTHING;
+}
+
+const char *
+key_recovery_str(enum key_recovery recovery)
+{
+	static const char *const names[RECOVERY_COUNT] = {
+		[RECOVERY_NONE] = "",
+		[RECOVERY_LOST] = "lost",
+		[RECOVERY_COMPROMISED] = "compromised",
+	};
+
+	return NAME(names, recovery);
+}
+
+enum key_recovery
+key_recovery_of(const char *word)
+{
+	for (enum key_recovery recovery = RECOVERY_LOST; recovery < RECOVERY_COUNT; recovery++)
+		if (strcmp(word, key_recovery_str(recovery)) == 0)
+			return recovery;
+	return RECOVERY_NONE;
+}
+
+const char *
 evolve_fault_str(enum evolve_fault f)
 {
 	static const char *const names[] = {
@@ -167,6 +211,7 @@ evolve_fault_str(enum evolve_fault f)
 		[EVOLVE_NO_PROGRAM] = "it names a program or a version that is not there",
 		[EVOLVE_PREV_DIFFERS] = "its link to the member's previous entry is wrong",
 		[EVOLVE_AFTER_DIFFERS] = "the balance it records is not the balance it brings about",
+		[EVOLVE_KEYS] = "it replaces a key that is not the ledger's at that place, or by one that it had already",
 		[EVOLVE_MALFORMED] = "fields that its operation needs are missing or out of range",
 	};
 

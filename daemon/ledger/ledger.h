@@ -97,12 +97,27 @@ enum op {
 	OP_EXPIRE = 15, OP_CLOCK_ACCEPT = 16, OP_ZONE_DATA = 17,
 	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
-	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42, OP_COUNT
+	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
+	OP_ROTATE_KEY = 43, OP_COUNT
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
 
 struct entry_id { uint64_t seq; uint32_t index; };
+
+/* ---- keys ---- */
+
+#define PUBLIC_KEY_LEN 32
+
+/* Values of fealty.ledger.v1.KeyKind. */
+enum key_kind { KEY_OF_NOTHING, KEY_OF_TRANSACTIONS, KEY_OF_CHECKPOINTS, KEY_KIND_COUNT };
+const char *key_kind_str(enum key_kind kind);		/* "transaction", "checkpoint" */
+enum key_kind key_kind_of(const char *word);		/* KEY_OF_NOTHING: none of them */
+
+/* Why a key is replaced out of turn. */
+enum key_recovery { RECOVERY_NONE, RECOVERY_LOST, RECOVERY_COMPROMISED, RECOVERY_COUNT };
+const char *key_recovery_str(enum key_recovery recovery);	/* "lost", "compromised"; "" */
+enum key_recovery key_recovery_of(const char *word);		/* RECOVERY_NONE: none of them */
 
 /* ---- a member's record ---- */
 
@@ -373,6 +388,7 @@ struct cmd {
 			struct decimal points;
 		} other;
 		struct { struct decimal points; } advance;
+		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
 	} u;
 };
 
@@ -462,6 +478,7 @@ struct entry {
 		} past;
 		struct { uint64_t member; int64_t points; } other;	/* transfer: to; merge: from, without points */
 		struct { int64_t points; } advance;
+		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
 	} u;
 
 	/* facts */
@@ -491,6 +508,8 @@ struct entry {
 	const struct metric_day *falls;			/* return: added to the metrics of their days; zero or below, but for counters */
 	const struct followup *followups;
 	const struct side *sides;			/* of touched[1], … */
+	bool has_key_change;
+	struct { struct bytes old_key; bool has_until; int64_t until_us; } key_change;	/* until_us: the old checkpoint key signs as well */
 
 	size_t n_postings;
 	const struct posting *postings;
@@ -501,6 +520,7 @@ struct entry {
 /* ---- state, as decide and evolve see it ---- */
 
 struct program;
+struct key_history;
 
 /**
  * Whoever applies entries implements this: in memory, over LMDB, for one member only.  Errors are machinery's and passed up.
@@ -509,6 +529,7 @@ struct program;
 struct ledger_state {
 	void *ctx;
 	struct arena *arena;		/* what evolve may allocate for records; lives as long as the batch */
+	struct key_history *keys;	/* keys.h; NULL where nobody signs: then a rotation is a fault */
 
 	/* *ret = NULL when there is none. */
 	enum status (*member)(void *ctx, uint32_t program, uint64_t number, const struct member **ret);

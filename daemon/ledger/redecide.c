@@ -211,6 +211,12 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		return ST_OK;
 	case OP_ADVANCE: cmd->u.advance.points = points_of(p, entry->u.advance.points); return ST_OK;
 	case OP_RETURN: case OP_REVERSE_REDEEM: return past_command(p, entry, given, arena, cmd);
+	case OP_ROTATE_KEY:
+		cmd->u.rotate_key.kind = entry->u.rotate_key.kind;
+		cmd->u.rotate_key.new_key = entry->u.rotate_key.new_key;
+		cmd->u.rotate_key.overlap_days = entry->u.rotate_key.overlap_days;
+		cmd->u.rotate_key.recovery = entry->u.rotate_key.recovery;
+		return ST_OK;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT:
 	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
@@ -237,7 +243,7 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE:
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
-	case OP_COUNT:
+	case OP_ROTATE_KEY: case OP_COUNT:
 		break;
 	}
 	return false;

@@ -1,6 +1,8 @@
 /**
  * Secrets, and the text of the files they come from, are only ever in one block of sodium_malloc(), which is locked (and the lock is
  * checked, which sodium_malloc() does not do), left out of core dumps, read-only once filled, and wiped by sodium_free().
+ * Only the commit thread changes what is there, with no signature on its way in the pool; all others only read what does not change.
+ *
  * A key file is created or it is left alone: O_EXCL, and whatever a failing keys_create() made it takes back.
  */
 #include "signer/signer.h"
@@ -9,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -24,10 +27,17 @@ static_assert(KEY_TRANSACTION < SIGNING_KEYS && KEY_CHECKPOINT < SIGNING_KEYS &&
 static_assert(SEED_BYTES == crypto_sign_SEEDBYTES && SEED_BYTES == HASH_KEY_BYTES, "one form for all keys");
 static_assert(PUBLIC_KEY_BYTES == crypto_sign_PUBLICKEYBYTES && SIGNATURE_BYTES == crypto_sign_BYTES, "Ed25519");
 
+/* Of a signing key there is the one in use, and around a rotation its successor, and the one before. */
+enum slot { SLOT_CURRENT, SLOT_NEXT, SLOT_OLD, SLOT_COUNT };
+struct signing_key {
+	bool there;
+	uint8_t secret[crypto_sign_SECRETKEYBYTES];
+	uint8_t public[PUBLIC_KEY_BYTES];
+};
+
 struct keys {
 	uint8_t seed[KEY_COUNT][SEED_BYTES];
-	uint8_t secret[SIGNING_KEYS][crypto_sign_SECRETKEYBYTES];
-	uint8_t public[SIGNING_KEYS][PUBLIC_KEY_BYTES];
+	struct signing_key signing[SIGNING_KEYS][SLOT_COUNT];
 	char text[FILE_BYTES + 1];		/* a file, one more byte to see that it ends */
 };
 
@@ -38,6 +48,25 @@ static const char *const file_names[KEY_COUNT] = {
 	[KEY_VAULT] = "vault.key",
 	[KEY_FINGERPRINT] = "fingerprint.key",
 };
+
+static const char *const next_names[SIGNING_KEYS] = {
+	[KEY_TRANSACTION] = "transaction.next.key",
+	[KEY_CHECKPOINT] = "checkpoint.next.key",
+};
+
+/* Under which a key is kept that was replaced: "transaction.0123456789abcdef.old.key". */
+#define OLD_NAME_BYTES 48
+static const char *
+old_name(enum key_name name, const uint8_t public_key[static PUBLIC_KEY_BYTES], char ret_name[static OLD_NAME_BYTES])
+{
+	uint8_t id[KEY_ID_BYTES];
+	char hex[2 * KEY_ID_BYTES + 1];
+
+	key_id_of(public_key, id);
+	sodium_bin2hex(hex, sizeof(hex), id, sizeof(id));
+	snprintf(ret_name, OLD_NAME_BYTES, "%s.%s.old.key", name == KEY_TRANSACTION ? "transaction" : "checkpoint", hex);
+	return ret_name;
+}
 
 /* ---- memory ---- */
 
@@ -131,16 +160,22 @@ sync_names(int dir_fd)
 }
 
 static enum status
+create_random(int dir_fd, const char *name, struct keys *scratch)
+{
+	randombytes_buf(scratch->seed[0], SEED_BYTES);
+	sodium_bin2hex(scratch->text, sizeof(scratch->text), scratch->seed[0], SEED_BYTES);
+	scratch->text[FILE_BYTES - 1] = '\n';
+	return create_file(dir_fd, name, scratch);
+}
+
+static enum status
 create_files(int dir_fd, struct keys *scratch)
 {
 	enum status st = ST_OK;
 	int made = 0;
 
 	while (made < KEY_COUNT && st == ST_OK) {
-		randombytes_buf(scratch->seed[0], SEED_BYTES);
-		sodium_bin2hex(scratch->text, sizeof(scratch->text), scratch->seed[0], SEED_BYTES);
-		scratch->text[FILE_BYTES - 1] = '\n';
-		st = create_file(dir_fd, file_names[made], scratch);
+		st = create_random(dir_fd, file_names[made], scratch);
 		if (st == ST_OK)
 			made++;
 	}
@@ -200,6 +235,30 @@ keys_create(const char *dir)
 	return st;
 }
 
+enum status
+keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static PUBLIC_KEY_BYTES])
+{
+	int dir_fd;
+	struct keys *scratch = keys_alloc();
+
+	assert(name < SIGNING_KEYS);
+	if (scratch == NULL)
+		return ST_NOMEM;
+	enum status st = open_dir(dir, &dir_fd);
+	if (st != ST_OK) {
+		keys_free(scratch);
+		return st;
+	}
+	st = create_random(dir_fd, next_names[name], scratch);
+	if (st == ST_OK && fsync(dir_fd) != 0)
+		st = ST_IO;
+	if (st == ST_OK)
+		crypto_sign_seed_keypair(ret_public, scratch->signing[name][SLOT_NEXT].secret, scratch->seed[0]);
+	close_quietly(dir_fd);
+	keys_free(scratch);
+	return st;
+}
+
 /* ---- loading ---- */
 
 static enum status
@@ -243,23 +302,48 @@ read_text(int fd, struct keys *keys, size_t *ret_len)
 }
 
 static enum status
-load_file(int dir_fd, enum key_name name, struct keys *keys)
+load_file(int dir_fd, const char *name, struct keys *keys, uint8_t ret_seed[static SEED_BYTES])
 {
 	size_t len, seed_len;
 	const char *end;
 	int fd;
-	enum status st = open_file(dir_fd, file_names[name], &fd);
+	enum status st = open_file(dir_fd, name, &fd);
 
 	if (st != ST_OK)
 		return st;
 	st = read_text(fd, keys, &len);
 	close_quietly(fd);
 	if (st == ST_OK && (len != FILE_BYTES || keys->text[FILE_BYTES - 1] != '\n' ||
-	    sodium_hex2bin(keys->seed[name], SEED_BYTES, keys->text, FILE_BYTES - 1, NULL, &seed_len, &end) != 0 ||
+	    sodium_hex2bin(ret_seed, SEED_BYTES, keys->text, FILE_BYTES - 1, NULL, &seed_len, &end) != 0 ||
 	    seed_len != SEED_BYTES || end != keys->text + FILE_BYTES - 1))
 		st = ST_INVALID;
 	sodium_memzero(keys->text, sizeof(keys->text));
 	return st;
+}
+
+static enum status
+load_signing(int dir_fd, const char *file, struct keys *keys, enum key_name name, enum slot slot)
+{
+	struct signing_key *key = &keys->signing[name][slot];
+	enum status st = load_file(dir_fd, file, keys, keys->seed[name]);
+
+	if (st == ST_OK)
+		crypto_sign_seed_keypair(key->public, key->secret, keys->seed[name]);
+	key->there = st == ST_OK;
+	sodium_memzero(keys->seed[name], SEED_BYTES);
+	return st;
+}
+
+/* Around a rotation, and after a loss, the successor may be there alone; which one is the ledger's is for the ledger to say. */
+static enum status
+load_either(int dir_fd, struct keys *keys, enum key_name name)
+{
+	enum status st = load_signing(dir_fd, file_names[name], keys, name, SLOT_CURRENT);
+
+	if (st != ST_OK && st != ST_NOTFOUND)
+		return st;
+	enum status next = load_signing(dir_fd, next_names[name], keys, name, SLOT_NEXT);
+	return next == ST_OK ? ST_OK : st;
 }
 
 enum status
@@ -277,15 +361,12 @@ keys_load(const char *dir, struct keys **ret_keys, const char **ret_bad)
 		return st;
 	}
 	for (int name = 0; name < KEY_COUNT && st == ST_OK; name++) {
-		st = load_file(dir_fd, (enum key_name)name, keys);
+		st = name < SIGNING_KEYS ? load_either(dir_fd, keys, (enum key_name)name)
+		    : load_file(dir_fd, file_names[name], keys, keys->seed[name]);
 		if (st != ST_OK)
 			*ret_bad = file_names[name];
 	}
 	close_quietly(dir_fd);
-	for (int name = 0; name < SIGNING_KEYS && st == ST_OK; name++) {
-		crypto_sign_seed_keypair(keys->public[name], keys->secret[name], keys->seed[name]);
-		sodium_memzero(keys->seed[name], SEED_BYTES);
-	}
 	if (st == ST_OK && sodium_mprotect_readonly(keys) != 0)
 		st = ST_NOMEM;
 	if (st != ST_OK) {
@@ -296,7 +377,154 @@ keys_load(const char *dir, struct keys **ret_keys, const char **ret_bad)
 	return ST_OK;
 }
 
+/* ---- rotating ---- */
+
+static bool
+is_key(const struct signing_key *key, const uint8_t public_key[static PUBLIC_KEY_BYTES])
+{
+	return key->there && memcmp(key->public, public_key, PUBLIC_KEY_BYTES) == 0;
+}
+
+static enum status
+load_named(struct keys *keys, const char *dir, const char *file, enum key_name name, enum slot slot,
+    const uint8_t public_key[static PUBLIC_KEY_BYTES], enum key_file *ret_file)
+{
+	struct signing_key *key = &keys->signing[name][slot];
+	int dir_fd;
+
+	enum status st = open_dir(dir, &dir_fd);
+	if (st != ST_OK)
+		return st;
+	if (sodium_mprotect_readwrite(keys) != 0) {
+		close_quietly(dir_fd);
+		return ST_NOMEM;
+	}
+	st = load_signing(dir_fd, file, keys, name, slot);
+	close_quietly(dir_fd);
+	*ret_file = st == ST_NOTFOUND ? KEY_FILE_MISSING : st == ST_INVALID ? KEY_FILE_UNFIT : KEY_FILE_OK;
+	if (st == ST_OK && !is_key(key, public_key)) {
+		*ret_file = KEY_FILE_OTHER;
+		sodium_memzero(key, sizeof(*key));
+	}
+	if (sodium_mprotect_readonly(keys) != 0)
+		return ST_NOMEM;
+	return st == ST_NOTFOUND || st == ST_INVALID ? ST_OK : st;
+}
+
+enum status
+keys_next_load(struct keys *keys, const char *dir, enum key_name name, const uint8_t public_key[static PUBLIC_KEY_BYTES], enum key_file *ret_file)
+{
+	assert(name < SIGNING_KEYS);
+	return load_named(keys, dir, next_names[name], name, SLOT_NEXT, public_key, ret_file);
+}
+
+enum status
+keys_old_load(struct keys *keys, const char *dir, enum key_name name, const uint8_t public_key[static PUBLIC_KEY_BYTES], enum key_file *ret_file)
+{
+	char file[OLD_NAME_BYTES];
+
+	assert(name < SIGNING_KEYS);
+	return load_named(keys, dir, old_name(name, public_key, file), name, SLOT_OLD, public_key, ret_file);
+}
+
+/* The replaced one gets its second name before the first is taken from it, so that no moment lacks a file of either. */
+static enum status
+rename_files(const struct keys *keys, const char *dir, enum key_name name)
+{
+	const struct signing_key *old = &keys->signing[name][SLOT_OLD];
+	char file[OLD_NAME_BYTES];
+	int dir_fd;
+
+	enum status st = open_dir(dir, &dir_fd);
+	if (st != ST_OK)
+		return ST_IO;
+	if (old->there && linkat(dir_fd, file_names[name], dir_fd, old_name(name, old->public, file), 0) != 0 && errno != EEXIST)
+		st = ST_IO;
+	if (st == ST_OK && renameat(dir_fd, next_names[name], dir_fd, file_names[name]) != 0)
+		st = ST_IO;
+	if (st == ST_OK && fsync(dir_fd) != 0)
+		st = ST_IO;
+	close_quietly(dir_fd);
+	return st;
+}
+
+enum status
+keys_promote(struct keys *keys, const char *dir, enum key_name name)
+{
+	struct signing_key *key = keys->signing[name];
+
+	assert(name < SIGNING_KEYS && key[SLOT_NEXT].there);
+	if (sodium_mprotect_readwrite(keys) != 0)
+		return ST_NOMEM;
+	key[SLOT_OLD] = key[SLOT_CURRENT];
+	key[SLOT_CURRENT] = key[SLOT_NEXT];
+	sodium_memzero(&key[SLOT_NEXT], sizeof(key[SLOT_NEXT]));
+	enum status st = rename_files(keys, dir, name);
+	if (name == KEY_TRANSACTION)
+		sodium_memzero(&key[SLOT_OLD], sizeof(key[SLOT_OLD]));
+	return sodium_mprotect_readonly(keys) != 0 ? ST_NOMEM : st;
+}
+
+bool
+keys_is_next(const struct keys *keys, enum key_name name, const uint8_t public_key[static PUBLIC_KEY_BYTES])
+{
+	assert(name < SIGNING_KEYS);
+	return is_key(&keys->signing[name][SLOT_NEXT], public_key);
+}
+
+const uint8_t *
+keys_next_public(const struct keys *keys, enum key_name name)
+{
+	assert(name < SIGNING_KEYS);
+	return keys->signing[name][SLOT_NEXT].there ? keys->signing[name][SLOT_NEXT].public : NULL;
+}
+
 /* ---- using ---- */
+
+static const struct signing_key *
+find(const struct keys *keys, const uint8_t public_key[static PUBLIC_KEY_BYTES])
+{
+	for (int name = 0; name < SIGNING_KEYS; name++)
+		for (int slot = 0; slot < SLOT_COUNT; slot++)
+			if (is_key(&keys->signing[name][slot], public_key))
+				return &keys->signing[name][slot];
+	return NULL;
+}
+
+static void
+sign_with(const struct signing_key *key, struct bytes bytes, uint8_t ret_signature[static SIGNATURE_BYTES])
+{
+	assert(key->there);
+	int failed = crypto_sign_detached(ret_signature, NULL, bytes.data, bytes.len, key->secret);
+	assert(failed == 0);		/* it has no way to fail */
+}
+
+enum status
+sign_bytes_as(const struct keys *keys, const uint8_t public_key[static PUBLIC_KEY_BYTES], struct bytes bytes,
+    uint8_t ret_signature[static SIGNATURE_BYTES])
+{
+	const struct signing_key *key = find(keys, public_key);
+
+	if (key == NULL)
+		return ST_NOTFOUND;
+	sign_with(key, bytes, ret_signature);
+	return ST_OK;
+}
+
+enum status
+sign_once_as(const struct keys *keys, const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body,
+    uint8_t ret_signature[static SIGNATURE_BYTES])
+{
+	struct buf pae;
+
+	buf_init(&pae);
+	pae_put(&pae, type, body);
+	enum status st = buf_status(&pae);
+	if (st == ST_OK)
+		st = sign_bytes_as(keys, public_key, buf_bytes(&pae), ret_signature);
+	buf_release(&pae);
+	return st;
+}
 
 const uint8_t *
 keys_secret(const struct keys *keys, enum key_name name)
@@ -309,15 +537,14 @@ const uint8_t *
 keys_public(const struct keys *keys, enum key_name name)
 {
 	assert(name < SIGNING_KEYS);
-	return keys->public[name];
+	return keys->signing[name][SLOT_CURRENT].public;
 }
 
 enum status
 sign_bytes(const struct keys *keys, enum key_name name, struct bytes bytes, uint8_t ret_signature[static SIGNATURE_BYTES])
 {
 	assert(name < SIGNING_KEYS);
-	int failed = crypto_sign_detached(ret_signature, NULL, bytes.data, bytes.len, keys->secret[name]);
-	assert(failed == 0);		/* it has no way to fail */
+	sign_with(&keys->signing[name][SLOT_CURRENT], bytes, ret_signature);
 	return ST_OK;
 }
 

@@ -4,6 +4,8 @@
  * A key directory (mode 0700) holds files of mode 0400, each 32 random bytes as 64 hex digits and a newline:
  *   transaction.key  seed of the Ed25519 key that signs transactions
  *   checkpoint.key   seed of the Ed25519 key that signs checkpoints
+ *   transaction.next.key, checkpoint.next.key                what a rotation is to put in their places
+ *   transaction.<key id>.old.key, checkpoint.<key id>.old.key  what it replaced
  *   alias.key        keys the hash of aliases
  *   vault.key        wraps the members' keys
  *   fingerprint.key  keys the fingerprints of commands
@@ -29,7 +31,8 @@ struct keys;
  *
  * keys_load(dir, ret_keys, ret_bad): blocks; the caller ends the keys with keys_free(), which takes NULL.  ST_NOTFOUND; ST_INVALID: the
  * directory or a file is open to others than its owner, or a file is of another owner (root's will do), a symbolic link, or not of the
- * form; ST_IO; ST_NOMEM: memory could not be locked (raise RLIMIT_MEMLOCK).  On failure *${ret_bad} is the static name of the file, or
+ * form; ST_IO; ST_NOMEM: memory could not be locked (raise RLIMIT_MEMLOCK).  Of a signing key the file, or that of the next one, or both:
+ * where a rotation was cut short the ledger says which is in use.  On failure *${ret_bad} is the static name of the file, or
  * NULL when it is the directory or memory.
  */
 enum status keys_create(const char *dir) MUST_CHECK;
@@ -38,7 +41,41 @@ void keys_free(struct keys *keys);
 
 /* Borrowed until keys_free(). */
 const uint8_t *keys_secret(const struct keys *keys, enum key_name name);	/* 32 bytes; not for the two signing keys (asserted) */
-const uint8_t *keys_public(const struct keys *keys, enum key_name name);	/* 32 bytes; the two signing keys only */
+const uint8_t *keys_public(const struct keys *keys, enum key_name name);	/* 32 bytes, zeros when it is not there; the two signing keys only */
+
+/* ---- rotating: the two signing keys only ---- */
+
+enum key_file {
+	KEY_FILE_OK,
+	KEY_FILE_MISSING,
+	KEY_FILE_UNFIT,			/* readable by others, or not of the form */
+	KEY_FILE_OTHER			/* a key, and not the one that was named */
+};
+
+/* Makes <name>.next.key in a directory that is there, fsynced.  Errors as keys_create(); ST_NOTFOUND: no such directory. */
+enum status keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static PUBLIC_KEY_BYTES]) MUST_CHECK;
+
+/**
+ * keys_next_load(keys, dir, name, public_key, ret_file): reads the file of the next key, which must be that of ${public_key}.
+ * keys_old_load(): the same of one that was replaced.
+ * Nothing is loaded unless *${ret_file} is KEY_FILE_OK.  Blocks; no signature may be on its way in a pool.  ST_IO; ST_NOMEM; of the directory
+ * ST_NOTFOUND, ST_INVALID.
+ */
+enum status keys_next_load(struct keys *keys, const char *dir, enum key_name name, const uint8_t public_key[static PUBLIC_KEY_BYTES],
+    enum key_file *ret_file) MUST_CHECK;
+enum status keys_old_load(struct keys *keys, const char *dir, enum key_name name, const uint8_t public_key[static PUBLIC_KEY_BYTES],
+    enum key_file *ret_file) MUST_CHECK;
+
+/* Whether the next key is loaded and is this one; its public half, or NULL. */
+bool keys_is_next(const struct keys *keys, enum key_name name, const uint8_t public_key[static PUBLIC_KEY_BYTES]) MUST_CHECK;
+const uint8_t *keys_next_public(const struct keys *keys, enum key_name name);
+
+/**
+ * keys_promote(keys, dir, name): the next key, which is loaded (asserted), takes the place of the one in use, and so do the files; the one before
+ * stays in its file under another name, and a checkpoint key in memory too.  ST_IO: in memory it is done, the files are as they were; the
+ * next start puts them right.  ST_NOMEM: memory cannot be protected any more.
+ */
+enum status keys_promote(struct keys *keys, const char *dir, enum key_name name) MUST_CHECK;
 
 /* First 8 bytes of SHA-256 of the public key. */
 void key_id_of(const uint8_t public_key[static PUBLIC_KEY_BYTES], uint8_t ret_id[static KEY_ID_BYTES]);
@@ -52,6 +89,12 @@ enum status sign_once(const struct keys *keys, enum key_name name, const char *t
 
 /* The same over the bytes themselves, as a signed note has it. */
 enum status sign_bytes(const struct keys *keys, enum key_name name, struct bytes bytes, uint8_t ret_signature[static SIGNATURE_BYTES]) MUST_CHECK;
+
+/* Both by the key, of those that are loaded, that ${public_key} is the public half of; ST_NOTFOUND: none is. */
+enum status sign_once_as(const struct keys *keys, const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body,
+    uint8_t ret_signature[static SIGNATURE_BYTES]) MUST_CHECK;
+enum status sign_bytes_as(const struct keys *keys, const uint8_t public_key[static PUBLIC_KEY_BYTES], struct bytes bytes,
+    uint8_t ret_signature[static SIGNATURE_BYTES]) MUST_CHECK;
 
 /* Whether the signature holds; any thread. ST_INVALID: it does not; ST_NOMEM. */
 enum status sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body,
@@ -68,7 +111,7 @@ struct sign_job {
 };
 
 /**
- * ${threads} workers that sign transactions with KEY_TRANSACTION; with 0 the waiting thread signs all.  ${keys} is borrowed and outlives
+ * ${threads} workers that sign transactions with the KEY_TRANSACTION in use; with 0 the waiting thread signs all.  ${keys} is borrowed and outlives
  * the pool. ST_NOMEM, also when no thread can be had.  The workers block all signals.  signer_free() takes NULL; it drops jobs that
  * nobody waited for.
  */

@@ -50,6 +50,7 @@ static const struct { const char *name; enum store_env env; } tables[TABLE_COUNT
 	[TABLE_PROGRAM] = { "program", STORE_STATE },
 	[TABLE_VERSION] = { "version", STORE_STATE },
 	[TABLE_TILE] = { "tile", STORE_STATE },
+	[TABLE_KEY] = { "key", STORE_STATE },
 };
 
 const char *

@@ -46,6 +46,7 @@ enum store_table {
 	TABLE_PROGRAM,		/* number be32 -> program record */
 	TABLE_VERSION,		/* number be32, version be32 -> published version */
 	TABLE_TILE,		/* level of tiles u8, index be64 -> 32-byte hash of a complete subtree of 256^level leaves */
+	TABLE_KEY,		/* place in the history be32 -> a key that signs, or signed */
 	TABLE_COUNT
 };
 
