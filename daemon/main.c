@@ -24,7 +24,7 @@ enum { EXIT_STARTED_NOT = 1, EXIT_USAGE = 2, EXIT_FATAL = 70 };
 const char *argp_program_version = "fealtyd " FEALTY_VERSION;
 
 struct options {
-	const char *data, *keys, *head_lock, *socket, *admin, *log_path;
+	const char *data, *keys, *head_lock, *socket, *admin, *log_path, *recover_key;
 	const char *listen[LISTEN_MAX];
 	unsigned n_listen, net_threads, sign_threads, snapshot_seconds;
 	unsigned long low_space_mib;
@@ -33,7 +33,7 @@ struct options {
 	char keys_default[4096], head_lock_default[4096];
 };
 
-enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN };
+enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER };
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },
@@ -48,6 +48,8 @@ static const struct argp_option option_table[] = {
 	{ "sign-threads", OPT_SIGN, "N", 0, "Threads that sign, 1 to 64; default: one for each processor", 0 },
 	{ "snapshot-seconds", OPT_SNAPSHOT, "N", 0, "Between two snapshots of the derived state; 0: never; default 600", 0 },
 	{ "low-space-mib", OPT_LOW, "N", 0, "Refuse writes when less is free on the ledger's disk; default 64", 0 },
+	{ "recover-key", OPT_RECOVER, "KIND:REASON", 0, "Replace a key that is lost or compromised by the next one, then serve; KIND is transaction or "
+	    "checkpoint, REASON lost or compromised. Only once, and only as KEYS.md says", 0 },
 	{ "log", 'L', "FILE", 0, "Log file, opened again on SIGHUP; default: standard error", 0 },
 	{ "log-level", OPT_LEVEL, "debug|info|warning|error", 0, "Default info", 0 },
 	{ 0 }
@@ -63,6 +65,18 @@ parse_number(struct argp_state *state, const char *arg, const char *name, unsign
 	if (errno != 0 || *end != '\0' || end == arg || arg[0] == '-' || n < min || n > max)
 		argp_error(state, "--%s takes a number from %lu to %lu, not `%s'", name, min, max, arg);
 	return (unsigned)n;
+}
+
+static const char *
+parse_recovery(struct argp_state *state, const char *arg)
+{
+	static const char *const all[] = { "transaction:lost", "transaction:compromised", "checkpoint:lost", "checkpoint:compromised" };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (strcmp(arg, all[i]) == 0)
+			return arg;
+	argp_error(state, "--recover-key is transaction:lost, transaction:compromised, checkpoint:lost or checkpoint:compromised, not `%s'", arg);
+	return NULL;
 }
 
 static void
@@ -109,6 +123,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_NET: o->net_threads = parse_number(state, arg, "net-threads", 1, 64); break;
 	case OPT_SIGN: o->sign_threads = parse_number(state, arg, "sign-threads", 1, 64); break;
+	case OPT_RECOVER: o->recover_key = parse_recovery(state, arg); break;
 	case OPT_SNAPSHOT: o->snapshot_seconds = parse_number(state, arg, "snapshot-seconds", 0, 86400); break;
 	case OPT_LOW: o->low_space_mib = parse_number(state, arg, "low-space-mib", 1, 1024 * 1024); break;
 	case OPT_LEVEL:
@@ -265,6 +280,7 @@ open_service(struct daemon *d, const struct options *o)
 		.data_path = o->data, .keys_path = o->keys, .head_lock_path = o->head_lock,
 		.manual_clock = o->manual_clock, .sign_threads = o->sign_threads, .snapshot_seconds = o->snapshot_seconds,
 		.low_space_bytes = (uint64_t)o->low_space_mib * 1024 * 1024, .clock = clock_system(), .log = d->log, .version = FEALTY_VERSION,
+		.recover_key = o->recover_key,
 		.on_fatal = on_fatal, .fatal_ctx = d,
 	};
 

@@ -149,6 +149,8 @@ struct replay_error {
 	char sentence[240];	/* "transaction 17: its signature does not verify" */
 };
 
+const char *replay_fault_str(enum replay_fault fault);	/* a sentence's end: "its signature does not verify" */
+
 /* An error with its sentence; for KEY and SIGNATURE, which the caller checks. */
 void replay_error_set(struct replay_error *error, enum replay_fault what, uint64_t seq);
 

@@ -7,8 +7,8 @@
 #define FLUSH_TRANSACTIONS 4000
 #define FLUSH_BYTES ((size_t)64 * 1024 * 1024)
 
-static const char *
-fault_sentence(enum replay_fault fault)
+const char *
+replay_fault_str(enum replay_fault fault)
 {
 	switch (fault) {
 	case REPLAY_OK: return "it is whole";
@@ -31,7 +31,7 @@ void
 replay_error_set(struct replay_error *error, enum replay_fault what, uint64_t seq)
 {
 	*error = (struct replay_error){ .what = what, .seq = seq };
-	snprintf(error->sentence, sizeof(error->sentence), "transaction %llu: %s", (unsigned long long)seq, fault_sentence(what));
+	snprintf(error->sentence, sizeof(error->sentence), "transaction %llu: %s", (unsigned long long)seq, replay_fault_str(what));
 }
 
 static enum replay_fault

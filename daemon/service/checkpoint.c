@@ -3,7 +3,7 @@
  * what it covers and the checkpoint itself become durable together; when commits pause, the newest transactions get one by themselves a
  * second later, and at the end there is always one.
  *
- * The key's name is the origin.  Nobody sees a checkpoint before head.lock has its size and root: publishing is the main thread's.
+ * The key's name is the origin, also of the two keys of an overlap.  Nobody sees a checkpoint before head.lock has its size and root: publishing is the main thread's.
  */
 #include <assert.h>
 #include <string.h>
@@ -20,25 +20,44 @@ origin_of(const struct service *s)
 	return bytes_of(s->origin, strlen(s->origin));
 }
 
+/* By the key that has to and, in an overlap, by the one before it, whose file may have been taken away. */
+static enum status
+sign_text(const struct commit *c, uint64_t size, struct bytes text, struct writer *w)
+{
+	const struct key_history *keys = apply_keys(c->apply);
+	const struct ledger_key *must = key_history_checkpoint(keys, size);
+	const struct ledger_key *signers[2] = { must, key_history_beside(keys, size, apply_head(c->apply)->committed_at_us) };
+	enum status st = ST_OK;
+
+	writer_put(w, LITERAL("\n"));
+	for (size_t i = 0; i < 2 && signers[i] != NULL && st == ST_OK; i++) {
+		struct note_key key = note_key_of(origin_of(c->service), NOTE_ED25519, signers[i]->public_key);
+		uint8_t signature[SIGNATURE_BYTES];
+
+		st = sign_bytes_as(c->service->keys, signers[i]->public_key, text, signature);
+		if (st == ST_OK)
+			note_line_print(w, key.name, key.id, bytes_of(signature, sizeof(signature)));
+		else if (st == ST_NOTFOUND && signers[i] != must)
+			st = ST_OK;
+	}
+	return st;
+}
+
 /* Of the log as it is applied now. */
 static enum status
 sign_head(const struct commit *c, struct signed_head *ret)
 {
 	const struct service *s = c->service;
 	struct checkpoint head = { .origin = origin_of(s), .size = apply_tree(c->apply)->size };
-	struct note_key key = note_key_of(head.origin, NOTE_ED25519, keys_public(s->keys, KEY_CHECKPOINT));
-	uint8_t signature[SIGNATURE_BYTES];
 	struct writer w = writer_of(ret->note, sizeof(ret->note));
 
 	merkle_tree_root(apply_tree(c->apply), head.root);
 	checkpoint_print(&w, &head);
 	enum status st = writer_status(&w);
 	if (st == ST_OK)
-		st = sign_bytes(s->keys, KEY_CHECKPOINT, writer_bytes(&w), signature);
+		st = sign_text(c, head.size, writer_bytes(&w), &w);
 	if (st != ST_OK)
 		return st;
-	writer_put(&w, LITERAL("\n"));
-	note_line_print(&w, key.name, key.id, bytes_of(signature, sizeof(signature)));
 	ret->head.size = head.size;
 	memcpy(ret->head.root, head.root, sizeof(head.root));
 	ret->note_bytes = w.len;
@@ -114,7 +133,6 @@ verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const 
 static enum status
 read_stored(const struct service *s, struct bytes text, struct signed_head *ret)
 {
-	struct note_key key = note_key_of(origin_of(s), NOTE_ED25519, keys_public(s->keys, KEY_CHECKPOINT));
 	enum note_signed is_signed;
 	struct checkpoint c;
 	struct note note;
@@ -122,6 +140,8 @@ read_stored(const struct service *s, struct bytes text, struct signed_head *ret)
 	if (text.len > sizeof(ret->note) || note_parse(text, &note) != NOTE_OK || checkpoint_parse(note.text, &c) != CHECKPOINT_OK ||
 	    !bytes_equal(c.origin, origin_of(s)))
 		return ST_CORRUPT;
+	const struct ledger_key *must = key_history_checkpoint(apply_keys(s->apply), c.size);
+	struct note_key key = note_key_of(c.origin, NOTE_ED25519, must->public_key);
 	enum status st = note_verify(&note, &key, verify, NULL, &is_signed);
 	if (st != ST_OK || is_signed != NOTE_SIGNED)
 		return st == ST_OK ? ST_CORRUPT : st;

@@ -97,7 +97,7 @@ find_program(struct step *s)
 		r->cmd.program = state->program_number(state->ctx, r->cmd.u.publish.id);
 		return ST_OK;
 	}
-	if (r->op == REQUEST_CLOCK_ACCEPT)
+	if (r->op == REQUEST_CLOCK_ACCEPT || r->op == REQUEST_ROTATE_KEY)
 		return ST_OK;
 	uint32_t named = r->program == NULL ? 0 : state->program_number(state->ctx, r->program);
 	r->cmd.program = request_program(r, state->program_count(state->ctx), named, s->refusal);
@@ -598,6 +598,8 @@ prepare(struct step *s)
 	switch (r->op) {
 	case REQUEST_PUBLISH:
 		return compile(s);
+	case REQUEST_ROTATE_KEY:
+		return rotate_prepare(s->c, r, s->refusal);
 	case REQUEST_CAPTURE:
 	case REQUEST_RELEASE:
 		return find_hold(s);

@@ -121,7 +121,7 @@ encode_reply(struct work *w)
 static void
 post_replies(struct commit *c, struct work *list)
 {
-	unsigned n = net_loop_count(c->service->net);
+	unsigned n = list == NULL ? 0 : net_loop_count(c->service->net);
 
 	for (unsigned i = 0; i < n; i++) {
 		struct net_loop *loop = net_loop_at(c->service->net, i);
@@ -231,7 +231,7 @@ count_batch(struct commit *c)
 static void
 reset_batch(struct commit *c)
 {
-	c->sealed_first = c->sealed_last = NULL;
+	c->sealed_first = c->sealed_last = c->rotation = NULL;
 	c->n_sealed = 0;
 	c->is_open = false;
 	arena_reset(&c->arena);
@@ -260,14 +260,13 @@ append_all(struct commit *c)
 		return st;
 	for (struct sealed *s = c->sealed_first; s != NULL; s = s->next) {
 		uint8_t key[8];
-		struct signed_transaction leaf = {
-			.transaction = s->bytes,
-			.signature = bytes_of(s->job.signature, SIGNATURE_BYTES),
-			.key_id = bytes_of(c->service->key_id, KEY_ID_BYTES),
-		};
+		struct signed_transaction leaf;
+		st = tx_leaf(c, s, &leaf);
 		buf_clear(&c->scratch);
-		codec_signed_encode(&leaf, &c->scratch);
-		st = buf_status(&c->scratch);
+		if (st == ST_OK)
+			codec_signed_encode(&leaf, &c->scratch);
+		if (st == ST_OK)
+			st = buf_status(&c->scratch);
 		if (st == ST_OK)
 			st = apply_leaf(c->apply, buf_bytes(&c->scratch));
 		if (st != ST_OK) {
@@ -305,7 +304,7 @@ show_head(struct commit *c)
 static void
 wake_subscriptions(struct service *s)
 {
-	unsigned n = net_loop_count(s->net);
+	unsigned n = s->net == NULL ? 0 : net_loop_count(s->net);	/* none yet when a key is recovered */
 
 	for (unsigned i = 0; i < n; i++) {
 		struct loop_context *loop = &s->loops[i];
@@ -426,6 +425,8 @@ commit_flush(struct commit *c)
 		release_active(c, &refusal);
 		return ST_FULL;
 	}
+	if (st == ST_OK && c->rotation != NULL)
+		st = rotate_done(c, c->rotation);
 	if (st == ST_OK)
 		st = write_rest(c);
 	if (st != ST_OK)

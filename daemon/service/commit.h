@@ -25,7 +25,11 @@ struct sealed {
 	struct transaction t;
 	struct bytes bytes;
 	struct sign_job job;
+	struct rotation *rotation;		/* NULL: it rotates no key */
 };
+
+/* What a transaction that rotates a key is signed with besides its signature; the pool has no part in it. */
+struct rotation { uint8_t key_id[KEY_ID_BYTES], second_key_id[KEY_ID_BYTES], second_signature[SIGNATURE_BYTES]; };
 
 struct commit {
 	struct service *service;
@@ -44,6 +48,7 @@ struct commit {
 	struct buf scratch;
 	struct sealed *sealed_first, *sealed_last;
 	size_t n_sealed;
+	struct sealed *rotation;		/* the last of them, if it rotates a key; NULL */
 	struct transaction open;		/* n_entries of it are applied */
 	bool is_open, group, exclusive;		/* entries may share a transaction; and must (an atomic batch) */
 	size_t open_cap, open_bytes;
@@ -84,6 +89,8 @@ enum status tx_add(struct commit *c, const struct entry *entry, struct entry_id 
 enum status tx_make_room(struct commit *c, const struct entry *entry, bool *ret_moved) MUST_CHECK;
 /* Ends the open transaction; nothing happens when it has no entry. */
 enum status tx_seal(struct commit *c) MUST_CHECK;
+/* A sealed one as it is stored, once the pool has signed. */
+enum status tx_leaf(struct commit *c, struct sealed *sealed, struct signed_transaction *ret_leaf) MUST_CHECK;
 /* An entry of this batch, or NULL. */
 const struct entry *tx_find(const struct commit *c, struct entry_id id);
 /**
@@ -96,6 +103,7 @@ enum status commit_flush(struct commit *c) MUST_CHECK;
 void commit_discard(struct commit *c);
 /* Why no write may be decided now; LEDGER_OK otherwise.  Tries to finish what waits for space. */
 void commit_writable(struct commit *c, struct refusal *ret_refusal);
+/* It is time to flush; also right after a rotation, which is the last of its batch. */
 bool commit_is_large(const struct commit *c);
 /* The system's clock is right from now on. */
 void commit_clock_trusted(struct commit *c);
@@ -106,6 +114,18 @@ void commit_clock_trusted(struct commit *c);
 enum status command_clock(struct commit *c, const struct request *request, struct refusal *ret_refusal) MUST_CHECK;
 /* Runs command ${index} of ${work} and sets its response.  ST_FULL or ST_TOO_LARGE never come back: they are answers. */
 enum status command_run(struct commit *c, struct work *work, size_t index, struct refusal *ret_refusal) MUST_CHECK;
+
+/* ---- rotate.c ---- */
+
+/* Loads the next key that the command names; a refusal when it is not in the key directory as it should be. */
+enum status rotate_prepare(struct commit *c, const struct request *request, struct refusal *ret_refusal) MUST_CHECK;
+bool rotate_is(const struct transaction *t);
+/* Signs a sealed rotation by both keys; borrows from ${sealed}. */
+enum status rotate_leaf(struct commit *c, struct sealed *sealed, struct signed_transaction *ret_leaf) MUST_CHECK;
+/* It is durable: from now on the new key signs.  ST_NOMEM: memory cannot be protected any more. */
+enum status rotate_done(struct commit *c, const struct sealed *sealed) MUST_CHECK;
+/* What service_params.recover_key asks for, before the thread runs.  On failure ${ret_message} says why, or is as it was. */
+enum status rotate_recover(struct commit *c, char *ret_message) MUST_CHECK;
 
 /* ---- checkpoint.c ---- */
 

@@ -55,8 +55,8 @@ void work_free(struct work *work);
 /* Runs on the connection's thread: sends work->reply and frees it. */
 void work_deliver(struct net_message *message, struct net_loop *loop, struct net_conn *conn);
 
-/* A checkpoint: head and signed note, with the longest origin and one signature. */
-#define CHECKPOINT_NOTE_MAX 512
+/* A checkpoint: head and signed note, with the longest origin and the two signatures of an overlap. */
+#define CHECKPOINT_NOTE_MAX 1024
 struct signed_head {
 	struct store_head head;
 	size_t note_bytes;
@@ -110,6 +110,12 @@ int64_t service_now_us(const struct service *service);
 
 /* The newest stored checkpoint into service->checkpoint.  ST_CORRUPT: it is none of ours; ST_FORK: the log does not have that head. */
 enum status checkpoint_load(struct service *service, uint64_t size) MUST_CHECK;
+
+/**
+ * rotate_settle(service, keys, committed_at_us, ret_message): the keys that are loaded become those that the ledger names after all of it, and
+ * their files too: a rotation may have been cut short.  ${committed_at_us}: of its newest transaction.  ST_FORMAT with ${ret_message}: they are others.
+ */
+enum status rotate_settle(struct service *service, const struct key_history *keys, int64_t committed_at_us, char *ret_message) MUST_CHECK;
 
 enum status start_recover(struct service *service, char *ret_message) MUST_CHECK;
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/commit.h"
 #include "service/session.h"
 
 static void
@@ -83,6 +84,8 @@ open_all(struct service *s, char *ret_message)
 	st = signer_new(s->keys, s->params.sign_threads, &s->signer);
 	if (st == ST_OK)
 		st = commit_new(s, &s->commit);
+	if (st == ST_OK)
+		st = rotate_recover(s->commit, ret_message);
 	return st;
 }
 

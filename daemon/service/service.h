@@ -17,6 +17,7 @@ struct service;
 struct service_params {
 	const char *data_path, *keys_path, *head_lock_path;
 	bool manual_clock;		/* must be what the genesis says */
+	const char *recover_key;	/* "transaction:lost", "checkpoint:compromised", …: replaces that key by the next one first; NULL: none */
 	unsigned sign_threads;
 	unsigned snapshot_seconds;	/* between two snapshots of state, when it changed; 0: never */
 	uint64_t low_space_bytes;	/* writes are refused below it; 0: the store's default */

@@ -1,9 +1,9 @@
 /**
  * From files to a ledger that can be trusted:
  *
- *   keys are the genesis's -> signatures and chain of the newest transactions -> state is trusted, or replaced by the newest snapshot, or
- * emptied ->
- *   what state lacks is replayed -> the published head is in it -> vault rows beyond the ledger are dropped
+ *   state is trusted, or replaced by the newest snapshot, or emptied -> who signs, from the genesis and every rotation -> signatures and
+ *   chain of the newest transactions -> our keys are those that sign now -> what state lacks is replayed -> the published head is in it ->
+ *   vault rows beyond the ledger are dropped
  *
  * The vault comes last: beside an older copy of the ledger its newest rows would be dropped, and they are nowhere else.
  *
@@ -22,6 +22,7 @@ struct start {
 	struct service *s;
 	char *message;
 	uint64_t size;			/* of the ledger */
+	struct key_history keys;	/* after all of it */
 	int64_t progress_us;
 };
 
@@ -57,12 +58,6 @@ check_genesis(struct start *st, struct store_txn *ledger, struct arena *arena)
 		SAY(st, "Transaction 0 is not a genesis of format 1: this directory is of another format, or damaged.");
 		return ST_FORMAT;
 	}
-	if (!bytes_equal(e->u.genesis.transaction_key, bytes_of(keys_public(s->keys, KEY_TRANSACTION), PUBLIC_KEY_BYTES))
-	    || !bytes_equal(e->u.genesis.checkpoint_key, bytes_of(keys_public(s->keys, KEY_CHECKPOINT), PUBLIC_KEY_BYTES))) {
-		SAY(st, "The keys in %s are not those that the ledger's genesis names. Give the key directory that `fealty init` made for it.",
-		    s->params.keys_path);
-		return ST_FORMAT;
-	}
 	if (e->u.genesis.manual_clock != s->params.manual_clock) {
 		SAY(st, s->params.manual_clock ? "The ledger runs on the real clock; start fealtyd without --clock manual."
 		    : "The ledger was made for tests, on a manual clock, and never runs on the real one; start fealtyd with --clock manual.");
@@ -70,8 +65,56 @@ check_genesis(struct start *st, struct store_txn *ledger, struct arena *arena)
 	}
 	strcpy(s->origin, t.origin);
 	s->manual_clock = e->u.genesis.manual_clock;
-	key_id_of(keys_public(s->keys, KEY_TRANSACTION), s->key_id);
 	return ST_OK;
+}
+
+static enum status
+verify(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes transaction, struct bytes signature)
+{
+	return sign_verify(public_key, SIGNER_TRANSACTION_TYPE, transaction, signature);
+}
+
+static enum status
+say_damaged(struct start *st, const struct replay_error *error)
+{
+	SAY(st, "The ledger is damaged: %s. Run `fealty audit` for the whole picture, and restore the data directory from a backup.",
+	    error->sentence);
+	return ST_CORRUPT;
+}
+
+/* Who signs, by the ledger alone; the state only knows where to look. */
+static enum status
+read_keys(struct start *st, struct store_txn *ledger)
+{
+	struct replay_error error;
+	struct store_txn *state;
+
+	enum status status = store_read(st->s->store, STORE_STATE, &state);
+	if (status == ST_OK) {
+		status = apply_read_keys(ledger, state, st->size, verify, &st->keys, &error);
+		store_abort(state);
+	}
+	if (status == ST_INVALID)
+		return say_damaged(st, &error);
+	if (status != ST_OK)
+		SAY(st, "The ledger's keys cannot be read from it (%s).", status_str(status));
+	return status;
+}
+
+static enum status
+settle_keys(struct start *st, struct store_txn *ledger, struct arena *arena)
+{
+	struct transaction t;
+	struct entry *e;
+
+	enum status status = read_entry(ledger, (struct entry_id){ st->size - 1, 0 }, arena, &t, &e);
+	if (status == ST_CORRUPT || status == ST_NOTFOUND) {
+		struct replay_error error;
+		replay_error_set(&error, REPLAY_UNREADABLE, st->size - 1);
+		return say_damaged(st, &error);
+	}
+	SAY(st, "The keys could not be put in their places.");
+	return status != ST_OK ? status : rotate_settle(st->s, &st->keys, t.committed_at_us, st->message);
 }
 
 /* One of the newest: its signature, and that the next one follows it. ${prev} is what it must name, then what the next must. */
@@ -81,24 +124,21 @@ verify_one(struct start *st, uint64_t seq, struct bytes leaf, bool has_prev, uin
 	struct signed_transaction signed_t;
 	struct transaction t;
 	struct replay_error error = { .what = REPLAY_OK };
+	enum replay_fault fault = REPLAY_OK;
 
 	arena_reset(arena);
 	if (codec_signed_decode(leaf, &signed_t) != ST_OK || codec_transaction_decode(signed_t.transaction, arena, &t) != ST_OK)
 		replay_error_set(&error, REPLAY_UNREADABLE, seq);
 	else if (t.seq != seq)
 		replay_error_set(&error, REPLAY_SEQ, seq);
-	else if (!bytes_equal(signed_t.key_id, bytes_of(st->s->key_id, KEY_ID_BYTES)))
-		replay_error_set(&error, REPLAY_KEY, seq);
-	else if (sign_verify(keys_public(st->s->keys, KEY_TRANSACTION), SIGNER_TRANSACTION_TYPE, signed_t.transaction,
-	    signed_t.signature) != ST_OK)
-		replay_error_set(&error, REPLAY_SIGNATURE, seq);
+	else if (apply_check_signatures(&st->keys, seq, &signed_t, &t, verify, &fault) != ST_OK)
+		return ST_NOMEM;
+	else if (fault != REPLAY_OK)
+		replay_error_set(&error, fault, seq);
 	else if (has_prev && memcmp(t.prev, prev, SHA256_BYTES) != 0)
 		replay_error_set(&error, REPLAY_PREV, seq);
-	if (error.what != REPLAY_OK) {
-		SAY(st, "The ledger is damaged: %s. Run `fealty audit` for the whole picture, and restore the data directory from a backup.",
-		    error.sentence);
-		return ST_CORRUPT;
-	}
+	if (error.what != REPLAY_OK)
+		return say_damaged(st, &error);
 	hash_sha256(prev, &signed_t.transaction, 1);
 	return ST_OK;
 }
@@ -295,10 +335,13 @@ recover(struct start *st, struct store_txn *ledger, struct arena *arena)
 	if (status == ST_OK)
 		status = check_genesis(st, ledger, arena);
 	if (status == ST_OK)
+		status = open_state(st, ledger);
+	if (status == ST_OK)
+		status = read_keys(st, ledger);
+	if (status == ST_OK)
 		status = verify_newest(st, ledger, arena);
-	if (status != ST_OK)
-		return status;
-	status = open_state(st, ledger);
+	if (status == ST_OK)
+		status = settle_keys(st, ledger, arena);
 	if (status == ST_OK)
 		status = replay(st);
 	if (status == ST_OK)

@@ -141,7 +141,12 @@ tx_seal(struct commit *c)
 	s->t = c->open;
 	s->bytes = bytes_of(copy, c->scratch.len);
 	s->job.body = s->bytes;
-	signer_submit(c->service->signer, &s->job);
+	s->rotation = NULL;
+	if (!rotate_is(&s->t))
+		signer_submit(c->service->signer, &s->job);
+	else if ((s->rotation = arena_alloc(&c->arena, sizeof(*s->rotation))) == NULL)
+		return ST_NOMEM;
+	c->rotation = s->rotation == NULL ? NULL : s;
 	apply_seal(c->apply, &s->t, s->bytes);
 	if (c->sealed_last == NULL)
 		c->sealed_first = s;
@@ -149,6 +154,19 @@ tx_seal(struct commit *c)
 		c->sealed_last->next = s;
 	c->sealed_last = s;
 	c->n_sealed++;
+	return ST_OK;
+}
+
+enum status
+tx_leaf(struct commit *c, struct sealed *s, struct signed_transaction *ret_leaf)
+{
+	if (s->rotation != NULL)
+		return rotate_leaf(c, s, ret_leaf);
+	*ret_leaf = (struct signed_transaction){
+		.transaction = s->bytes,
+		.signature = bytes_of(s->job.signature, SIGNATURE_BYTES),
+		.key_id = bytes_of(c->service->key_id, KEY_ID_BYTES),
+	};
 	return ST_OK;
 }
 
@@ -167,6 +185,6 @@ tx_find(const struct commit *c, struct entry_id id)
 bool
 commit_is_large(const struct commit *c)
 {
-	return c->n_sealed >= BATCH_TRANSACTIONS_MAX || c->arena.used_bytes >= BATCH_BYTES_MAX || apply_overlay_bytes(c->apply) >= BATCH_BYTES_MAX
+	return c->rotation != NULL || c->n_sealed >= BATCH_TRANSACTIONS_MAX || c->arena.used_bytes >= BATCH_BYTES_MAX || apply_overlay_bytes(c->apply) >= BATCH_BYTES_MAX
 	    || vault_bytes(c->service->vault) >= VAULT_BYTES_MAX;
 }

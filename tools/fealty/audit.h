@@ -36,11 +36,17 @@ struct audit_verdict { uint64_t seq; const char *text; };
 
 enum status audit_pool_new(unsigned threads, struct audit_pool **ret_pool) MUST_CHECK;
 void audit_pool_free(struct audit_pool *pool);		/* accepts NULL */
-/* Lets the workers verify ${n} leaves, the first of which is ${first_seq}; all is borrowed until audit_pool_finish(). */
-void audit_pool_start(
-    struct audit_pool *pool, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *leaves, size_t n, uint64_t first_seq);
+/**
+ * Lets the workers verify ${n} leaves, the first of which is ${first_seq}; they are borrowed until audit_pool_finish().  ${keys} is who signs
+ * after the leaves before them, or after some of these as well.  ST_NOMEM: none is being verified.
+ */
+enum status audit_pool_start(
+    struct audit_pool *pool, const struct key_history *keys, const struct bytes *leaves, size_t n, uint64_t first_seq) MUST_CHECK;
 /* Helps, and waits; adds the entries seen to *${ret_entries}. ST_NOMEM. */
 enum status audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict, uint64_t *ret_entries) MUST_CHECK;
+
+/* An apply_verify_fn. */
+enum status audit_verify(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes transaction, struct bytes signature) MUST_CHECK;
 
 /* ---- audit_redecide.c ---- */
 

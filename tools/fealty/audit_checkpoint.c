@@ -142,18 +142,40 @@ verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const 
 }
 
 static enum status
-judge_signature(struct audit *audit, const struct note *note, uint64_t size)
+judge_one(struct audit *audit, const struct note *note, const struct note_key *key, bool must, uint64_t size)
 {
-	const struct apply_head *head = apply_head(audit->apply);
-	struct note_key key = note_key_of(bytes_of(head->origin, strlen(head->origin)), NOTE_ED25519, head->checkpoint_key);
 	enum note_signed is_signed;
 
-	enum status st = note_verify(note, &key, verify, NULL, &is_signed);
+	enum status st = note_verify(note, key, verify, NULL, &is_signed);
 	if (st != ST_OK || is_signed == NOTE_SIGNED)
 		return st;
 	if (is_signed == NOTE_FORGED)
 		return bad(audit, size, "CHECKPOINT_FORGED", "has a signature that does not verify");
-	return bad(audit, size, "CHECKPOINT_FOREIGN", "is not signed by the key that the genesis names");
+	return must ? bad(audit, size, "CHECKPOINT_FOREIGN", "is not signed by the key that the ledger had then") : ST_OK;
+}
+
+/* By the key that has to, in an overlap perhaps by the one before, and in the log's name by nobody else. */
+static enum status
+judge_signature(struct audit *audit, const struct note *note, uint64_t size)
+{
+	const struct apply_head *head = apply_head(audit->apply);
+	const struct key_history *keys = apply_keys(audit->apply);
+	const struct ledger_key *signers[2] = { key_history_checkpoint(keys, size), key_history_beside(keys, size, head->committed_at_us) };
+	struct bytes origin = bytes_of(head->origin, strlen(head->origin));
+	uint32_t ids[2] = { 0 };
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < 2 && signers[i] != NULL && st == ST_OK; i++) {
+		struct note_key key = note_key_of(origin, NOTE_ED25519, signers[i]->public_key);
+		ids[i] = key.id;
+		st = judge_one(audit, note, &key, i == 0, size);
+	}
+	for (size_t i = 0; i < note->n_signatures && st == ST_OK; i++) {
+		uint32_t id = note->signature[i].key_id;
+		if (bytes_equal(note->signature[i].name, origin) && id != ids[0] && (signers[1] == NULL || id != ids[1]))
+			st = bad(audit, size, "CHECKPOINT_FOREIGN", "is also signed by a key that is unknown, or was the ledger's at another time");
+	}
+	return st;
 }
 
 static enum status

@@ -29,7 +29,7 @@ struct audit_pool {
 	unsigned busy;			/* workers that have not finished the round */
 	bool stop;
 
-	uint8_t key[PUBLIC_KEY_BYTES], key_id[KEY_ID_BYTES];
+	struct key_history keys;	/* after all leaves of the chunk */
 	const struct bytes *leaves;
 	size_t n;
 	uint64_t first_seq;
@@ -39,30 +39,37 @@ struct audit_pool {
 	struct worker *workers;
 };
 
-static const char *
-verify(struct worker *w, struct bytes leaf)
+enum status
+audit_verify(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes transaction, struct bytes signature)
 {
-	const struct audit_pool *pool = w->pool;
+	return sign_verify(public_key, SIGNER_TRANSACTION_TYPE, transaction, signature);
+}
+
+/* NULL: nothing is wrong with its signatures. */
+static const char *
+verify(struct worker *w, uint64_t seq, struct bytes leaf)
+{
+	enum replay_fault fault = REPLAY_OK;
 	struct signed_transaction s;
 	struct transaction t;
 
 	if (codec_signed_decode(leaf, &s) != ST_OK)
 		return "it is not a signed transaction";
-	if (!bytes_equal(s.key_id, bytes_of(pool->key_id, KEY_ID_BYTES)))
-		return "it is signed by a key that is not the ledger's";
-	enum status st = sign_verify(pool->key, SIGNER_TRANSACTION_TYPE, s.transaction, s.signature);
-	if (st == ST_INVALID)
-		return "its signature does not verify";
-	if (st == ST_OK) {
-		arena_reset(&w->arena);
-		st = codec_transaction_decode(s.transaction, &w->arena, &t);
-		if (st == ST_CORRUPT)
-			return "it cannot be read: its bytes are not those of a transaction";
-	}
-	if (st == ST_OK)
-		w->entries += t.n_entries;
-	else
+	arena_reset(&w->arena);
+	enum status st = codec_transaction_decode(s.transaction, &w->arena, &t);
+	bool readable = st != ST_CORRUPT;
+	if (!readable)
+		t.n_entries = 0;
+	if (st == ST_OK || !readable)
+		st = apply_check_signatures(&w->pool->keys, seq, &s, &t, audit_verify, &fault);
+	if (st != ST_OK)
 		w->nomem = true;
+	else if (fault != REPLAY_OK)
+		return replay_fault_str(fault);
+	else if (!readable)
+		return replay_fault_str(REPLAY_UNREADABLE);
+	else
+		w->entries += t.n_entries;
 	return NULL;
 }
 
@@ -75,7 +82,7 @@ run_all(struct worker *w)
 	while ((at = atomic_fetch_add(&pool->next, RUN_LEAVES)) < pool->n) {
 		size_t end = at + RUN_LEAVES < pool->n ? at + RUN_LEAVES : pool->n;
 		for (size_t i = at; i < end; i++) {
-			const char *text = verify(w, pool->leaves[i]);
+			const char *text = verify(w, pool->first_seq + i, pool->leaves[i]);
 			if (text != NULL && (w->verdict.text == NULL || pool->first_seq + i < w->verdict.seq))
 				w->verdict = (struct audit_verdict){ pool->first_seq + i, text };
 		}
@@ -154,14 +161,22 @@ audit_pool_free(struct audit_pool *pool)
 	free(pool);
 }
 
-void
-audit_pool_start(
-    struct audit_pool *pool, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *leaves, size_t n, uint64_t first_seq)
+enum status
+audit_pool_start(struct audit_pool *pool, const struct key_history *keys, const struct bytes *leaves, size_t n, uint64_t first_seq)
 {
+	enum status st = ST_OK;
+
 	pthread_mutex_lock(&pool->mutex);
 	assert(pool->busy == 0);
-	memcpy(pool->key, public_key, PUBLIC_KEY_BYTES);
-	key_id_of(public_key, pool->key_id);
+	pool->keys = *keys;
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
+		arena_reset(&pool->workers[0].arena);
+		st = apply_follow_keys(&pool->keys, first_seq + i, leaves[i], &pool->workers[0].arena);
+	}
+	if (st != ST_OK) {
+		pthread_mutex_unlock(&pool->mutex);
+		return st;
+	}
 	pool->leaves = leaves;
 	pool->n = n;
 	pool->first_seq = first_seq;
@@ -174,6 +189,7 @@ audit_pool_start(
 	pool->round++;
 	pthread_cond_broadcast(&pool->work);
 	pthread_mutex_unlock(&pool->mutex);
+	return ST_OK;
 }
 
 enum status

@@ -161,7 +161,7 @@ check_pinned(struct audit *audit)
 	return ST_INVALID;
 }
 
-/* The key that verifies a chunk is in transaction 0, so that one is applied before its signature is looked at. */
+/* The first key is in transaction 0, so that one is applied before its signature is looked at. */
 static enum status
 replay_genesis(struct audit *audit, size_t *ret_done)
 {
@@ -196,7 +196,9 @@ audit_chunk(struct audit *audit)
 	enum status st = replay_genesis(audit, &done);
 	if (st != ST_OK)
 		return st;
-	audit_pool_start(audit->pool, apply_head(audit->apply)->transaction_key, audit->leaves, audit->n, audit->first);
+	st = audit_pool_start(audit->pool, apply_keys(audit->apply), audit->leaves, audit->n, audit->first);
+	if (st != ST_OK)
+		return st;
 	st = replay_rest(audit, done);
 	enum status verified = audit_pool_finish(audit->pool, &verdict, &audit->entries);
 	if (verdict.text != NULL && (st != ST_INVALID || verdict.seq <= audit->finding.seq)) {

@@ -9,6 +9,7 @@
 #include "call.h"
 #include "commands.h"
 #include "guard.h"
+#include "key_text.h"
 
 enum { KEY_THREADS = KEY_COMMAND, KEY_NO_STATE, KEY_PUBLIC_KEY, KEY_KEY_ID, KEY_HEAD_LOCK, KEY_PROGRESS, KEY_NO_REDECIDE };
 
@@ -171,6 +172,7 @@ report_json(const struct audit *audit, const struct audit_books *books, const ch
 	json_put_number(object, "head_seq", audit->first - 1);
 	json_put_text(object, "root", root);
 	json_put_hex(object, "transaction_key", bytes_of(apply_head(audit->apply)->transaction_key, PUBLIC_KEY_BYTES));
+	json_put(object, "keys", key_history_json(apply_keys(audit->apply)));
 	for (size_t i = 0; i < books->n; i++)
 		(void)json_array_append_new(programs, program_json(&books->programs[i]));
 	json_put(object, "programs", programs);
@@ -232,6 +234,7 @@ report(const struct audit *audit, const struct audit_books *books, double second
 	(void)printf("%" PRIu64 " transactions with %" PRIu64 " entries: ", audit->first, audit->entries);
 	(void)printf("every signature, the chain, the sequence, the times, and each entry replayed.\n");
 	report_redecided(audit);
+	key_history_print(apply_keys(audit->apply), stdout);
 	(void)printf("%" PRIu64 " signatures verified in %.1f s, %.0f transactions/s.\n", audit->first, seconds,
 	    seconds > 0 ? (double)audit->first / seconds : 0);
 	for (size_t i = 0; i < books->n; i++)
@@ -375,7 +378,7 @@ cmd_audit(int argc, char **argv)
 		{ "threads", KEY_THREADS, "N", 0, "How many threads verify signatures (default: one for each core)", 0 },
 		{ "no-state", KEY_NO_STATE, NULL, 0, "Do not compare the daemon's state with the replay", 0 },
 		{ "public-key", KEY_PUBLIC_KEY, "HEX", 0,
-		    "The key that must have signed the ledger; without it, the one that its genesis names", 0 },
+		    "The key that must have signed the genesis, from which later keys follow; without it, the one that the genesis names", 0 },
 		{ "key-id", KEY_KEY_ID, "HEX", 0, "The same by the key's id", 0 },
 		{ "head-lock", KEY_HEAD_LOCK, "FILE", 0,
 		    "The daemon's note of the head it published last (default: DIR.head.lock, if it is there)", 0 },

@@ -123,7 +123,8 @@ sign_genesis(const struct keys *keys, struct bytes transaction, struct buf *out)
 	if (st != ST_OK)
 		return st;
 	key_id_of(keys_public(keys, KEY_TRANSACTION), key_id);
-	struct signed_transaction s = { transaction, bytes_of(signature, sizeof(signature)), bytes_of(key_id, sizeof(key_id)) };
+	struct signed_transaction s = { .transaction = transaction, .signature = bytes_of(signature, sizeof(signature)),
+		.key_id = bytes_of(key_id, sizeof(key_id)) };
 	codec_signed_encode(&s, out);
 	return buf_status(out);
 }

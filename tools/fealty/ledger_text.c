@@ -109,6 +109,19 @@ print_return(const struct ledger_text *text, const struct entry *e, FILE *out)
 }
 
 static void
+print_rotation(const struct entry *e, FILE *out)
+{
+	char key[2 * PUBLIC_KEY_LEN + 1];
+
+	(void)fprintf(out, " of %ss to %s", key_kind_str(e->u.rotate_key.kind),
+	    e->u.rotate_key.new_key.len == PUBLIC_KEY_LEN ? hex_format(e->u.rotate_key.new_key, key) : "no key");
+	if (e->u.rotate_key.recovery != RECOVERY_NONE)
+		(void)fprintf(out, ", the one before was %s", key_recovery_str(e->u.rotate_key.recovery));
+	if (e->u.rotate_key.overlap_days > 0)
+		(void)fprintf(out, ", both for %" PRIu32 " %s", e->u.rotate_key.overlap_days, e->u.rotate_key.overlap_days == 1 ? "day" : "days");
+}
+
+static void
 print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
 	switch (e->op) {
@@ -162,6 +175,9 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		break;
 	case OP_MERGE:
 		(void)fprintf(out, " takes member %" PRIu64, e->u.other.member);
+		break;
+	case OP_ROTATE_KEY:
+		print_rotation(e, out);
 		break;
 	case OP_ADVANCE:
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.advance.points));

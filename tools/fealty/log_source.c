@@ -1,5 +1,6 @@
 /*
- * The key is the genesis's, and the genesis is signed by the key that it names itself: that finds damage, not forgery.  Forgery is found by
+ * The keys are the genesis's and those that follow from it, and the genesis is signed by the key that it names itself: that finds damage, not
+ * forgery.  Forgery is found by
  * whoever has the key from elsewhere.
  *
  * head.lock is read before the ledger, so that a ledger with a smaller head than it has lost something.
@@ -11,58 +12,112 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/apply.h"
 #include "codec/codec.h"
 #include "guard.h"
 #include "signer/signer.h"
 
-#define GENESIS_ARENA_BYTES (1u << 20)
+#define TRANSACTION_ARENA_BYTES (16u << 20)
 #define PATH_BYTES 4096
 
-/* ---- the genesis ---- */
+/* ---- the keys ---- */
 
 static enum status
-take_genesis(struct log_source *source, struct bytes leaf, struct arena *arena)
+verify_transaction(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes transaction, struct bytes signature)
+{
+	return sign_verify(public_key, SIGNER_TRANSACTION_TYPE, transaction, signature);
+}
+
+/* Whose log it is, and when its newest transaction was made. */
+static enum status
+take_ends(struct log_source *source, struct bytes newest, struct arena *arena)
 {
 	struct signed_transaction s;
 	struct transaction t;
 
-	enum status st = codec_signed_decode(leaf, &s);
+	enum status st = codec_signed_decode(newest, &s);
 	if (st == ST_OK)
 		st = codec_transaction_decode_one(s.transaction, 0, arena, &t);
 	if (st != ST_OK)
 		return st == ST_NOTFOUND ? ST_CORRUPT : st;
-	const struct entry *e = &t.entries[0];
-	if (t.seq != 0 || e->op != OP_GENESIS || t.origin == NULL || strlen(t.origin) > LOG_ORIGIN_BYTES_MAX ||
-	    !note_name_valid(bytes_of(t.origin, strlen(t.origin))) || e->u.genesis.transaction_key.len != PUBLIC_KEY_BYTES ||
-	    e->u.genesis.checkpoint_key.len != NOTE_PUBLIC_KEY_BYTES)
+	if (t.origin == NULL || strlen(t.origin) > LOG_ORIGIN_BYTES_MAX || !note_name_valid(bytes_of(t.origin, strlen(t.origin))))
 		return ST_CORRUPT;
-	st = sign_verify(e->u.genesis.transaction_key.data, SIGNER_TRANSACTION_TYPE, s.transaction, s.signature);
-	if (st != ST_OK)
-		return st == ST_INVALID ? ST_CORRUPT : st;
 	(void)strcpy(source->origin, t.origin);
-	source->key = note_key_of(bytes_of(source->origin, strlen(source->origin)), NOTE_ED25519, e->u.genesis.checkpoint_key.data);
+	source->committed_at_us = t.committed_at_us;
 	return ST_OK;
 }
 
+/* The state saves reading all transactions, when it is there; what it says is not believed. */
 static enum status
-read_genesis(struct log_source *source)
+read_keys(struct log_source *source, struct store_txn *ledger)
 {
-	static const uint8_t seq[8];
+	struct store_txn *state = NULL;
+	struct replay_error error;
+
+	if (store_state_trusted(source->store) && store_read(source->store, STORE_STATE, &state) != ST_OK)
+		state = NULL;
+	enum status st = store_renew(ledger);
+	if (st == ST_OK && state != NULL)
+		st = apply_read_keys(ledger, state, source->size, verify_transaction, &source->keys, &error);
+	if (state == NULL || st == ST_CORRUPT || st == ST_INVALID)
+		st = apply_read_keys(ledger, NULL, source->size, verify_transaction, &source->keys, &error);
+	store_abort(state);
+	return st == ST_INVALID ? ST_CORRUPT : st;
+}
+
+static enum status
+read_log(struct log_source *source, struct store_txn *ledger, struct arena *arena)
+{
+	struct bytes key, newest;
+
+	guard_at(GUARD_LEDGER, 0);
+	enum status st = store_last(ledger, TABLE_TRANSACTION, &key, &newest);
+	if (st == ST_OK && key.len != 8)
+		st = ST_CORRUPT;
+	if (st == ST_OK)
+		st = take_ends(source, newest, arena);
+	if (st != ST_OK)
+		return st;
+	source->size = get_be64(key.data) + 1;
+	return read_keys(source, ledger);
+}
+
+static enum status
+open_log(struct log_source *source)
+{
 	struct store_txn *ledger;
 	struct arena arena;
-	struct bytes leaf;
 
 	enum status st = store_read(source->store, STORE_LEDGER, &ledger);
 	if (st != ST_OK)
 		return st;
-	arena_init(&arena, GENESIS_ARENA_BYTES);
-	guard_at(GUARD_LEDGER, 0);
-	st = store_get(ledger, TABLE_TRANSACTION, bytes_of(seq, sizeof(seq)), &leaf);
-	if (st == ST_OK)
-		st = take_genesis(source, leaf, &arena);
+	arena_init(&arena, TRANSACTION_ARENA_BYTES);
+	st = read_log(source, ledger, &arena);
 	arena_release(&arena);
 	store_abort(ledger);
 	return st;
+}
+
+static struct note_key
+note_key_for(const struct log_source *source, const struct ledger_key *key)
+{
+	return note_key_of(bytes_of(source->origin, strlen(source->origin)), NOTE_ED25519, key->public_key);
+}
+
+struct note_key
+log_key(const struct log_source *source, uint64_t size)
+{
+	return note_key_for(source, key_history_checkpoint(&source->keys, size));
+}
+
+bool
+log_key_beside(const struct log_source *source, uint64_t size, int64_t committed_at_us, struct note_key *ret_key)
+{
+	const struct ledger_key *beside = key_history_beside(&source->keys, size, committed_at_us);
+
+	if (beside != NULL)
+		*ret_key = note_key_for(source, beside);
+	return beside != NULL;
 }
 
 /* ---- the directory ---- */
@@ -99,7 +154,7 @@ log_source_open(const char *data_path, const char *head_lock, bool json, struct 
 	enum status st = store_open(&params, &ret_source->store);
 	if (st != ST_OK)
 		return tell_open(ret_source, st);
-	st = read_genesis(ret_source);
+	st = open_log(ret_source);
 	if (st == ST_OK)
 		return EXIT_DONE;
 	store_close(ret_source->store, false);
@@ -130,13 +185,15 @@ log_head_parse(const struct log_source *source, struct bytes text, struct log_he
 	enum note_signed is_signed;
 	struct checkpoint c;
 	struct note note;
+	struct note_key key;
 
 	if (text.len > LOG_NOTE_BYTES_MAX || note_parse(text, &note) != NOTE_OK || checkpoint_parse(note.text, &c) != CHECKPOINT_OK ||
 	    c.size == 0)
 		return LOG_HEAD_NOT_A_CHECKPOINT;
-	if (!bytes_equal(c.origin, source->key.name))
+	key = log_key(source, c.size);
+	if (!bytes_equal(c.origin, key.name))
 		return LOG_HEAD_OTHER_ORIGIN;
-	if (note_verify(&note, &source->key, verify, NULL, &is_signed) != ST_OK || is_signed != NOTE_SIGNED)
+	if (note_verify(&note, &key, verify, NULL, &is_signed) != ST_OK || is_signed != NOTE_SIGNED)
 		return LOG_HEAD_NOT_SIGNED;
 	ret_head->size = c.size;
 	memcpy(ret_head->root, c.root, sizeof(c.root));
@@ -190,7 +247,7 @@ log_head_newest(const struct log_source *source, struct log_head *ret_head)
 		    source->data_path);
 	if (st == ST_CORRUPT)
 		return cli_fail(source->json, EXIT_REFUSED,
-		    "a checkpoint stored in %s is damaged, or not signed by the key that the genesis names; \"fealty audit %s\" looks further",
+		    "a checkpoint stored in %s is damaged, or not signed by the key that the ledger had then; \"fealty audit %s\" looks further",
 		    source->data_path, source->data_path);
 	if (st != ST_OK)
 		return tell_open(source, st);

@@ -6,6 +6,7 @@
 #define FEALTY_TOOLS_LOG_SOURCE_H
 
 #include "cli.h"
+#include "ledger/keys.h"
 #include "merkle/checkpoint.h"
 #include "merkle/note.h"
 #include "store/store.h"
@@ -18,7 +19,9 @@ struct log_source {
 	bool json;
 	struct store *store;
 	char origin[LOG_ORIGIN_BYTES_MAX + 1];
-	struct note_key key;			/* of the checkpoints, from the genesis */
+	struct key_history keys;		/* of the ledger as it was when it was opened */
+	uint64_t size;				/* its transactions then, above 0 */
+	int64_t committed_at_us;		/* of the newest of them */
 };
 
 struct log_head {
@@ -36,11 +39,15 @@ struct log_head {
 enum exit_code log_source_open(const char *data_path, const char *head_lock, bool json, struct log_source *ret_source) MUST_CHECK;
 void log_source_close(struct log_source *source);
 
+/* The key that must have signed a checkpoint of ${size} transactions, and the one that may have as well: false when there is none. */
+struct note_key log_key(const struct log_source *source, uint64_t size);
+bool log_key_beside(const struct log_source *source, uint64_t size, int64_t committed_at_us, struct note_key *ret_key) MUST_CHECK;
+
 enum log_head_result {
 	LOG_HEAD_OK,
 	LOG_HEAD_NOT_A_CHECKPOINT,
 	LOG_HEAD_OTHER_ORIGIN,
-	LOG_HEAD_NOT_SIGNED,		/* not by the log's key */
+	LOG_HEAD_NOT_SIGNED,		/* not by the key that the log had at that size */
 };
 
 /* Whether ${note} is a checkpoint of this log, of one transaction or more. */

@@ -42,6 +42,7 @@ static const struct command commands[] = {
 	{ "audit", "[DIR]", "verify a ledger, whole", cmd_audit },
 	{ "log", "export|key", "the log as files for other people's tools, and its key", cmd_log },
 	{ "dump", "DIR [TABLE [KEY]]", "print what is stored, readably", cmd_dump },
+	{ "key", "new|rotate", "replace a key that signs", cmd_key },
 	{ "admin", "clock accept", "operate a daemon", cmd_admin },
 	{ "version", "", "print the version", cmd_version },
 	{ NULL, NULL, NULL, NULL },

@@ -568,7 +568,7 @@ sim_fingerprint(struct request *request)
 static bool
 is_daemons(enum request_op op)
 {
-	return op == REQUEST_CLOCK_ACCEPT || op == REQUEST_SUBSCRIBE || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF;
+	return op == REQUEST_CLOCK_ACCEPT || op == REQUEST_ROTATE_KEY || op == REQUEST_SUBSCRIBE || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF;
 }
 
 enum status

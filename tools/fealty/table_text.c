@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "key_text.h"
 #include "ledger_text.h"
 
 /* ---- keys ---- */
@@ -30,6 +31,7 @@ static const struct { const char *parts, *form; } forms[TABLE_COUNT] = {
 	[TABLE_PROGRAM] = { "4", "NUMBER" },
 	[TABLE_VERSION] = { "44", "NUMBER/VERSION" },
 	[TABLE_TILE] = { "18", "LEVEL/INDEX" },
+	[TABLE_KEY] = { "4", "PLACE" },
 };
 
 const char *
@@ -584,6 +586,7 @@ note_json(struct bytes value)
 json_t *
 table_value_json(enum store_table table, struct bytes key, struct bytes value)
 {
+	struct ledger_key signing;
 	json_t *object = NULL;
 
 	switch (table) {
@@ -626,6 +629,9 @@ table_value_json(enum store_table table, struct bytes key, struct bytes value)
 		break;
 	case TABLE_META:
 		object = bytes_equal(key, bytes_of("head", 4)) ? head_json(value) : NULL;
+		break;
+	case TABLE_KEY:
+		object = ledger_key_decode(value, &signing) == ST_OK ? key_json(&signing) : NULL;
 		break;
 	case TABLE_TILE:
 	case TABLE_COUNT:
