@@ -19,8 +19,10 @@ class Books:
 
     def __init__(self, public_key):
         self.public_key = public_key
-        self.key_id = hashlib.sha256(public_key).digest()[:8]
-        self.verify_key = VerifyKey(public_key)
+        self.checkpoint_key = None      # both as they are after what was added
+        self.overlap = None             # (the checkpoint key before, until when it signs as well)
+        self.all_keys = [public_key]
+        self.rotations = []             # (seq, RotateKey)
         self.size = 0
         self.prev = bytes(32)
         self.committed_at = -1
@@ -30,19 +32,47 @@ class Books:
         self.balances = {}              # (program, member) -> {available, pending, held, debt}
         self.heads = {}                 # (program, member) -> the newest entry that touched it
 
+    def _rotation(self, t):
+        """(who signs first, who signs second), by the table of ledger.proto; the keys that follow from it."""
+        if not any(e.inputs.HasField("rotate_key") for e in t.entries):
+            return self.public_key, None
+        assert len(t.entries) == 1 and t.program == 0, f"transaction {t.seq} rotates a key, and not alone"
+        r, change = t.entries[0].inputs.rotate_key, t.entries[0].facts.key_change
+        of_checkpoints = r.kind == ledger.CHECKPOINT_KEY
+        old = self.checkpoint_key if of_checkpoints else self.public_key
+        assert change.old_key == old and r.new_key not in self.all_keys and len(r.new_key) == 32, f"transaction {t.seq}: {t.entries[0]}"
+        assert change.HasField("old_until") == of_checkpoints
+        self.all_keys.append(r.new_key)
+        self.rotations.append((t.seq, r))
+        if of_checkpoints:
+            self.checkpoint_key = r.new_key
+            self.overlap = (old, change.old_until)
+            return self.public_key, r.new_key
+        self.public_key = r.new_key
+        return (r.new_key, self.checkpoint_key) if r.recovery else (old, r.new_key)
+
+    def _verify(self, seq, public_key, key_id, body, signature):
+        assert key_id == hashlib.sha256(public_key).digest()[:8], f"transaction {seq}: key id {key_id.hex()}"
+        try:
+            VerifyKey(public_key).verify(pae(body), signature)
+        except BadSignatureError as e:
+            raise AssertionError(f"transaction {seq}: the signature does not verify") from e
+
     def add(self, leaf):
         signed = ledger.SignedTransaction.FromString(leaf)
         assert len(leaf) <= 60000, f"transaction {self.size} has {len(leaf)} bytes"
-        assert signed.key_id == self.key_id, f"transaction {self.size}: key id {signed.key_id.hex()}"
-        try:
-            self.verify_key.verify(pae(signed.transaction), signed.signature)
-        except BadSignatureError as e:
-            raise AssertionError(f"transaction {self.size}: the signature does not verify") from e
         t = ledger.Transaction.FromString(signed.transaction)
+        first, second = self._rotation(t)
+        self._verify(self.size, first, signed.key_id, signed.transaction, signed.signature)
+        assert signed.HasField("second_signature") == signed.HasField("second_key_id") == (second is not None), f"transaction {self.size}: {signed}"
+        if second is not None:
+            self._verify(self.size, second, signed.second_key_id, signed.transaction, signed.second_signature)
         if self.size == 0:
             self.origin = t.origin
             genesis = t.entries[0].inputs.genesis
             assert genesis.format == 1 and genesis.origin == t.origin and genesis.transaction_key == self.public_key, genesis
+            self.checkpoint_key = genesis.checkpoint_key
+            self.all_keys.append(genesis.checkpoint_key)
         assert t.origin == self.origin and t.seq == self.size, f"transaction {self.size} says {t.origin} {t.seq}"
         assert t.prev == self.prev, f"transaction {self.size}: prev is not the hash of the one before"
         assert t.committed_at > self.committed_at, f"transaction {self.size}: committed_at does not rise"
@@ -62,7 +92,8 @@ class Books:
             assert (entry.principal, entry.request_id) not in self.requests, f"{name} repeats the request id {entry.request_id}"
             self.requests[entry.principal, entry.request_id] = name
         else:
-            assert entry.principal == "system" or t.seq == 0, f"{name}: only the system has no request id"
+            recovers = entry.inputs.HasField("rotate_key") and entry.inputs.rotate_key.recovery
+            assert entry.principal == "system" or t.seq == 0 or recovers, f"{name}: only the system has no request id"
         assert sum(p.points for p in entry.postings) == 0, f"{name}: its postings do not sum to zero"
         for p in entry.postings:
             if p.account in BALANCES:

@@ -64,7 +64,8 @@ make_genesis(struct ledger_world *w, struct buf *leaf)
 	assert_int_equal(sign_once(w->keys, KEY_TRANSACTION, SIGNER_TRANSACTION_TYPE, buf_bytes(&bytes), signature), ST_OK);
 	key_id_of(keys_public(w->keys, KEY_TRANSACTION), key_id);
 	codec_signed_encode(
-	    &(struct signed_transaction){ buf_bytes(&bytes), bytes_of(signature, sizeof(signature)), bytes_of(key_id, sizeof(key_id)) },
+	    &(struct signed_transaction){ .transaction = buf_bytes(&bytes), .signature = bytes_of(signature, sizeof(signature)),
+		.key_id = bytes_of(key_id, sizeof(key_id)) },
 	    leaf);
 	buf_release(&bytes);
 }
@@ -230,7 +231,7 @@ apply_decided(struct ledger_world *w, const struct entry *entry)
 {
 	enum evolve_fault fault;
 
-	begin(w, entry->op == OP_CLOCK_ACCEPT ? 0 : entry->program);
+	begin(w, entry->op == OP_CLOCK_ACCEPT || entry->op == OP_ROTATE_KEY ? 0 : entry->program);
 	assert_true(w->open.n_entries < WORLD_ENTRIES);
 	struct entry_id id = { w->open.seq, (uint32_t)w->open.n_entries };
 	struct entry *slot = &w->entries[w->open.n_entries];
@@ -308,6 +309,7 @@ world_seal(struct ledger_world *w)
 {
 	struct buf transaction, leaf;
 	static const uint8_t nothing[SIGNATURE_BYTES];
+	bool rotates = w->open.n_entries > 0 && w->open.entries[0].op == OP_ROTATE_KEY;
 
 	if (w->open.n_entries == 0)
 		return;
@@ -315,7 +317,10 @@ world_seal(struct ledger_world *w)
 	buf_init(&leaf);
 	assert_int_equal(codec_transaction_encode(&w->open, &w->arena, &transaction), ST_OK);
 	codec_signed_encode(
-	    &(struct signed_transaction){ buf_bytes(&transaction), bytes_of(nothing, SIGNATURE_BYTES), bytes_of(nothing, KEY_ID_BYTES) },
+	    &(struct signed_transaction){
+		.transaction = buf_bytes(&transaction), .signature = bytes_of(nothing, SIGNATURE_BYTES), .key_id = bytes_of(nothing, KEY_ID_BYTES),
+		.second_signature = bytes_of(nothing, rotates ? SIGNATURE_BYTES : 0), .second_key_id = bytes_of(nothing, rotates ? KEY_ID_BYTES : 0),
+	    },
 	    &leaf);
 	apply_seal(w->apply, &w->open, buf_bytes(&transaction));
 	assert_int_equal(apply_leaf(w->apply, buf_bytes(&leaf)), ST_OK);

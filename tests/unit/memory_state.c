@@ -206,10 +206,18 @@ memory_definition(const struct program *const *compiled)
 void
 memory_init(struct memory_state *ms)
 {
+	uint8_t keys[2][PUBLIC_KEY_LEN];
+	struct entry genesis = { .op = OP_GENESIS, .u.genesis = { .transaction_key = bytes_of(keys[0], PUBLIC_KEY_LEN),
+		.checkpoint_key = bytes_of(keys[1], PUBLIC_KEY_LEN) } };
+
 	*ms = (struct memory_state){ 0 };
 	arena_init(&ms->arena, ARENA_BYTES);
+	memset(keys[0], 1, sizeof(keys[0]));
+	memset(keys[1], 2, sizeof(keys[1]));
+	bool followed = key_history_follow(&ms->keys, &genesis, 0);
+	assert(followed);
 	ms->state = (struct ledger_state){
-		.ctx = ms, .arena = &ms->arena, .member = on_member, .program_at = on_program_at, .program_version = on_program_version,
+		.ctx = ms, .arena = &ms->arena, .keys = &ms->keys, .member = on_member, .program_at = on_program_at, .program_version = on_program_version,
 		.program_number = on_program_number, .program_count = on_program_count, .closed_hold = on_closed_hold,
 		.followup = on_followup, .put_followup = on_put_followup, .totals = on_totals,
 		.member_edit = on_member_edit, .close_hold = on_close_hold, .totals_edit = on_totals_edit, .publish = on_publish,

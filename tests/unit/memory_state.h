@@ -6,6 +6,7 @@
 #define FEALTY_TESTS_UNIT_MEMORY_STATE_H
 
 #include "ledger/decide.h"
+#include "ledger/keys.h"
 
 #define MEMORY_PROGRAMS_MAX 4
 #define MEMORY_VERSIONS_MAX 8
@@ -27,6 +28,7 @@ struct memory_state {
 	struct { struct entry_id id; struct closed_hold hold; } closed[MEMORY_HOLDS_MAX];
 	size_t n_followups;
 	struct followup followups[MEMORY_FOLLOWUPS_MAX];
+	struct key_history keys;		/* of 32 ones, and of 32 twos */
 };
 
 void memory_init(struct memory_state *ms);

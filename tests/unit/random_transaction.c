@@ -195,6 +195,12 @@ any_input(struct world *w, struct entry *e)
 	case OP_ADVANCE:
 		e->u.advance.points = any_int(w);
 		break;
+	case OP_ROTATE_KEY:
+		e->u.rotate_key.kind = (enum key_kind)below(w, KEY_KIND_COUNT);
+		e->u.rotate_key.new_key = any_bytes(w, 33);
+		e->u.rotate_key.overlap_days = (uint32_t)any_uint(w);
+		e->u.rotate_key.recovery = (enum key_recovery)below(w, RECOVERY_COUNT);
+		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
@@ -367,6 +373,12 @@ any_facts(struct world *w, struct entry *e)
 	e->used = any_tallies(w, &e->n_used);
 	any_falls(w, e);
 	any_followups(w, e);
+	e->has_key_change = any_bool(w);
+	if (e->has_key_change) {
+		e->key_change.old_key = any_bytes(w, 33);
+		e->key_change.has_until = any_bool(w);
+		e->key_change.until_us = e->key_change.has_until ? any_int(w) : 0;
+	}
 	any_sides(w, e);
 }
 

@@ -124,6 +124,12 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.other.member, b->u.other.member);
 		assert_int_equal(a->u.other.points, b->u.other.points);
 		break;
+	case OP_ROTATE_KEY:
+		assert_int_equal(a->u.rotate_key.kind, b->u.rotate_key.kind);
+		assert_true(bytes_equal(a->u.rotate_key.new_key, b->u.rotate_key.new_key));
+		assert_int_equal(a->u.rotate_key.overlap_days, b->u.rotate_key.overlap_days);
+		assert_int_equal(a->u.rotate_key.recovery, b->u.rotate_key.recovery);
+		break;
 	case OP_ADVANCE:
 		assert_int_equal(a->u.advance.points, b->u.advance.points);
 		break;
@@ -272,6 +278,10 @@ same_facts(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->hold.expire_at_once, b->hold.expire_at_once);
 	assert_int_equal(a->birthday, b->birthday);
 	assert_int_equal(a->has_value, b->has_value);
+	assert_int_equal(a->has_key_change, b->has_key_change);
+	assert_true(bytes_equal(a->key_change.old_key, b->key_change.old_key));
+	assert_int_equal(a->key_change.has_until, b->key_change.has_until);
+	assert_int_equal(a->key_change.until_us, b->key_change.until_us);
 	assert_int_equal(a->value, b->value);
 	assert_int_equal(a->enrolled, b->enrolled);
 	same_clock(&a->clock, &b->clock);
@@ -653,7 +663,7 @@ signed_transactions_round_trip(void **state)
 {
 	struct world *w = *state;
 	uint8_t signature[64], key_id[8];
-	struct signed_transaction s = { bytes_of("body", 4), bytes_of(signature, 64), bytes_of(key_id, 8) }, t;
+	struct signed_transaction s = { .transaction = bytes_of("body", 4), .signature = bytes_of(signature, 64), .key_id = bytes_of(key_id, 8) }, t;
 
 	memset(signature, 1, sizeof(signature));
 	memset(key_id, 2, sizeof(key_id));
@@ -672,6 +682,33 @@ signed_transactions_round_trip(void **state)
 	assert_int_equal(codec_signed_decode(buf_bytes(&w->out), &t), ST_CORRUPT);		/* everything twice */
 }
 
+/* Two, or one: never a signature without its key id, nor one of another length. */
+static void
+the_second_signature_is_whole_or_absent(void **state)
+{
+	struct world *w = *state;
+	uint8_t signature[65] = { 3 }, key_id[9] = { 4 };
+	static const struct { size_t signature, key_id; enum status want; } rows[] = {
+		{ 64, 8, ST_OK }, { 0, 0, ST_OK }, { 64, 0, ST_CORRUPT }, { 0, 8, ST_CORRUPT }, { 63, 8, ST_CORRUPT }, { 65, 8, ST_CORRUPT },
+		{ 64, 7, ST_CORRUPT }, { 64, 9, ST_CORRUPT },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct signed_transaction s = { .transaction = bytes_of("body", 4), .signature = bytes_of(signature, 64),
+			.key_id = bytes_of(key_id, 8), .second_signature = bytes_of(signature, rows[i].signature),
+			.second_key_id = bytes_of(key_id, rows[i].key_id) }, t;
+		buf_clear(&w->out);
+		codec_signed_encode(&s, &w->out);
+		ProtobufCMessage *m = assert_as_generated(&fealty__ledger__v1__signed_transaction__descriptor, buf_bytes(&w->out));
+		protobuf_c_message_free_unpacked(m, NULL);
+		assert_int_equal(codec_signed_decode(buf_bytes(&w->out), &t), rows[i].want);
+		if (rows[i].want == ST_OK) {
+			assert_true(bytes_equal(s.second_signature, t.second_signature));
+			assert_true(bytes_equal(s.second_key_id, t.second_key_id));
+		}
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int
@@ -687,6 +724,7 @@ main(void)
 		TEST(decoding_keeps_its_budget),
 		TEST(damaged_transactions_are_survived),
 		TEST(signed_transactions_round_trip),
+		TEST(the_second_signature_is_whole_or_absent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

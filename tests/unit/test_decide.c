@@ -341,6 +341,7 @@ accepted(struct ladder *l, enum op op)
 	case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE:
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:	/* test_returns.c, test_moves.c */
+	case OP_ROTATE_KEY: /* test_keys.c */
 	case OP_CLOSE: case OP_COUNT:
 		break;
 	}

@@ -115,7 +115,12 @@ all_fields_are_optional_or_repeated(void **state)
 #define ROW(type, name, number) { &fealty__ledger__v1__##type##__descriptor, name, number }
 static const struct { const ProtobufCMessageDescriptor *type; const char *name; unsigned number; } by_hand[] = {
 	ROW(signed_transaction, "transaction", SIGNED_TRANSACTION), ROW(signed_transaction, "signature", SIGNED_SIGNATURE),
-	ROW(signed_transaction, "key_id", SIGNED_KEY_ID),
+	ROW(signed_transaction, "key_id", SIGNED_KEY_ID), ROW(signed_transaction, "second_signature", SIGNED_SECOND_SIGNATURE),
+	ROW(signed_transaction, "second_key_id", SIGNED_SECOND_KEY_ID),
+	ROW(rotate_key, "kind", ROTATE_KEY_KIND), ROW(rotate_key, "new_key", ROTATE_KEY_NEW_KEY),
+	ROW(rotate_key, "overlap_days", ROTATE_KEY_OVERLAP_DAYS), ROW(rotate_key, "recovery", ROTATE_KEY_RECOVERY),
+	ROW(facts, "key_change", FACTS_KEY_CHANGE), ROW(key_change, "old_key", KEY_CHANGE_OLD_KEY),
+	ROW(key_change, "old_until", KEY_CHANGE_OLD_UNTIL),
 	ROW(transaction, "origin", TRANSACTION_ORIGIN), ROW(transaction, "seq", TRANSACTION_SEQ),
 	ROW(transaction, "prev", TRANSACTION_PREV),
 	ROW(transaction, "committed_at", TRANSACTION_COMMITTED_AT), ROW(transaction, "program", TRANSACTION_PROGRAM),

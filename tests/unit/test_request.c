@@ -265,6 +265,8 @@ reads_are_taken_over(void **state)
 
 #define W "'key':'k','member':'m',"		/* of a write */
 #define PURCHASE "{'op':'purchase'," W "'amount':'1',"
+#define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define ROTATE "{'op':'rotate_key','key':'k','new_key':'" HEX64 "'"
 #define LONG65 "12345678901234567890123456789012345678901234567890123456789012345"
 
 static const struct { const char *json; enum ledger_result want; const char *field; } refused[] = {
@@ -275,6 +277,25 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'clock_accept','key':'a b'}", LEDGER_INVALID_ARGUMENT, "key" },
 	{ "{'op':'clock_accept','key':'" LONG65 "'}", LEDGER_INVALID_ARGUMENT, "key" },
 	{ "{'op':'clock_accept','key':'k'}", LEDGER_OK, NULL },
+
+	/* rotate_key */
+	{ ROTATE "}", LEDGER_OK, NULL },
+	{ ROTATE ",'kind':'transaction'}", LEDGER_OK, NULL },
+	{ ROTATE ",'kind':'checkpoint','overlap_days':365}", LEDGER_OK, NULL },
+	{ ROTATE ",'kind':'checkpoint','reason':'lost','overlap_days':0}", LEDGER_OK, NULL },
+	{ ROTATE ",'kind':'checkpoint','reason':'compromised'}", LEDGER_OK, NULL },
+	{ "{'op':'rotate_key','key':'k'}", LEDGER_INVALID_ARGUMENT, "new_key" },
+	{ "{'op':'rotate_key','key':'k','new_key':''}", LEDGER_INVALID_ARGUMENT, "new_key" },
+	{ "{'op':'rotate_key','key':'k','new_key':'ab'}", LEDGER_INVALID_ARGUMENT, "new_key" },
+	{ "{'op':'rotate_key','new_key':'" HEX64 "'}", LEDGER_INVALID_ARGUMENT, "key" },
+	{ ROTATE ",'kind':'vault'}", LEDGER_INVALID_ARGUMENT, "kind" },
+	{ ROTATE ",'kind':''}", LEDGER_INVALID_ARGUMENT, "kind" },
+	{ ROTATE ",'overlap_days':0}", LEDGER_INVALID_ARGUMENT, "overlap_days" },
+	{ ROTATE ",'kind':'checkpoint','overlap_days':366}", LEDGER_INVALID_ARGUMENT, "overlap_days" },
+	{ ROTATE ",'kind':'checkpoint','overlap_days':1,'reason':'lost'}", LEDGER_INVALID_ARGUMENT, "overlap_days" },
+	{ ROTATE ",'kind':'checkpoint','reason':'bored'}", LEDGER_INVALID_ARGUMENT, "reason" },
+	{ ROTATE ",'reason':'lost'}", LEDGER_INVALID_ARGUMENT, "reason" },
+	{ ROTATE ",'program':'acme'}", LEDGER_INVALID_ARGUMENT, "program" },
 	{ "{'op':'balance','member':'m','key':'k'}", LEDGER_INVALID_ARGUMENT, "key" },
 	{ "{'op':'quote'," W "'amount':'1'}", LEDGER_INVALID_ARGUMENT, "key" },
 	{ "{'op':'balance','member':'m','store':'s'}", LEDGER_INVALID_ARGUMENT, "store" },

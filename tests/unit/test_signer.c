@@ -36,9 +36,13 @@
 #define SEED_3 "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7"
 #define PUBLIC_1 "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 #define PUBLIC_2 "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
+#define OLD_1 "transaction.21fe31dfa154a261.old.key"
+#define OLD_2 "checkpoint.39f713d0a644253f.old.key"
 #define PUBLIC_3 "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"
 
 static const char *const names[KEY_COUNT] = { "transaction.key", "checkpoint.key", "alias.key", "vault.key", "fingerprint.key" };
+
+static const char *const other_names[] = { "elsewhere", "transaction.next.key", "checkpoint.next.key", OLD_1, OLD_2 };
 
 /* A directory of its own for each test: <root>/keys is for the keys. */
 struct place {
@@ -73,7 +77,8 @@ place_teardown(void **state)
 		unlink(path_of(p, names[i]));
 		rmdir(p->path);
 	}
-	unlink(path_of(p, "elsewhere"));
+	for (size_t i = 0; i < sizeof(other_names) / sizeof(other_names[0]); i++)
+		unlink(path_of(p, other_names[i]));
 	rmdir(p->dir);
 	assert_int_equal(rmdir(p->root), 0);
 	free(p);
@@ -436,6 +441,191 @@ verify_refuses(void **state)
 	keys_free(keys);
 }
 
+/* ---- rotating ---- */
+
+static bool
+there(struct place *p, const char *name)
+{
+	return access(path_of(p, name), F_OK) == 0;
+}
+
+static void
+public_of(const char *hex, uint8_t ret[static PUBLIC_KEY_BYTES])
+{
+	size_t len;
+
+	assert_int_equal(sodium_hex2bin(ret, PUBLIC_KEY_BYTES, hex, strlen(hex), NULL, &len, NULL), 0);
+}
+
+static void
+a_next_key_is_made_once(void **state)
+{
+	struct place *p = *state;
+	uint8_t public[PUBLIC_KEY_BYTES], again[PUBLIC_KEY_BYTES];
+	enum key_file file;
+	struct stat s;
+
+	assert_int_equal(keys_next_create(p->dir, KEY_TRANSACTION, public), ST_NOTFOUND);
+	struct keys *keys = load_seeds(p, SEED_1 "\n", SEED_2 "\n");
+	assert_null(keys_next_public(keys, KEY_TRANSACTION));
+	for (enum key_name name = KEY_TRANSACTION; name <= KEY_CHECKPOINT; name++) {
+		const char *path = name == KEY_TRANSACTION ? "transaction.next.key" : "checkpoint.next.key";
+		assert_int_equal(keys_next_create(p->dir, name, public), ST_OK);
+		assert_int_equal(stat(path_of(p, path), &s), 0);
+		assert_int_equal(s.st_mode & 07777, 0400);
+		assert_int_equal(s.st_size, 65);
+		assert_int_equal(keys_next_create(p->dir, name, again), ST_BUSY);
+		assert_int_equal(keys_next_load(keys, p->dir, name, public, &file), ST_OK);
+		assert_int_equal(file, KEY_FILE_OK);
+		assert_true(keys_is_next(keys, name, public));
+		assert_memory_equal(keys_next_public(keys, name), public, PUBLIC_KEY_BYTES);
+	}
+	keys_free(keys);
+	assert_int_equal(chmod(p->dir, 0755), 0);
+	unlink(path_of(p, "transaction.next.key"));
+	assert_int_equal(keys_next_create(p->dir, KEY_TRANSACTION, public), ST_INVALID);
+	assert_int_equal(chmod(p->dir, 0700), 0);
+}
+
+/* What is loaded is the key that was named, or nothing. */
+static void
+a_next_key_is_loaded_by_its_public_half(void **state)
+{
+	static const struct { const char *text; mode_t mode; enum key_file want; } rows[] = {
+		{ SEED_3 "\n", 0400, KEY_FILE_OK }, { SEED_3 "\n", 0440, KEY_FILE_UNFIT }, { SEED_3 "\n", 0404, KEY_FILE_UNFIT },
+		{ SEED_3, 0400, KEY_FILE_UNFIT }, { "", 0400, KEY_FILE_UNFIT }, { SEED_1 "\n", 0400, KEY_FILE_OTHER }, { NULL, 0, KEY_FILE_MISSING },
+	};
+	struct place *p = *state;
+	struct keys *keys = load_seeds(p, SEED_1 "\n", SEED_2 "\n");
+	uint8_t public[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
+	enum key_file file;
+
+	public_of(PUBLIC_3, public);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		unlink(path_of(p, "transaction.next.key"));
+		if (rows[i].text != NULL)
+			write_file(p, "transaction.next.key", rows[i].text, rows[i].mode);
+		assert_int_equal(keys_next_load(keys, p->dir, KEY_TRANSACTION, public, &file), ST_OK);
+		assert_int_equal(file, rows[i].want);
+		bool loaded = file == KEY_FILE_OK;
+		assert_int_equal(keys_is_next(keys, KEY_TRANSACTION, public), loaded);
+		assert_int_equal(keys_next_public(keys, KEY_TRANSACTION) != NULL, loaded);
+		assert_int_equal(sign_bytes_as(keys, public, bytes_of("x", 1), signature), loaded ? ST_OK : ST_NOTFOUND);
+		assert_hex(keys_public(keys, KEY_TRANSACTION), PUBLIC_KEY_BYTES, PUBLIC_1);
+	}
+	assert_int_equal(symlink("transaction.key", path_of(p, "transaction.next.key")), 0);
+	assert_int_equal(keys_next_load(keys, p->dir, KEY_TRANSACTION, public, &file), ST_OK);
+	assert_int_equal(file, KEY_FILE_UNFIT);
+	keys_free(keys);
+}
+
+static void
+assert_signs(const struct keys *keys, const char *public_hex, bool want)
+{
+	uint8_t public[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
+
+	public_of(public_hex, public);
+	assert_int_equal(sign_once_as(keys, public, "type", bytes_of("body", 4), signature), want ? ST_OK : ST_NOTFOUND);
+	if (want)
+		assert_int_equal(sign_verify(public, "type", bytes_of("body", 4), bytes_of(signature, SIGNATURE_BYTES)), ST_OK);
+}
+
+static void
+promotion_changes_memory_and_files(void **state)
+{
+	struct place *p = *state;
+	uint8_t public[PUBLIC_KEY_BYTES], signature[SIGNATURE_BYTES];
+	enum key_file file;
+	struct keys *keys = load_seeds(p, SEED_1 "\n", SEED_2 "\n");
+
+	public_of(PUBLIC_3, public);
+	write_file(p, "transaction.next.key", SEED_3 "\n", 0400);
+	assert_int_equal(keys_next_load(keys, p->dir, KEY_TRANSACTION, public, &file), ST_OK);
+	assert_int_equal(keys_promote(keys, p->dir, KEY_TRANSACTION), ST_OK);
+	assert_hex(keys_public(keys, KEY_TRANSACTION), PUBLIC_KEY_BYTES, PUBLIC_3);
+	assert_signs(keys, PUBLIC_3, true);
+	assert_signs(keys, PUBLIC_1, false);		/* a replaced transaction key is of no more use */
+	assert_int_equal(sign_once(keys, KEY_TRANSACTION, "type", bytes_of("body", 4), signature), ST_OK);
+	assert_int_equal(sign_verify(public, "type", bytes_of("body", 4), bytes_of(signature, SIGNATURE_BYTES)), ST_OK);
+	assert_true(there(p, OLD_1) && there(p, "transaction.key") && !there(p, "transaction.next.key"));
+	keys_free(keys);
+	keys = load(p);
+	assert_hex(keys_public(keys, KEY_TRANSACTION), PUBLIC_KEY_BYTES, PUBLIC_3);
+
+	/* of checkpoints the one before goes on signing, also after another load */
+	public_of(PUBLIC_1, public);
+	write_file(p, "checkpoint.next.key", SEED_1 "\n", 0400);
+	assert_int_equal(keys_next_load(keys, p->dir, KEY_CHECKPOINT, public, &file), ST_OK);
+	assert_int_equal(keys_promote(keys, p->dir, KEY_CHECKPOINT), ST_OK);
+	assert_signs(keys, PUBLIC_1, true);
+	assert_signs(keys, PUBLIC_2, true);
+	keys_free(keys);
+	keys = load(p);
+	assert_signs(keys, PUBLIC_2, false);
+	public_of(PUBLIC_2, public);
+	assert_int_equal(keys_old_load(keys, p->dir, KEY_CHECKPOINT, public, &file), ST_OK);
+	assert_int_equal(file, KEY_FILE_OK);
+	assert_signs(keys, PUBLIC_2, true);
+	assert_int_equal(keys_old_load(keys, p->dir, KEY_TRANSACTION, public, &file), ST_OK);
+	assert_int_equal(file, KEY_FILE_MISSING);
+	keys_free(keys);
+}
+
+/* Cut short at each step: both names, or the old one alone; and with nothing in the place of the lost one. */
+static void
+promotion_goes_on_where_it_was_cut_short(void **state)
+{
+	struct place *p = *state;
+	uint8_t public[PUBLIC_KEY_BYTES];
+	const char *bad;
+
+	public_of(PUBLIC_3, public);
+	keys_free(load_seeds(p, SEED_1 "\n", SEED_2 "\n"));
+	for (int step = 0; step < 3; step++) {
+		write_file(p, "transaction.key", SEED_1 "\n", 0400);
+		write_file(p, "transaction.next.key", SEED_3 "\n", 0400);
+		unlink(path_of(p, OLD_1));
+		if (step == 1)
+			write_file(p, OLD_1, SEED_1 "\n", 0400);
+		if (step == 2)
+			unlink(path_of(p, "transaction.key"));
+		struct keys *keys = load(p);
+		assert_true(keys_is_next(keys, KEY_TRANSACTION, public));
+		assert_int_equal(keys_promote(keys, p->dir, KEY_TRANSACTION), ST_OK);
+		assert_hex(keys_public(keys, KEY_TRANSACTION), PUBLIC_KEY_BYTES, PUBLIC_3);
+		assert_int_equal(there(p, OLD_1), step < 2);
+		assert_true(there(p, "transaction.key") && !there(p, "transaction.next.key"));
+		keys_free(keys);
+	}
+	/* a next key that is unfit does not keep the one in use from being loaded; without that one it does */
+	struct keys *keys;
+	write_file(p, "transaction.next.key", "half a ke", 0400);
+	keys = load(p);
+	assert_null(keys_next_public(keys, KEY_TRANSACTION));
+	keys_free(keys);
+	unlink(path_of(p, "transaction.key"));
+	assert_int_equal(keys_load(p->dir, &keys, &bad), ST_NOTFOUND);
+	assert_string_equal(bad, "transaction.key");
+}
+
+static void
+files_that_cannot_be_renamed_wait(void **state)
+{
+	struct place *p = *state;
+	uint8_t public[PUBLIC_KEY_BYTES];
+	enum key_file file;
+	struct keys *keys = load_seeds(p, SEED_1 "\n", SEED_2 "\n");
+
+	public_of(PUBLIC_3, public);
+	write_file(p, "transaction.next.key", SEED_3 "\n", 0400);
+	assert_int_equal(keys_next_load(keys, p->dir, KEY_TRANSACTION, public, &file), ST_OK);
+	unlink(path_of(p, "transaction.next.key"));
+	assert_int_equal(keys_promote(keys, p->dir, KEY_TRANSACTION), ST_IO);
+	assert_signs(keys, PUBLIC_3, true);
+	assert_true(there(p, "transaction.key"));
+	keys_free(keys);
+}
+
 /* ---- the pool ---- */
 
 #define JOBS 10000
@@ -565,6 +755,11 @@ main(void)
 		TEST(known_signatures),
 		TEST(key_id_is_the_start_of_its_hash),
 		TEST(verify_refuses),
+		TEST(a_next_key_is_made_once),
+		TEST(a_next_key_is_loaded_by_its_public_half),
+		TEST(promotion_changes_memory_and_files),
+		TEST(promotion_goes_on_where_it_was_cut_short),
+		TEST(files_that_cannot_be_renamed_wait),
 		TEST(pool_signs_all),
 		TEST(pool_takes_single_jobs),
 		TEST(workers_do_their_share),

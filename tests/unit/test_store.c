@@ -35,6 +35,7 @@ test_tables(void **state)
 	assert_int_equal(store_table_env(TABLE_COSIGNATURE), STORE_LEDGER);
 	assert_int_equal(store_table_env(TABLE_PERSON), STORE_VAULT);
 	assert_int_equal(store_table_env(TABLE_TILE), STORE_STATE);
+	assert_int_equal(store_table_env(TABLE_KEY), STORE_STATE);
 }
 
 /* ---- create and open ---- */

@@ -1,7 +1,7 @@
 // Verify checks an exported log with golang.org/x/mod alone: the packages that verify Go's own checksum database.  Nothing of fealty is in
 // it, so that an error in our tree, tiles or notes does not agree with itself.
 //
-//	verify -key VKEY [-old DIR] DIR
+//	verify -key VKEY [-old DIR [-old-key VKEY]] DIR
 //
 // Exit code 0: all holds; 1: something does not, and a sentence says what; 2: wrong usage.
 package main
@@ -300,7 +300,7 @@ func (l *log) checkOld(old tlog.Tree) error {
 	return nil
 }
 
-func verify(dir, oldDir string, key note.Verifier) (string, error) {
+func verify(dir, oldDir string, key, oldKey note.Verifier) (string, error) {
 	tree, err := readCheckpoint(dir, key)
 	if err != nil {
 		return "", err
@@ -323,7 +323,7 @@ func verify(dir, oldDir string, key note.Verifier) (string, error) {
 	if oldDir == "" {
 		return said + ".", nil
 	}
-	old, err := readCheckpoint(oldDir, key)
+	old, err := readCheckpoint(oldDir, oldKey)
 	if err == nil {
 		err = l.checkOld(old)
 	}
@@ -333,9 +333,10 @@ func verify(dir, oldDir string, key note.Verifier) (string, error) {
 func main() {
 	vkey := flag.String("key", "", "the log's verifier `key`, which \"fealty log key\" prints")
 	old := flag.String("old", "", "an older export of the same log: a `directory`")
+	oldVkey := flag.String("old-key", "", "the verifier `key` of the older export, when the log's key was replaced since")
 	flag.Parse()
 	if flag.NArg() != 1 || *vkey == "" {
-		fmt.Fprintln(os.Stderr, "Usage: verify -key VKEY [-old DIR] DIR")
+		fmt.Fprintln(os.Stderr, "Usage: verify -key VKEY [-old DIR [-old-key VKEY]] DIR")
 		os.Exit(2)
 	}
 	key, err := note.NewVerifier(*vkey)
@@ -343,7 +344,15 @@ func main() {
 		fmt.Fprintf(os.Stderr, "verify: -key: %v\n", err)
 		os.Exit(2)
 	}
-	said, err := verify(flag.Arg(0), *old, key)
+	oldKey := key
+	if *oldVkey != "" {
+		oldKey, err = note.NewVerifier(*oldVkey)
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "verify: -old-key: %v\n", err)
+		os.Exit(2)
+	}
+	said, err := verify(flag.Arg(0), *old, key, oldKey)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "verify: it does not hold: %v\n", err)
 		os.Exit(1)
