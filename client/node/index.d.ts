@@ -185,6 +185,16 @@ export interface PublishFields extends Common {
 	version?: number;
 }
 export interface ClockAcceptFields extends Common {}
+export interface RotateKeyFields extends Common {
+	/** The public half, 32 bytes, of the daemon's next key, as `fealty key new` prints it. */
+	new_key: Uint8Array;
+	/** transaction, unless told otherwise. */
+	kind?: "transaction" | "checkpoint";
+	/** checkpoint only: 30, at most 365. */
+	overlap_days?: number;
+	/** checkpoint only: the old key ends at once. */
+	reason?: "lost" | "compromised";
+}
 
 export interface SubscribeFields extends Omit<Common, "key" | "at"> {
 	/** The first transaction is after + 1; the ledger's first when left out. */
@@ -316,6 +326,8 @@ export type HoldReply = MemberReply & Has<"lots" | "left"> & May<"ends_at">;
 export type RedeemReply = MemberReply & Has<"lots"> & May<"value">;
 export type ReturnReply = MemberReply & Has<"lots"> & May<"clawed" | "left">;
 export type PublishReply = WriteReply & May<"version" | "seq">;
+/** ends_at: until when the old checkpoint key signs as well. */
+export type RotateKeyReply = WriteReply & May<"ends_at">;
 export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no">;
 export type BalanceReply = Ok & Block;
 export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;
@@ -468,6 +480,7 @@ export interface Client {
 	proof: Call<ProofFields, ProofReply>;
 	program(fields?: ProgramFields & Abortable): Promise<ProgramReply>;
 	clock_accept(fields?: ClockAcceptFields & Abortable): Promise<WriteReply>;
+	rotate_key: Call<RotateKeyFields, RotateKeyReply>;
 
 	/** Many commands at once.  They succeed or fail one by one, unless `atomic`. */
 	batch(commands: readonly BatchCommand[], options?: BatchOptions): Promise<BatchReply>;

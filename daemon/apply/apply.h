@@ -186,8 +186,8 @@ enum status apply_read_keys(struct store_txn *ledger, struct store_txn *state, u
 
 /**
  * apply_transaction(apply, seq, leaf, ret_error):
- * Reads, checks (all of enum replay_fault but KEY and SIGNATURE; the keys that it rotates are then those of apply_keys()) and applies one stored transaction.  ST_INVALID with *${ret_error};
- * ST_NOMEM; ST_IO.  Call apply_flush() now and then.
+ * Reads, checks (all of enum replay_fault but KEY and SIGNATURE) and applies one stored transaction; what it does to the keys is then in
+ * apply_keys().  ST_INVALID with *${ret_error}; ST_NOMEM; ST_IO.  Call apply_flush() now and then.
  */
 enum status apply_transaction(struct apply *apply, uint64_t seq, struct bytes leaf, struct replay_error *ret_error) MUST_CHECK;
 

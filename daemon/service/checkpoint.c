@@ -3,7 +3,8 @@
  * what it covers and the checkpoint itself become durable together; when commits pause, the newest transactions get one by themselves a
  * second later, and at the end there is always one.
  *
- * The key's name is the origin, also of the two keys of an overlap.  Nobody sees a checkpoint before head.lock has its size and root: publishing is the main thread's.
+ * The key's name is the origin, also of the two keys of an overlap.  Nobody sees a checkpoint before head.lock has its size and root:
+ * publishing is the main thread's.
  */
 #include <assert.h>
 #include <string.h>

@@ -185,6 +185,6 @@ tx_find(const struct commit *c, struct entry_id id)
 bool
 commit_is_large(const struct commit *c)
 {
-	return c->rotation != NULL || c->n_sealed >= BATCH_TRANSACTIONS_MAX || c->arena.used_bytes >= BATCH_BYTES_MAX || apply_overlay_bytes(c->apply) >= BATCH_BYTES_MAX
-	    || vault_bytes(c->service->vault) >= VAULT_BYTES_MAX;
+	return c->rotation != NULL || c->n_sealed >= BATCH_TRANSACTIONS_MAX || c->arena.used_bytes >= BATCH_BYTES_MAX
+	    || apply_overlay_bytes(c->apply) >= BATCH_BYTES_MAX || vault_bytes(c->service->vault) >= VAULT_BYTES_MAX;
 }

@@ -32,44 +32,44 @@ KILL_SOURCE = r"""
 static void
 perhaps(const char *call, const char *path)
 {
-	const char *at = getenv("KILL_AT");
-	if (at != NULL && strcmp(at, call) == 0 && strstr(path, ".key") != NULL)
-		kill(getpid(), SIGKILL);
+    const char *at = getenv("KILL_AT");
+    if (at != NULL && strcmp(at, call) == 0 && strstr(path, ".key") != NULL)
+        kill(getpid(), SIGKILL);
 }
 int
 linkat(int a, const char *from, int b, const char *to, int flags)
 {
-	int (*real)(int, const char *, int, const char *, int) = (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
-	perhaps("linkat", from);
-	int result = real(a, from, b, to, flags);
-	perhaps("linkat+", from);
-	return result;
+    int (*real)(int, const char *, int, const char *, int) = (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
+    perhaps("linkat", from);
+    int result = real(a, from, b, to, flags);
+    perhaps("linkat+", from);
+    return result;
 }
 int
 renameat(int a, const char *from, int b, const char *to)
 {
-	int (*real)(int, const char *, int, const char *) = (int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat");
-	perhaps("renameat", from);
-	int result = real(a, from, b, to);
-	perhaps("renameat+", from);
-	return result;
+    int (*real)(int, const char *, int, const char *) = (int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat");
+    perhaps("renameat", from);
+    int result = real(a, from, b, to);
+    perhaps("renameat+", from);
+    return result;
 }
 int
 openat64(int dir, const char *path, int flags, ...)
 {
-	int (*real)(int, const char *, int, ...) = (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, "openat64");
-	va_list ap;
-	va_start(ap, flags);
-	mode_t mode = (flags & O_CREAT) != 0 ? va_arg(ap, mode_t) : 0;
-	va_end(ap);
-	if (access(getenv("KILL_WHEN"), F_OK) == 0 && strstr(path, ".next.key") != NULL)
-		perhaps("openat", path);
-	return real(dir, path, flags, mode);
+    int (*real)(int, const char *, int, ...) = (int (*)(int, const char *, int, ...))dlsym(RTLD_NEXT, "openat64");
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(ap, mode_t) : 0;
+    va_end(ap);
+    if (access(getenv("KILL_WHEN"), F_OK) == 0 && strstr(path, ".next.key") != NULL)
+        perhaps("openat", path);
+    return real(dir, path, flags, mode);
 }
 int
 __openat64_2(int dir, const char *path, int flags)
 {
-	return openat64(dir, path, flags);
+    return openat64(dir, path, flags);
 }
 """
 

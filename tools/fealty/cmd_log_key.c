@@ -72,8 +72,8 @@ cmd_log_key(int argc, char **argv)
 	static const struct argp argp = { options, parse, "DATA",
 		"Print the key that verifies the checkpoints of the ledger in the data directory DATA: a verifier key by C2SP signed-note.\v"
 		"It is the one that the ledger's genesis names, or that a rotation put in its place. For a time after a rotation checkpoints are "
-		"signed by two keys, either of which verifies them: then both are printed, the newest first. Whoever verifies the log must get it from you by a way that they trust, and "
-		"not with the log itself.",
+		"signed by two keys, either of which verifies them: then both are printed, the newest first. Whoever verifies the log must get "
+		"it from you by a way that they trust, and not with the log itself.",
 		NULL, NULL, NULL };
 	struct log_key_input in = { 0 };
 	static struct log_source source;

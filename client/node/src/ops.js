@@ -36,6 +36,7 @@ export const OPS = {
 	close: CHANGES,
 	publish: { writes: true },
 	clock_accept: { writes: true },
+	rotate_key: { writes: true },
 	balance: { program: true, lists: BLOCK, maps: MAPS_OF_BLOCK },
 	history: { program: true, lists: ["history"] },
 	transaction: {},
