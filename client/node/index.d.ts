@@ -188,12 +188,12 @@ export interface ClockAcceptFields extends Common {}
 export interface RotateKeyFields extends Common {
 	/** The public half, 32 bytes, of the daemon's next key, as `fealty key new` prints it. */
 	new_key: Uint8Array;
-	/** transaction, unless told otherwise. */
-	kind?: "transaction" | "checkpoint";
+	/** "transaction", unless told otherwise, or "checkpoint". */
+	kind?: string;
 	/** checkpoint only: 30, at most 365. */
 	overlap_days?: number;
-	/** checkpoint only: the old key ends at once. */
-	reason?: "lost" | "compromised";
+	/** checkpoint only: "lost" or "compromised"; the old key ends at once. */
+	reason?: string;
 }
 
 export interface SubscribeFields extends Omit<Common, "key" | "at"> {
