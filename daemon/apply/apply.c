@@ -290,6 +290,12 @@ apply_root_at(struct apply *a, uint64_t size, uint8_t ret_root[static SHA256_BYT
 	return st;
 }
 
+enum status
+apply_inclusion(struct apply *a, uint64_t index, struct proof *ret_proof)
+{
+	return proof_inclusion(index, a->tree.size, fetch_tile, a, ret_proof);
+}
+
 static enum status
 put_request(struct apply *a, const struct entry *e, struct entry_id id)
 {

@@ -11,7 +11,7 @@
 #include "codec/codec.h"
 #include "ledger/keys.h"
 #include "ledger/decide.h"
-#include "merkle/tree.h"
+#include "merkle/proof.h"
 #include "store/store.h"
 
 struct apply;
@@ -43,6 +43,8 @@ const struct merkle_tree *apply_tree(const struct apply *apply);
 const struct key_history *apply_keys(const struct apply *apply);
 /* The root that the log had at ${size} <= flushed size. */
 enum status apply_root_at(struct apply *apply, uint64_t size, uint8_t ret_root[static SHA256_BYTES]) MUST_CHECK;
+/* proof_inclusion() of a leaf in the tree as it is applied, from what is stored and what the overlay has. */
+enum status apply_inclusion(struct apply *apply, uint64_t index, struct proof *ret_proof) MUST_CHECK;
 
 /**
  * apply_entry(apply, entry, id, committed_at_us, mode, ret_fault):

@@ -69,6 +69,7 @@ struct request {
 	bool has_at;
 	int64_t at_us;
 	uint32_t deadline_ms;			/* 0: none */
+	bool want_receipt;			/* writes, and not in an atomic batch; proof: as a receipt */
 	const char *program;			/* id; NULL: not given */
 	const char *member;			/* an alias; NULL: the operation has none */
 	const char *other;			/* transfer: to, merge: into, an alias; NULL */
@@ -90,7 +91,7 @@ struct request {
 	int64_t as_of_us;
 	uint32_t limit, version, credits;
 
-	struct bytes canonical;			/* writes: what a fingerprint covers: the command without key, at and deadline_ms, re-encoded */
+	struct bytes canonical;			/* writes: what a fingerprint covers: the command without key, at, deadline_ms and want_receipt, re-encoded */
 };
 
 /**
@@ -165,6 +166,7 @@ struct reply {
 	uint64_t size, index;			/* of the tree, 0: none; of the leaf that is proved to be in it */
 	size_t n_hashes;
 	const uint8_t (*hashes)[SHA256_BYTES];
+	struct bytes receipt;			/* a log proof's text; len 0: none */
 };
 
 /* gRPC code of a result, by RULINGS section 2. */
@@ -179,6 +181,11 @@ enum status codec_reply_encode(const struct reply *reply, struct arena *arena, s
 
 /* BatchResponse { outcome, results } around Responses that are encoded already. */
 void codec_batch_reply_encode(struct bytes outcome, const struct bytes *responses, size_t n, struct buf *out);
+
+/* Fields more at the end of a Response that is encoded already: its receipt; or, of at most CODEC_NO_RECEIPT_BYTES, why there is none. */
+#define CODEC_NO_RECEIPT_BYTES 13
+void codec_receipt_append(struct bytes text, struct buf *out);
+void codec_no_receipt_append(const char *why, struct buf *out);
 
 /* The Response that ends a cancelled subscription: status CANCELLED and nothing else. */
 void codec_cancelled_encode(struct buf *out);

@@ -4,6 +4,7 @@
  * have is left out, a balance of zero is not.
  */
 #include <assert.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "codec/codec.h"
@@ -19,7 +20,7 @@ enum {
 	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ, RESPONSE_COUNTERS, RESPONSE_REMAINDER,
 	RESPONSE_HISTORY = 40, RESPONSE_NEXT_BEFORE, RESPONSE_TRANSACTION, RESPONSE_PROGRAM, RESPONSE_VERSION,
 };
-enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES };
+enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT };
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
@@ -395,6 +396,8 @@ put_log(struct buf *out, const struct reply *r)
 		field_put_uint(out, RESPONSE_INDEX, r->index);
 	for (size_t i = 0; i < r->n_hashes; ++i)
 		field_put_bytes(out, RESPONSE_HASHES, bytes_of(r->hashes[i], SHA256_BYTES));
+	if (r->receipt.len > 0)
+		codec_receipt_append(r->receipt, out);
 }
 
 static enum status
@@ -435,6 +438,19 @@ codec_batch_reply_encode(struct bytes outcome, const struct bytes *responses, si
 	field_put_bytes(out, BATCH_RESPONSE_OUTCOME, outcome);
 	for (size_t i = 0; i < n; ++i)
 		field_put_bytes(out, BATCH_RESPONSE_RESULTS, responses[i]);
+}
+
+void
+codec_receipt_append(struct bytes text, struct buf *out)
+{
+	field_put_bytes(out, RESPONSE_RECEIPT, text);
+}
+
+void
+codec_no_receipt_append(const char *why, struct buf *out)
+{
+	assert(strlen(why) + 3 <= CODEC_NO_RECEIPT_BYTES);
+	field_put_text(out, RESPONSE_NO_RECEIPT, why);
 }
 
 void

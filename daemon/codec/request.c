@@ -97,8 +97,9 @@ judge_envelope(struct judge *j, const Fealty__V1__Request *in, const char *defau
 	if (in->program != NULL && !words_program(in->program))
 		invalid(j, "program", "is not 1 to 32 of a-z 0-9 -");
 	judge_origin(j, in);
-	if (in->has_want_receipt && in->want_receipt)
-		invalid(j, "want_receipt", "is not built yet");
+	r->want_receipt = in->has_want_receipt && in->want_receipt;
+	if (r->want_receipt && !request_op_writes(r->op))
+		invalid(j, "want_receipt", "is for commands that write: `proof` has the receipt of a transaction that is there already");
 
 	r->has_at = in->has_at;
 	r->at_us = in->at;
@@ -160,7 +161,7 @@ static enum status
 make_canonical(struct judge *j, Fealty__V1__Request *in)
 {
 	in->key = NULL;
-	in->has_at = in->has_deadline_ms = 0;
+	in->has_at = in->has_deadline_ms = in->has_want_receipt = 0;
 	return arena_pb_pack_in(&in->base, j->arena, &j->ret->canonical);
 }
 
@@ -174,8 +175,17 @@ judge_in_batch(struct judge *j)
 		invalid(j, "op", "is not for a batch");
 }
 
+/* All of it is one transaction, which is about more than the command. */
+static void
+judge_in_atomic(struct judge *j)
+{
+	if (j->ret->want_receipt)
+		invalid(j, "want_receipt", "is not for an atomic batch, whose commands share a transaction: leave one of the two out");
+}
+
 static enum status
-decode(struct bytes body, struct arena *arena, bool in_batch, const char *default_key, struct request *ret, struct refusal *ret_refusal)
+decode(struct bytes body, struct arena *arena, const struct batch *in_batch, const char *default_key, struct request *ret,
+    struct refusal *ret_refusal)
 {
 	struct judge j = { .arena = arena, .ret = ret, .refusal = ret_refusal };
 	struct scan_fault fault;
@@ -198,9 +208,11 @@ decode(struct bytes body, struct arena *arena, bool in_batch, const char *defaul
 		refuse_no_op(&j);
 		return ST_OK;
 	}
-	if (in_batch)
+	if (in_batch != NULL)
 		judge_in_batch(&j);
 	judge_envelope(&j, in, default_key);
+	if (in_batch != NULL && in_batch->atomic)
+		judge_in_atomic(&j);
 	request_op_judge(&j, in);
 	if (j.status == ST_OK && ret_refusal->result == LEDGER_OK && request_op_writes(ret->op))
 		j.status = make_canonical(&j, in);
@@ -210,7 +222,7 @@ decode(struct bytes body, struct arena *arena, bool in_batch, const char *defaul
 enum status
 codec_request_decode(struct bytes body, struct arena *arena, struct request *ret, struct refusal *ret_refusal)
 {
-	return decode(body, arena, false, NULL, ret, ret_refusal);
+	return decode(body, arena, NULL, NULL, ret, ret_refusal);
 }
 
 /* ---- batches ---- */
@@ -318,7 +330,7 @@ decode_commands(const struct batch_in *in, struct arena *arena, struct batch *b)
 		const char *key;
 		enum status st = derive_key(in->key, i + 1, arena, &key);
 		if (st == ST_OK)
-			st = decode(in->commands[i], arena, true, key, &b->commands[i], &b->refusals[i]);
+			st = decode(in->commands[i], arena, b, key, &b->commands[i], &b->refusals[i]);
 		if (st != ST_OK)
 			return st;
 	}

@@ -673,6 +673,9 @@ judge_proof(struct judge *j, const Fealty__V1__Request *in)
 		invalid(j, "to", "is for a proof of consistency: give `from` as well");
 	else if (p->has_to && (p->to == 0 || p->to < p->from))
 		invalid(j, "to", "is zero, or below `from`");
+	j->ret->want_receipt = p->has_receipt && p->receipt;
+	if (j->ret->want_receipt && p->has_from)
+		invalid(j, "receipt", "is of a transaction: give `seq` or `command`");
 	j->ret->has_seq = p->has_seq;
 	j->ret->seq = p->seq;
 	j->ret->has_from = p->has_from;

@@ -34,6 +34,9 @@ enum tlogproof_result tlogproof_parse(struct bytes text, struct tlogproof *ret_p
 /* The extra data, decoded; false: there is none, or there are more than ${cap} bytes. */
 bool tlogproof_extra(const struct tlogproof *proof, uint8_t *ret_data, size_t cap, size_t *ret_len) MUST_CHECK;
 
+/* Room that is enough for the text of a proof with so many bytes of extra data, hashes, and bytes of note. */
+#define TLOGPROOF_BYTES(extra_bytes, n_hashes, note_bytes) (80 + ((extra_bytes) + 2) / 3 * 4 + (n_hashes) * 45 + (note_bytes))
+
 /**
  * tlogproof_print(w, extra, index, proof, checkpoint):
  * ${extra} may be NULL: no extra data.  ${checkpoint} is a signed note and put in as it is.  At most PROOF_INCLUSION_MAX hashes are

@@ -1,7 +1,7 @@
 /*
  * The log's signed heads (C2SP tlog-checkpoint in a signed-note).  One is made at most once a second, in the ledger's own commit, so that
  * what it covers and the checkpoint itself become durable together; when commits pause, the newest transactions get one by themselves a
- * second later, and at the end there is always one.
+ * second later, and at the end there is always one.  Those of receipts (receipt.c) are signed at any commit, and never stored.
  *
  * The key's name is the origin, also of the two keys of an overlap.  Nobody sees a checkpoint before head.lock has its size and root:
  * publishing is the main thread's.
@@ -44,9 +44,8 @@ sign_text(const struct commit *c, uint64_t size, struct bytes text, struct write
 	return st;
 }
 
-/* Of the log as it is applied now. */
-static enum status
-sign_head(const struct commit *c, struct signed_head *ret)
+enum status
+checkpoint_sign(const struct commit *c, struct signed_head *ret)
 {
 	const struct service *s = c->service;
 	struct checkpoint head = { .origin = origin_of(s), .size = apply_tree(c->apply)->size };
@@ -75,7 +74,7 @@ enum status
 checkpoint_append(struct commit *c, struct store_txn *ledger)
 {
 	uint8_t key[8];
-	enum status st = sign_head(c, &c->checkpoint_next);
+	enum status st = checkpoint_sign(c, &c->checkpoint_next);
 
 	if (st != ST_OK)
 		return st;

@@ -16,9 +16,6 @@
 
 #include "service/commit.h"
 
-/* Of a command in a batch, so that the reply to a full batch fits a frame. */
-#define RESULT_BYTES_MAX (FRAME_REPLY_BYTES_MAX / FRAME_BATCH_COMMANDS_MAX - 16)
-
 struct step {
 	struct commit *c;
 	struct work *work;
@@ -29,6 +26,8 @@ struct step {
 	struct profile merged;			/* merge: of the one that goes */
 	size_t moved_dates;			/* birthdays that it brings */
 	bool has_profile, ambiguous, too_many_aliases;
+	bool has_id;				/* the answer is about an entry, which is this one */
+	struct entry_id id;
 };
 
 static bool
@@ -280,6 +279,8 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 	}
 	struct answer answer = { .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = apply_head(s->c->apply)->size - 1 };
 	counter_add(&s->c->service->metrics.replays, 1);
+	s->has_id = true;
+	s->id = id;
 	answer.as_of_us = commit_now_us(s->c);
 	answer.bytes_max = s->work->is_batch ? RESULT_BYTES_MAX : 0;
 	if (st == ST_OK && entry->member != 0) {
@@ -660,6 +661,34 @@ roll_named(struct step *s)
 	return st;
 }
 
+/* The same; and what fell due stays in a transaction before the command's own, at whose instant more may be due. */
+static enum status
+roll_apart(struct step *s)
+{
+	struct commit *c = s->c;
+	enum status st = roll_named(s);
+
+	while (st == ST_OK && c->open.n_entries > 0) {
+		uint32_t program = c->open.program;
+		st = tx_seal(c);
+		if (st == ST_OK)
+			st = tx_begin(c, program);
+		if (st == ST_OK)
+			st = roll_named(s);
+	}
+	return st;
+}
+
+/* Its own transaction ends; what follows from it goes into another. */
+static enum status
+end_alone(struct step *s)
+{
+	uint32_t program = s->c->open.program;
+	enum status st = tx_seal(s->c);
+
+	return st == ST_OK ? tx_begin(s->c, program) : st;
+}
+
 /* At the instant of the transaction that has room for it. */
 static enum status
 decide_in_place(struct step *s, struct entry *ret_entry)
@@ -754,8 +783,8 @@ answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct
 	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
 
 	if (entry != NULL) {
-		answer.has_id = true;
-		answer.id = id;
+		answer.has_id = s->has_id = true;
+		answer.id = s->id = id;
 		answer.entry = entry;
 	}
 	answer.program = s->program;
@@ -781,12 +810,14 @@ run_open(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 {
 	struct commit *c = s->c;
 	struct request *r = s->request;
-	enum status st = roll_named(s);
+	enum status st = r->want_receipt ? roll_apart(s) : roll_named(s);
 
 	if (st == ST_OK)
 		st = prepare(s);
 	if (st == ST_OK && !refused(s))
 		st = decide_and_apply(s, ret_id, ret_entry);
+	if (st == ST_OK && *ret_entry != NULL && r->want_receipt)
+		st = end_alone(s);
 	if (st == ST_OK && *ret_entry != NULL)
 		st = follow_up(s, *ret_entry);
 	if (st == ST_OK && *ret_entry != NULL && r->op == REQUEST_CLOCK_ACCEPT)
@@ -805,7 +836,9 @@ run_decision(struct step *s, struct buf *out)
 	struct entry_id id = { 0 };
 	bool answered = false;
 
-	enum status st = c->group ? ST_OK : tx_seal(c);
+	bool shares = c->group && !s->request->want_receipt;
+
+	enum status st = shares ? ST_OK : tx_seal(c);
 	if (st == ST_OK)
 		st = tx_begin(c, s->request->cmd.program);
 	if (st == ST_OK)
@@ -816,7 +849,7 @@ run_decision(struct step *s, struct buf *out)
 		st = run_open(s, &id, &entry);
 	if (st == ST_OK)
 		st = answer_now(s, id, refused(s) ? NULL : entry, out);
-	if (st == ST_OK && !c->group)
+	if (st == ST_OK && !shares)
 		st = tx_seal(c);
 	return st;
 }
@@ -891,5 +924,7 @@ command_run(struct commit *c, struct work *work, size_t index, struct refusal *r
 		work->n_done = index + 1;
 	}
 	buf_release(&out);
+	if (st == ST_OK && s.request->want_receipt && s.has_id)
+		st = receipt_want(c, work, index, s.id);
 	return st;
 }

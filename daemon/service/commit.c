@@ -2,7 +2,7 @@
  * The one writer.
  *
  *   queue -> decide, evolve on the overlay, build bytes, chain, hand to the signers -> vault additions -> ledger commit (fsync) ->
- *   vault removals -> state commit -> replies
+ *   vault removals -> receipts -> state commit -> replies
  *
  * Group commit without a timer: a batch is what was queued when the last flush returned.  Under light load it is one command, under heavy
  * load
@@ -203,8 +203,8 @@ work_activate(struct commit *c, struct work *w)
 
 /* ---- the flush ---- */
 
-static void
-step_done(struct commit *c, enum figure_step step)
+void
+commit_step_done(struct commit *c, enum figure_step step)
 {
 	int64_t now_us = clock_monotonic_us();
 
@@ -234,6 +234,7 @@ reset_batch(struct commit *c)
 	c->sealed_first = c->sealed_last = c->rotation = NULL;
 	c->n_sealed = 0;
 	c->is_open = false;
+	receipts_forget(c);
 	arena_reset(&c->arena);
 }
 
@@ -255,7 +256,9 @@ append_all(struct commit *c)
 {
 	struct store_txn *txn;
 
-	enum status st = store_write(c->service->store, STORE_LEDGER, &txn);
+	enum status st = receipts_begin(c);
+	if (st == ST_OK)
+		st = store_write(c->service->store, STORE_LEDGER, &txn);
 	if (st != ST_OK)
 		return st;
 	for (struct sealed *s = c->sealed_first; s != NULL; s = s->next) {
@@ -269,6 +272,8 @@ append_all(struct commit *c)
 			st = buf_status(&c->scratch);
 		if (st == ST_OK)
 			st = apply_leaf(c->apply, buf_bytes(&c->scratch));
+		if (st == ST_OK)
+			st = receipts_leaf(c, s, buf_bytes(&c->scratch));
 		if (st != ST_OK) {
 			store_abort(txn);
 			return st;
@@ -330,15 +335,15 @@ write_ledger(struct commit *c)
 	bool vault = vault_changed(s->vault);
 
 	enum status st = signer_wait(s->signer);
-	step_done(c, FIGURE_STEP_SIGN);
+	commit_step_done(c, FIGURE_STEP_SIGN);
 	if (st == ST_OK && vault) {
 		st = vault_write_additions(s->vault);
-		step_done(c, FIGURE_STEP_VAULT);
+		commit_step_done(c, FIGURE_STEP_VAULT);
 	}
 	if (st != ST_OK)
 		return st;
 	st = append_all(c);
-	step_done(c, FIGURE_STEP_LEDGER);
+	commit_step_done(c, FIGURE_STEP_LEDGER);
 	if (st != ST_FULL || !vault)
 		return st;
 	enum status undone = vault_undo(s->vault);
@@ -371,8 +376,10 @@ write_rest(struct commit *c)
 	else if (st != ST_OK)
 		return st;
 	vault_discard(c->service->vault);
-	st = write_state(c);
-	step_done(c, FIGURE_STEP_STATE);
+	st = receipts_give(c);
+	if (st == ST_OK)
+		st = write_state(c);
+	commit_step_done(c, FIGURE_STEP_STATE);
 	return st;
 }
 
@@ -380,8 +387,10 @@ write_rest(struct commit *c)
 static enum status
 flush_nothing(struct commit *c)
 {
-	enum status st = ST_OK;
+	enum status st = receipts_give(c);
 
+	if (st != ST_OK)
+		return st;
 	if (!c->unflushed && sched_moved(c)) {
 		apply_discard(c->apply);
 		st = sched_keep(c);
@@ -411,7 +420,7 @@ commit_flush(struct commit *c)
 	if (c->sealed_first == NULL)
 		return flush_nothing(c);
 	assert(!c->unflushed);
-	step_done(c, FIGURE_STEP_DECIDE);
+	commit_step_done(c, FIGURE_STEP_DECIDE);
 	st = sched_keep(c);
 	if (st == ST_OK)
 		st = write_ledger(c);

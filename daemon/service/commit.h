@@ -1,6 +1,6 @@
 /**
  * commit.h: what the files of the commit thread share: commit.c (the loop and the flush), transaction.c (what a batch consists of),
- * command.c (one command), sched.c (what falls due).
+ * command.c (one command), sched.c (what falls due), checkpoint.c and receipt.c (the signed heads of the log).
  */
 #ifndef FEALTY_SERVICE_COMMIT_H
 #define FEALTY_SERVICE_COMMIT_H
@@ -26,6 +26,18 @@ struct sealed {
 	struct bytes bytes;
 	struct sign_job job;
 	struct rotation *rotation;		/* NULL: it rotates no key */
+	bool in_receipt;
+	struct bytes leaf;			/* as the ledger has it; when it is in a receipt */
+};
+
+/* The receipts that this batch owes, all in its arena, see receipt.c. */
+struct receipt_wish;
+struct receipts {
+	struct receipt_wish *first;
+	struct merkle_tree before;		/* the batch's leaves come after it */
+	struct sealed **sealed;			/* [n_leaves], in their order */
+	uint8_t (*hashes)[SHA256_BYTES];	/* of the leaves, and room for more */
+	size_t n_leaves;
 };
 
 /* What a transaction that rotates a key is signed with besides its signature; the pool has no part in it. */
@@ -53,6 +65,7 @@ struct commit {
 	bool is_open, group, exclusive;		/* entries may share a transaction; and must (an atomic batch) */
 	size_t open_cap, open_bytes;
 	struct work *active;
+	struct receipts receipts;
 	int64_t clock_us;			/* manual: the clock's instant */
 	bool due_pending;			/* manual: what is due at clock_us may not have run yet */
 	atomic_bool clock_suspect;		/* writes wait for clock_accept, or for a clock that is right */
@@ -105,6 +118,8 @@ void commit_discard(struct commit *c);
 void commit_writable(struct commit *c, struct refusal *ret_refusal);
 /* It is time to flush; also right after a rotation, which is the last of its batch. */
 bool commit_is_large(const struct commit *c);
+/* A step of the commit ends here. */
+void commit_step_done(struct commit *c, enum figure_step step);
 /* The system's clock is right from now on. */
 void commit_clock_trusted(struct commit *c);
 
@@ -131,11 +146,25 @@ enum status rotate_recover(struct commit *c, char *ret_message) MUST_CHECK;
 
 /* Whether a commit of the ledger is to bring a checkpoint, or there are transactions without one for long enough. */
 bool checkpoint_due(const struct commit *c) MUST_CHECK;
-/* Signs the head as it is applied, and puts it into the ledger's transaction; checkpoint_show() when that is durable. */
+/* Signs the head as it is applied; nothing is stored. */
+enum status checkpoint_sign(const struct commit *c, struct signed_head *ret) MUST_CHECK;
+/* The same, and puts it into the ledger's transaction; checkpoint_show() when that is durable. */
 enum status checkpoint_append(struct commit *c, struct store_txn *ledger) MUST_CHECK;
 void checkpoint_show(struct commit *c);
 /* One of its own, between batches; when there is no space, later. */
 enum status checkpoint_alone(struct commit *c) MUST_CHECK;
+
+/* ---- receipt.c ---- */
+
+/* The response of command ${index}, which is ${id} and has one already, gets a receipt when the batch is durable. */
+enum status receipt_want(struct commit *c, struct work *work, size_t index, struct entry_id id) MUST_CHECK;
+/* Before the batch's leaves are made; and each of them as it is. */
+enum status receipts_begin(struct commit *c) MUST_CHECK;
+enum status receipts_leaf(struct commit *c, struct sealed *sealed, struct bytes leaf) MUST_CHECK;
+/* Signs the head and gives all that were wanted.  The ledger has the batch, and state does not have it yet. */
+enum status receipts_give(struct commit *c) MUST_CHECK;
+/* With the batch that wanted them, given or not. */
+void receipts_forget(struct commit *c);
 
 /* ---- sched.c ---- */
 

@@ -90,6 +90,13 @@ identity_parse(const char *principal, enum net_door door, struct identity *ret)
 	return true;
 }
 
+/* What the transaction of such a command, and so its receipt, shows is for those who may read it: query_transaction(). */
+static bool
+shows_two(const struct request *r)
+{
+	return r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE;
+}
+
 static bool
 is_own(const char *said, const char *own)
 {
@@ -107,4 +114,8 @@ identity_permit(const struct identity *who, const struct request *request, struc
 		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "store", "The till %s acts only for its own store.", who->principal);
 	else if (who->role == ROLE_POS && !is_own(request->cmd.terminal, who->terminal))
 		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "terminal", "The till %s acts only for its own terminal.", who->principal);
+	else if (request->want_receipt && shows_two(request) && who->role != ROLE_OPERATOR)
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "want_receipt",
+		    "The receipt of a %s shows two members, so only an operator may want it; send the command without want_receipt.",
+		    request_op_str(request->op));
 }

@@ -47,11 +47,15 @@ struct work {
 	struct bytes *responses;		/* [batch.n], encoded, in the arena */
 	enum ledger_result *results;		/* [batch.n], what they say */
 	size_t n_done, n_durable;		/* commands that have a response; whose response may leave */
+	size_t receipt_bytes;			/* of the receipts in its responses */
 	struct refusal whole;			/* of an atomic batch that failed */
 	struct buf reply;			/* what leaves */
 };
 struct work *work_new(struct service *service, struct net_conn *conn, uint64_t tag, size_t arena_bytes) MUST_CHECK;
 void work_free(struct work *work);
+/* Of a command in a batch, so that the reply to a full batch fits a frame; what it says of a receipt comes on top. */
+#define RESULT_BYTES_MAX (FRAME_REPLY_BYTES_MAX / FRAME_BATCH_COMMANDS_MAX - RESULT_AROUND_BYTES)
+#define RESULT_AROUND_BYTES (3 + CODEC_NO_RECEIPT_BYTES)
 /* Runs on the connection's thread: sends work->reply and frees it. */
 void work_deliver(struct net_message *message, struct net_loop *loop, struct net_conn *conn);
 

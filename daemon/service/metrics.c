@@ -46,7 +46,7 @@ histogram_read(const struct histogram *h, enum histogram_kind kind, struct figur
 const char *
 figure_step_str(enum figure_step step)
 {
-	static const char *const names[FIGURE_STEP_COUNT] = { "decide", "sign", "vault", "ledger", "state" };
+	static const char *const names[FIGURE_STEP_COUNT] = { "decide", "sign", "vault", "ledger", "receipts", "state" };
 
 	assert(step < FIGURE_STEP_COUNT);
 	return names[step];

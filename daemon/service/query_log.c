@@ -1,5 +1,5 @@
 /*
- * Reads of the log: a transaction, a checkpoint, a proof.
+ * Reads of the log: a transaction, a checkpoint, a proof or the receipt that it makes.
  *
  * Nobody hears of a checkpoint before it is public, and every proof leads to a tree no larger than that, so what a client can hold against
  * us is always something that head.lock has.  The snapshots are older than the look at the public checkpoint, so state may be behind it by
@@ -9,7 +9,7 @@
 
 #include "merkle/checkpoint.h"
 #include "merkle/note.h"
-#include "merkle/proof.h"
+#include "merkle/tlogproof.h"
 #include "service/query.h"
 #include "service/session.h"
 
@@ -191,11 +191,9 @@ refuse_newer(struct query *q, const char *field, const struct signed_head *head)
 }
 
 static enum status
-make_inclusion(struct query *q, const struct signed_head *head, struct proof *proof, struct reply *reply)
+make_inclusion(struct query *q, const struct signed_head *head, struct proof *proof, struct reply *reply, struct bytes *ret_leaf)
 {
-	struct bytes leaf;
-
-	enum status st = find_leaf(q, &reply->index, &leaf);
+	enum status st = find_leaf(q, &reply->index, ret_leaf);
 	if (st != ST_OK || q->refusal.result != LEDGER_OK)
 		return st;
 	if (reply->index >= head->head.size) {
@@ -235,9 +233,25 @@ make_consistency(struct query *q, const struct signed_head *head, struct proof *
 	return proof_consistency(r->from_size, reply->size, fetch_tile, q->loop->state, proof);
 }
 
+/* The same proof as one text, with the transaction. */
+static enum status
+encode_receipt(struct query *q, const struct reply *proved, const struct proof *proof, struct bytes leaf, struct buf *out)
+{
+	size_t cap = TLOGPROOF_BYTES(leaf.len, proof->n_hashes, proved->note.len);
+	struct writer w = writer_of(arena_alloc(&q->loop->arena, cap), cap);
+	struct reply reply = { .seq = proved->seq };
+
+	if (w.data == NULL)
+		return ST_NOMEM;
+	tlogproof_print(&w, &leaf, proved->index, proof, proved->note);
+	reply.receipt = writer_bytes(&w);
+	return codec_reply_encode(&reply, &q->loop->arena, out);
+}
+
 enum status
 query_proof(struct query *q, struct buf *out)
 {
+	struct bytes leaf = { .len = 0 };
 	struct reply reply = { .seq = q->size == 0 ? 0 : q->size - 1 };
 	struct proof proof = { .n_hashes = 0 };
 	struct signed_head head;
@@ -247,11 +261,13 @@ query_proof(struct query *q, struct buf *out)
 	if (q->refusal.result == LEDGER_OK && head.head.size > q->size)
 		refusal_set(&q->refusal, LEDGER_UNAVAILABLE, "size", "The newest checkpoint is just being applied; ask again at once.");
 	if (q->refusal.result == LEDGER_OK)
-		st = q->request->has_from ? make_consistency(q, &head, &proof, &reply) : make_inclusion(q, &head, &proof, &reply);
+		st = q->request->has_from ? make_consistency(q, &head, &proof, &reply) : make_inclusion(q, &head, &proof, &reply, &leaf);
 	if (st != ST_OK)
 		return st;
 	if (q->refusal.result != LEDGER_OK)
 		return query_refusal(q, out);
+	if (q->request->want_receipt)
+		return encode_receipt(q, &reply, &proof, leaf, out);
 	reply.n_hashes = proof.n_hashes;
 	reply.hashes = proof.hash;
 	return codec_reply_encode(&reply, &q->loop->arena, out);
