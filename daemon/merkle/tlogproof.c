@@ -19,15 +19,24 @@ tlogproof_result_str(enum tlogproof_result result)
 	return result_text[result];
 }
 
+/* Counts the lines, that which was not there too. */
+static bool
+take(struct bytes *rest, struct bytes *ret_line, struct tlogproof *proof)
+{
+	proof->line++;
+	return lines_take(rest, ret_line);
+}
+
 /* The hashes and the empty line behind them. */
 static enum tlogproof_result
-parse_hashes(struct bytes *rest, struct proof *proof)
+parse_hashes(struct bytes *rest, struct tlogproof *whole)
 {
+	struct proof *proof = &whole->proof;
 	struct bytes line;
 
 	proof->n_hashes = 0;
 	for (;;) {
-		if (!lines_take(rest, &line))
+		if (!take(rest, &line, whole))
 			return TLOGPROOF_UNFINISHED;
 		if (line.len == 0)
 			return TLOGPROOF_OK;
@@ -45,9 +54,10 @@ tlogproof_parse(struct bytes text, struct tlogproof *ret_proof)
 	struct bytes line;
 	size_t len;
 
-	if (!lines_take(&text, &line) || !bytes_equal(line, LITERAL("c2sp.org/tlog-proof@v1")))
+	ret_proof->line = 0;
+	if (!take(&text, &line, ret_proof) || !bytes_equal(line, LITERAL("c2sp.org/tlog-proof@v1")))
 		return TLOGPROOF_BAD_HEADER;
-	if (!lines_take(&text, &line))
+	if (!take(&text, &line, ret_proof))
 		return TLOGPROOF_UNFINISHED;
 	ret_proof->has_extra = lines_take_prefix(&line, LITERAL("extra "));
 	ret_proof->extra_base64 = bytes_of(NULL, 0);
@@ -55,14 +65,15 @@ tlogproof_parse(struct bytes text, struct tlogproof *ret_proof)
 		ret_proof->extra_base64 = line;
 		if (!lines_base64(line, NULL, 0, &len))
 			return TLOGPROOF_BAD_EXTRA;
-		if (!lines_take(&text, &line))
+		if (!take(&text, &line, ret_proof))
 			return TLOGPROOF_UNFINISHED;
 	}
 	if (!lines_take_prefix(&line, LITERAL("index ")) || !lines_number(line, &ret_proof->index))
 		return TLOGPROOF_BAD_INDEX;
-	enum tlogproof_result result = parse_hashes(&text, &ret_proof->proof);
+	enum tlogproof_result result = parse_hashes(&text, ret_proof);
 	if (result != TLOGPROOF_OK)
 		return result;
+	ret_proof->line++;
 	ret_proof->checkpoint = text;
 	return text.len == 0 ? TLOGPROOF_UNFINISHED : TLOGPROOF_OK;
 }

@@ -15,6 +15,7 @@ struct tlogproof {
 	uint64_t index;			/* of the entry, from 0 */
 	struct proof proof;		/* of inclusion */
 	struct bytes checkpoint;	/* a signed note (note.h) whose text is a checkpoint; not looked at when parsing */
+	size_t line;			/* from 1: where the checkpoint begins; of a text that is no proof, where it is wrong */
 };
 
 enum tlogproof_result {
@@ -28,7 +29,7 @@ enum tlogproof_result {
 };
 const char *tlogproof_result_str(enum tlogproof_result result);
 
-/* *${ret_proof} is undefined on failure. */
+/* On failure *${ret_proof} is undefined but for `line`. */
 enum tlogproof_result tlogproof_parse(struct bytes text, struct tlogproof *ret_proof) MUST_CHECK;
 
 /* The extra data, decoded; false: there is none, or there are more than ${cap} bytes. */

@@ -144,6 +144,25 @@ no_proofs(void **state)
 }
 
 static void
+where_it_is_wrong(void **state)
+{
+	static const struct { const char *text; size_t line; } cases[] = {
+		{ "", 1 }, { "wrong\nindex 0\n\nc\n", 1 }, { HEADER, 2 }, { HEADER "extra ?\n", 2 }, { HEADER "index x\n", 2 },
+		{ HEADER "extra AAAA\n", 3 }, { HEADER "extra AAAA\nindex x\n", 3 }, { HEADER "index 0\nx\n", 3 },
+		{ HEADER "index 0\n" HASH_1 "\nx\n", 4 }, { HEADER "index 0\n" HASH_1, 3 }, { HEADER "index 0\n" HASH_1 "\n\n", 5 },
+		{ HEADER "index 0\n" HASH_1 "\n\nthe checkpoint\n", 5 }, { HEADER "extra AAAA\nindex 0\n\nc\n", 5 },
+	};
+	struct tlogproof proof;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		enum tlogproof_result result = tlogproof_parse(text_bytes(cases[i].text), &proof);
+		if (proof.line != cases[i].line)
+			fail_msg("%s: %s in line %zu", cases[i].text, tlogproof_result_str(result), proof.line);
+	}
+}
+
+static void
 how_many_hashes(void **state)
 {
 	char text[8192];
@@ -405,7 +424,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(texts), cmocka_unit_test(the_specification_s_example), cmocka_unit_test(no_proofs), cmocka_unit_test(how_many_hashes),
+		cmocka_unit_test(texts), cmocka_unit_test(the_specification_s_example), cmocka_unit_test(no_proofs), cmocka_unit_test(where_it_is_wrong), cmocka_unit_test(how_many_hashes),
 		cmocka_unit_test(every_receipt_of_a_log), cmocka_unit_test(receipts_that_are_refused), cmocka_unit_test(every_byte_of_a_receipt),
 		cmocka_unit_test(machinery_that_fails_is_passed_up), cmocka_unit_test(broken_receipts),
 	};

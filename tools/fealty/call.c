@@ -11,6 +11,7 @@
 
 #include "ledger_text.h"
 #include "log_guard.h"
+#include "receipt_file.h"
 
 #define CONNECTS_MAX 4			/* a till wants to know within a second that nobody is there */
 
@@ -76,6 +77,17 @@ parse_call(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static error_t
+parse_receipt(int key, char *arg, struct argp_state *state)
+{
+	struct call_options *o = state->input;
+
+	if (key != KEY_RECEIPT)
+		return parse_call(key, arg, state);
+	o->receipt = arg;
+	return 0;
+}
+
 #define CONNECT_OPTIONS \
 	{ "connect", KEY_CONNECT, "ADDRESS", 0, "Where the daemon listens: unix:PATH or HOST:PORT in digits (default: $FEALTY_CONNECT, " \
 	    "or " CALL_ADDRESS_DEFAULT ")", 0 }, \
@@ -88,21 +100,28 @@ parse_call(int key, char *arg, struct argp_state *state)
 	{ "json", KEY_JSON, NULL, 0, "Print JSON", 0 }
 
 static const struct argp_option connect_options[] = { CONNECT_OPTIONS, { 0 } };
-static const struct argp_option call_option_list[] = {
-	CONNECT_OPTIONS,
-	{ "program", KEY_PROGRAM, "ID", 0, "Which program; needed only when there are several", 0 },
-	{ "key", KEY_REQUEST_ID, "REQUEST_ID", 0, "Name of this command: running it again under the same name never applies it twice", 0 },
-	{ "at", KEY_AT, "INSTANT", 0, "Manual ledgers only: the time at which the command comes", 0 },
-	{ "occurred-at", KEY_OCCURRED_AT, "INSTANT", 0, "When it happened, if not just now", 0 },
-	{ "store", KEY_STORE, "STORE", 0, "Where it happened", 0 },
-	{ "terminal", KEY_TERMINAL, "TERMINAL", 0, "At which till", 0 },
+#define CALL_OPTIONS \
+	CONNECT_OPTIONS, \
+	{ "program", KEY_PROGRAM, "ID", 0, "Which program; needed only when there are several", 0 }, \
+	{ "key", KEY_REQUEST_ID, "REQUEST_ID", 0, "Name of this command: running it again under the same name never applies it twice", 0 }, \
+	{ "at", KEY_AT, "INSTANT", 0, "Manual ledgers only: the time at which the command comes", 0 }, \
+	{ "occurred-at", KEY_OCCURRED_AT, "INSTANT", 0, "When it happened, if not just now", 0 }, \
+	{ "store", KEY_STORE, "STORE", 0, "Where it happened", 0 }, \
+	{ "terminal", KEY_TERMINAL, "TERMINAL", 0, "At which till", 0 }
+
+static const struct argp_option call_option_list[] = { CALL_OPTIONS, { 0 } };
+static const struct argp_option receipt_options[] = {
+	CALL_OPTIONS,
+	{ "receipt", KEY_RECEIPT, "FILE", 0, "Ask for a receipt and write it to FILE, which must not be there yet", 0 },
 	{ 0 },
 };
 static const struct argp connect_argp = { .options = connect_options, .parser = parse_connect };
 static const struct argp call_argp = { .options = call_option_list, .parser = parse_call };
+static const struct argp receipt_argp = { .options = receipt_options, .parser = parse_receipt };
 
 const struct argp_child connect_children[] = { { &connect_argp, 0, "Connection and output:", 10 }, { 0 } };
 const struct argp_child call_children[] = { { &call_argp, 0, "Connection, command and output:", 10 }, { 0 } };
+const struct argp_child receipt_children[] = { { &receipt_argp, 0, "Connection, command and output:", 10 }, { 0 } };
 
 /* Of the environment; NULL: it is not set, or empty. */
 static char *
@@ -167,6 +186,7 @@ call_request_init(const struct call_options *options, Fealty__V1__Request__OpCas
 	ret_request->at = options->at_us;
 	ret_request->has_occurred_at = options->has_occurred_at;
 	ret_request->occurred_at = options->occurred_at_us;
+	ret_request->has_want_receipt = ret_request->want_receipt = options->receipt != NULL;
 	ret_request->has_deadline_ms = true;
 	ret_request->deadline_ms = options->timeout_ms;
 }
@@ -299,23 +319,55 @@ call_tell(const struct call_options *options, const struct fealty_result *result
 	    result->response != NULL ? response_json(result->response, result->key) : no_answer_json(result, code), code);
 }
 
+/* What became of the receipt, for people and, in ${object}, for programs. */
+static enum exit_code
+tell_receipt(const struct call_options *options, const Fealty__V1__Response *r, enum exit_code kept, const char *why, json_t *object)
+{
+	if (object != NULL && why == NULL)
+		json_put_text(object, "receipt_file", options->receipt);
+	else if (object != NULL)
+		json_put_text(object, "receipt_problem", why);
+	else if (why == NULL)
+		(void)printf("Its receipt is in %s.\n", options->receipt);
+	else
+		(void)fprintf(stderr, "%s: it was done (%s), but there is no receipt: %s\n", program_invocation_name,
+		    r->id != NULL ? r->id : "without an id", why);
+	return kept;
+}
+
+static enum exit_code
+tell_answer(const struct call_options *options, const struct fealty_result *result, struct receipt_file *file, call_show_fn *show)
+{
+	const Fealty__V1__Response *r = result->response;
+	json_t *object = options->json ? response_json(r, result->key) : NULL;
+	enum exit_code code = EXIT_DONE;
+	const char *why = NULL;
+
+	if (object == NULL)
+		show(r);
+	if (options->receipt != NULL) {
+		code = receipt_file_keep(file, r->receipt, r->no_receipt, &why);
+		code = tell_receipt(options, r, code, why, object);
+	}
+	return object != NULL ? json_print_line(object, code) : code;
+}
+
 enum exit_code
 call_run(const struct call_options *options, const Fealty__V1__Request *request, call_show_fn *show)
 {
 	struct fealty_client *client;
 	struct fealty_result result;
+	struct receipt_file file = RECEIPT_FILE_NONE;
 
-	enum exit_code code = call_client(options, &client);
-	if (code != EXIT_DONE)
-		return code;
-	if (fealty_call(client, request, &result) != FEALTY_OK)
-		code = call_tell(options, &result);
-	else if (options->json)
-		code = json_print_line(response_json(result.response, result.key), EXIT_DONE);
-	else
-		show(result.response);
-	fealty_result_release(&result);
-	fealty_client_free(client);
+	enum exit_code code = options->receipt == NULL ? EXIT_DONE : receipt_file_begin(options->receipt, options->json, &file);
+	if (code == EXIT_DONE)
+		code = call_client(options, &client);
+	if (code == EXIT_DONE) {
+		code = fealty_call(client, request, &result) == FEALTY_OK ? tell_answer(options, &result, &file, show) : call_tell(options, &result);
+		fealty_result_release(&result);
+		fealty_client_free(client);
+	}
+	receipt_file_end(&file);
 	return code;
 }
 

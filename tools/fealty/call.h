@@ -16,10 +16,12 @@ struct call_options {
 	bool json, has_address, has_at, has_occurred_at;	/* has_address: --connect was given */
 	int64_t at_us, occurred_at_us;
 	uint32_t timeout_ms;
+	char *receipt;			/* the file that the command's receipt goes to; NULL: none is wanted */
 };
 
-/* Children of a command's argp; the parent hands a struct call_options to them as input. The second is for commands that only read or
- * connect. */
+/* Children of a command's argp; the parent hands a struct call_options to them as input. The first is for commands that may
+ * have a receipt and end in call_run(), the last for commands that only read or connect. */
+extern const struct argp_child receipt_children[];
 extern const struct argp_child call_children[];
 extern const struct argp_child connect_children[];
 
@@ -51,7 +53,8 @@ typedef void call_show_fn(const Fealty__V1__Response *response);
 
 /**
  * call_run(options, request, show):
- * Connects, sends, and prints what came of it: the answer through ${show}, or as JSON; a refusal, or why there is no answer.
+ * Connects, sends, and prints what came of it: the answer through ${show}, or as JSON; a refusal, or why there is no answer.  A receipt
+ * that was asked for is checked and kept; nothing is sent when its file cannot be made.
  */
 enum exit_code call_run(const struct call_options *options, const Fealty__V1__Request *request, call_show_fn *show);
 

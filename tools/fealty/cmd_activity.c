@@ -68,7 +68,7 @@ cmd_activity(int argc, char **argv)
 	};
 	static const struct argp argp = { options, parse, "MEMBER ACTIVITY", "Record an activity of the program and grant what it earns.\v"
 		"ACTIVITY is the id that the program's rules name, such as stay. With --purchase the points of that purchase that wait for "
-		"this activity become usable.", call_children, NULL, NULL };
+		"this activity become usable.", receipt_children, NULL, NULL };
 	struct activity_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Activity body = FEALTY__V1__ACTIVITY__INIT;

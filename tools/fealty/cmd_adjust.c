@@ -38,7 +38,7 @@ cmd_adjust(int argc, char **argv)
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER POINTS REASON", "Add points, or take them when POINTS is below zero.\v"
-		"REASON is a code of a-z, 0-9 and _, such as goodwill. No more is taken than is available.", call_children, NULL, NULL };
+		"REASON is a code of a-z, 0-9 and _, such as goodwill. No more is taken than is available.", receipt_children, NULL, NULL };
 	struct adjust_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Adjust body = FEALTY__V1__ADJUST__INIT;

@@ -9,7 +9,7 @@ cmd_advance(int argc, char **argv)
 	static const struct argp argp = { NULL, call_parse, "MEMBER POINTS",
 		"Lend points, as far as the program does that.\v"
 		"They can be spent at once and are owed until the member has earned as many.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Advance body = FEALTY__V1__ADVANCE__INIT;

@@ -17,7 +17,7 @@ enum exit_code
 cmd_birthday(int argc, char **argv)
 {
 	static const struct argp argp = { NULL, call_parse, "MEMBER",
-		"Claim the points for a birthday, if they are due and were not granted yet.", call_children, NULL, NULL };
+		"Claim the points for a birthday, if they are due and were not granted yet.", receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Birthday body = FEALTY__V1__BIRTHDAY__INIT;

@@ -20,7 +20,7 @@ cmd_capture(int argc, char **argv)
 	static const struct argp argp = { NULL, call_parse, "MEMBER HOLD [POINTS]",
 		"Spend points of a hold: all that is left, or POINTS of them.\v"
 		"HOLD is the hold's id or its request id.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Capture body = FEALTY__V1__CAPTURE__INIT;

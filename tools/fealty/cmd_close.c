@@ -8,7 +8,7 @@ cmd_close(int argc, char **argv)
 {
 	static const struct argp argp = { NULL, call_parse, "MEMBER REASON", "Close a member's account, for good.\v"
 		"REASON is a code of a-z, 0-9 and _, such as left. Nothing may be left on it: no points, none that wait or are "
-		"held, no debt.", call_children, NULL, NULL };
+		"held, no debt.", receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Close body = FEALTY__V1__CLOSE__INIT;

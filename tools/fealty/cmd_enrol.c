@@ -49,7 +49,7 @@ cmd_enrol(int argc, char **argv)
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER", "Enrol a member under a name such as card:8801.\v"
-		"The names, the birthday and the segments go to the vault and never to the ledger.", call_children, NULL, NULL };
+		"The names, the birthday and the segments go to the vault and never to the ledger.", receipt_children, NULL, NULL };
 	struct enrol_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Enrol body = FEALTY__V1__ENROL__INIT;

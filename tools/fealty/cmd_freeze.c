@@ -8,7 +8,7 @@ cmd_freeze(int argc, char **argv)
 {
 	static const struct argp argp = { NULL, call_parse, "MEMBER REASON", "Let a member spend no points until they are unfrozen.\v"
 		"REASON is a code of a-z, 0-9 and _, such as fraud. A frozen member goes on earning, points expire, and open "
-		"holds can be released.", call_children, NULL, NULL };
+		"holds can be released.", receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Freeze body = FEALTY__V1__FREEZE__INIT;

@@ -57,7 +57,7 @@ cmd_hold(int argc, char **argv)
 	static const struct argp argp = { options, parse, "MEMBER POINTS",
 		"Set points aside for a redemption that is under way.\v"
 		"Afterwards capture the hold, or release it; both take its id, or the --key that it was made under.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 	struct hold_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Hold body = FEALTY__V1__HOLD__INIT;

@@ -18,7 +18,7 @@ cmd_merge(int argc, char **argv)
 {
 	static const struct argp argp = { NULL, call_parse, "MEMBER INTO", "Make one member of two, for good: MEMBER goes away, INTO stays.\v"
 		"Points, holds, debt, tier, purchases and aliases of MEMBER become those of INTO, and so do its birthday and segments "
-		"if INTO has none. Afterwards either name means INTO.", call_children, NULL, NULL };
+		"if INTO has none. Afterwards either name means INTO.", receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Merge body = FEALTY__V1__MERGE__INIT;

@@ -42,7 +42,7 @@ cmd_profile(int argc, char **argv)
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER", "Change a member's profile.\v"
-		"A birthday that is changed too shortly before it counts from next year, as the program says.", call_children, NULL, NULL };
+		"A birthday that is changed too shortly before it counts from next year, as the program says.", receipt_children, NULL, NULL };
 	struct profile_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Profile body = FEALTY__V1__PROFILE__INIT;

@@ -29,7 +29,7 @@ cmd_purchase(int argc, char **argv)
 		"Record a purchase and grant its points.\v"
 		"AMOUNT is the whole receipt in the program's currency, such as 412.60. Give --key when the command comes from a till, so "
 		"that it can be run again.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 
 	return purchase_call(&argp, argc, argv, FEALTY__V1__REQUEST__OP_PURCHASE, show_purchase);
 }

@@ -48,7 +48,7 @@ cmd_redeem(int argc, char **argv)
 		{ "round-down", KEY_ROUND_DOWN, NULL, 0, "Take the points down to a whole step of the program", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "MEMBER POINTS", "Spend points at once.", call_children, NULL, NULL };
+	static const struct argp argp = { options, parse, "MEMBER POINTS", "Spend points at once.", receipt_children, NULL, NULL };
 	struct redeem_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Redeem body = FEALTY__V1__REDEEM__INIT;

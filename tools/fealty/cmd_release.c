@@ -17,7 +17,7 @@ enum exit_code
 cmd_release(int argc, char **argv)
 {
 	static const struct argp argp = { NULL, call_parse, "MEMBER HOLD",
-		"Give the points of a hold back.\vHOLD is the hold's id or its request id.", call_children, NULL, NULL };
+		"Give the points of a hold back.\vHOLD is the hold's id or its request id.", receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Release body = FEALTY__V1__RELEASE__INIT;

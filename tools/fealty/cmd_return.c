@@ -56,7 +56,7 @@ cmd_return(int argc, char **argv)
 		"PURCHASE is the purchase's id or its request id. Without --amount and --line all that is left of it is returned. By --amount "
 		"items leave with their whole line: first the part without a line, then the lines from the last to the first. What the "
 		"program may take and the member no longer has is owed.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 	static struct return_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Return body = FEALTY__V1__RETURN__INIT;

@@ -10,7 +10,7 @@ cmd_reverse_redeem(int argc, char **argv)
 		"Give back points of a redemption: all that is not given back yet, or POINTS of them.\v"
 		"REDEMPTION is the id or the request id of a redeem or a capture. The points come back as they were, the last taken first; "
 		"what has ended since follows the program's `returns`.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__ReverseRedeem body = FEALTY__V1__REVERSE_REDEEM__INIT;

@@ -44,7 +44,7 @@ cmd_tier(int argc, char **argv)
 		"Give a member a tier beside the earned one.\v"
 		"The member has the higher of the two. One tier can be given at a time; another one replaces it. REASON is a code of a-z, "
 		"0-9 and _.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 	static char none[] = "";
 	struct tier_input in = { 0 };
 	Fealty__V1__Request request;

@@ -9,7 +9,7 @@ cmd_transfer(int argc, char **argv)
 	static const struct argp argp = { NULL, call_parse, "MEMBER TO POINTS",
 		"Send points of a member to another, as far as the program offers transfers.\v"
 		"The answer is about MEMBER, who sends them: those that end first leave first.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Transfer body = FEALTY__V1__TRANSFER__INIT;

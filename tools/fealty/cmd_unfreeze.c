@@ -7,7 +7,7 @@ enum exit_code
 cmd_unfreeze(int argc, char **argv)
 {
 	static const struct argp argp = { NULL, call_parse, "MEMBER [REASON]", "Let a frozen member spend points again.\v"
-		"REASON is a code of a-z, 0-9 and _, such as cleared; it may be left out.", call_children, NULL, NULL };
+		"REASON is a code of a-z, 0-9 and _, such as cleared; it may be left out.", receipt_children, NULL, NULL };
 	struct call_input in;
 	Fealty__V1__Request request;
 	Fealty__V1__Unfreeze body = FEALTY__V1__UNFREEZE__INIT;

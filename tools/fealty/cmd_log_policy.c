@@ -1,0 +1,75 @@
+/* fealty log policy: whom to trust, as a file that `fealty receipt verify` and other people's tools read. */
+#include <stdio.h>
+
+#include "commands.h"
+#include "guard.h"
+#include "log_source.h"
+
+#define POLICY_TEXT_BYTES (LOG_ORIGIN_BYTES_MAX + 512)
+
+struct log_policy_input {
+	struct args args;
+	bool json;
+};
+
+static error_t
+parse(int key, char *arg, struct argp_state *state)
+{
+	struct log_policy_input *in = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		in->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return args_take(state, arg, &in->args, 1);
+	case ARGP_KEY_END:
+		return args_need(state, &in->args, 1);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static enum exit_code
+print_policy(const struct log_source *source, bool json)
+{
+	char text[POLICY_TEXT_BYTES + 1];
+	struct writer w = writer_of(text, POLICY_TEXT_BYTES);
+
+	writer_put(&w, LITERAL("# The log; a witness more is a line \"witness NAME VKEY\" before the quorum, and \"quorum NAME\" asks for it.\nlog "));
+	note_key_print(&w, &source->key);
+	writer_put(&w, LITERAL("\nquorum none\n"));
+	text[writer_bytes(&w).len] = '\0';
+	if (!json) {
+		(void)fputs(text, stdout);
+		return EXIT_DONE;
+	}
+	json_t *object = json_new();
+	json_put_text(object, "status", "OK");
+	json_put_text(object, "origin", source->origin);
+	json_put_text(object, "policy", text);
+	return json_print_line(object, EXIT_DONE);
+}
+
+enum exit_code
+cmd_log_policy(int argc, char **argv)
+{
+	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
+	static const struct argp argp = { options, parse, "DATA",
+		"Print a trust policy (C2SP tlog-policy) for the log of the ledger in the data directory DATA: its key, as the genesis names it, and "
+		"no witnesses.\v"
+		"Whoever verifies receipts by it must get it from you by a way that they trust. Add the witnesses that you ask for.",
+		NULL, NULL, NULL };
+	struct log_policy_input in = { 0 };
+	struct log_source source;
+
+	cli_parse(&argp, argc, argv, &in);
+	guard_begin(in.json);
+	enum exit_code code = log_source_open(in.args.v[0], NULL, in.json, &source);
+	if (code != EXIT_DONE)
+		return code;
+	code = print_policy(&source, in.json);
+	log_source_close(&source);
+	guard_end();
+	return code;
+}
