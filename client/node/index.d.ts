@@ -26,6 +26,7 @@ export interface Common {
 	store?: string;
 	terminal?: string;
 	terminal_seq?: number | bigint;
+	/** Writes only: a transaction of its own, and `receipt` in the reply.  Not in an atomic batch; those of two members for operators only. */
 	want_receipt?: boolean;
 }
 /** Ends the wait for an answer.  A command that was sent may be applied all the same: the error's outcome is "unknown" then. */
@@ -171,6 +172,8 @@ export interface ProofFields extends Common {
 	command?: string;
 	from?: number | bigint;
 	to?: number | bigint;
+	/** Of a transaction: answer with `receipt` instead of the parts of the proof. */
+	receipt?: boolean;
 }
 export interface ProgramFields extends Common {
 	version?: number;
@@ -308,7 +311,14 @@ export interface Reply {
 	size?: number;
 	index?: number;
 	hashes?: Uint8Array[];
+	receipt?: Receipt;
+	no_receipt?: NoReceipt;
 }
+/** The text of a C2SP tlog-proof, with the SignedTransaction as its extra data: to keep as a file, byte for byte. */
+export type Receipt = string;
+/** Why there is none although it was wanted; the command was applied all the same.  "SHARED": a replay, whose transaction shows other
+ *  members; "REPLY_FULL": the reply to the batch had no room, proof() has it. */
+export type NoReceipt = "SHARED" | "REPLY_FULL" | (string & {});
 
 type Has<K extends keyof Reply> = Required<Pick<Reply, K>>;
 type May<K extends keyof Reply> = Pick<Reply, K>;
@@ -318,7 +328,7 @@ export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" |
 	& May<"tier" | "tier_earned" | "tier_since" | "tier_until" | "points_to_next" | "points_to_keep" | "points_earned" | "spend" | "visits"
 		| "as_of" | "seq" | "member_no">;
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
-export type WriteReply = Ok & Has<"id" | "replayed"> & { key: string };
+export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt"> & { key: string };
 export type MemberReply = WriteReply & Block;
 export type EarnReply = MemberReply & Has<"granted" | "wanted" | "grants">;
 export type EnrolReply = MemberReply & Has<"grants"> & May<"granted" | "wanted">;
@@ -333,7 +343,7 @@ export type BalanceReply = Ok & Block;
 export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;
 export type TransactionReply = Ok & Has<"transaction"> & May<"seq">;
 export type CheckpointReply = Ok & Has<"note" | "size"> & May<"seq">;
-export type ProofReply = Ok & Has<"hashes"> & May<"note" | "size" | "index" | "transaction" | "seq">;
+export type ProofReply = Ok & Has<"hashes"> & May<"note" | "size" | "index" | "transaction" | "seq" | "receipt">;
 export type ProgramReply = Ok & Has<"program" | "version"> & May<"seq">;
 export type BatchResult = { ok: true; reply: MemberReply & Reply } | { ok: false; error: FealtyError };
 export interface BatchReply {

@@ -13,9 +13,11 @@ async function use(): Promise<void> {
 	const hold = await client.hold({ member: "card:1", points: "5", ttl: "15m", signal: AbortSignal.timeout(100), deadline_ms: 50 });
 	const left: string = (await client.capture({ member: "card:1", hold: hold.id })).left;
 	await client.return({ member: "card:1", purchase: bought.id });
+	const kept: string = (await client.purchase({ member: "card:1", amount: "5", want_receipt: true })).receipt ?? "none";
+	const saved: string | undefined = (await client.proof({ command: key, receipt: true })).receipt;
 	const { program } = await client.program();
 	await client.publish({ definition: { ...program, id: "acme" } });
-	console.log(granted, first, nights, left);
+	console.log(granted, first, nights, left, kept, saved);
 
 	try {
 		await client.redeem({ member: "card:1", points: "5" });
@@ -43,6 +45,8 @@ async function use(): Promise<void> {
 	await client.close();
 	// @ts-expect-error a read is not for a batch
 	await client.batch([{ op: "balance", member: "m" }]);
+	// @ts-expect-error it is wanted or not
+	await client.purchase({ member: "card:1", amount: "5", want_receipt: "yes" });
 	// @ts-expect-error no such option
 	await connect({ adress: "x" });
 	// @ts-expect-error no such event
