@@ -11,7 +11,7 @@
 #define CORE_MEMBERS 200
 #define CORE_SECONDS 3
 
-enum { OPT_JSON = 256, OPT_PREFIX, OPT_MIX, OPT_PRINCIPAL, OPT_PROGRAM, OPT_DISK, OPT_CORE };
+enum { OPT_JSON = 256, OPT_PREFIX, OPT_MIX, OPT_PRINCIPAL, OPT_PROGRAM, OPT_DISK, OPT_CORE, OPT_RECEIPT };
 
 static const struct argp_option option_rows[] = {
 	{ "address", 'a', "ADDRESS", 0, "unix:/path, /path or 127.0.0.1:port (needed, but with --core)", 0 },
@@ -23,6 +23,7 @@ static const struct argp_option option_rows[] = {
 	{ "requests", 'n', "N", 0, "how many commands, instead of --seconds", 0 },
 	{ "threads", 't', "N", 0, "threads that make the load (1)", 0 },
 	{ "mix", OPT_MIX, "MIX", 0, "purchase or balance (purchase)", 0 },
+	{ "receipt", OPT_RECEIPT, NULL, 0, "every purchase wants a receipt; one without counts as not OK", 0 },
 	{ "principal", OPT_PRINCIPAL, "P", 0, "who to be (backend/bench)", 0 },
 	{ "program", OPT_PROGRAM, "ID", 0, "the program, when the ledger has several; with --core a program file, instead of one with ten rules", 0 },
 	{ "prefix", OPT_PREFIX, "WORD", 0, "names members and keys; the same word finds the same members again (bench)", 0 },
@@ -86,6 +87,8 @@ parse_end(struct argp_state *state, const struct parsing *p)
 		argp_error(state, "--address is needed");
 	if (s->mix == MIX_BALANCE && s->batch > 1)
 		argp_error(state, "a batch holds writes only: --batch is for purchases");
+	if (s->mix == MIX_BALANCE && s->receipt)
+		argp_error(state, "a read has no receipt: --receipt is for purchases");
 	if (s->requests % s->batch != 0)
 		argp_error(state, "--requests must be a multiple of --batch");
 	if (s->threads > s->connections)
@@ -111,6 +114,7 @@ parse_load_option(int key, char *arg, struct argp_state *state)
 	case 't': s->threads = (unsigned)parse_number(state, "--threads", arg, 256); p->of_load = "--threads"; return 0;
 	case OPT_PRINCIPAL: s->principal = arg; p->of_load = "--principal"; return 0;
 	case OPT_DISK: s->disk = arg; p->of_load = "--disk"; return 0;
+	case OPT_RECEIPT: s->receipt = true; p->of_load = "--receipt"; return 0;
 	case OPT_MIX: parse_mix(state, arg, &s->mix); p->of_load = "--mix"; return 0;
 	case OPT_PREFIX: parse_prefix(state, arg, &s->prefix); p->of_load = "--prefix"; return 0;
 	default:

@@ -13,7 +13,7 @@ struct settings {
 	unsigned long members, requests;	/* requests 0: for ${seconds} */
 	double seconds, flush_seconds;		/* of one fdatasync on ${disk}; 0: not asked for */
 	enum mix mix;
-	bool json;
+	bool json, receipt;			/* receipt: every purchase wants one */
 };
 
 /* Reads the command line; wrong usage ends the process with 2. */

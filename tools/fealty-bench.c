@@ -225,6 +225,7 @@ command_fill(struct worker *w, struct command *c, unsigned long n)
 	snprintf(c->key, sizeof c->key, "%s-%011llx-%010lx", s->prefix, (unsigned long long)w->run->run_id, n);
 	snprintf(c->amount, sizeof c->amount, "%u", (unsigned)(r >> 40) % 99 + 1);
 	c->request.key = c->key;
+	c->request.has_want_receipt = c->request.want_receipt = s->receipt;
 	c->op.purchase = (Fealty__V1__Purchase)FEALTY__V1__PURCHASE__INIT;
 	c->op.purchase.member = c->member;
 	c->op.purchase.amount = c->amount;
@@ -310,13 +311,20 @@ conn_fill(struct conn *c)
 
 /* ---- answers ---- */
 
+static void
+count_word(struct figures *f, const char *word)
+{
+	figures_reason(f, word, strlen(word), 1);
+}
+
 /* Looks at a Response without unpacking it; ${is_batch}: at a BatchResponse, whose parts are Responses. */
 static void
-count_response(struct figures *f, struct bytes body, bool is_batch)
+count_response(struct figures *f, struct bytes body, bool is_batch, bool wants_receipt)
 {
 	struct cursor c = cursor_of(body);
 	struct bytes reason = { 0 };
 	uint64_t status = 0;
+	bool has_receipt = false;
 
 	while (cursor_ok(&c) && c.p != c.end) {
 		uint64_t tag = cursor_varint(&c), value = 0;
@@ -330,19 +338,23 @@ count_response(struct figures *f, struct bytes body, bool is_batch)
 		default: c.failed = true;
 		}
 		if (is_batch && (tag == (1 << 3 | 2) || tag == (2 << 3 | 2)))
-			count_response(f, bytes, false);	/* outcome; a result */
+			count_response(f, bytes, false, wants_receipt && tag == (2 << 3 | 2));	/* outcome; a result */
 		else if (!is_batch && tag == 1 << 3)
 			status = value;
 		else if (!is_batch && tag == (2 << 3 | 2))
 			reason = bytes;
+		else if (!is_batch && tag == (65 << 3 | 2))
+			has_receipt = true;
 	}
 	const char *code = fealty_code_str((Fealty__V1__Code)status);
 	if (!cursor_ok(&c))
-		figures_reason(f, "(unreadable)", strlen("(unreadable)"), 1);
+		count_word(f, "(unreadable)");
 	else if (status != 0 && reason.len > 0)
 		figures_reason(f, (const char *)reason.data, reason.len, 1);
 	else if (status != 0)
-		figures_reason(f, code, strlen(code), 1);
+		count_word(f, code);
+	else if (wants_receipt && !is_batch && !has_receipt)
+		count_word(f, "(no receipt)");
 }
 
 static void
@@ -355,7 +367,7 @@ count_answer(struct worker *w, int64_t sent_us, int64_t now_us, struct bytes bod
 		return;
 	figures_answer(&w->figures, s->batch, us);
 	w->last_us = now_us;
-	count_response(&w->figures, body, s->batch > 1);
+	count_response(&w->figures, body, s->batch > 1, s->receipt);
 	atomic_fetch_add_explicit(&w->run->answered, s->batch, memory_order_relaxed);
 }
 
@@ -726,8 +738,8 @@ print_json(const struct settings *s, const struct figures *f, double seconds)
 	unsigned long long p50 = figures_percentile_us(f, 0.5), p90 = figures_percentile_us(f, 0.9);
 	unsigned long long p99 = figures_percentile_us(f, 0.99), p999 = figures_percentile_us(f, 0.999), max = f->max_us;
 
-	printf("{\"mix\":\"%s\",\"connections\":%u,\"depth\":%u,\"batch\":%u,\"members\":%lu,\"threads\":%u,",
-	    s->mix == MIX_BALANCE ? "balance" : "purchase", s->connections, s->depth, s->batch, s->members, s->threads);
+	printf("{\"mix\":\"%s\",\"connections\":%u,\"depth\":%u,\"batch\":%u,\"members\":%lu,\"threads\":%u,\"receipts\":%s,",
+	    s->mix == MIX_BALANCE ? "balance" : "purchase", s->connections, s->depth, s->batch, s->members, s->threads, s->receipt ? "true" : "false");
 	printf("\"commands\":%lu,\"seconds\":%.6f,\"per_second\":%.1f,", f->commands, seconds,
 	    seconds > 0 ? (double)f->commands / seconds : 0.0);
 	printf("\"latency_us\":{\"p50\":%llu,\"p90\":%llu,\"p99\":%llu,\"p999\":%llu,\"max\":%llu},\"lost\":%lu,\"errors\":{", p50, p90, p99,
@@ -748,7 +760,8 @@ print_json(const struct settings *s, const struct figures *f, double seconds)
 static void
 print_text(const struct settings *s, const struct figures *f, double seconds)
 {
-	printf("%s: %u connections, %u in flight each", s->mix == MIX_BALANCE ? "balance" : "purchase", s->connections, s->depth);
+	printf("%s%s: %u connections, %u in flight each", s->mix == MIX_BALANCE ? "balance" : "purchase", s->receipt ? " with a receipt" : "",
+	    s->connections, s->depth);
 	if (s->batch > 1)
 		printf(", batches of %u", s->batch);
 	printf(", %lu members, %u thread%s\n", s->members, s->threads, s->threads == 1 ? "" : "s");

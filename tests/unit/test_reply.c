@@ -469,6 +469,42 @@ hello_ok_says_all(void **state)
 	fealty__v1__hello_ok__free_unpacked(p, NULL);
 }
 
+/* Behind a Response that is encoded already, and in one. */
+static void
+receipts_are_appended(void **state)
+{
+	struct world *w = *state;
+	const char text[] = "c2sp.org/tlog-proof@v1\nindex 0\n\nx\n";
+	const struct bytes receipt = bytes_of(text, strlen(text));
+	static const char *const reasons[] = { "SHARED", "REPLY_FULL" };
+	struct reply reply = { .replayed = true, .seq = 7 };
+
+	for (int inside = 0; inside < 2; inside++) {
+		buf_clear(&w->out);
+		reply.receipt = bytes_of(text, inside ? receipt.len : 0);
+		assert_int_equal(codec_reply_encode(&reply, &w->arena, &w->out), ST_OK);
+		if (!inside)
+			codec_receipt_append(receipt, &w->out);
+		Fealty__V1__Response *p = (Fealty__V1__Response *)assert_as_generated(&fealty__v1__response__descriptor, buf_bytes(&w->out));
+		assert_string_equal(p->receipt, text);
+		assert_null(p->no_receipt);
+		assert_true(p->replayed && p->seq == 7);
+		fealty__v1__response__free_unpacked(p, NULL);
+	}
+	reply.receipt.len = 0;
+	for (size_t i = 0; i < 2; i++) {
+		buf_clear(&w->out);
+		assert_int_equal(codec_reply_encode(&reply, &w->arena, &w->out), ST_OK);
+		size_t before = w->out.len;
+		codec_no_receipt_append(reasons[i], &w->out);
+		assert_true(w->out.len - before <= CODEC_NO_RECEIPT_BYTES);
+		Fealty__V1__Response *p = (Fealty__V1__Response *)assert_as_generated(&fealty__v1__response__descriptor, buf_bytes(&w->out));
+		assert_string_equal(p->no_receipt, reasons[i]);
+		assert_null(p->receipt);
+		fealty__v1__response__free_unpacked(p, NULL);
+	}
+}
+
 static void
 small_frames(void **state)
 {
@@ -523,6 +559,7 @@ main(void)
 		TEST(hello_is_taken_over),
 		TEST(hello_keeps_its_budget),
 		TEST(hello_ok_says_all),
+		TEST(receipts_are_appended),
 		TEST(small_frames),
 	};
 

@@ -52,12 +52,12 @@ same_as_from_tiles(void **state)
 		leaf_of(i, leaves[i]);
 	merkle_tree_init(&before);
 	for (uint64_t old = 0; old < SIZES; old++) {
-		for (uint64_t size = old + 1; size <= SIZES; size += size < 70 ? 1 : 23) {
+		for (uint64_t size = old + 1; size <= SIZES; size += size < 40 ? 1 : 41) {
 			size_t n = (size_t)(size - old);
 			assert_true(span_hashes_max(n) <= sizeof(hashes) / sizeof(*hashes));
 			memcpy(hashes, leaves[old], n * SHA256_BYTES);
 			span_init(&span, &before, hashes, n);
-			for (uint64_t index = old; index < size; index += index < 70 ? 1 : 7) {
+			for (uint64_t index = old; index < size; index += index < 40 ? 1 : 13) {
 				span_inclusion(&span, index, &have);
 				assert_int_equal(proof_inclusion(index, size, fetch, NULL, &want), ST_OK);
 				assert_int_equal(have.n_hashes, want.n_hashes);
