@@ -4,13 +4,14 @@ import random
 import stat
 import threading
 
-from case import reduced
+from case import plain_build, reduced, seconds
 from programs import PLAIN
 from receipt import Reader, alone
 from test_checkpoint import leaves_of
+from test_disk import fill, free_bytes, on_disk, small_disk
 from test_proofs import until_public
 from wire import Closed, keyless, request
-from world import expect, run_fealty
+from world import eventually, expect, run_fealty
 
 MOVES = PLAIN + 'transfers: {min: "1", times_per_year: 100}\n'
 
@@ -303,6 +304,44 @@ def test_after_a_restart_and_kill(world):
         expect(wire.refused("INVALID_ARGUMENT", "proof", receipt=True, **{"from": 1}), field="receipt")
         expect(wire.refused("NOT_FOUND", "proof", receipt=True, command="nothing"), field="command")
     ledger.audit()
+
+
+@plain_build
+@seconds(90)
+def test_a_full_disk_gives_no_receipt_of_what_is_undone(world):
+    """What was undone has none, what has one is in the ledger, and a second sending gets it."""
+    lines = [{"sku": "s" * 60, "category": "c" * 60, "qty": 1, "amount": "0.01"}] * 150
+    with small_disk(world, 64) as path:
+        ledger = on_disk(world, path, "--low-space-mib", "1")
+        reader = Reader(ledger)
+        with ledger.wire() as wire:
+            member = wire.ok("balance", member="m1").member_no
+            ballast = fill(path, 3 << 20)
+            fields = {"member": "m1", "amount": "5.00", "lines": lines, "want_receipt": True}
+            sent = refused = 0
+            given = {}
+            while refused < 20:
+                assert sent < 2000 and free_bytes(path) >= 0
+                tags = {f"d{sent + i}": wire.start("purchase", key=f"d{sent + i}", **fields) for i in range(12)}
+                sent += 12
+                for key, tag in tags.items():
+                    reply = wire.wait(tag)
+                    if reply.status == 0:
+                        given[key] = reply
+                    else:
+                        expect(reply, reason="UNAVAILABLE", field="disk", receipt="", no_receipt="")
+                        refused += 1
+            os.unlink(ballast)
+            eventually(lambda: wire.call("purchase", member="m1", amount="1", key="after").status == 0, "writes again")
+            for i in range(0, sent, 10):
+                given[f"d{i}"] = wire.ok("purchase", key=f"d{i}", **fields)
+        leaves = leaves_of(ledger)
+        for key, reply in given.items():
+            receipt = alone(reader.of(reply), member, key)
+            assert leaves[receipt.index] == receipt.leaf
+        assert any(r.replayed for r in given.values()) and not all(r.replayed for r in given.values())
+        ledger.stop()
+        ledger.audit()
 
 
 def test_the_checkpoint_of_a_receipt_is_not_stored(world):
