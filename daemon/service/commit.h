@@ -142,6 +142,11 @@ enum status rotate_done(struct commit *c, const struct sealed *sealed) MUST_CHEC
 /* What service_params.recover_key asks for, before the thread runs.  On failure ${ret_message} says why, or is as it was. */
 enum status rotate_recover(struct commit *c, char *ret_message) MUST_CHECK;
 
+/* ---- zone.c ---- */
+
+/* The system's TZif file of an IANA name, for a publish.  ST_NOTFOUND: no such zone; ST_TOO_LARGE. */
+enum status zone_load(const char *name, struct arena *arena, struct bytes *ret_data) MUST_CHECK;
+
 /* ---- checkpoint.c ---- */
 
 /* Whether a commit of the ledger is to bring a checkpoint, or there are transactions without one for long enough. */

@@ -58,5 +58,3 @@ def alone(receipt, member, key):
     assert receipt.keys == [key], receipt.transaction
     assert receipt.members == {member}, receipt.transaction
     return receipt
-
-

@@ -115,29 +115,6 @@ a_batch_has_at_most_1000_commands(void **state)
 	}
 }
 
-static void
-an_atomic_batch_has_no_receipts(void **state)
-{
-	struct world *w = *state;
-	static const struct { const char *json; enum ledger_result second; } cases[] = {
-		{ "{'key':'b','atomic':true,'commands':[{'op':'purchase','member':'m','amount':'1'},"
-		  "{'op':'purchase','member':'m','amount':'1','want_receipt':true}]}", LEDGER_INVALID_ARGUMENT },
-		{ "{'key':'b','atomic':false,'commands':[{'op':'purchase','member':'m','amount':'1'},"
-		  "{'op':'purchase','member':'m','amount':'1','want_receipt':true}]}", LEDGER_OK },
-		{ "{'key':'b','atomic':true,'commands':[{'op':'purchase','member':'m','amount':'1'},"
-		  "{'op':'purchase','member':'m','amount':'1','want_receipt':false}]}", LEDGER_OK },
-	};
-	struct batch batch;
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct bytes b = of_json(w, CODEC_BATCH, cases[i].json);
-		assert_int_equal(codec_batch_decode(b, &w->arena, &batch), ST_OK);
-		heap_free(b);
-		assert_refused("first", &batch.refusals[0], LEDGER_OK, NULL);
-		assert_refused("second", &batch.refusals[1], cases[i].second, cases[i].second == LEDGER_OK ? NULL : "want_receipt");
-	}
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int
@@ -148,7 +125,6 @@ main(void)
 		TEST(keys_of_a_batch),
 		TEST(whole_batches_are_refused),
 		TEST(a_batch_has_at_most_1000_commands),
-		TEST(an_atomic_batch_has_no_receipts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -424,7 +424,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(texts), cmocka_unit_test(the_specification_s_example), cmocka_unit_test(no_proofs), cmocka_unit_test(where_it_is_wrong), cmocka_unit_test(how_many_hashes),
+		cmocka_unit_test(texts), cmocka_unit_test(the_specification_s_example), cmocka_unit_test(no_proofs), cmocka_unit_test(where_it_is_wrong),
+		cmocka_unit_test(how_many_hashes),
 		cmocka_unit_test(every_receipt_of_a_log), cmocka_unit_test(receipts_that_are_refused), cmocka_unit_test(every_byte_of_a_receipt),
 		cmocka_unit_test(machinery_that_fails_is_passed_up), cmocka_unit_test(broken_receipts),
 	};

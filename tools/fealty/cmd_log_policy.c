@@ -5,7 +5,7 @@
 #include "guard.h"
 #include "log_source.h"
 
-#define POLICY_TEXT_BYTES (LOG_ORIGIN_BYTES_MAX + 512)
+#define POLICY_TEXT_BYTES (2 * LOG_ORIGIN_BYTES_MAX + 512)
 
 struct log_policy_input {
 	struct args args;
@@ -35,10 +35,16 @@ print_policy(const struct log_source *source, bool json)
 {
 	char text[POLICY_TEXT_BYTES + 1];
 	struct writer w = writer_of(text, POLICY_TEXT_BYTES);
+	struct note_key keys[2] = { log_key(source, source->size) };
+	size_t n = log_key_beside(source, source->size, source->committed_at_us, &keys[1]) ? 2 : 1;
 
-	writer_put(&w, LITERAL("# The log; a witness more is a line \"witness NAME VKEY\" before the quorum, and \"quorum NAME\" asks for it.\nlog "));
-	note_key_print(&w, &source->key);
-	writer_put(&w, LITERAL("\nquorum none\n"));
+	writer_put(&w, LITERAL("# The log; a witness more is a line \"witness NAME VKEY\" before the quorum, and \"quorum NAME\" asks for it.\n"));
+	for (size_t i = 0; i < n; i++) {
+		writer_put(&w, LITERAL("log "));
+		note_key_print(&w, &keys[i]);
+		writer_put(&w, LITERAL("\n"));
+	}
+	writer_put(&w, LITERAL("quorum none\n"));
 	text[writer_bytes(&w).len] = '\0';
 	if (!json) {
 		(void)fputs(text, stdout);
@@ -56,12 +62,13 @@ cmd_log_policy(int argc, char **argv)
 {
 	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
 	static const struct argp argp = { options, parse, "DATA",
-		"Print a trust policy (C2SP tlog-policy) for the log of the ledger in the data directory DATA: its key, as the genesis names it, and "
-		"no witnesses.\v"
-		"Whoever verifies receipts by it must get it from you by a way that they trust. Add the witnesses that you ask for.",
+		"Print a trust policy (C2SP tlog-policy) for the log of the ledger in the data directory DATA: its key, or the "
+		"two of an overlap, and no witnesses.\v"
+		"A receipt from before a rotation needs the policy of then. Whoever verifies receipts by it must get it from you by a way "
+		"that they trust. Add the witnesses that you ask for.",
 		NULL, NULL, NULL };
 	struct log_policy_input in = { 0 };
-	struct log_source source;
+	static struct log_source source;
 
 	cli_parse(&argp, argc, argv, &in);
 	guard_begin(in.json);
