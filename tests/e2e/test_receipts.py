@@ -9,6 +9,7 @@ from programs import PLAIN
 from receipt import Reader, alone
 from test_checkpoint import leaves_of
 from test_disk import fill, free_bytes, on_disk, small_disk
+from test_keys import rotate
 from test_proofs import until_public
 from wire import Closed, keyless, request
 from world import eventually, expect, run_fealty
@@ -54,6 +55,36 @@ def test_a_purchase_verifies_with_the_daemon_stopped(world):
         assert word in words, words
     piped = run_fealty(["receipt", "verify", "-", "--policy", policy], stdin=reply.receipt)
     assert piped.code == 0 and "was not checked" in piped.out, piped
+
+
+def test_keys_that_change(world):
+    """In an overlap the old policy still trusts a receipt; afterwards each receipt has the policy of its time."""
+    ledger = world.running()
+    enrolled(ledger, 1)
+
+    def bought(key):
+        with ledger.wire() as wire:
+            return world.write(key, wire.ok("purchase", member="m0", amount="1", key=key, want_receipt=True).receipt)
+
+    old, before = policy_of(world, ledger), bought("before")
+    old = world.write("policy-old", open(old, encoding="utf-8").read())
+    rotate(ledger, "checkpoint", overlap_days=1)
+    both = world.write("policy-both", open(policy_of(world, ledger), encoding="utf-8").read())
+    _, rotated = rotate(ledger)
+    until_public(ledger, rotated["seq"] + 1)
+    with ledger.wire() as wire:
+        rotation = world.write("rotation", wire.ok("proof", command=rotated["id"], receipt=True).receipt)
+    during = bought("during")
+    assert open(both, encoding="utf-8").read().count("\nlog ") == 2
+    for path in (before, during, rotation):
+        verify(path, both)
+        verify(path, old)
+    rotate(ledger, "checkpoint", overlap_days=0, reason="compromised")
+    after, new = bought("after"), policy_of(world, ledger)
+    verify(after, new)
+    for path, policy in ((after, old), (after, both), (during, new), (before, new)):
+        refused = run_fealty(["receipt", "verify", path, "--policy", policy, "--json"])
+        assert refused.code == 1 and "not to be trusted" in refused.json["message"], refused
 
 
 def test_every_command_that_writes(world):
