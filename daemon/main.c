@@ -41,7 +41,7 @@ static const struct argp_option option_table[] = {
 	{ "head-lock", OPT_HEAD, "FILE", 0, "Where the last published head is kept, outside the data directory; default: <data>.head.lock", 0 },
 	{ "socket", 's', "PATH", 0, "UNIX socket to listen on, mode 0600", 0 },
 	{ "listen", 'l', "ADDRESS", 0, "Loopback address and port, as 127.0.0.1:7450; only with --insecure-loopback", 0 },
-	{ "admin", OPT_ADMIN, "ADDRESS", 0, "Loopback address and port for HTTP: /healthz, /readyz, /metrics; as 127.0.0.1:7451; default: none", 0 },
+	{ "admin", OPT_ADMIN, "ADDRESS", 0, "Loopback address and port for HTTP: probes, metrics and the public log; as 127.0.0.1:7451; default: none", 0 },
 	{ "insecure-loopback", OPT_INSECURE, NULL, 0, "Allow --listen without TLS, on loopback only, for pos/ and backend/ principals", 0 },
 	{ "clock", OPT_CLOCK, "real|manual", 0, "manual: for tests and simulations, on a ledger that was made so", 0 },
 	{ "net-threads", OPT_NET, "N", 0, "Threads for connections, 1 to 64; default 2", 0 },

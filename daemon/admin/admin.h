@@ -1,8 +1,9 @@
 /**
- * admin.h: fealtyd's HTTP door, for probes, metrics and later the public log: /healthz, /readyz, /metrics.  GET and HEAD only, on
- * loopback addresses only, one request a connection, and bounded: 8 KiB of request line and headers, 64 connections (more wait to be
- * accepted), 10 s from connect to the last byte. It has a thread of its own, so that whoever reads slowly delays nobody else; what it
- * asks of the service takes no lock that commands wait for.
+ * admin.h: fealtyd's HTTP door, for probes, metrics and the public log by C2SP tlog-tiles: /healthz, /readyz, /metrics, /checkpoint,
+ * /tile/….  GET and HEAD only, on loopback addresses only, one request a connection, and bounded: 8 KiB of request line and headers,
+ * 64 connections (more wait to be accepted), 10 s from connect to the last byte, 64 MiB of answers on their way (beyond that a 503). It
+ * has a thread of its own, so that whoever reads slowly delays nobody else; what it asks of the service takes no lock that commands
+ * wait for.
  *
  *   admin_open()    listens; /healthz answers, /readyz says "starting"
  *   admin_attach()  the service is open: /readyz says whether writes are accepted, /metrics has all

@@ -28,6 +28,7 @@
 #define CONNECTION_SECONDS 10
 #define HEADERS_BYTES_MAX 8192
 #define BODY_BYTES_MAX 8192	/* of a method that we refuse: read, so that it learns its 405, and thrown away */
+#define ANSWERS_BYTES_MAX ((size_t)64 * 1024 * 1024)	/* bodies whose readers have not taken all of them yet */
 #define METHODS_ALL 0xffff	/* evhttp would answer 501 */
 
 struct slot {
@@ -42,6 +43,7 @@ struct http {
 	struct evconnlistener *listener;	/* evhttp's, once it is bound */
 	bool rests;
 	unsigned n_used;
+	size_t answers_bytes;
 	struct slot slots[CONNECTIONS_MAX];
 };
 
@@ -117,27 +119,44 @@ on_accepted(struct event_base *base, void *arg)
 
 /* ---- requests ---- */
 
+/* A body on its way. */
+struct answer {
+	struct http *http;
+	size_t bytes;
+};
+
 static void
-free_body(const void *data, size_t len, void *body)
+free_body(const void *data, size_t len, void *arg)
 {
-	(void)data; (void)len;
-	free(body);
+	struct answer *answer = arg;
+
+	(void)len;
+	answer->http->answers_bytes -= answer->bytes;
+	free(answer);
+	free((void *)(uintptr_t)data);
 }
 
 /* Hands the body's memory over, so that it is not copied. */
 static enum status
-give_body(struct evhttp_request *request, struct buf *body)
+give_body(struct http *http, struct evhttp_request *request, struct buf *body)
 {
 	if (body->len == 0)
 		return ST_OK;
-	if (evbuffer_add_reference(evhttp_request_get_output_buffer(request), body->data, body->len, free_body, body->data) != 0)
+	struct answer *answer = malloc(sizeof(*answer));
+	if (answer == NULL)
 		return ST_NOMEM;
+	*answer = (struct answer){ http, body->len };
+	if (evbuffer_add_reference(evhttp_request_get_output_buffer(request), body->data, body->len, free_body, answer) != 0) {
+		free(answer);
+		return ST_NOMEM;
+	}
+	http->answers_bytes += answer->bytes;
 	buf_init(body);
 	return ST_OK;
 }
 
 static void
-send_page(struct evhttp_request *request, struct page *page)
+send_page(struct http *http, struct evhttp_request *request, struct page *page)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	char length[24];
@@ -156,8 +175,11 @@ send_page(struct evhttp_request *request, struct page *page)
 	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
 	if (page->allow != NULL)
 		evhttp_add_header(headers, "Allow", page->allow);
+	if (page->retry_after != NULL)
+		evhttp_add_header(headers, "Retry-After", page->retry_after);
+	route_count(http->admin, page);
 	bool has_body = evhttp_request_get_command(request) != EVHTTP_REQ_HEAD;
-	if (has_body && give_body(request, &page->body) != ST_OK)
+	if (has_body && give_body(http, request, &page->body) != ST_OK)
 		evhttp_send_error(request, 500, NULL);
 	else
 		evhttp_send_reply(request, page->code, NULL, NULL);
@@ -182,6 +204,7 @@ on_request(struct evhttp_request *request, void *arg)
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
 
 	buf_init(&page.body);
+	page.body_max = http->answers_bytes < ANSWERS_BYTES_MAX ? ANSWERS_BYTES_MAX - http->answers_bytes : 0;
 	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
 		page_text(&page, 405, "Only GET and HEAD are answered here.");
 		page.allow = "GET, HEAD";
@@ -190,7 +213,7 @@ on_request(struct evhttp_request *request, void *arg)
 	} else {
 		route_answer(http->admin, path == NULL ? "" : path, &page);
 	}
-	send_page(request, &page);
+	send_page(http, request, &page);
 	buf_release(&page.body);
 }
 

@@ -30,6 +30,7 @@ struct admin {
 	bool ending;			/* the thread's */
 	pthread_t thread;
 	bool has_thread;
+	uint64_t requests[ROUTE_COUNT][CODE_COUNT];	/* the thread's: answered, by path and code (route.c) */
 
 	pthread_mutex_t lock;		/* held while an answer is made; guards the rest */
 	struct service *service;	/* NULL: not open yet, or not any more */

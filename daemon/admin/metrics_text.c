@@ -279,3 +279,14 @@ metrics_text(const struct metrics_process *process, const struct figures *figure
 	put_start(out, figures);
 	put_files(out, figures);
 }
+
+void
+metrics_requests_text(const struct metrics_request *requests, size_t n, struct buf *out)
+{
+	family(out, "fealty_http_requests_total", "counter", "Requests to this door that were answered, by path and status code.");
+	for (size_t i = 0; i < n; i++) {
+		char code[16];
+		snprintf(code, sizeof(code), "%d", requests[i].code);
+		count_of(out, "fealty_http_requests_total", LABELS({ "path", requests[i].path }, { "code", code }), requests[i].count);
+	}
+}

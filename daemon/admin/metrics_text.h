@@ -12,7 +12,15 @@ struct metrics_process {
 	uint64_t uptime_us;
 };
 
+/* Requests to the door itself that were answered: by path ("other": none of ours) and status code. */
+struct metrics_request {
+	const char *path;
+	int code;
+	uint64_t count;
+};
+
 /* ${figures} NULL: the service is not open, and the process is all there is. */
 void metrics_text(const struct metrics_process *process, const struct figures *figures, struct buf *out);
+void metrics_requests_text(const struct metrics_request *requests, size_t n, struct buf *out);
 
 #endif

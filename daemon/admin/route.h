@@ -15,6 +15,9 @@ struct page {
 	const char *content_type;
 	const char *cache_control;
 	const char *allow;		/* of a 405; NULL: none */
+	const char *retry_after;	/* of a 503, in seconds; NULL: none */
+	const char *path;		/* of the route that answered; NULL: none did */
+	size_t body_max;		/* what the caller has room for now */
 	struct buf body;		/* the caller's to release */
 };
 
@@ -35,7 +38,12 @@ const struct route *route_find(const struct route *routes, size_t n, const char 
 /* A sentence as the whole page, not to be cached. */
 void page_text(struct page *page, int code, const char *sentence);
 
-/* The page for a GET or HEAD of ${path}. */
+/* The page for a GET or HEAD of ${path}; body_max is set already. */
 void route_answer(struct admin *admin, const char *path, struct page *page);
+
+/* For metrics: the page leaves as it is now. */
+#define ROUTE_COUNT 6		/* ours, and one for all other paths */
+#define CODE_COUNT 6
+void route_count(struct admin *admin, const struct page *page);
 
 #endif

@@ -67,6 +67,25 @@ struct signed_head {
 	uint8_t note[CHECKPOINT_NOTE_MAX];
 };
 
+/**
+ * A checkpoint as it is shown: the stored note, with the cosignatures stored for its size (log_note.c).
+ *
+ * log_note_make(): of the note that the log signed.  log_note_read(): of the stored one; ST_NOTFOUND.  Others are the store's.
+ * log_note_serve(), log_note_serve_public(): what service_log_checkpoint() gives from now on; the size never falls (asserted).  One thread
+ * alone calls these: the witnesses', or without witnesses the main one.
+ */
+#define LOG_NOTE_BYTES_MAX 16384
+#define LOG_NOTE_LINES_MAX 96		/* of witnesses: together with the log's fewer than a note may have */
+struct log_note {
+	uint64_t size;			/* 0: none yet */
+	size_t len;
+	uint8_t text[LOG_NOTE_BYTES_MAX];
+};
+enum status log_note_make(struct store_txn *ledger, uint64_t size, struct bytes signed_note, struct log_note *ret) MUST_CHECK;
+enum status log_note_read(struct store_txn *ledger, uint64_t size, struct log_note *ret) MUST_CHECK;
+void log_note_serve(struct service *service, const struct log_note *note);
+enum status log_note_serve_public(struct service *service) MUST_CHECK;
+
 /* ---- the service ---- */
 
 struct commit;
@@ -100,6 +119,7 @@ struct service {
 	atomic_bool draining, failed;
 	struct store_head published;		/* main thread's: what head.lock says */
 	struct signed_head public_checkpoint;	/* the newest at or below what head.lock says, for whoever asks; guarded by head_lock */
+	struct log_note served;			/* the checkpoint that is shown when no size is asked for; guarded by head_lock */
 	int64_t snapshot_at_us;			/* main thread's: when the next one may begin */
 	uint64_t snapshot_size;
 	pthread_t snapshot_thread;

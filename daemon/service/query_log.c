@@ -114,20 +114,44 @@ find_public(struct query *q, struct signed_head *ret)
 		refusal_set(&q->refusal, LEDGER_UNAVAILABLE, "size", "No checkpoint is public yet; ask again in a second.");
 }
 
-static struct bytes
-note_of(const struct signed_head *head)
+/* The size of the checkpoint that is served; it may be public a moment longer than ${head}. */
+static uint64_t
+served_size(struct query *q, const struct signed_head *head)
 {
-	return bytes_of(head->note, head->note_bytes);
+	struct service *s = q->loop->service;
+
+	pthread_mutex_lock(&s->head_lock);
+	uint64_t size = s->served.size;
+	pthread_mutex_unlock(&s->head_lock);
+	return size == 0 || size > head->head.size ? head->head.size : size;
 }
 
-/* The stored note of ${size}, borrowed from the ledger's snapshot.  ST_NOTFOUND. */
-static enum status
-stored_note(struct query *q, uint64_t size, struct bytes *ret_note)
+/* Into ${ret} if it is the one that is served: the snapshot may not have its cosignatures yet. */
+static bool
+copy_served(struct service *s, uint64_t size, struct log_note *ret)
 {
-	uint8_t key[8];
+	pthread_mutex_lock(&s->head_lock);
+	bool served = s->served.size == size;
+	if (served)
+		*ret = s->served;
+	pthread_mutex_unlock(&s->head_lock);
+	return served;
+}
 
-	put_be64(key, size);
-	return store_get(q->loop->ledger, TABLE_CHECKPOINT, bytes_of(key, sizeof(key)), ret_note);
+/* The note of ${size}, at most ${head}'s, with its cosignatures.  ST_NOTFOUND. */
+static enum status
+find_note(struct query *q, const struct signed_head *head, uint64_t size, struct bytes *ret_note)
+{
+	struct log_note *note = arena_alloc(&q->loop->arena, sizeof(*note));
+	enum status st = ST_OK;
+
+	if (note == NULL)
+		return ST_NOMEM;
+	if (!copy_served(q->loop->service, size, note))
+		st = size == head->head.size ? log_note_make(q->loop->ledger, size, bytes_of(head->note, head->note_bytes), note)
+		    : log_note_read(q->loop->ledger, size, note);
+	*ret_note = bytes_of(note->text, note->len);
+	return st;
 }
 
 bool
@@ -159,18 +183,14 @@ query_checkpoint(struct query *q, struct buf *out)
 	find_public(q, &head);
 	if (q->refusal.result != LEDGER_OK)
 		return query_refusal(q, out);
-	struct reply reply = { .note = note_of(&head), .size = head.head.size, .seq = q->size - 1 };
-	if (r->has_size && r->size != reply.size) {
-		reply.size = r->size;
-		enum status st = r->size < head.head.size ? stored_note(q, r->size, &reply.note) : ST_NOTFOUND;
-		if (st == ST_NOTFOUND) {
-			refusal_set(&q->refusal, LEDGER_NOT_FOUND, "size",
-			    "No public checkpoint has that size; leave `size` out to get the newest.");
-			return query_refusal(q, out);
-		}
-		if (st != ST_OK)
-			return st;
+	struct reply reply = { .size = r->has_size ? r->size : served_size(q, &head), .seq = q->size - 1 };
+	enum status st = reply.size <= head.head.size ? find_note(q, &head, reply.size, &reply.note) : ST_NOTFOUND;
+	if (st == ST_NOTFOUND) {
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "size", "No public checkpoint has that size; leave `size` out to get the newest.");
+		return query_refusal(q, out);
 	}
+	if (st != ST_OK)
+		return st;
 	return codec_reply_encode(&reply, &q->loop->arena, out);
 }
 
@@ -201,8 +221,12 @@ make_inclusion(struct query *q, const struct signed_head *head, struct proof *pr
 		return ST_OK;
 	}
 	reply->has_index = true;
-	reply->size = head->head.size;
-	reply->note = note_of(head);
+	reply->size = served_size(q, head);
+	if (reply->index >= reply->size)
+		reply->size = head->head.size;		/* witnesses that are late delay no proof: its note lacks their lines as yet */
+	st = find_note(q, head, reply->size, &reply->note);
+	if (st != ST_OK)
+		return st;
 	return proof_inclusion(reply->index, reply->size, fetch_tile, q->loop->state, proof);
 }
 
@@ -212,7 +236,9 @@ make_consistency(struct query *q, const struct signed_head *head, struct proof *
 {
 	const struct request *r = q->request;
 
-	reply->size = r->has_to ? r->to_size : head->head.size;
+	reply->size = r->has_to ? r->to_size : served_size(q, head);
+	if (!r->has_to && r->from_size > reply->size)
+		reply->size = head->head.size;
 	if (r->from_size > reply->size || reply->size > q->size) {
 		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, reply->size > q->size ? "to" : "from",
 		    "The ledger has %llu transactions, of which %llu are public: give sizes with `from` at most `to`.",
@@ -223,12 +249,10 @@ make_consistency(struct query *q, const struct signed_head *head, struct proof *
 		refuse_newer(q, "to", head);
 		return ST_OK;
 	}
-	enum status st = ST_OK;
-	if (reply->size == head->head.size)
-		reply->note = note_of(head);
-	else
-		st = stored_note(q, reply->size, &reply->note);
-	if (st != ST_OK && st != ST_NOTFOUND)
+	enum status st = find_note(q, head, reply->size, &reply->note);
+	if (st == ST_NOTFOUND)
+		reply->note = bytes_of(NULL, 0);
+	else if (st != ST_OK)
 		return st;
 	return proof_consistency(r->from_size, reply->size, fetch_tile, q->loop->state, proof);
 }

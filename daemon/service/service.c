@@ -162,6 +162,15 @@ free_loops(struct service *s)
 /* ---- the tick ---- */
 
 static void
+serve_head(struct service *s)
+{
+	enum status st = log_note_serve_public(s);
+
+	if (st != ST_OK)
+		log_event(s->log, LOG_LEVEL_ERROR, "checkpoint.not_served", "why", status_str(st), NULL);
+}
+
+static void
 publish_head(struct service *s)
 {
 	struct signed_head newest;
@@ -181,6 +190,7 @@ publish_head(struct service *s)
 	pthread_mutex_lock(&s->head_lock);
 	s->public_checkpoint = newest;
 	pthread_mutex_unlock(&s->head_lock);
+	serve_head(s);
 }
 
 static void *

@@ -147,7 +147,7 @@ BROKEN = {
         ({"client/a.c": '#include "codec/b.h"\n', "daemon/codec/b.h": GOOD}, "client may not include"),
         ({"tools/fealty/a.c": '#include "service/service.h"\n', "daemon/service/service.h": GOOD}, "tools may not include"),
         ({"daemon/main.c": '#include "store/store.h"\n', "daemon/store/store.h": GOOD}, "main may not include"),
-        ({"daemon/admin/a.c": '#include "service/service.h"\n', "daemon/service/service.h": GOOD}, "only daemon/service/figures.h"),
+        ({"daemon/admin/a.c": '#include "service/service.h"\n', "daemon/service/service.h": GOOD}, "only daemon/service/figures.h, daemon/service/log_read.h"),
         ({"daemon/admin/a.c": '#include "ledger/ledger.h"\n', "daemon/ledger/ledger.h": GOOD}, "admin may not include"),
         ({"daemon/service/a.c": "#include <lmdb.h>\n"}, "service may not include <lmdb.h>"),
         ({"daemon/apply/a.c": '#include "fealty.pb-c.h"\n'}, "apply may not include the generated"),

@@ -202,6 +202,29 @@ log_head_parse(const struct log_source *source, struct bytes text, struct log_he
 	return LOG_HEAD_OK;
 }
 
+/* The lines of witnesses that are stored for this size follow the log's own, in the order of their keys, as far as there is room. */
+static enum status
+add_cosignatures(struct store_txn *ledger, struct log_head *head)
+{
+	unsigned lines = LOG_NOTE_COSIGNATURES_MAX;
+	struct store_cursor *cursor;
+	struct bytes key, line;
+	uint8_t from[8];
+
+	put_be64(from, head->size);
+	enum status st = store_cursor_open(ledger, TABLE_COSIGNATURE, bytes_of(from, sizeof(from)), &cursor);
+	if (st != ST_OK)
+		return st;
+	while ((st = store_cursor_next(cursor, &key, &line)) == ST_OK) {
+		if (key.len < 8 || get_be64(key.data) != head->size || lines-- == 0 || line.len > sizeof(head->note) - head->note_bytes)
+			break;
+		memcpy(head->note + head->note_bytes, line.data, line.len);
+		head->note_bytes += line.len;
+	}
+	store_cursor_close(cursor);
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
 /* The row of a size, or the newest at or below it. */
 static enum status
 read_head(const struct log_source *source, uint64_t size, bool exactly, struct log_head *ret_head)
@@ -220,6 +243,8 @@ read_head(const struct log_source *source, uint64_t size, bool exactly, struct l
 		st = ST_NOTFOUND;
 	if (st == ST_OK && (log_head_parse(source, note, ret_head) != LOG_HEAD_OK || key.len != 8 || get_be64(key.data) != ret_head->size))
 		st = ST_CORRUPT;
+	if (st == ST_OK)
+		st = add_cosignatures(ledger, ret_head);
 	store_abort(ledger);
 	return st;
 }

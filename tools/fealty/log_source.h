@@ -13,6 +13,7 @@
 
 #define LOG_ORIGIN_BYTES_MAX 255
 #define LOG_NOTE_BYTES_MAX 16384	/* room for the lines of many witnesses */
+#define LOG_NOTE_COSIGNATURES_MAX 96	/* as the daemon shows them */
 
 struct log_source {
 	const char *data_path;			/* borrowed */
@@ -28,7 +29,7 @@ struct log_head {
 	uint64_t size;				/* transactions, above 0 */
 	uint8_t root[SHA256_BYTES];
 	size_t note_bytes;
-	uint8_t note[LOG_NOTE_BYTES_MAX];	/* the checkpoint as it is signed */
+	uint8_t note[LOG_NOTE_BYTES_MAX];	/* the checkpoint as it is signed, with the cosignatures that are stored for it */
 };
 
 /**
