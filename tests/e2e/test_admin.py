@@ -1,4 +1,4 @@
-"""The HTTP door: /healthz, /readyz, /metrics, what it refuses and what it bounds.  Requests are written by hand, byte by byte where it matters."""
+"""The HTTP door: /healthz, /readyz, /metrics, what it refuses and what it bounds; the log is in test_log_http.py.  Requests are written by hand, byte by byte where it matters."""
 import os
 import random
 import re
@@ -68,7 +68,10 @@ class Answer:
             name, value = line.split(": ", 1)
             assert name.lower() not in self.headers, f"two headers {name}: {head!r}"
             self.headers[name.lower()] = value
-        self.text = self.body.decode("utf-8")
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8")
 
 
 def exchange(where, data):
@@ -158,7 +161,7 @@ class Metrics:
 
 
 # Names are a promise: dashboards and alerts are made of them.
-PROCESS = {"fealty_build_info", "fealty_uptime_seconds", "fealty_ready"}
+PROCESS = {"fealty_build_info", "fealty_uptime_seconds", "fealty_ready", "fealty_http_requests_total"}
 FAMILIES = PROCESS | {
     "fealty_ledger_info", "fealty_ledger_transactions", "fealty_entries_total", "fealty_system_entries_total",
     "fealty_commands_total", "fealty_results_total", "fealty_refusals_total", "fealty_replays_total",
@@ -198,7 +201,7 @@ def test_routes(world):
         assert path == "/metrics" or head.headers["content-length"] == full.headers["content-length"], path
         assert int(head.headers["content-length"]) > 0
     for path in ("/", "/metric", "/metricsx", "/metrics/", "/healthz/x", "/HEALTHZ", "//healthz", "/./healthz", "/x/../healthz", "/%68ealthz",
-                 "/metrics%00", "/tile/0/000", "/checkpoint", "/" + "a" * 8000):
+                 "/metrics%00", "/tile", "/tile/", "/checkpoint/", "/Checkpoint", "/" + "a" * 8000):
         a = get(where, path)
         assert a.code == 404 and "/metrics" in a.text, (path, a.code, a.text)
     for path in ("/healthz?", "/healthz?x=1", "/healthz?a=/../b", "http://localhost/healthz", "http://elsewhere.example:80/healthz?x#y"):
