@@ -24,7 +24,7 @@ enum { EXIT_STARTED_NOT = 1, EXIT_USAGE = 2, EXIT_FATAL = 70 };
 const char *argp_program_version = "fealtyd " FEALTY_VERSION;
 
 struct options {
-	const char *data, *keys, *head_lock, *socket, *admin, *log_path, *recover_key;
+	const char *data, *keys, *head_lock, *socket, *admin, *witnesses, *log_path, *recover_key;
 	const char *listen[LISTEN_MAX];
 	unsigned n_listen, net_threads, sign_threads, snapshot_seconds;
 	unsigned long low_space_mib;
@@ -33,7 +33,7 @@ struct options {
 	char keys_default[4096], head_lock_default[4096];
 };
 
-enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER };
+enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER, OPT_WITNESSES };
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },
@@ -42,6 +42,7 @@ static const struct argp_option option_table[] = {
 	{ "socket", 's', "PATH", 0, "UNIX socket to listen on, mode 0600", 0 },
 	{ "listen", 'l', "ADDRESS", 0, "Loopback address and port, as 127.0.0.1:7450; only with --insecure-loopback", 0 },
 	{ "admin", OPT_ADMIN, "ADDRESS", 0, "Loopback address and port for HTTP: probes, metrics and the public log; as 127.0.0.1:7451; default: none", 0 },
+	{ "witnesses", OPT_WITNESSES, "FILE", 0, "Policy of witnesses (C2SP tlog-policy), which are asked to cosign checkpoints; default: none", 0 },
 	{ "insecure-loopback", OPT_INSECURE, NULL, 0, "Allow --listen without TLS, on loopback only, for pos/ and backend/ principals", 0 },
 	{ "clock", OPT_CLOCK, "real|manual", 0, "manual: for tests and simulations, on a ledger that was made so", 0 },
 	{ "net-threads", OPT_NET, "N", 0, "Threads for connections, 1 to 64; default 2", 0 },
@@ -115,6 +116,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 		o->listen[o->n_listen++] = arg;
 		break;
 	case OPT_ADMIN: o->admin = arg; break;
+	case OPT_WITNESSES: o->witnesses = arg; break;
 	case OPT_INSECURE: o->insecure_loopback = true; break;
 	case OPT_CLOCK:
 		if (strcmp(arg, "manual") != 0 && strcmp(arg, "real") != 0)
@@ -278,7 +280,7 @@ open_service(struct daemon *d, const struct options *o)
 	char message[SERVICE_MESSAGE_BYTES];
 	struct service_params params = {
 		.data_path = o->data, .keys_path = o->keys, .head_lock_path = o->head_lock,
-		.manual_clock = o->manual_clock, .sign_threads = o->sign_threads, .snapshot_seconds = o->snapshot_seconds,
+		.witnesses_path = o->witnesses, .manual_clock = o->manual_clock, .sign_threads = o->sign_threads, .snapshot_seconds = o->snapshot_seconds,
 		.low_space_bytes = (uint64_t)o->low_space_mib * 1024 * 1024, .clock = clock_system(), .log = d->log, .version = FEALTY_VERSION,
 		.recover_key = o->recover_key,
 		.on_fatal = on_fatal, .fatal_ctx = d,

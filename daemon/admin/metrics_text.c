@@ -240,6 +240,60 @@ put_connections(struct buf *out, const struct figures *f)
 }
 
 static void
+put_log(struct buf *out, const struct figures *f)
+{
+	gauge(out, "fealty_public_checkpoint_size", "Transactions of the newest public checkpoint; 0: there is none yet.", f->public_size);
+	gauge(out, "fealty_served_checkpoint_size", "Transactions of the checkpoint that is served: with witnesses, one with its quorum.", f->served_size);
+	if (f->n_witnesses == 0)
+		return;
+	gauge(out, "fealty_cosigned_checkpoint_size", "Transactions of the newest checkpoint that the quorum has cosigned; 0: none.", f->cosigned_size);
+	if (f->cosigned_size == 0)
+		return;
+	family(out, "fealty_cosigned_checkpoint_age_seconds", "gauge", "Since the newest checkpoint with its quorum had it; absent when there is none.");
+	seconds_of(out, "fealty_cosigned_checkpoint_age_seconds", f->cosigned_age_us);
+}
+
+static void
+witness_family(struct buf *out, const struct figures *f, const char *name, const char *type, const char *help,
+    uint64_t (*value)(const struct figure_witness *w))
+{
+	family(out, name, type, help);
+	for (size_t i = 0; i < f->n_witnesses; i++)
+		count_of(out, name, LABELS({ "witness", f->witnesses[i].name }), value(&f->witnesses[i]));
+}
+
+static uint64_t asked_of(const struct figure_witness *w) { return w->asked; }
+static uint64_t bad_of(const struct figure_witness *w) { return w->bad_answers; }
+static uint64_t fork_of(const struct figure_witness *w) { return w->fork; }
+static uint64_t size_of(const struct figure_witness *w) { return w->cosigned_size; }
+
+static void
+put_witnesses(struct buf *out, const struct figures *f)
+{
+	if (f->n_witnesses == 0)
+		return;
+	witness_family(out, f, "fealty_witness_requests_total", "counter", "Requests to a witness to cosign a checkpoint.", asked_of);
+	family(out, "fealty_witness_answers_total", "counter", "Answers of a witness by status code; none: it gave none in time.");
+	for (size_t i = 0; i < f->n_witnesses; i++) {
+		for (size_t a = 0; a < FIGURE_WITNESS_ANSWERS; a++)
+			count_of(out, "fealty_witness_answers_total", LABELS({ "witness", f->witnesses[i].name }, { "code", figure_witness_answer_str(a) }),
+			    f->witnesses[i].answers[a]);
+	}
+	witness_family(out, f, "fealty_witness_bad_answers_total", "counter", "Answers that are none by the protocol, or whose signatures do not hold.",
+	    bad_of);
+	witness_family(out, f, "fealty_witness_fork", "gauge", "1: it has seen another log of this name than ours, and has not cosigned since.", fork_of);
+	witness_family(out, f, "fealty_witness_cosigned_size", "gauge", "Transactions of the newest checkpoint that it has cosigned; 0: none.", size_of);
+	family(out, "fealty_witness_cosigned_age_seconds", "gauge", "Since its newest cosignature, by its clock; absent when there is none.");
+	for (size_t i = 0; i < f->n_witnesses; i++) {
+		if (f->witnesses[i].cosigned_size == 0)
+			continue;
+		sample(out, "fealty_witness_cosigned_age_seconds", "", LABELS({ "witness", f->witnesses[i].name }));
+		put_seconds(out, f->witnesses[i].cosigned_age_us);
+		put(out, "\n");
+	}
+}
+
+static void
 put_start(struct buf *out, const struct figures *f)
 {
 	family(out, "fealty_start_seconds", "gauge", "How long the start took, until the ledger was verified and state complete.");
@@ -276,6 +330,8 @@ metrics_text(const struct metrics_process *process, const struct figures *figure
 	put_commands(out, &figures->commands);
 	put_commits(out, figures);
 	put_connections(out, figures);
+	put_log(out, figures);
+	put_witnesses(out, figures);
 	put_start(out, figures);
 	put_files(out, figures);
 }

@@ -64,7 +64,7 @@ queue_take(struct commit *c, int64_t wait_us, bool *ret_stopping)
 
 	pthread_mutex_lock(&c->lock);
 	timespec_of(clock_monotonic_us() + wait_us, &until);
-	while (c->queue_first == NULL && !c->stopping && wait_us > 0) {
+	while (c->queue_first == NULL && !c->stopping && !cosign_waits(c) && wait_us > 0) {
 		if (pthread_cond_timedwait(&c->wake, &c->lock, &until) != 0)
 			break;
 	}
@@ -282,12 +282,12 @@ append_all(struct commit *c)
 		put_be64(key, s->t.seq);
 		store_append(txn, TABLE_TRANSACTION, bytes_of(key, sizeof(key)), buf_bytes(&c->scratch));
 	}
-	if (checkpoint_due(c)) {
-		st = checkpoint_append(c, txn);
-		if (st != ST_OK) {
-			store_abort(txn);
-			return st;
-		}
+	st = checkpoint_due(c) ? checkpoint_append(c, txn) : ST_OK;
+	if (st == ST_OK)
+		st = cosign_append(c, txn);
+	if (st != ST_OK) {
+		store_abort(txn);
+		return st;
 	}
 	return store_commit(txn);
 }
@@ -428,6 +428,7 @@ commit_flush(struct commit *c)
 		log_event(s->log, LOG_LEVEL_ERROR, "ledger.disk_full", "transactions_undone", LOG_N(c->n_sealed), NULL);
 		commit_discard(c);
 		c->checkpoint_next = c->checkpoint;
+		cosign_done(c, false);
 		c->undone = true;
 		counter_add(&s->metrics.commits_undone, 1);
 		disk_refusal(&refusal);
@@ -446,6 +447,7 @@ commit_flush(struct commit *c)
 	reset_batch(c);
 	show_head(c);
 	checkpoint_show(c);
+	cosign_done(c, true);
 	release_active(c, NULL);
 	wake_subscriptions(s);
 	return ST_OK;
@@ -783,6 +785,8 @@ run(void *arg)
 			break;
 		if (list == NULL && !c->unflushed && checkpoint_due(c))
 			st = checkpoint_alone(c);
+		if (st == ST_OK && list == NULL && cosign_waits(c))
+			st = cosign_alone(c);
 		if (st != ST_OK) {
 			free_works(list);
 			break;
@@ -840,7 +844,9 @@ commit_new(struct service *s, struct commit **ret_commit)
 	c->clock_us = apply_head(s->apply)->clock_us;
 	c->due_pending = s->manual_clock;
 	judge_clock_at_start(c);
-	enum status st = sched_new(c);
+	enum status st = cosigner_new(c);
+	if (st == ST_OK)
+		st = sched_new(c);
 	if (st != ST_OK) {
 		commit_free(c);
 		return st;
@@ -884,6 +890,7 @@ commit_free(struct commit *c)
 		work_free(w);
 	}
 	sched_free(c);
+	cosigner_free(c);
 	buf_release(&c->scratch);
 	arena_release(&c->arena);
 	pthread_cond_destroy(&c->wake);

@@ -77,6 +77,7 @@ struct commit {
 	int64_t retry_at_us;			/* monotonic: before it what failed for want of space is not tried again */
 	int64_t step_us;			/* monotonic: when the step of a commit that is measured began */
 	struct signed_head checkpoint, checkpoint_next;	/* the newest that is durable; and that is being written */
+	struct cosigner *cosigner;		/* cosignature.c's; NULL: there are no witnesses */
 	int64_t checkpoint_at_us;		/* monotonic: when the next one may be made */
 	struct calendar *calendar;
 	struct sched_position *sched, *sched_flushed;	/* [program - 1]; as of the last flush */
@@ -170,6 +171,17 @@ enum status receipts_leaf(struct commit *c, struct sealed *sealed, struct bytes 
 enum status receipts_give(struct commit *c) MUST_CHECK;
 /* With the batch that wanted them, given or not. */
 void receipts_forget(struct commit *c);
+
+/* ---- cosignature.c; witness.h has how cosignatures come here ---- */
+
+enum status cosigner_new(struct commit *c) MUST_CHECK;
+void cosigner_free(struct commit *c);
+bool cosign_waits(const struct commit *c);
+/* Puts what waits into the ledger's transaction; cosign_done() when that is durable, or undone. */
+enum status cosign_append(struct commit *c, struct store_txn *ledger) MUST_CHECK;
+void cosign_done(struct commit *c, bool stored);
+/* A commit of its own, between batches; without space what waits is dropped, and its witnesses are asked again. */
+enum status cosign_alone(struct commit *c) MUST_CHECK;
 
 /* ---- sched.c ---- */
 

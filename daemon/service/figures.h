@@ -49,6 +49,19 @@ const char *figure_step_str(enum figure_step step);		/* "decide", "sign", … */
 enum figure_state { FIGURE_STATE_KEPT, FIGURE_STATE_SNAPSHOT, FIGURE_STATE_EMPTY, FIGURE_STATE_COUNT };
 const char *figure_state_str(enum figure_state state);		/* "kept", "snapshot", "empty" */
 
+/* A witness of the log that is asked. */
+#define FIGURE_WITNESSES_MAX 32
+#define FIGURE_WITNESS_ANSWERS 9
+struct figure_witness {
+	const char *name;			/* in the policy; borrowed from the service */
+	uint64_t asked;
+	uint64_t answers[FIGURE_WITNESS_ANSWERS];	/* by status code */
+	uint64_t bad_answers;			/* that are none by the protocol, or whose signatures do not hold */
+	bool fork;				/* it has seen another log of this name, and has not cosigned since */
+	uint64_t cosigned_size, cosigned_age_us;	/* of its newest cosignature that is stored; size 0: there is none */
+};
+const char *figure_witness_answer_str(size_t answer);	/* "200", …, "none" */
+
 struct figures {
 	const char *origin;			/* borrowed from the service */
 	bool manual_clock;
@@ -76,6 +89,11 @@ struct figures {
 	uint64_t free_bytes;			/* on the ledger's disk */
 	bool has_snapshot;
 	uint64_t snapshot_transactions, snapshot_age_us;
+
+	uint64_t public_size, served_size;	/* of the newest public checkpoint; and of the one that is served; 0: none yet */
+	size_t n_witnesses;			/* 0: there is no policy, and nothing of the rest */
+	struct figure_witness witnesses[FIGURE_WITNESSES_MAX];
+	uint64_t cosigned_size, cosigned_age_us;	/* of the newest that has its quorum; size 0: none */
 
 	enum figure_state start_state;		/* where state came from at the start */
 	uint64_t start_us, start_replayed;	/* how long it took, and transactions replayed in it */

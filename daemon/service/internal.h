@@ -89,6 +89,7 @@ enum status log_note_serve_public(struct service *service) MUST_CHECK;
 /* ---- the service ---- */
 
 struct commit;
+struct witnesses;
 struct loop_context;
 
 struct service {
@@ -101,6 +102,7 @@ struct service {
 	struct vault *vault;
 	struct signer *signer;
 	struct commit *commit;
+	struct witnesses *witnesses;		/* NULL: without a policy */
 	struct net *net;
 	struct loop_context *loops;		/* one for each net loop */
 	char origin[129];

@@ -55,8 +55,8 @@ log_note_read(struct store_txn *ledger, uint64_t size, struct log_note *ret)
 void
 log_note_serve(struct service *s, const struct log_note *note)
 {
-	assert(note->size >= s->served.size && note->size <= s->public_checkpoint.head.size);	/* only one thread calls this */
 	pthread_mutex_lock(&s->head_lock);
+	assert(note->size >= s->served.size && note->size <= s->public_checkpoint.head.size);
 	s->served = *note;
 	pthread_mutex_unlock(&s->head_lock);
 }

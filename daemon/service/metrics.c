@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "service/internal.h"
+#include "service/witness.h"
 
 /* ---- histograms ---- */
 
@@ -160,6 +160,17 @@ service_readiness(struct service *s)
 	return store_writable(s->store) == ST_OK ? SERVICE_READY : SERVICE_WAITS_FOR_DISK;	/* nobody has tried to write yet */
 }
 
+static void
+read_log(struct service *s, struct figures *ret)
+{
+	pthread_mutex_lock(&s->head_lock);
+	ret->public_size = s->public_checkpoint.head.size;
+	ret->served_size = s->served.size;
+	pthread_mutex_unlock(&s->head_lock);
+	if (s->witnesses != NULL)
+		witnesses_figures(s->witnesses, ret);
+}
+
 void
 service_figures(struct service *s, struct figures *ret)
 {
@@ -175,5 +186,6 @@ service_figures(struct service *s, struct figures *ret)
 	read_entries(&s->metrics, ret);
 	read_commands(s, &ret->commands);
 	read_net(s, ret);
+	read_log(s, ret);
 	read_files(s, ret);
 }

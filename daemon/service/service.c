@@ -12,6 +12,7 @@
 
 #include "service/commit.h"
 #include "service/session.h"
+#include "service/witness.h"
 
 static void
 say_damage(const char *data_path, char *ret_message)
@@ -81,6 +82,11 @@ open_all(struct service *s, char *ret_message)
 	if (st != ST_OK)
 		return st;
 	s->programs = apply_programs(s->apply);
+	if (s->params.witnesses_path != NULL) {
+		st = witnesses_new(s, &s->witnesses, ret_message);
+		if (st != ST_OK)
+			return st;
+	}
 	st = signer_new(s->keys, s->params.sign_threads, &s->signer);
 	if (st == ST_OK)
 		st = commit_new(s, &s->commit);
@@ -141,7 +147,8 @@ service_attach(struct service *s, struct net *net)
 		arena_init(&s->loops[i].arena, READ_ARENA_BYTES);
 		buf_init(&s->loops[i].out);
 	}
-	return commit_start(s->commit);
+	enum status st = commit_start(s->commit);
+	return st == ST_OK && s->witnesses != NULL ? witnesses_start(s->witnesses) : st;
 }
 
 static void
@@ -161,11 +168,15 @@ free_loops(struct service *s)
 
 /* ---- the tick ---- */
 
+/* With witnesses it is for them to say which one is served. */
 static void
 serve_head(struct service *s)
 {
+	if (s->witnesses != NULL) {
+		witnesses_wake(s->witnesses);
+		return;
+	}
 	enum status st = log_note_serve_public(s);
-
 	if (st != ST_OK)
 		log_event(s->log, LOG_LEVEL_ERROR, "checkpoint.not_served", "why", status_str(st), NULL);
 }
@@ -279,6 +290,7 @@ void
 service_drain(struct service *s)
 {
 	atomic_store(&s->draining, true);
+	witnesses_stop(s->witnesses);
 	for (unsigned i = 0; s->net != NULL && i < net_loop_count(s->net); i++) {
 		struct goaway *g = calloc(1, sizeof(*g));
 		if (g == NULL)
@@ -294,6 +306,7 @@ service_close(struct service *s)
 {
 	if (s == NULL)
 		return;
+	witnesses_stop(s->witnesses);
 	if (s->commit != NULL)
 		commit_drain(s->commit);
 	snapshot_join(s);
@@ -302,6 +315,7 @@ service_close(struct service *s)
 		publish_head(s);
 	signer_free(s->signer);		/* first: after a failure it may still sign what is in the commit thread's memory */
 	commit_free(s->commit);
+	witnesses_free(s->witnesses);
 	free_loops(s);
 	apply_free(s->apply);
 	vault_free(s->vault);

@@ -20,6 +20,7 @@ struct service_params {
 	const char *recover_key;	/* "transaction:lost", "checkpoint:compromised", …: replaces that key by the next one first; NULL: none */
 	unsigned sign_threads;
 	unsigned snapshot_seconds;	/* between two snapshots of state, when it changed; 0: never */
+	const char *witnesses_path;	/* a policy file (witness.h); NULL: no witness is asked */
 	uint64_t low_space_bytes;	/* writes are refused below it; 0: the store's default */
 	struct clock clock;
 	struct log *log;		/* borrowed; may be NULL */
@@ -33,7 +34,7 @@ struct service_params {
  * On failure ${ret_message} (at least SERVICE_MESSAGE_BYTES) says in a sentence what is wrong and what to do.  Blocks: recovery may take as
  * long as the ledger needs to be replayed; the log shows progress.
  * Errors: ST_BUSY; ST_FORMAT: another format, origin, clock or keys; ST_FORK; ST_CORRUPT: a transaction or its signature is broken;
- * ST_NOTFOUND; ST_IO; ST_NOMEM; ST_FULL.
+ * ST_NOTFOUND; ST_IO; ST_NOMEM; ST_FULL; ST_INVALID: the policy of witnesses.
  */
 #define SERVICE_MESSAGE_BYTES 512
 enum status service_open(const struct service_params *params, struct service **ret_service, char *ret_message) MUST_CHECK;

@@ -27,10 +27,10 @@
 enum store_env { STORE_LEDGER, STORE_VAULT, STORE_STATE };
 
 enum store_table {
-	/* ledger: store_append() only */
+	/* ledger: store_append() and store_add() only */
 	TABLE_TRANSACTION,	/* seq be64 -> SignedTransaction */
 	TABLE_CHECKPOINT,	/* size be64 -> signed note */
-	TABLE_COSIGNATURE,	/* size be64, key id -> cosignature */
+	TABLE_COSIGNATURE,	/* size be64, SHA-256 of the witness's key, which begins with its key id -> signature line of a note */
 	/* vault */
 	TABLE_VAULT_META,	/* name -> value */
 	TABLE_ALIAS,		/* keyed hash of the alias -> seq be64, nonce, sealed (program, member) */
@@ -111,7 +111,8 @@ void store_rest(struct store_txn *txn);
  * An empty key is below all keys.  store_last(): the greatest key.  store_floor(): the greatest key at or below ${key}.
  * store_ceil(): the least key at or above.
  * Writes: a failure sticks to the transaction and comes back from store_commit(), so writes need no check of their own.
- * store_append(): the key must be greater than all before, never replaced (ST_INVALID sticks otherwise); the only write on ledger tables.
+ * store_append(): the key must be greater than all before, never replaced (ST_INVALID sticks otherwise).
+ * store_add(): the key must not be there, wherever it belongs (ST_INVALID sticks otherwise).  These two are the only writes on ledger tables.
  * store_delete(): a key that is not there is no error.
  */
 enum status store_get(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *ret_value) MUST_CHECK;
@@ -123,6 +124,7 @@ enum status store_floor(struct store_txn *txn, enum store_table table, struct by
 uint64_t store_rows(struct store_txn *txn, enum store_table table);
 void store_put(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value);
 void store_append(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value);
+void store_add(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value);
 void store_delete(struct store_txn *txn, enum store_table table, struct bytes key);
 
 /**

@@ -256,6 +256,12 @@ store_append(struct store_txn *txn, enum store_table table, struct bytes key, st
 }
 
 void
+store_add(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value)
+{
+	txn_put(txn, table, key, value, MDB_NOOVERWRITE);
+}
+
+void
 store_delete(struct store_txn *txn, enum store_table table, struct bytes key)
 {
 	MDB_val k = val_of(key);

@@ -1,4 +1,7 @@
-"""The HTTP door: /healthz, /readyz, /metrics, what it refuses and what it bounds; the log is in test_log_http.py.  Requests are written by hand, byte by byte where it matters."""
+"""The HTTP door: /healthz, /readyz, /metrics, what it refuses and what it bounds; the log is in test_log_http.py.
+
+Requests are written by hand, byte by byte where it matters.
+"""
 import os
 import random
 import re
@@ -169,6 +172,7 @@ FAMILIES = PROCESS | {
     "fealty_queue_length", "fealty_connections", "fealty_connections_accepted_total", "fealty_connections_refused_total",
     "fealty_received_bytes_total", "fealty_sent_bytes_total", "fealty_subscriptions",
     "fealty_start_seconds", "fealty_start_replayed_transactions", "fealty_start_state", "fealty_file_bytes", "fealty_disk_free_bytes",
+    "fealty_public_checkpoint_size", "fealty_served_checkpoint_size",
 }
 SNAPSHOT = {"fealty_snapshot_age_seconds", "fealty_snapshot_transactions"}
 

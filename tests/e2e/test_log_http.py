@@ -84,8 +84,9 @@ def test_what_is_served_is_what_is_exported(world):
             assert get(where, f"{path}{width}").body == exported[whole][:32 * width], (path, width)
     one = get(where, "/tile/entries/001.p/1").body
     assert exported["/tile/entries/001"].startswith(one) and int.from_bytes(one[:2], "big") == len(one) - 2
-    for path in (f"/tile/0/002.p/{size - 512 + 1}", f"/tile/entries/002.p/{size - 512 + 1}", "/tile/0/002", "/tile/entries/002", "/tile/0/003", "/tile/0/003.p/1",
-                 "/tile/1/000", "/tile/1/000.p/3", "/tile/1/001.p/1", "/tile/2/000.p/1", "/tile/2/000", "/tile/7/000.p/1", "/tile/8/000.p/1", "/tile/63/000.p/1"):
+    for path in (f"/tile/0/002.p/{size - 512 + 1}", f"/tile/entries/002.p/{size - 512 + 1}", "/tile/0/002", "/tile/entries/002", "/tile/0/003",
+                 "/tile/0/003.p/1", "/tile/1/000", "/tile/1/000.p/3", "/tile/1/001.p/1", "/tile/2/000.p/1", "/tile/2/000", "/tile/7/000.p/1",
+                 "/tile/8/000.p/1", "/tile/63/000.p/1"):
         a = get(where, path)
         assert a.code == 404 and a.headers["cache-control"] == "no-store", (path, a.code, a.headers)
     m = Metrics(where)
@@ -140,7 +141,8 @@ STRANGE = (
     "/tile/0/x000/000", "/tile/0/x000/x000/000", "/tile/0/000/000", "/tile/0/x00/000", "/tile/0/X001/000", "/tile/0/%30%30%30", "/tile/%30/000",
     "/tile/0/000%2ep/1", "/tile/0/000%00", "/tile/0/%", "/tile/0/%g0", "/tile/0/..%2f000", "/tile/0/./000", "/tile/0/../0/000", "/tile/../tile/0/000",
     "/tile/../../../etc/passwd", "//tile/0/000", "/tile/entries", "/tile/entries/", "/tile/entries/0", "/tile/entries/000.p/257", "/tile/Entries/000",
-    "/tile/data/000", "/tile/8/0/000", "/tile/entries/0/000", "/checkpoint/", "/checkpoint.", "/checkpoint%20", "/./checkpoint", "/tile/0/000;a", "/tile/0/000&",
+    "/tile/data/000", "/tile/8/0/000", "/tile/entries/0/000", "/checkpoint/", "/checkpoint.", "/checkpoint%20", "/./checkpoint", "/tile/0/000;a",
+    "/tile/0/000&",
     "/tile/18446744073709551616/000", "/tile/0/x999/x999/x999/x999/x999/x999/999", "/tile/0/x018/x446/x744/x073/x709/x551/615",
     "/tile/0/x018/x446/x744/x073/x709/x551/616", "/tile/7/x018/x446/x744/x073/x709/x551/615",
 )
@@ -192,7 +194,8 @@ def test_random_paths(world):
         for w in range(1, width):
             right[f"{whole}.p/{w}"] = None         # any smaller width is there as well
     pick = random.Random(29)
-    pieces = ["tile", "entries", "0", "1", "2", "000", "001", "x000", "x001", ".p", "p", "1", "44", "255", "256", "/", "//", ".", "..", "%2f", "%00", "-1", "x", "0" * 9]
+    pieces = ["tile", "entries", "0", "1", "2", "000", "001", "x000", "x001", ".p", "p", "1", "44", "255", "256", "/", "//", ".", "..", "%2f", "%00", "-1", "x",
+              "0" * 9]
     found = 0
     for _ in range(1500):
         if pick.random() < 0.5:

@@ -18,14 +18,15 @@ LAYERS = {
     "signer": {"base"},
     "net": {"base", "proto"},
     "apply": {"base", "ledger", "codec", "store", "merkle"},
-    "service": {"base", "ledger", "codec", "store", "merkle", "signer", "net", "apply", "proto"},
+    "service": {"base", "ledger", "codec", "store", "merkle", "signer", "net", "apply", "fetch", "proto"},
+    "fetch": {"base"},
     "admin": {"base", "net", "service"},
     "main": {"base", "net", "service", "admin"},
     "client": {"base", "proto", "messages", "merkle", "signer"},
     "examples": {"client", "messages"},
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer"},
     "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer"},
-    "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "net", "service",
+    "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "net", "fetch", "service",
               "admin"},
 }
 
@@ -42,6 +43,7 @@ FOREIGN = {
     "event2/": {"net", "admin", "main", "client", "bench", "tests"},
     "yaml.h": {"codec", "tests"},
     "jansson.h": {"codec", "tools", "tests"},          # tools print JSON, and read it by codec/
+    "curl/": {"fetch"},
     "sodium.h": {"base", "signer", "service", "tests"},
     "systemd/": {"main"},
     "cmocka.h": {"tests"},
@@ -57,7 +59,7 @@ PURE_CALLS = re.compile(
 # Only signer/ signs.
 SIGNS = re.compile(r"\bcrypto_sign\w*\b")
 # Library code neither ends the process (but by an assert) nor prints; logs are for service/ and main.
-LIBRARY = {"base", "proto", "ledger", "merkle", "codec", "store", "signer", "net", "apply", "service", "admin", "client"}
+LIBRARY = {"base", "proto", "ledger", "merkle", "codec", "store", "signer", "net", "fetch", "apply", "service", "admin", "client"}
 LIBRARY_CALLS = re.compile(r"\b(exit|_exit|printf|puts|perror|log_event)\s*\(")
 LOGGERS = {"service"}
 

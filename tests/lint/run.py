@@ -152,6 +152,8 @@ BROKEN = {
         ({"daemon/service/a.c": "#include <lmdb.h>\n"}, "service may not include <lmdb.h>"),
         ({"daemon/apply/a.c": '#include "fealty.pb-c.h"\n'}, "apply may not include the generated"),
         ({"daemon/service/a.c": "#include <event2/event.h>\n"}, "service may not include <event2/event.h>"),
+        ({"daemon/service/a.c": "#include <curl/curl.h>\n"}, "service may not include <curl/curl.h>"),
+        ({"daemon/fetch/a.c": '#include "merkle/b.h"\n', "daemon/merkle/b.h": GOOD}, "fetch may not include"),
         ({"daemon/service/a.c": "#include <jansson.h>\n"}, "service may not include"),
         ({"daemon/ledger/a.c": "#include <time.h>\n"}, "pure"),
         ({"daemon/service/a.c": '#include "net/internal.h"\n', "daemon/net/internal.h": GOOD}, "for net alone"),
