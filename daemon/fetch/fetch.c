@@ -72,7 +72,7 @@ judge_parts(CURLU *url, const char *text)
 	char *scheme = NULL, *host = NULL;
 	enum fetch_url_result result = FETCH_URL_OK;
 
-	if (curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
+	if (strstr(text, ":///") != NULL || curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
 	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK || curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
 		result = FETCH_URL_BAD;
 	else if (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)

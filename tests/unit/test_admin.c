@@ -172,6 +172,61 @@ commands_are_summed_by_operation_and_by_reason(void **state)
 	test_free(f);
 }
 
+static void
+witnesses_are_there_when_there_are_any(void **state)
+{
+	static const struct metrics_process process = { "v", 0 };
+	static const char *const lines[] = {
+		"fealty_public_checkpoint_size 12",
+		"fealty_served_checkpoint_size 10",
+		"fealty_cosigned_checkpoint_size 10",
+		"fealty_cosigned_checkpoint_age_seconds 1.5",
+		"fealty_witness_requests_total{witness=\"w1\"} 9",
+		"fealty_witness_answers_total{witness=\"w1\",code=\"200\"} 3",
+		"fealty_witness_answers_total{witness=\"w1\",code=\"none\"} 4",
+		"fealty_witness_answers_total{witness=\"w2\",code=\"5xx\"} 0",
+		"fealty_witness_bad_answers_total{witness=\"w1\"} 2",
+		"fealty_witness_fork{witness=\"w2\"} 1",
+		"fealty_witness_cosigned_size{witness=\"w2\"} 0",
+		"# TYPE fealty_witness_cosigned_age_seconds gauge\nfealty_witness_cosigned_age_seconds{witness=\"w1\"} 2",
+		NULL,
+	};
+	static const char *const none[] = { "fealty_public_checkpoint_size 12", "fealty_served_checkpoint_size 10\n"
+		"# HELP fealty_start_seconds How long the start took, until the ledger was verified and state complete.", NULL };
+	struct figures *f = figures_new();
+
+	(void)state;
+	f->public_size = 12;
+	f->served_size = 10;
+	assert_text(&process, f, none, false);
+	f->n_witnesses = 2;
+	f->cosigned_size = 10;
+	f->cosigned_age_us = 1500000;
+	f->witnesses[0] = (struct figure_witness){ .name = "w1", .asked = 9, .answers = { 3, [8] = 4 }, .bad_answers = 2, .cosigned_size = 10,
+		.cosigned_age_us = 2000000 };
+	f->witnesses[1] = (struct figure_witness){ .name = "w2", .fork = true };
+	assert_text(&process, f, lines, false);
+	test_free(f);
+}
+
+static void
+requests_to_the_door_are_counted_by_path_and_code(void **state)
+{
+	static const struct metrics_request requests[] = { { "/tile/", 200, 7 }, { "other", 404, 0 } };
+	static const char want[] = "# HELP fealty_http_requests_total Requests to this door that were answered, by path and status code.\n"
+		"# TYPE fealty_http_requests_total counter\n"
+		"fealty_http_requests_total{path=\"/tile/\",code=\"200\"} 7\n"
+		"fealty_http_requests_total{path=\"other\",code=\"404\"} 0\n";
+	struct buf out;
+
+	(void)state;
+	buf_init(&out);
+	metrics_requests_text(requests, 2, &out);
+	assert_int_equal(out.len, sizeof(want) - 1);
+	assert_memory_equal(out.data, want, sizeof(want) - 1);
+	buf_release(&out);
+}
+
 /* ---- paths ---- */
 
 static void
@@ -492,6 +547,8 @@ main(void)
 		cmocka_unit_test(seconds_are_exact),
 		cmocka_unit_test(a_histogram_is_cumulative),
 		cmocka_unit_test(commands_are_summed_by_operation_and_by_reason),
+		cmocka_unit_test(witnesses_are_there_when_there_are_any),
+		cmocka_unit_test(requests_to_the_door_are_counted_by_path_and_code),
 		cmocka_unit_test(a_path_is_found_as_it_is),
 		REAL(each_answer_is_counted_once),
 		REAL(what_found_no_space_counts_as_what_it_was_answered),

@@ -263,6 +263,37 @@ test_append_sticks(void **state)
 }
 
 static void
+test_add_is_anywhere_and_never_again(void **state)
+{
+	static const struct { const char *name; const char *keys[4]; enum status want; uint64_t rows; } cases[] = {
+		{ "in any order", { "m", "b", "x", NULL }, ST_OK, 3 },
+		{ "in front and between", { "a", "c", NULL }, ST_OK, 5 },
+		{ "one that is there", { "m", NULL }, ST_INVALID, 5 },
+		{ "twice", { "y", "y", NULL }, ST_INVALID, 5 },
+		{ "good ones after a bad one", { "b", "z", NULL }, ST_INVALID, 5 },
+		{ "a longer key", { "mm", NULL }, ST_OK, 6 },
+	};
+	struct store_txn *txn;
+	struct bytes value;
+
+	(void)state;
+	struct store *store = open_writer();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		print_message("  %s\n", cases[i].name);
+		assert_int_equal(store_write(store, STORE_LEDGER, &txn), ST_OK);
+		for (size_t j = 0; cases[i].keys[j] != NULL; j++)
+			store_add(txn, TABLE_COSIGNATURE, text(cases[i].keys[j]), text(cases[i].name));
+		assert_int_equal(store_commit(txn), cases[i].want);
+		assert_int_equal(rows_of(store, TABLE_COSIGNATURE), cases[i].rows);
+	}
+	assert_int_equal(store_read(store, STORE_LEDGER, &txn), ST_OK);
+	assert_int_equal(store_get(txn, TABLE_COSIGNATURE, text("m"), &value), ST_OK);
+	assert_true(bytes_equal(value, text("in any order")));
+	store_abort(txn);
+	store_close(store, true);
+}
+
+static void
 test_key_limits(void **state)
 {
 	uint8_t key[STORE_KEY_MAX + 1];
@@ -607,6 +638,7 @@ main(void)
 		STORE_TEST(test_reopen_after_kill),
 		STORE_TEST(test_get_put_delete),
 		STORE_TEST(test_append_sticks),
+		STORE_TEST(test_add_is_anywhere_and_never_again),
 		STORE_TEST(test_key_limits),
 		STORE_TEST(test_broken_contracts_abort),
 		STORE_TEST(test_floor_and_ceil),
