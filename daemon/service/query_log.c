@@ -183,7 +183,7 @@ query_checkpoint(struct query *q, struct buf *out)
 	find_public(q, &head);
 	if (q->refusal.result != LEDGER_OK)
 		return query_refusal(q, out);
-	struct reply reply = { .size = r->has_size ? r->size : served_size(q, &head), .seq = q->size - 1 };
+	struct reply reply = { .size = r->has_size ? r->size : head.head.size, .seq = q->size - 1 };
 	enum status st = reply.size <= head.head.size ? find_note(q, &head, reply.size, &reply.note) : ST_NOTFOUND;
 	if (st == ST_NOTFOUND) {
 		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "size", "No public checkpoint has that size; leave `size` out to get the newest.");
@@ -236,9 +236,7 @@ make_consistency(struct query *q, const struct signed_head *head, struct proof *
 {
 	const struct request *r = q->request;
 
-	reply->size = r->has_to ? r->to_size : served_size(q, head);
-	if (!r->has_to && r->from_size > reply->size)
-		reply->size = head->head.size;
+	reply->size = r->has_to ? r->to_size : head->head.size;
 	if (r->from_size > reply->size || reply->size > q->size) {
 		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, reply->size > q->size ? "to" : "from",
 		    "The ledger has %llu transactions, of which %llu are public: give sizes with `from` at most `to`.",
