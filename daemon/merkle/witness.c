@@ -31,7 +31,9 @@ is_size_type(struct bytes type)
 		if ((c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c) != wanted[i])
 			return false;
 	}
-	return type.len == len || type.data[len] == ';' || type.data[len] == ' ';
+	while (len < type.len && (type.data[len] == ' ' || type.data[len] == '\t'))
+		len++;
+	return len == type.len || type.data[len] == ';';
 }
 
 bool
