@@ -82,18 +82,18 @@ say_damaged(struct start *st, const struct replay_error *error)
 	return ST_CORRUPT;
 }
 
-/* Who signs, by the ledger alone; the state only knows where to look. */
+/* Who signs, by the ledger alone; the state, if it is to be asked, only knows where to look. */
 static enum status
-read_keys(struct start *st, struct store_txn *ledger)
+read_keys(struct start *st, struct store_txn *ledger, bool ask_state)
 {
 	struct replay_error error;
-	struct store_txn *state;
+	struct store_txn *state = NULL;
+	enum status status = ask_state ? store_read(st->s->store, STORE_STATE, &state) : ST_OK;
 
-	enum status status = store_read(st->s->store, STORE_STATE, &state);
-	if (status == ST_OK) {
+	if (status == ST_OK)
 		status = apply_read_keys(ledger, state, st->size, verify, &st->keys, &error);
+	if (state != NULL)
 		store_abort(state);
-	}
 	if (status == ST_INVALID)
 		return say_damaged(st, &error);
 	if (status != ST_OK)
@@ -183,7 +183,7 @@ state_belongs(struct start *st, struct store_txn *ledger, bool *ret_belongs)
 	if (status == ST_OK)
 		status = codec_signed_decode(leaf, &signed_t);
 	if (status != ST_OK)
-		return status;
+		return status == ST_CORRUPT ? ST_OK : status;
 	hash_sha256(hash, &signed_t.transaction, 1);
 	*ret_belongs = memcmp(hash, head->prev, sizeof(hash)) == 0;
 	return ST_OK;
@@ -228,16 +228,31 @@ try_snapshots(struct start *st, struct store_txn *ledger, bool *ret_usable)
 	return ST_OK;
 }
 
+/* A state of this boot that is not of this ledger: one of the two is damaged, and a state is not thrown away for a ledger that is. */
 static enum status
-open_state(struct start *st, struct store_txn *ledger)
+suspect_ledger(struct start *st, struct store_txn *ledger, struct arena *arena)
+{
+	enum status status = read_keys(st, ledger, false);
+
+	return status == ST_OK ? verify_newest(st, ledger, arena) : status;
+}
+
+static enum status
+open_state(struct start *st, struct store_txn *ledger, struct arena *arena)
 {
 	struct service *s = st->s;
 	bool usable = false;
 	enum status status = ST_OK;
 
 	s->metrics.start_state = FIGURE_STATE_KEPT;
-	if (store_state_trusted(s->store))
+	if (store_state_trusted(s->store)) {
 		status = try_state(st, ledger, &usable);
+		if (status == ST_OK && !usable) {
+			status = suspect_ledger(st, ledger, arena);
+			if (status != ST_OK)
+				return status;
+		}
+	}
 	if (status == ST_OK && !usable) {
 		log_event(s->log, LOG_LEVEL_WARNING, "state.not_trusted", "remedy", "it is rebuilt from the newest snapshot and the ledger", NULL);
 		s->metrics.start_state = FIGURE_STATE_SNAPSHOT;
@@ -335,9 +350,9 @@ recover(struct start *st, struct store_txn *ledger, struct arena *arena)
 	if (status == ST_OK)
 		status = check_genesis(st, ledger, arena);
 	if (status == ST_OK)
-		status = open_state(st, ledger);
+		status = open_state(st, ledger, arena);
 	if (status == ST_OK)
-		status = read_keys(st, ledger);
+		status = read_keys(st, ledger, true);
 	if (status == ST_OK)
 		status = verify_newest(st, ledger, arena);
 	if (status == ST_OK)

@@ -431,7 +431,7 @@ def test_names_are_stable(world):
     assert reasons == {"OK"} | documented_reasons(), reasons ^ {"OK"} ^ documented_reasons()
     assert m.labels("fealty_commands_total", "op") >= {"none", "publish", "enrol", "purchase", "hold", "capture", "release", "redeem", "balance", "subscribe"}
     assert m.labels("fealty_entries_total", "op") >= {"publish", "purchase", "expire", "hold_timeout", "tier_review"}
-    assert m.labels("fealty_commit_step_seconds_count", "step") == {"decide", "sign", "vault", "ledger", "state"}
+    assert m.labels("fealty_commit_step_seconds_count", "step") == {"decide", "sign", "vault", "ledger", "receipts", "state"}
     assert m.labels("fealty_start_state", "source") == {"kept", "snapshot", "empty"} and m.total("fealty_start_state") == 1
     assert m("fealty_ledger_info", origin=ledger.origin, clock="manual", engine="1") == 1
     with ledger.wire() as wire:

@@ -52,8 +52,10 @@ def test_a_flipped_bit_among_the_newest(world):
         for what, offset in parts(leaves[seq]).items():
             copy = Copy(ledger)
             flip_bit(copy.data, leaves[seq], offset, bit=offset % 7)
-            words = copy.launch().wait_refused()
+            daemon = copy.launch()
+            words = daemon.wait_refused()
             assert re.search(rf"\btransaction {seq}\b", words, re.I), f"{what} of {seq}: {words}"
+            assert "state.not_trusted" not in daemon.log(), "a good state is not thrown away for a damaged ledger"
             done = copy.audit(1)
             expect(done.json, status="DATA_LOSS", seq=seq)
             assert f"transaction {seq}" in done.json["message"], done
