@@ -202,7 +202,7 @@ batch_end(struct apply *a)
 		store_rest(a->reader);
 		a->reader_rests = true;
 	}
-	a->tile_status = ST_OK;
+	a->row_status = ST_OK;
 	a->due_bound_us = INT64_MIN;
 }
 
@@ -398,8 +398,8 @@ on_complete(void *ctx, unsigned level, uint64_t index, const uint8_t hash[static
 	uint8_t key[TILE_KEY_BYTES];
 
 	tile_key(level, index, key);
-	if (a->tile_status == ST_OK)
-		a->tile_status = overlay_put_row(&a->overlay, TABLE_TILE, bytes_of(key, sizeof(key)), bytes_of(hash, SHA256_BYTES));
+	if (a->row_status == ST_OK)
+		a->row_status = overlay_put_row(&a->overlay, TABLE_TILE, bytes_of(key, sizeof(key)), bytes_of(hash, SHA256_BYTES));
 }
 
 enum status
@@ -410,7 +410,7 @@ apply_leaf(struct apply *a, struct bytes leaf)
 	assert(a->tree.size < a->head.size);
 	merkle_leaf_hash(leaf, hash);
 	merkle_tree_append(&a->tree, hash, on_complete, a);
-	return a->tile_status;
+	return a->row_status;
 }
 
 static void
@@ -434,6 +434,8 @@ apply_seal(struct apply *a, const struct transaction *t, struct bytes transactio
 	a->head.clock_us = t->n_entries > 0 && t->entries[0].has_at ? t->entries[0].at_us : t->committed_at_us;
 	if (t->seq == 0)
 		learn_genesis(&a->head, &t->entries[0]);
+	if (a->row_status == ST_OK)
+		a->row_status = waiting_seal(a, t, a->head.prev);
 	a->head.size++;
 }
 

@@ -87,7 +87,7 @@ struct request_row {
 };
 /* ST_NOTFOUND. */
 enum status apply_request(struct apply *apply, const char *principal, const char *key, struct request_row *ret) MUST_CHECK;
-/* The entries of a member that a request id names, whoever sent it: how many (2 means at least two), and the first. */
+/* The entries of a member (0: of the whole program) that a request id names, whoever sent it: how many (2 means at least two), and the first. */
 enum status apply_reference(struct apply *apply, uint32_t program, uint64_t member, const char *key, unsigned *ret_n,
     struct entry_id *ret_id) MUST_CHECK;
 
@@ -139,6 +139,7 @@ enum replay_fault {
 	REPLAY_KEY,		/* signed by another key than the one in force there */
 	REPLAY_SIGNATURE,
 	REPLAY_ROTATION,	/* a key is rotated, and not alone in a transaction with two signatures; or nothing is, and there are two */
+	REPLAY_APPROVAL,	/* an approval's signature is not by the key that its principal had there, or not of what waited */
 	REPLAY_GENESIS,		/* transaction 0 is no genesis, or there is another one */
 	REPLAY_REQUEST_TWICE,	/* a principal's request id was applied before */
 	REPLAY_ENTRY,		/* evolve refuses an entry: see fault and index */
@@ -158,7 +159,7 @@ void replay_error_set(struct replay_error *error, enum replay_fault what, uint64
 
 /* ---- keys and signatures ---- */
 
-/* Whether a signature of a transaction is that key's: ST_OK; ST_INVALID; ST_NOMEM.  apply/ knows no cryptography. */
+/* Whether a signature of a transaction, or of what the function says, is that key's: ST_OK; ST_INVALID; ST_NOMEM.  apply/ knows no cryptography. */
 typedef enum status apply_verify_fn(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes transaction, struct bytes signature);
 
 /**
@@ -183,6 +184,33 @@ enum status apply_follow_keys(struct key_history *keys, uint64_t seq, struct byt
  */
 enum status apply_read_keys(struct store_txn *ledger, struct store_txn *state, uint64_t size, apply_verify_fn *verify,
     struct key_history *ret_keys, struct replay_error *ret_error) MUST_CHECK;
+
+/* ---- approvals ---- */
+
+/**
+ * What an approver signs of an adjust: SHA-256 of the bytes of the transaction that holds it, and its index, big-endian; as the body of a DSSE PAE
+ * whose type is the caller's to know.
+ */
+#define APPROVAL_BODY_BYTES (SHA256_BYTES + 4)
+void approval_body(const uint8_t transaction_hash[static SHA256_BYTES], uint32_t index, uint8_t ret_body[static APPROVAL_BODY_BYTES]);
+
+/**
+ * apply_check_approval(apply, principal, adjust, signature, verify, ret_ok):
+ * Whether ${signature} is of ${adjust}, which waits or waited, by the key that ${principal} has now; false as well when one of the two is not
+ * there.  ${verify} is given the body.  Errors: ST_CORRUPT, ST_IO, ST_NOMEM.
+ */
+enum status apply_check_approval(struct apply *apply, const char *principal, struct entry_id adjust, struct bytes signature,
+    apply_verify_fn *verify, bool *ret_ok) MUST_CHECK;
+
+/* How a replay verifies approvals; without it every one of them is REPLAY_APPROVAL. */
+void apply_set_approvals(struct apply *apply, apply_verify_fn *verify);
+
+/* Readers: an adjust that waits or waited; ST_NOTFOUND. */
+enum status apply_read_waiting(struct store_txn *state, struct entry_id id, struct waiting *ret) MUST_CHECK;
+
+/* A row of TABLE_APPROVER, of TABLE_WAITING.  ST_CORRUPT. */
+enum status approver_row_decode(struct bytes value, struct approver *ret) MUST_CHECK;
+enum status waiting_row_decode(struct bytes value, struct waiting *ret) MUST_CHECK;
 
 /* ---- replay ---- */
 

@@ -27,11 +27,12 @@ struct apply {
 	size_t n_totals, n_totals_flushed, cap_totals;
 
 	struct key_history keys, keys_flushed;
+	apply_verify_fn *verify_approval;	/* in a replay */
 	struct buf schedule;
 	int64_t due_bound_us;			/* nothing is due before it */
 	int64_t no_hold_at_us;			/* at this instant no hold is left; INSTANT_NEVER: not known of any */
 	struct arena scratch;			/* one transaction's, in a replay */
-	enum status tile_status;		/* of the appends that a leaf made */
+	enum status row_status;		/* of the appends that a leaf made */
 	apply_judge_fn *judge;			/* of the entries of a replay; NULL: none */
 	void *judge_ctx;
 };
@@ -49,6 +50,14 @@ enum status head_decode(struct bytes value, struct apply_head *ret) MUST_CHECK;
 /* The rows of TABLE_KEY; an empty table is an empty history. */
 enum status keys_load_rows(struct store_txn *state, struct key_history *ret_keys) MUST_CHECK;
 enum status keys_store_rows(struct store_txn *state, const struct key_history *keys) MUST_CHECK;
+
+/* approval.c: of struct ledger_state. */
+enum status state_approver(void *ctx, const char *principal, struct approver *ret) MUST_CHECK;
+enum status state_waiting(void *ctx, struct entry_id id, struct waiting *ret) MUST_CHECK;
+enum status state_put_approver(void *ctx, const char *principal, const struct approver *approver) MUST_CHECK;
+enum status state_put_waiting(void *ctx, struct entry_id id, const struct waiting *waiting) MUST_CHECK;
+/* The bytes of a transaction are final: so are those of its entries that wait. */
+enum status waiting_seal(struct apply *a, const struct transaction *t, const uint8_t transaction_hash[static SHA256_BYTES]) MUST_CHECK;
 
 /* Whether a transaction shows on its outside, by two signatures, what it does to the keys inside. */
 bool rotation_shows(const struct signed_transaction *s, const struct transaction *t) MUST_CHECK;

@@ -63,8 +63,8 @@ match(struct bytes value, struct matches *m)
 	enum status st = request_row_decode(value, &row);
 	if (st != ST_OK)
 		return st;
-	bool is_its = false;
-	if (row.program == m->program)
+	bool is_its = row.program == m->program && m->member == 0;
+	if (row.program == m->program && m->member != 0)
 		st = member_became(m->state, row.program, row.member, m->member, &is_its);
 	if (st == ST_OK && is_its) {
 		if (m->n == 0)

@@ -19,6 +19,7 @@ replay_fault_str(enum replay_fault fault)
 	case REPLAY_TIME: return "its committed_at is not after that of the transaction before it";
 	case REPLAY_KEY: return "it is signed by another key than the one that the ledger had then";
 	case REPLAY_ROTATION: return "it rotates a key and does not have both signatures, alone; or has two and rotates none";
+	case REPLAY_APPROVAL: return "an entry approves with a signature that is not by its principal's key, or not of the adjust that it names";
 	case REPLAY_SIGNATURE: return "its signature does not verify";
 	case REPLAY_GENESIS: return "transaction 0, and only that, must be a genesis of this format";
 	case REPLAY_REQUEST_TWICE: return "an entry repeats a request id of its principal";
@@ -77,6 +78,30 @@ apply_set_judge(struct apply *a, apply_judge_fn *judge, void *ctx)
 	a->judge_ctx = ctx;
 }
 
+void
+apply_set_approvals(struct apply *a, apply_verify_fn *verify)
+{
+	a->verify_approval = verify;
+}
+
+/* One of what does not wait is evolve's to refuse. */
+static enum status
+check_approval(struct apply *a, const struct entry *e, struct replay_error *ret_error, uint64_t seq)
+{
+	struct waiting waiting;
+	bool ok = false;
+
+	if (e->op != OP_APPROVE || e->principal == NULL)
+		return ST_OK;
+	enum status st = state_waiting(a, e->u.approve.command, &waiting);
+	if (st == ST_OK && a->verify_approval != NULL)
+		st = apply_check_approval(a, e->principal, e->u.approve.command, e->u.approve.signature, a->verify_approval, &ok);
+	if (st != ST_OK || ok)
+		return st == ST_NOTFOUND ? ST_OK : st;
+	replay_error_set(ret_error, REPLAY_APPROVAL, seq);
+	return ST_INVALID;
+}
+
 static enum status
 apply_one(struct apply *a, struct transaction *t, uint32_t index, struct replay_error *ret_error)
 {
@@ -94,7 +119,9 @@ apply_one(struct apply *a, struct transaction *t, uint32_t index, struct replay_
 		if (st != ST_NOTFOUND)
 			return st;
 	}
-	enum status st = a->judge == NULL ? ST_OK : a->judge(a->judge_ctx, apply_state(a), e, id, e->has_at ? e->at_us : t->committed_at_us);
+	enum status st = check_approval(a, e, ret_error, t->seq);
+	if (st == ST_OK && a->judge != NULL)
+		st = a->judge(a->judge_ctx, apply_state(a), e, id, e->has_at ? e->at_us : t->committed_at_us);
 	if (st == ST_OK)
 		st = apply_entry(a, e, id, t->committed_at_us, EVOLVE_REPLAY, &fault);
 	if (st != ST_OK || fault == EVOLVE_OK)

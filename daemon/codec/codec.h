@@ -51,7 +51,7 @@ enum request_op {
 	REQUEST_PUBLISH, REQUEST_ENROL, REQUEST_PROFILE, REQUEST_PURCHASE, REQUEST_HOLD, REQUEST_CAPTURE, REQUEST_RELEASE,
 	REQUEST_REDEEM, REQUEST_ADJUST, REQUEST_TIER, REQUEST_BIRTHDAY, REQUEST_FREEZE, REQUEST_UNFREEZE, REQUEST_CLOSE, REQUEST_ACTIVITY,
 	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE,
-	REQUEST_ROTATE_KEY,
+	REQUEST_ROTATE_KEY, REQUEST_APPROVE, REQUEST_APPROVER_KEY,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
 	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT
@@ -73,7 +73,7 @@ struct request {
 	const char *program;			/* id; NULL: not given */
 	const char *member;			/* an alias; NULL: the operation has none */
 	const char *other;			/* transfer: to, merge: into, an alias; NULL */
-	const char *reference;			/* capture, release: the hold; activity, return: the purchase; reverse_redeem; transaction, proof: the command; NULL */
+	const char *reference;			/* capture, release: the hold; activity, return: the purchase; reverse_redeem; approve, transaction, proof: the command; NULL */
 	struct cmd cmd;				/* writes and quote: all but principal, fingerprint, program, member and what is looked up */
 
 	/* enrol, profile: personal data, for the vault only */
@@ -135,7 +135,8 @@ struct history_row {
 	enum op op;
 	const char *principal, *key, *store, *tier;
 	int64_t points, available, pending, held, debt, amount;
-	bool has_amount;
+	bool has_amount, has_wanted, waiting;
+	int64_t wanted;				/* of an adjust that waits, or waited */
 };
 
 struct reply {

@@ -334,7 +334,7 @@ get_facts(struct message *parent, struct entry *e)
 {
 	struct fact_lists l = { 0 };
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED) |
-	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_KEY_CHANGE, FACTS_KEY_CHANGE) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY));
+	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_KEY_CHANGE, FACTS_WAITING) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -348,6 +348,7 @@ get_facts(struct message *parent, struct entry *e)
 		case FACTS_CONDITIONS: e->conditions = get_uint(&m, UINT64_MAX); break;
 		case FACTS_MULTIPLIED: e->multiplied = get_text(&m); break;
 		case FACTS_KEY_CHANGE: get_key_change(&m, e); break;
+		case FACTS_WAITING: e->waiting = get_bool(&m); break;
 		default: get_fact_row(&m, e, &l); break;
 		}
 	}

@@ -64,7 +64,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "birthday.requires.points_earned", NULL }, { "birthday.requires.within_months", NULL },
 	{ "tiers.birthday.days_before", NULL }, { "tiers.birthday.days_after", NULL },
 	{ "anniversary.of", NULL }, { "anniversary.reward.points", NULL },
-	{ "limits.redeem_per_day", NULL }, { "notices.expiring_days", NULL }, { "notices.downgrade_days", NULL },
+	{ "limits.redeem_per_day", NULL }, { "limits.adjust_without_approval", NULL }, { "notices.expiring_days", NULL }, { "notices.downgrade_days", NULL },
 	{ "redemption.value.points", NULL }, { "redemption.value.amount", NULL },
 	{ "redemption.min", NULL }, { "redemption.step", NULL }, { "redemption.max_percent_of_order", NULL },
 	{ "redemption.hold.default_ttl", NULL }, { "redemption.hold.max_ttl", NULL }, { "redemption.hold.expired_lot", NULL },
@@ -609,6 +609,7 @@ fill_program(struct program_def *def, const PbProgram *p)
 	def->has_advance = p->advance != NULL;
 	def->advance_max = p->advance == NULL ? NULL : p->advance->max;
 	def->redeem_per_day = p->limits == NULL ? NULL : p->limits->redeem_per_day;
+	def->adjust_without_approval = p->limits == NULL ? NULL : p->limits->adjust_without_approval;
 	def->has_notices = p->notices != NULL;
 	if (p->notices != NULL) {
 		def->n_expiring_days = p->notices->n_expiring_days;

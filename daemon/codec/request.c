@@ -171,7 +171,7 @@ judge_in_batch(struct judge *j)
 {
 	if (!request_op_writes(j->ret->op))
 		invalid(j, "op", "is a read, which a batch does not take");
-	else if (j->ret->op == REQUEST_PUBLISH || j->ret->op == REQUEST_ROTATE_KEY)
+	else if (j->ret->op == REQUEST_PUBLISH || j->ret->op == REQUEST_ROTATE_KEY || j->ret->op == REQUEST_APPROVER_KEY)
 		invalid(j, "op", "is not for a batch");
 }
 

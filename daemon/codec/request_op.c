@@ -16,6 +16,7 @@
 #define SEGMENTS_MAX 16
 #define HISTORY_LIMIT_MAX 100
 #define HISTORY_LIMIT_DEFAULT 20
+#define APPROVAL_SIGNATURE_BYTES 64
 
 static void
 invalid(struct judge *j, const char *field, const char *why)
@@ -596,6 +597,46 @@ judge_rotate_key(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+judge_approve(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Approve *a = in->approve;
+	struct cmd *cmd = &j->ret->cmd;
+
+	take_reference(j, "command", a->command);
+	if (!a->has_signature)
+		invalid(j, "signature", "is missing");
+	else if (a->signature.len != APPROVAL_SIGNATURE_BYTES)
+		invalid(j, "signature", "is not a signature of 64 bytes");
+	if (!a->has_key_id)
+		invalid(j, "key_id", "is missing");
+	else if (a->key_id.len != LEDGER_KEY_ID_LEN)
+		invalid(j, "key_id", "is not the id of a key, the first 8 bytes of SHA-256 of its public half");
+	cmd->u.approve.signature = bytes_of(a->signature.data, a->signature.len);
+	cmd->u.approve.key_id = bytes_of(a->key_id.data, a->key_id.len);
+}
+
+static void
+judge_approver_key(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__ApproverKey *a = in->approver_key;
+	struct cmd *cmd = &j->ret->cmd;
+
+	if (a->principal == NULL)
+		invalid(j, "principal", "is missing");
+	else if (!principal_valid(a->principal) || strncmp(a->principal, LEDGER_APPROVER, strlen(LEDGER_APPROVER)) != 0)
+		invalid(j, "principal", "is not that of an approver, " LEDGER_APPROVER "<name>");
+	if (!a->has_public_key)
+		invalid(j, "public_key", "is missing");
+	else if (a->public_key.len != PUBLIC_KEY_LEN)
+		invalid(j, "public_key", "is not a public key of 32 bytes");
+	if (in->program != NULL)
+		invalid(j, "program", "is given, and an approver is the whole ledger's");
+	cmd->u.approver_key.principal = a->principal;
+	cmd->u.approver_key.public_key = bytes_of(a->public_key.data, a->public_key.len);
+	take_day(j, "until", a->has_until, a->until, DAY_NEVER, &cmd->u.approver_key.until);
+}
+
+static void
 judge_nothing(struct judge *j, const Fealty__V1__Request *in)
 {
 	(void)j;
@@ -725,6 +766,8 @@ static const struct op_row {
 	[REQUEST_MERGE] = { "merge", OP_MERGE, FEALTY__V1__REQUEST__OP_MERGE, judge_merge },
 	[REQUEST_ADVANCE] = { "advance", OP_ADVANCE, FEALTY__V1__REQUEST__OP_ADVANCE, judge_advance },
 	[REQUEST_ROTATE_KEY] = { "rotate_key", OP_ROTATE_KEY, FEALTY__V1__REQUEST__OP_ROTATE_KEY, judge_rotate_key },
+	[REQUEST_APPROVE] = { "approve", OP_APPROVE, FEALTY__V1__REQUEST__OP_APPROVE, judge_approve },
+	[REQUEST_APPROVER_KEY] = { "approver_key", OP_APPROVER_KEY, FEALTY__V1__REQUEST__OP_APPROVER_KEY, judge_approver_key },
 	[REQUEST_CLOCK_ACCEPT] = { "clock_accept", OP_CLOCK_ACCEPT, FEALTY__V1__REQUEST__OP_CLOCK_ACCEPT, judge_nothing },
 	[REQUEST_QUOTE] = { "quote", OP_PURCHASE, FEALTY__V1__REQUEST__OP_QUOTE, judge_purchase },
 	[REQUEST_BALANCE] = { "balance", OP_NONE, FEALTY__V1__REQUEST__OP_BALANCE, judge_balance },

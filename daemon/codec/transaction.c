@@ -232,6 +232,22 @@ put_rotate_key(struct buf *out, const struct entry *e)
 	put_text_unless_empty(out, ROTATE_KEY_RECOVERY, key_recovery_str(e->u.rotate_key.recovery));
 }
 
+static void
+put_approve(struct buf *out, const struct entry *e)
+{
+	put_entry_id(out, APPROVE_COMMAND, e->u.approve.command);
+	put_bytes_unless_empty(out, APPROVE_SIGNATURE, e->u.approve.signature);
+	put_bytes_unless_empty(out, APPROVE_KEY_ID, e->u.approve.key_id);
+}
+
+static void
+put_approver_key(struct buf *out, const struct entry *e)
+{
+	put_text_if_given(out, APPROVER_KEY_PRINCIPAL, e->u.approver_key.principal);
+	put_bytes_unless_empty(out, APPROVER_KEY_PUBLIC_KEY, e->u.approver_key.public_key);
+	put_day_unless(out, APPROVER_KEY_UNTIL, e->u.approver_key.until, DAY_NEVER);
+}
+
 static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e) = {
 	[OP_GENESIS] = put_genesis, [OP_PUBLISH] = put_publish, [OP_ENROL] = put_nothing, [OP_PROFILE] = put_nothing,
 	[OP_PURCHASE] = put_purchase, [OP_HOLD] = put_hold, [OP_CAPTURE] = put_capture, [OP_RELEASE] = put_capture,
@@ -242,7 +258,7 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_FREEZE] = put_standing,
 	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
 	[OP_RETURN] = put_return, [OP_REVERSE_REDEEM] = put_reverse_redeem, [OP_TRANSFER] = put_transfer, [OP_MERGE] = put_merge,
-	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key,
+	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key, [OP_APPROVE] = put_approve, [OP_APPROVER_KEY] = put_approver_key,
 };
 
 static void
@@ -484,6 +500,7 @@ put_facts(struct buf *out, const struct entry *e)
 		put_side(out, &e->sides[i]);
 	if (e->has_key_change)
 		put_key_change(out, e);
+	put_uint_unless_zero(out, FACTS_WAITING, e->waiting);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
 }
@@ -493,7 +510,8 @@ has_facts(const struct entry *e)
 {
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
-	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change;
+	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
+	    e->waiting;
 }
 
 /* ---- effects ---- */

@@ -297,6 +297,35 @@ get_rotate_key(struct message *m, struct entry *e)
 	}
 }
 
+static void
+get_approve(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(APPROVE_COMMAND, APPROVE_KEY_ID);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case APPROVE_COMMAND: e->u.approve.command = get_entry_id(m); break;
+		case APPROVE_SIGNATURE: e->u.approve.signature = get_bytes(m); break;
+		case APPROVE_KEY_ID: e->u.approve.key_id = get_bytes(m); break;
+		}
+	}
+	if (!seen(m, APPROVE_COMMAND))
+		fail(m->r, ST_CORRUPT);
+}
+
+static void
+get_approver_key(struct message *m, struct entry *e)
+{
+	e->u.approver_key.until = DAY_NEVER;
+	m->singular = FIELDS(APPROVER_KEY_PRINCIPAL, APPROVER_KEY_UNTIL);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case APPROVER_KEY_PRINCIPAL: e->u.approver_key.principal = get_text(m); break;
+		case APPROVER_KEY_PUBLIC_KEY: e->u.approver_key.public_key = get_bytes(m); break;
+		case APPROVER_KEY_UNTIL: e->u.approver_key.until = get_day(m, DAY_NEVER); break;
+		}
+	}
+}
+
 static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_GENESIS] = get_genesis, [OP_PUBLISH] = get_publish, [OP_ENROL] = get_nothing, [OP_PROFILE] = get_nothing,
 	[OP_PURCHASE] = get_purchase, [OP_HOLD] = get_hold, [OP_CAPTURE] = get_capture, [OP_RELEASE] = get_capture,
@@ -307,7 +336,7 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_INACTIVITY] = get_nothing, [OP_HOLD_EXPIRE] = get_capture, [OP_ANNIVERSARY] = get_nothing, [OP_FREEZE] = get_standing,
 	[OP_UNFREEZE] = get_standing, [OP_CLOSE] = get_standing,
 	[OP_RETURN] = get_return, [OP_REVERSE_REDEEM] = get_reverse_redeem, [OP_TRANSFER] = get_transfer, [OP_MERGE] = get_merge,
-	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key,
+	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key, [OP_APPROVE] = get_approve, [OP_APPROVER_KEY] = get_approver_key,
 };
 
 /* A oneof: exactly one operation that we know. */

@@ -267,6 +267,14 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		same_unsigned(c, "inputs.rotate_key.overlap_days", a->u.rotate_key.overlap_days, b->u.rotate_key.overlap_days);
 		same_text(c, "inputs.rotate_key.recovery", key_recovery_str(a->u.rotate_key.recovery), key_recovery_str(b->u.rotate_key.recovery));
 		break;
+	case OP_APPROVE:
+		same_id(c, "inputs.approve.command", a->u.approve.command, b->u.approve.command);
+		break;
+	case OP_APPROVER_KEY:
+		same_text(c, "inputs.approver_key.principal", a->u.approver_key.principal, b->u.approver_key.principal);
+		same_key(c, "inputs.approver_key.public_key", a->u.approver_key.public_key, b->u.approver_key.public_key);
+		same_day(c, "inputs.approver_key.until", a->u.approver_key.until, b->u.approver_key.until);
+		break;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
 	case OP_ANNIVERSARY:
@@ -474,6 +482,7 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_rows(c, "facts.falls", a, b, a->n_falls, b->n_falls, same_fall);
 	same_rows(c, "facts.followups", a, b, a->n_followups, b->n_followups, same_followup);
 	same_rows(c, "facts.sides", a, b, a->n_sides, b->n_sides, same_side);
+	same_bool(c, "facts.waiting", a->waiting, b->waiting);
 	same_presence(c, "facts.key_change", a->has_key_change, b->has_key_change);
 	same_key(c, "facts.key_change.old_key", a->key_change.old_key, b->key_change.old_key);
 	same_presence(c, "facts.key_change.old_until", a->key_change.has_until, b->key_change.has_until);

@@ -211,7 +211,8 @@ decision_account_fits(struct decision *d, enum account account, int64_t points, 
 enum status
 decision_finish(struct decision *d)
 {
-	enum status st = d->entry->member != 0 && (d->cmd == NULL || !d->cmd->is_quote) ? decision_terms(d) : ST_OK;
+	bool settles = d->entry->member != 0 && !d->entry->waiting && (d->cmd == NULL || !d->cmd->is_quote);
+	enum status st = settles ? decision_terms(d) : ST_OK;
 
 	if (st != ST_OK)
 		return st;
@@ -288,7 +289,8 @@ points_given(const struct cmd *cmd)
 	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
-	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY: case OP_COUNT:
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY:
+	case OP_APPROVE: case OP_APPROVER_KEY: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -414,6 +416,8 @@ static const struct decide_row {
 	[OP_MERGE] = { true, true, true, decide_merge },
 	[OP_ADVANCE] = { true, true, true, decide_advance },
 	[OP_ROTATE_KEY] = { true, false, false, decide_rotate_key },
+	[OP_APPROVE] = { true, true, false, decide_approve },
+	[OP_APPROVER_KEY] = { true, false, false, decide_approver_key },
 };
 
 static enum status

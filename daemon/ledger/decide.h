@@ -94,6 +94,7 @@ enum evolve_fault {
 	EVOLVE_PREV_DIFFERS,	/* replay: touched[].prev is not the member's head */
 	EVOLVE_AFTER_DIFFERS,	/* replay: a balance after is not what the entry brings about */
 	EVOLVE_KEYS,		/* a rotation that does not go on from the keys in force */
+	EVOLVE_APPROVAL,	/* an approval of what does not wait, or not by the approver's key */
 	EVOLVE_MALFORMED,	/* fields that this operation needs are missing or out of range */
 };
 const char *evolve_fault_str(enum evolve_fault f);	/* a sentence's end: "its postings do not sum to zero" */

@@ -1,4 +1,4 @@
-/* What is about a member rather than about a sale: enrolment, profile, adjustments, gifted tiers, birthdays. */
+/* What is about a member rather than about a sale: enrolment, profile, gifted tiers, birthdays. */
 #include <assert.h>
 #include <string.h>
 
@@ -62,76 +62,6 @@ decide_profile(struct decision *d)
 	assert(d->member != NULL);
 	if (!decision_member_open(d, false))
 		return ST_OK;
-	return ST_OK;
-}
-
-/* ---- adjust ---- */
-
-static enum status
-adjust_credit(struct decision *d, int64_t points)
-{
-	struct lot lot = { .last_day = d->cmd->u.adjust.last_day, .class = LOT_ADJUSTMENT, .points = points };
-
-	if (lot.last_day == DAY_NONE)
-		lot.last_day = program_last_day(d->program, member_tier(d->member, d->program, d->today), d->business_date);
-	return decision_credit(d, ACCOUNT_ADJUSTED, &lot);
-}
-
-static enum status
-adjust_debit(struct decision *d, int64_t points)
-{
-	if (points > d->member->available)
-		return refuse(d, LEDGER_INSUFFICIENT_POINTS, "points", "%s points are available, %s would be taken",
-		    POINTS_TEXT(d, d->member->available), POINTS_TEXT(d, points));
-	return decision_take(d, d->member->lots, d->member->n_lots, points, ACCOUNT_MEMBER, ACCOUNT_ADJUSTED, ACCOUNT_ADJUSTED, d->today);
-}
-
-/* The command at scale, in the entry; false in *${ret_ok}: refused. */
-static enum status
-adjust_inputs(struct decision *d, bool *ret_ok)
-{
-	struct entry *e = d->entry;
-	bool fits;
-
-	*ret_ok = false;
-	e->u.adjust.reason = d->cmd->u.adjust.reason;
-	e->u.adjust.last_day = d->cmd->u.adjust.last_day;
-	e->u.adjust.tier_points = d->cmd->u.adjust.tier_points;
-	if (!decision_points(d, "points", d->cmd->u.adjust.points, &e->u.adjust.points))
-		return ST_OK;
-	if (e->u.adjust.last_day != DAY_NONE && !(last_day_ok(e->u.adjust.last_day) && e->u.adjust.last_day >= d->today))
-		return refuse(d, LEDGER_INVALID_ARGUMENT, "last_day", "last_day is over already");
-	if (e->u.adjust.tier_points) {
-		e->has_metrics = true;
-		e->metrics = (struct metric_day){ .day = d->business_date, .points_earned = e->u.adjust.points };
-	}
-	enum status st = decision_account_fits(d, ACCOUNT_ADJUSTED, -e->u.adjust.points, &fits);
-	if (st != ST_OK)
-		return st;
-	if (!fits || (e->has_metrics && !metrics_fit(d->member, &e->metrics)))
-		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "points are so many that the ledger's sums cannot hold them");
-	*ret_ok = true;
-	return ST_OK;
-}
-
-enum status
-decide_adjust(struct decision *d)
-{
-	struct entry *e = d->entry;
-	bool ok;
-	enum status st = adjust_inputs(d, &ok);
-
-	if (st != ST_OK || !ok)
-		return st;
-	if (!decision_member_open(d, false))
-		return ST_OK;
-	st = e->u.adjust.points > 0 ? adjust_credit(d, e->u.adjust.points) : adjust_debit(d, -e->u.adjust.points);
-	if (st != ST_OK || d->refusal->result != LEDGER_OK)
-		return st;
-	if (e->has_metrics)
-		decision_upgrade(d, &e->metrics);
-	else
-		decision_look(d);
 	return ST_OK;
 }
 

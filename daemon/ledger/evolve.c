@@ -11,7 +11,7 @@
  * hold in facts.hold, a new hold being named by the entry itself.  Merging is no posting: it follows from the record alone, so
  * every replay does the same.
  *
- * Genesis and rotate_key change the keys and nothing else; clock_accept and zone_data change nothing: an engine that follows a zone's
+ * Genesis and rotate_key change the keys and nothing else, approver_key an approver's; clock_accept and zone_data change nothing: an engine that follows a zone's
  * new data will say so in its own number.
  */
 #include <assert.h>
@@ -52,9 +52,10 @@ op_is_members(enum op op)
 	case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE: case OP_RELEASE: case OP_REDEEM: case OP_ADJUST:
 	case OP_TIER: case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
-	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
+	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE: case OP_APPROVE:
 		return true;
-	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY: case OP_COUNT:
+	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
+	case OP_APPROVER_KEY: case OP_COUNT:
 		break;
 	}
 	return false;
@@ -67,7 +68,7 @@ entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
 	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && !entry->has_metrics &&
-	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
+	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE && !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
 }
 
 /* A genesis and a rotation say who signs. */
@@ -81,6 +82,19 @@ evolve_keys(struct evolution *e)
 	if (keys == NULL)
 		return e->entry->op == OP_GENESIS ? ST_OK : fault(e, EVOLVE_KEYS);
 	return key_history_follow(keys, e->entry, e->id.seq) ? ST_OK : fault(e, EVOLVE_KEYS);
+}
+
+static enum status
+evolve_approver(struct evolution *e)
+{
+	const struct entry *entry = e->entry;
+	struct approver approver = { .until = entry->u.approver_key.until };
+
+	if (entry->program != 0 || entry->u.approver_key.principal == NULL || entry->u.approver_key.public_key.len != PUBLIC_KEY_LEN ||
+	    !approver_named(entry->u.approver_key.principal) || !last_day_ok(approver.until))
+		return fault(e, EVOLVE_MALFORMED);
+	memcpy(approver.public_key, entry->u.approver_key.public_key.data, PUBLIC_KEY_LEN);
+	return e->state->put_approver(e->state->ctx, entry->u.approver_key.principal, &approver);
 }
 
 static enum status
@@ -123,6 +137,14 @@ entry_days_ok(const struct entry *entry)
 	return !entry->has_metrics || entry->metrics.day == entry->business_date;
 }
 
+/* What waits changes nothing. */
+static bool
+entry_waits_ok(const struct entry *e)
+{
+	return e->op == OP_ADJUST && e->n_postings == 0 && e->n_grants == 0 && !e->has_metrics && !e->has_tier && !e->clock.on && e->n_tallies == 0 &&
+	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->birthday == DAY_NONE;
+}
+
 static bool
 entry_shape_ok(const struct entry *entry)
 {
@@ -132,7 +154,7 @@ entry_shape_ok(const struct entry *entry)
 	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
 	    entry->op == OP_HOLD_EXPIRE;
 
-	if ((is_due && !entry->has_due_at) || entry->has_key_change)
+	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->waiting && !entry_waits_ok(entry)))
 		return false;
 	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
 	    (entry->hold.expire_at_once && entry->op != OP_HOLD))
@@ -532,12 +554,51 @@ apply_side(struct evolution *e, const struct side *s)
 	return st;
 }
 
+/* An adjust begins to wait. */
+static enum status
+apply_waiting(struct evolution *e)
+{
+	return e->state->put_waiting(e->state->ctx, e->id, &(struct waiting){ .program = e->entry->program, .member = e->m->number });
+}
+
+/* It waited for this approval.  That the signature is by the approver's key is for the caller to see. */
+static enum status
+apply_approval(struct evolution *e)
+{
+	const struct ledger_state *state = e->state;
+	struct entry *entry = e->entry;
+	struct waiting waiting;
+	struct approver approver;
+	bool is_its = false;
+
+	if (entry->principal == NULL)
+		return fault(e, EVOLVE_APPROVAL);
+	enum status st = state->approver(state->ctx, entry->principal, &approver);
+	if (st == ST_OK)
+		st = state->waiting(state->ctx, entry->u.approve.command, &waiting);
+	if (st == ST_OK)
+		st = member_became(state, entry->program, waiting.member, entry->member, &is_its);
+	if (st == ST_NOTFOUND || (st == ST_OK && (!is_its || waiting.approved || waiting.program != entry->program ||
+	    !approver_has_key(&approver, entry->u.approve.key_id))))
+		return fault(e, EVOLVE_APPROVAL);
+	if (st != ST_OK)
+		return st;
+	waiting.approved = true;
+	waiting.by = e->id;
+	return state->put_waiting(state->ctx, entry->u.approve.command, &waiting);
+}
+
 /* Facts that few entries have. */
 static enum status
 apply_rest(struct evolution *e)
 {
 	bool ok = true;
 	enum status st = apply_followups(e);
+
+	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->waiting)
+		st = apply_waiting(e);
+	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->op == OP_APPROVE)
+		st = apply_approval(e);
 
 	for (size_t i = 0; i < e->entry->n_sides && st == ST_OK && e->fault == EVOLVE_OK; i++)
 		st = apply_side(e, &e->entry->sides[i]);
@@ -706,6 +767,8 @@ evolve(const struct ledger_state *state, struct entry *entry, struct entry_id id
 		st = evolve_publish(&e, committed_at_us);
 	else if (entry->op == OP_GENESIS || entry->op == OP_ROTATE_KEY)
 		st = evolve_keys(&e);
+	else if (entry->op == OP_APPROVER_KEY)
+		st = evolve_approver(&e);
 	*ret_fault = e.fault;
 	return st;
 }

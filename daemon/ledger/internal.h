@@ -186,6 +186,8 @@ enum status decide_redeem(struct decision *d) MUST_CHECK;
 enum status decide_enrol(struct decision *d) MUST_CHECK;
 enum status decide_profile(struct decision *d) MUST_CHECK;
 enum status decide_adjust(struct decision *d) MUST_CHECK;
+enum status decide_approve(struct decision *d) MUST_CHECK;
+enum status decide_approver_key(struct decision *d) MUST_CHECK;
 enum status decide_tier(struct decision *d) MUST_CHECK;
 enum status decide_birthday(struct decision *d) MUST_CHECK;
 
@@ -196,6 +198,9 @@ enum status decide_transfer(struct decision *d) MUST_CHECK;
 enum status decide_merge(struct decision *d) MUST_CHECK;
 enum status decide_advance(struct decision *d) MUST_CHECK;
 
+/* Whether a principal is an approver's; whether the key that it has is the one of that id. */
+bool approver_named(const char *principal) MUST_CHECK;
+bool approver_has_key(const struct approver *approver, struct bytes key_id) MUST_CHECK;
 /* Rows 11 and 12: refused when the member is closed, or frozen and the command spends. */
 bool decision_member_open(struct decision *d, bool spends) MUST_CHECK;
 /* The reward of an anniversary that is today. */

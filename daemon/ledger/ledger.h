@@ -98,7 +98,7 @@ enum op {
 	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
-	OP_ROTATE_KEY = 43, OP_COUNT
+	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_COUNT
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
@@ -118,6 +118,27 @@ enum key_kind key_kind_of(const char *word);		/* KEY_OF_NOTHING: none of them */
 enum key_recovery { RECOVERY_NONE, RECOVERY_LOST, RECOVERY_COMPROMISED, RECOVERY_COUNT };
 const char *key_recovery_str(enum key_recovery recovery);	/* "lost", "compromised"; "" */
 enum key_recovery key_recovery_of(const char *word);		/* RECOVERY_NONE: none of them */
+
+/* ---- approvals ---- */
+
+#define LEDGER_APPROVER "approver/"	/* how the principal of one begins */
+#define LEDGER_PRINCIPAL_MAX 128
+#define LEDGER_KEY_ID_LEN 8		/* of SHA-256 of the public key, the first bytes */
+
+/* What approvals by a principal are checked with. */
+struct approver {
+	uint8_t public_key[PUBLIC_KEY_LEN];
+	int32_t until;			/* its last day, in the zone of the approval's program; DAY_NEVER */
+};
+
+/* An adjust that waits for an approval, or waited. */
+struct waiting {
+	uint32_t program;
+	uint64_t member;		/* it may have gone into another since */
+	uint8_t transaction_hash[SHA256_BYTES];	/* of the bytes that hold it; zeros until they are final */
+	bool approved;
+	struct entry_id by;		/* the approve */
+};
 
 /* ---- a member's record ---- */
 
@@ -389,6 +410,13 @@ struct cmd {
 		} other;
 		struct { struct decimal points; } advance;
 		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
+		struct {
+			const struct entry *entry;	/* the entry that it names, as it was stored; NULL: not found */
+			struct entry_id id;		/* its */
+			struct bytes signature, key_id;
+			bool verified;		/* the caller has found the signature to be by the key registered for the principal */
+		} approve;
+		struct { const char *principal; struct bytes public_key; int32_t until; } approver_key;	/* until DAY_NEVER: not given */
 	} u;
 };
 
@@ -479,6 +507,8 @@ struct entry {
 		struct { uint64_t member; int64_t points; } other;	/* transfer: to; merge: from, without points */
 		struct { int64_t points; } advance;
 		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
+		struct { struct entry_id command; struct bytes signature, key_id; } approve;
+		struct { const char *principal; struct bytes public_key; int32_t until; } approver_key;	/* until DAY_NEVER: absent */
 	} u;
 
 	/* facts */
@@ -508,6 +538,7 @@ struct entry {
 	const struct metric_day *falls;			/* return: added to the metrics of their days; zero or below, but for counters */
 	const struct followup *followups;
 	const struct side *sides;			/* of touched[1], … */
+	bool waiting;					/* adjust: nothing moves until it is approved */
 	bool has_key_change;
 	struct { struct bytes old_key; bool has_until; int64_t until_us; } key_change;	/* until_us: the old checkpoint key signs as well */
 
@@ -544,11 +575,16 @@ struct ledger_state {
 	enum status (*totals)(void *ctx, uint32_t program, const struct totals **ret);
 	/* ST_NOTFOUND when nothing was done to the entry yet. */
 	enum status (*followup)(void *ctx, struct entry_id id, const struct followup **ret);
+	/* ST_NOTFOUND when the principal never had a key; when the id is of no adjust that waits or waited. */
+	enum status (*approver)(void *ctx, const char *principal, struct approver *ret);
+	enum status (*waiting)(void *ctx, struct entry_id id, struct waiting *ret);
 
 	/* evolve only.  member_edit() makes a new, zeroed record when ${create}, and else gives NULL when there is none. */
 	enum status (*member_edit)(void *ctx, uint32_t program, uint64_t number, bool create, struct member **ret);
 	enum status (*close_hold)(void *ctx, struct entry_id id, const struct closed_hold *hold);
 	enum status (*put_followup)(void *ctx, const struct followup *followup);	/* copies it */
+	enum status (*put_approver)(void *ctx, const char *principal, const struct approver *approver);
+	enum status (*put_waiting)(void *ctx, struct entry_id id, const struct waiting *waiting);
 	enum status (*totals_edit)(void *ctx, uint32_t program, struct totals **ret);	/* made when new */
 	/* A published version, in force from ${at_us} (committed_at). ST_INVALID: the definition does not compile. */
 	enum status (*publish)(void *ctx, uint32_t program, uint32_t version, struct bytes definition, struct bytes zone_data, int64_t at_us);

@@ -617,6 +617,9 @@ compile_limits_and_notices(struct compiler *c)
 	p->has_redeem_per_day = def->redeem_per_day != NULL;
 	if (p->has_redeem_per_day && !compile_points(c, "limits.redeem_per_day", def->redeem_per_day, 0, &p->redeem_per_day))
 		return false;
+	p->has_adjust_limit = def->adjust_without_approval != NULL;
+	if (p->has_adjust_limit && !compile_points(c, "limits.adjust_without_approval", def->adjust_without_approval, 0, &p->adjust_without_approval))
+		return false;
 	p->has_notices = def->has_notices;
 	return compile_notice_days(c, "notices.expiring_days", def->n_expiring_days, def->expiring_days, &p->n_expiring_days, p->expiring_days) &&
 	    compile_notice_days(c, "notices.downgrade_days", def->n_downgrade_days, def->downgrade_days, &p->n_downgrade_days,

@@ -135,7 +135,7 @@ struct program_def {
 	bool has_anniversary, has_anniversary_of;
 	const char *anniversary_points;
 	bool expire_at_once;
-	const char *redeem_per_day;
+	const char *redeem_per_day, *adjust_without_approval;
 	bool has_notices;
 	size_t n_expiring_days, n_downgrade_days;
 	const uint32_t *expiring_days, *downgrade_days;
@@ -280,8 +280,9 @@ struct program {
 	uint32_t within_months;
 	bool has_anniversary;
 	int64_t anniversary_points;
-	bool expire_at_once, has_redeem_per_day;
+	bool expire_at_once, has_redeem_per_day, has_adjust_limit;
 	int64_t redeem_per_day;
+	int64_t adjust_without_approval;	/* a larger adjust waits, either way */
 	bool has_notices;
 	size_t n_expiring_days, n_downgrade_days;
 	uint32_t expiring_days[PROGRAM_NOTICES_MAX], downgrade_days[PROGRAM_NOTICES_MAX];

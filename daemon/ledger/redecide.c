@@ -26,15 +26,26 @@ entry_names(const struct entry *entry, struct entry_id *ret_id)
 		*ret_id = entry->u.activity.purchase;
 		return true;
 	}
+	if (entry->op == OP_APPROVE) {
+		*ret_id = entry->u.approve.command;
+		return true;
+	}
 	return false;
+}
+
+/* Whether an entry of this kind may name one of that: activities and returns purchases, reversals redemptions, approvals adjustments. */
+static bool
+may_name(enum op op, enum op past)
+{
+	if (op == OP_REVERSE_REDEEM)
+		return past == OP_REDEEM || past == OP_CAPTURE;
+	return past == (op == OP_APPROVE ? OP_ADJUST : OP_PURCHASE);
 }
 
 enum status
 entry_may_name(const struct ledger_state *state, const struct entry *entry, const struct entry *past, bool *ret)
 {
-	bool redemption = past->op == OP_REDEEM || past->op == OP_CAPTURE;
-
-	*ret = entry->program == past->program && (entry->op == OP_REVERSE_REDEEM ? redemption : past->op == OP_PURCHASE);
+	*ret = entry->program == past->program && may_name(entry->op, past->op);
 	return *ret ? member_became(state, entry->program, past->member, entry->member, ret) : ST_OK;
 }
 
@@ -175,6 +186,20 @@ activity_command(const struct program *p, const struct entry *entry, const struc
 	cmd->u.activity.purchase = entry->u.activity.purchase;
 }
 
+/* Its signature is looked at where the bytes are that it is of: in the replay. */
+static enum status
+approve_command(const struct entry *entry, const struct redecide_given *given, struct cmd *cmd)
+{
+	if (!given->looked)
+		return ST_NOTFOUND;
+	cmd->u.approve.entry = given->past;
+	cmd->u.approve.id = entry->u.approve.command;
+	cmd->u.approve.signature = entry->u.approve.signature;
+	cmd->u.approve.key_id = entry->u.approve.key_id;
+	cmd->u.approve.verified = true;
+	return ST_OK;
+}
+
 enum status
 entry_command(const struct ledger_state *state, const struct entry *entry, const struct redecide_given *given, struct arena *arena,
     struct cmd *ret_cmd)
@@ -217,6 +242,13 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		cmd->u.rotate_key.overlap_days = entry->u.rotate_key.overlap_days;
 		cmd->u.rotate_key.recovery = entry->u.rotate_key.recovery;
 		return ST_OK;
+	case OP_APPROVE:
+		return approve_command(entry, given, cmd);
+	case OP_APPROVER_KEY:
+		cmd->u.approver_key.principal = entry->u.approver_key.principal;
+		cmd->u.approver_key.public_key = entry->u.approver_key.public_key;
+		cmd->u.approver_key.until = entry->u.approver_key.until;
+		return ST_OK;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT:
 	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
@@ -243,7 +275,7 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE:
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
-	case OP_ROTATE_KEY: case OP_COUNT:
+	case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_COUNT:
 		break;
 	}
 	return false;

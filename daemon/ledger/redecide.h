@@ -30,7 +30,8 @@ struct redecide_difference {
 };
 
 /**
- * entry_names(entry, ret_id): whether an entry names an earlier one, which its decision asks for: a return, a reversal, an activity.
+ * entry_names(entry, ret_id): whether an entry names an earlier one, which its decision asks for: a return, a reversal, an activity, an
+ * approval.
  * entry_may_name(state, entry, past, ret): whether that one is of a kind that it may name, and of its member or one that was merged into it.
  */
 bool entry_names(const struct entry *entry, struct entry_id *ret_id) MUST_CHECK;

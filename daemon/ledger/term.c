@@ -82,12 +82,14 @@ move_lots(struct decision *d, const struct lot *lots, size_t n, int32_t last_day
 
 /* ---- refresh_on ---- */
 
-/* Operations and activities have one list of names. */
+/* Operations and activities have one list of names.  An approved adjust is an adjust still. */
 static bool
 is_named(const struct decision *d, const struct names *names)
 {
 	if (d->cmd == NULL)
 		return false;
+	if (d->cmd->op == OP_APPROVE && names_have(names, op_str(OP_ADJUST)))
+		return true;
 	return names_have(names, op_str(d->cmd->op)) || (d->cmd->op == OP_ACTIVITY && names_have(names, d->cmd->u.activity.activity));
 }
 

@@ -92,7 +92,7 @@ find_program(struct step *s)
 		r->cmd.program = state->program_number(state->ctx, r->cmd.u.publish.id);
 		return ST_OK;
 	}
-	if (r->op == REQUEST_CLOCK_ACCEPT || r->op == REQUEST_ROTATE_KEY)
+	if (r->op == REQUEST_CLOCK_ACCEPT || r->op == REQUEST_ROTATE_KEY || r->op == REQUEST_APPROVER_KEY)
 		return ST_OK;
 	uint32_t named = r->program == NULL ? 0 : state->program_number(state->ctx, r->program);
 	r->cmd.program = request_program(r, state->program_count(state->ctx), named, s->refusal);
@@ -101,24 +101,36 @@ find_program(struct step *s)
 	return ST_OK;
 }
 
-/* Who an alias is by now: it stays with the member it was given to, which may have gone into another.  0: nobody. */
+/* Who a member is by now: it may have gone into another. */
+static enum status
+follow_merges(struct step *s, uint64_t number, uint64_t *ret_member)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	const struct member *m = NULL;
+	enum status st = ST_OK;
+
+	while (st == ST_OK && number != 0) {
+		*ret_member = number;
+		st = state->member(state->ctx, s->request->cmd.program, number, &m);
+		number = m == NULL ? 0 : m->merged_into;
+	}
+	return st;
+}
+
+/* Who an alias is: it stays with the member it was given to.  0: nobody. */
 static enum status
 find_alias(struct step *s, const char *alias, uint64_t *ret_member)
 {
-	const struct ledger_state *state = apply_state(s->c->apply);
-	uint32_t program = s->request->cmd.program;
-	const struct member *m = NULL;
 	uint64_t number = 0;
-	enum status st = vault_find(s->c->service->vault, program, alias, &number);
+	enum status st = vault_find(s->c->service->vault, s->request->cmd.program, alias, &number);
 
 	*ret_member = 0;
-	while (st == ST_OK && number != 0) {
-		*ret_member = number;
-		st = state->member(state->ctx, program, number, &m);
-		number = m == NULL ? 0 : m->merged_into;
-	}
+	if (st == ST_OK)
+		st = follow_merges(s, number, ret_member);
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
+
+static enum status find_approved(struct step *s);
 
 static enum status
 find_member(struct step *s)
@@ -133,6 +145,8 @@ find_member(struct step *s)
 		st = find_alias(s, aliases[i], &r->cmd.member);
 	if (st == ST_OK && r->other != NULL && r->cmd.program != 0)
 		st = find_alias(s, r->other, &r->cmd.u.other.member);
+	if (st == ST_OK && r->op == REQUEST_APPROVE)
+		st = find_approved(s);
 	return st;
 }
 
@@ -192,10 +206,12 @@ find_hold(struct step *s)
 	return ST_OK;
 }
 
-/* Whether a command of this kind may name an entry of that: activities and returns purchases, reversals redemptions. */
+/* Whether a command of this kind may name an entry of that: activities and returns purchases, reversals redemptions; approvals are told what of. */
 static bool
 may_name(enum op op, enum op past)
 {
+	if (op == OP_APPROVE)
+		return true;
 	if (op == OP_REVERSE_REDEEM)
 		return past == OP_REDEEM || past == OP_CAPTURE;
 	return past == OP_PURCHASE;
@@ -220,15 +236,18 @@ read_past(struct step *s, struct entry_id id, const struct entry **ret_entry)
 			st = read_entry(ledger, id, &s->work->arena, &t, &stored);
 		entry = stored;
 	}
-	if (st == ST_OK && may_name(cmd->op, entry->op) && entry->program == cmd->program)
-		st = member_became(apply_state(s->c->apply), cmd->program, entry->member, cmd->member, &is_its);
+	if (st == ST_OK && may_name(cmd->op, entry->op) && entry->program == cmd->program) {
+		is_its = cmd->op == OP_APPROVE && entry->member != 0;
+		if (cmd->op != OP_APPROVE)
+			st = member_became(apply_state(s->c->apply), cmd->program, entry->member, cmd->member, &is_its);
+	}
 	store_abort(ledger);
 	if (st == ST_OK && is_its)
 		*ret_entry = entry;
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
-/* The earlier entry that a command names: an entry's id, or a request id among the member's commands. */
+/* The earlier entry that a command names: an entry's id, or a request id among the member's commands; among the program's for an approval. */
 static enum status
 find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entry)
 {
@@ -236,10 +255,11 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 	struct entry_id by_id = { 0 }, by_key = { 0 };
 	const struct entry *entry = NULL;
 	unsigned n = 0;
+	uint64_t member = r->op == REQUEST_APPROVE ? 0 : r->cmd.member;
 
-	if (r->reference == NULL || r->cmd.member == 0)
+	if (r->reference == NULL || r->cmd.program == 0 || (r->op != REQUEST_APPROVE && member == 0))
 		return ST_OK;
-	enum status st = apply_reference(s->c->apply, r->cmd.program, r->cmd.member, r->reference, &n, &by_key);
+	enum status st = apply_reference(s->c->apply, r->cmd.program, member, r->reference, &n, &by_key);
 	if (st == ST_OK && entry_id_parse(r->reference, &by_id))
 		st = read_past(s, by_id, &entry);
 	if (st != ST_OK)
@@ -252,6 +272,17 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 		st = read_past(s, by_key, &entry);
 	*ret_entry = entry;
 	return st;
+}
+
+/* Whose adjust is approved: the member's it is about, or who that one went into. */
+static enum status
+find_approved(struct step *s)
+{
+	struct cmd *cmd = &s->request->cmd;
+	const struct entry *entry = NULL;
+	enum status st = find_past(s, &cmd->u.approve.id, &entry);
+
+	return st == ST_OK && entry != NULL ? follow_merges(s, entry->member, &cmd->member) : st;
 }
 
 /* ---- replays ---- */
@@ -582,6 +613,13 @@ prepare(struct step *s)
 	case REQUEST_RETURN:
 	case REQUEST_REVERSE_REDEEM:
 		return find_past(s, &r->cmd.u.past.id, &r->cmd.u.past.entry);
+	case REQUEST_APPROVE: {
+		enum status st = find_past(s, &r->cmd.u.approve.id, &r->cmd.u.approve.entry);
+		return st == ST_OK ? approve_verify(s->c, r, s->work->who->principal) : st;
+	}
+	case REQUEST_APPROVER_KEY:
+		approver_key_check(r, s->refusal);
+		return ST_OK;
 	case REQUEST_MERGE:
 		return r->cmd.member == 0 || r->cmd.u.other.member == 0 ? ST_OK : load_merged(s);
 	case REQUEST_ENROL:
@@ -687,7 +725,7 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		return st;
 	if (s->ambiguous && s->refusal->result == LEDGER_NOT_FOUND && s->refusal->field != NULL && strcmp(s->refusal->field, "member") != 0)
 		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, s->refusal->field,
-		    "More than one of the member's commands has this request id: name the entry by its id.");
+		    "More than one command there has this request id: name the entry by its id.");
 	if (!refused(s) && r->op == REQUEST_PROFILE)
 		st = change_aliases(s);
 	if (!refused(s) && r->op == REQUEST_MERGE)

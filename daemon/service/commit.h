@@ -148,6 +148,13 @@ enum status rotate_recover(struct commit *c, char *ret_message) MUST_CHECK;
 /* The system's TZif file of an IANA name, for a publish.  ST_NOTFOUND: no such zone; ST_TOO_LARGE. */
 enum status zone_load(const char *name, struct arena *arena, struct bytes *ret_data) MUST_CHECK;
 
+/* ---- approve.c ---- */
+
+/* Whether the signature of an approve, whose adjust is looked up, is by the key that ${principal} has. */
+enum status approve_verify(struct commit *c, struct request *request, const char *principal) MUST_CHECK;
+/* A refusal when an approver_key has no key in it. */
+void approver_key_check(const struct request *request, struct refusal *ret_refusal);
+
 /* ---- checkpoint.c ---- */
 
 /* Whether a commit of the ledger is to bring a checkpoint, or there are transactions without one for long enough. */

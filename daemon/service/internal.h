@@ -143,6 +143,9 @@ enum status checkpoint_load(struct service *service, uint64_t size) MUST_CHECK;
  */
 enum status rotate_settle(struct service *service, const struct key_history *keys, int64_t committed_at_us, char *ret_message) MUST_CHECK;
 
+/* A replay of the ledger verifies approvals from now on. */
+void approve_replays(struct apply *apply);
+
 enum status start_recover(struct service *service, char *ret_message) MUST_CHECK;
 
 /* ---- replies ---- */

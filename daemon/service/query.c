@@ -250,6 +250,21 @@ fill_row(struct history_row *row, struct entry_id id, const struct transaction *
 	}
 }
 
+/* An adjust that waits, or waited: state knows which. */
+static enum status
+fill_waiting(struct query *q, struct history_row *row, const struct entry *e)
+{
+	struct waiting waiting = { .approved = false };
+
+	if (!e->waiting)
+		return ST_OK;
+	row->has_wanted = true;
+	row->wanted = e->u.adjust.points;
+	enum status st = apply_read_waiting(q->loop->state, row->id, &waiting);
+	row->waiting = !waiting.approved;
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
 static const struct touched *
 find_touched(const struct entry *e, uint64_t member)
 {
@@ -289,7 +304,8 @@ walk_back(struct query *q, struct entry_id *id, bool *more, uint32_t limit, stru
 				break;
 			}
 			rows = grown;
-			fill_row(&rows[n++], *id, &t, e, touched);
+			fill_row(&rows[n], *id, &t, e, touched);
+			st = fill_waiting(q, &rows[n++], e);
 		}
 		*more = touched->has_prev;
 		*id = touched->prev;

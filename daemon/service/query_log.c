@@ -13,7 +13,19 @@
 #include "service/query.h"
 #include "service/session.h"
 
-/* Tills and backends see only transactions about a single member, or made of their own commands alone. */
+/* What an approver has to look at before signing. */
+static bool
+has_waiting(const struct transaction *t)
+{
+	for (size_t i = 0; i < t->n_entries; i++) {
+		if (t->entries[i].waiting)
+			return true;
+	}
+	return false;
+}
+
+/* Tills and backends see only transactions about a single member, or made of their own commands alone; approvers those with an adjust that
+ * needs, or needed, approval. */
 static bool
 may_see(const struct identity *who, const struct transaction *t)
 {
@@ -22,6 +34,8 @@ may_see(const struct identity *who, const struct transaction *t)
 
 	if (who->role == ROLE_OPERATOR || who->role == ROLE_AUDITOR)
 		return true;
+	if (who->role == ROLE_APPROVER)
+		return has_waiting(t);
 	for (size_t i = 0; i < t->n_entries; i++) {
 		const struct entry *e = &t->entries[i];
 		one &= e->member != 0 && e->member == member && e->n_touched == 1;
@@ -66,7 +80,8 @@ judge_sight(struct query *q, struct bytes leaf)
 		st = codec_transaction_decode(s.transaction, &q->loop->arena, &t);
 	if (st == ST_OK && !may_see(q->who, &t))
 		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "seq",
-		    "The transaction concerns more than one member, and commands of others; only operators and auditors may read it.");
+		    q->who->role == ROLE_APPROVER ? "The transaction holds no adjust above the limit; approvers read no others."
+		    : "The transaction concerns more than one member, and commands of others; only operators and auditors may read it.");
 	return st;
 }
 

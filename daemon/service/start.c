@@ -293,6 +293,7 @@ replay(struct start *st)
 
 	st->s->metrics.start_replayed = st->size - before;
 	st->progress_us = clock_monotonic_us();
+	approve_replays(st->s->apply);
 	enum status status = apply_replay(st->s->apply, st->s->store, st->size, progress, st, &error);
 	if (status == ST_INVALID)
 		SAY(st, "The ledger cannot be replayed: %s. Run `fealty audit`, and restore the data directory from a backup.", error.sentence);

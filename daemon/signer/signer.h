@@ -19,6 +19,7 @@
 
 #define KEY_ID_BYTES 8
 #define SIGNER_TRANSACTION_TYPE "application/vnd.fealty.transaction.v1+protobuf"
+#define SIGNER_APPROVAL_TYPE "application/vnd.fealty.approval.v1"
 
 enum key_name { KEY_TRANSACTION, KEY_CHECKPOINT, KEY_ALIAS, KEY_VAULT, KEY_FINGERPRINT, KEY_COUNT };
 
@@ -99,6 +100,9 @@ enum status sign_bytes_as(const struct keys *keys, const uint8_t public_key[stat
 /* Whether the signature holds; any thread. ST_INVALID: it does not; ST_NOMEM. */
 enum status sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body,
     struct bytes signature) MUST_CHECK;
+
+/* Whether the bytes are a public key by which a signature can hold: a point of the curve, in its one encoding, and of full order. */
+bool sign_key_usable(const uint8_t public_key[static PUBLIC_KEY_BYTES]) MUST_CHECK;
 
 /* ---- the pool ---- */
 

@@ -51,6 +51,8 @@ static const struct { const char *name; enum store_env env; } tables[TABLE_COUNT
 	[TABLE_VERSION] = { "version", STORE_STATE },
 	[TABLE_TILE] = { "tile", STORE_STATE },
 	[TABLE_KEY] = { "key", STORE_STATE },
+	[TABLE_APPROVER] = { "approver", STORE_STATE },
+	[TABLE_WAITING] = { "waiting", STORE_STATE },
 };
 
 const char *

@@ -47,6 +47,8 @@ enum store_table {
 	TABLE_VERSION,		/* number be32, version be32 -> published version */
 	TABLE_TILE,		/* level of tiles u8, index be64 -> 32-byte hash of a complete subtree of 256^level leaves */
 	TABLE_KEY,		/* place in the history be32 -> a key that signs, or signed */
+	TABLE_APPROVER,		/* principal -> the key that its approvals are checked with */
+	TABLE_WAITING,		/* seq be64, index be32 of an adjust -> that it waits, or what approved it */
 	TABLE_COUNT
 };
 

@@ -125,6 +125,64 @@ on_put_followup(void *ctx, const struct followup *f)
 }
 
 static enum status
+on_approver(void *ctx, const char *principal, struct approver *ret)
+{
+	struct memory_state *ms = ctx;
+
+	for (size_t i = 0; i < ms->n_approvers; i++) {
+		if (strcmp(ms->approvers[i].principal, principal) == 0) {
+			*ret = ms->approvers[i].approver;
+			return ST_OK;
+		}
+	}
+	return ST_NOTFOUND;
+}
+
+static enum status
+on_put_approver(void *ctx, const char *principal, const struct approver *approver)
+{
+	struct memory_state *ms = ctx;
+	size_t at = 0;
+
+	while (at < ms->n_approvers && strcmp(ms->approvers[at].principal, principal) != 0)
+		at++;
+	assert(at < MEMORY_APPROVERS_MAX);
+	if (at == ms->n_approvers)
+		ms->approvers[ms->n_approvers++].principal = arena_strdup(&ms->arena, principal);
+	ms->approvers[at].approver = *approver;
+	return ST_OK;
+}
+
+static enum status
+on_waiting(void *ctx, struct entry_id id, struct waiting *ret)
+{
+	struct memory_state *ms = ctx;
+
+	for (size_t i = 0; i < ms->n_waiting; i++) {
+		if (ms->waiting[i].id.seq == id.seq && ms->waiting[i].id.index == id.index) {
+			*ret = ms->waiting[i].waiting;
+			return ST_OK;
+		}
+	}
+	return ST_NOTFOUND;
+}
+
+static enum status
+on_put_waiting(void *ctx, struct entry_id id, const struct waiting *waiting)
+{
+	struct memory_state *ms = ctx;
+	size_t at = 0;
+
+	while (at < ms->n_waiting && (ms->waiting[at].id.seq != id.seq || ms->waiting[at].id.index != id.index))
+		at++;
+	assert(at < MEMORY_WAITING_MAX);
+	if (at == ms->n_waiting)
+		ms->waiting[ms->n_waiting++].id = id;
+	ms->waiting[at].waiting = *waiting;
+	return ST_OK;
+}
+
+static enum status
 on_totals(void *ctx, uint32_t program, const struct totals **ret)
 {
 	struct memory_state *ms = ctx;
@@ -219,6 +277,8 @@ memory_init(struct memory_state *ms)
 	ms->state = (struct ledger_state){
 		.ctx = ms, .arena = &ms->arena, .keys = &ms->keys, .member = on_member, .program_at = on_program_at, .program_version = on_program_version,
 		.program_number = on_program_number, .program_count = on_program_count, .closed_hold = on_closed_hold,
+		.approver = on_approver, .waiting = on_waiting,
+		.put_approver = on_put_approver, .put_waiting = on_put_waiting,
 		.followup = on_followup, .put_followup = on_put_followup, .totals = on_totals,
 		.member_edit = on_member_edit, .close_hold = on_close_hold, .totals_edit = on_totals_edit, .publish = on_publish,
 	};

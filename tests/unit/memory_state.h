@@ -13,6 +13,8 @@
 #define MEMORY_MEMBERS_MAX 256
 #define MEMORY_HOLDS_MAX 512
 #define MEMORY_FOLLOWUPS_MAX 2048
+#define MEMORY_APPROVERS_MAX 8
+#define MEMORY_WAITING_MAX 64
 
 struct memory_state {
 	struct arena arena;
@@ -28,6 +30,9 @@ struct memory_state {
 	struct { struct entry_id id; struct closed_hold hold; } closed[MEMORY_HOLDS_MAX];
 	size_t n_followups;
 	struct followup followups[MEMORY_FOLLOWUPS_MAX];
+	size_t n_approvers, n_waiting;
+	struct { const char *principal; struct approver approver; } approvers[MEMORY_APPROVERS_MAX];
+	struct { struct entry_id id; struct waiting waiting; } waiting[MEMORY_WAITING_MAX];
 	struct key_history keys;		/* of 32 ones, and of 32 twos */
 };
 

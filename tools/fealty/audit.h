@@ -45,8 +45,9 @@ enum status audit_pool_start(
 /* Helps, and waits; adds the entries seen to *${ret_entries}. ST_NOMEM. */
 enum status audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict, uint64_t *ret_entries) MUST_CHECK;
 
-/* An apply_verify_fn. */
+/* Two of apply_verify_fn: of transactions, and of approvals. */
 enum status audit_verify(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes transaction, struct bytes signature) MUST_CHECK;
+enum status audit_verify_approval(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes body, struct bytes signature) MUST_CHECK;
 
 /* ---- audit_redecide.c ---- */
 

@@ -45,6 +45,12 @@ audit_verify(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes trans
 	return sign_verify(public_key, SIGNER_TRANSACTION_TYPE, transaction, signature);
 }
 
+enum status
+audit_verify_approval(const uint8_t public_key[static PUBLIC_KEY_LEN], struct bytes body, struct bytes signature)
+{
+	return sign_verify(public_key, SIGNER_APPROVAL_TYPE, body, signature);
+}
+
 /* NULL: nothing is wrong with its signatures. */
 static const char *
 verify(struct worker *w, uint64_t seq, struct bytes leaf)

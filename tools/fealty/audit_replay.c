@@ -61,6 +61,8 @@ open_replay_in(struct audit *audit, const char *path)
 		st = store_state_mark_running(audit->store);		/* the last file that the store opens by its name */
 	if (st == ST_OK)
 		st = apply_new(audit->store, &audit->apply);
+	if (st == ST_OK)
+		apply_set_approvals(audit->apply, audit_verify_approval);
 	return st;
 }
 

@@ -46,6 +46,19 @@ key_history_json(const struct key_history *history)
 	return array;
 }
 
+json_t *
+approver_json(const struct approver *approver)
+{
+	char id[KEY_ID_TEXT_BYTES], date[DAY_TEXT_BYTES];
+	json_t *object = json_new();
+
+	json_put_hex(object, "key", bytes_of(approver->public_key, PUBLIC_KEY_LEN));
+	json_put_text(object, "key_id", key_id_format(approver->public_key, id));
+	if (approver->until != DAY_NEVER)
+		json_put_text(object, "until", day_format(approver->until, date));
+	return object;
+}
+
 void
 key_history_print(const struct key_history *history, FILE *out)
 {

@@ -18,6 +18,9 @@ const char *key_id_format(const uint8_t public_key[static PUBLIC_KEY_LEN], char 
 json_t *key_json(const struct ledger_key *key);
 json_t *key_history_json(const struct key_history *history);
 
+/* key, key_id, until (its last day, if it has one). */
+json_t *approver_json(const struct approver *approver);
+
 /* A line for each key that a rotation brought, if there was any; a recovery is told as what it is. */
 void key_history_print(const struct key_history *history, FILE *out);
 

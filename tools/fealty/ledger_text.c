@@ -122,6 +122,17 @@ print_rotation(const struct entry *e, FILE *out)
 }
 
 static void
+print_approver(const struct entry *e, FILE *out)
+{
+	char key[2 * PUBLIC_KEY_LEN + 1], date[DAY_TEXT_BYTES];
+
+	(void)fprintf(out, " of %s: %s", e->u.approver_key.principal == NULL ? "nobody" : e->u.approver_key.principal,
+	    e->u.approver_key.public_key.len == PUBLIC_KEY_LEN ? hex_format(e->u.approver_key.public_key, key) : "no key");
+	if (e->u.approver_key.until != DAY_NEVER)
+		(void)fprintf(out, " until %s", day_format(e->u.approver_key.until, date));
+}
+
+static void
 print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
 	switch (e->op) {
@@ -149,7 +160,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.redeem.points));
 		break;
 	case OP_ADJUST:
-		(void)fprintf(out, " %s for %s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason);
+		(void)fprintf(out, " %s for %s%s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason, e->waiting ? ", waits for approval" : "");
 		break;
 	case OP_TIER:
 		(void)fprintf(out, " %s for %s", e->u.tier.tier[0] != '\0' ? e->u.tier.tier : "removed", e->u.tier.reason);
@@ -178,6 +189,13 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		break;
 	case OP_ROTATE_KEY:
 		print_rotation(e, out);
+		break;
+	case OP_APPROVE:
+		(void)fprintf(out, " of %" PRIu64 ".%" PRIu32 ": %s", e->u.approve.command.seq, e->u.approve.command.index,
+		    POINTS_OF(e, -moved_to(e, ACCOUNT_ADJUSTED)));
+		break;
+	case OP_APPROVER_KEY:
+		print_approver(e, out);
 		break;
 	case OP_ADVANCE:
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.advance.points));

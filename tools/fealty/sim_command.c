@@ -97,10 +97,9 @@ sim_find_program(struct sim *sim, const struct request *r, struct refusal *ret_r
 	return count == 1 ? 1 : 0;
 }
 
-uint64_t
-sim_member_of(struct sim *sim, uint32_t program, const char *alias)
+static uint64_t
+follow_merges(struct sim *sim, uint32_t program, uint64_t number)
 {
-	uint64_t number = sim_book_member(&sim->book, program, alias);
 	const struct member *m = sim_state_member(&sim->state, program, number);
 
 	while (m != NULL && m->merged_into != 0) {
@@ -108,6 +107,12 @@ sim_member_of(struct sim *sim, uint32_t program, const char *alias)
 		m = sim_state_member(&sim->state, program, number);
 	}
 	return number;
+}
+
+uint64_t
+sim_member_of(struct sim *sim, uint32_t program, const char *alias)
+{
+	return follow_merges(sim, program, sim_book_member(&sim->book, program, alias));
 }
 
 static void
@@ -122,6 +127,8 @@ find_names(struct step *s)
 		r->cmd.program = sim->state.ledger.program_number(&sim->state, r->cmd.u.publish.id);
 		return;
 	}
+	if (r->op == REQUEST_APPROVER_KEY)
+		return;
 	r->cmd.program = sim_find_program(sim, r, &s->call->refusal);
 	s->program = sim_state_program(&sim->state, r->cmd.program);
 	r->cmd.member = 0;
@@ -177,7 +184,7 @@ check_receipt(struct step *s)
 
 /* ---- references ---- */
 
-/* How many commands of the member, or of those that went into it, have the key; the first of them. */
+/* How many commands of the member, or of those that went into it, have the key; the first of them.  For an approval: of anybody. */
 static enum status
 by_key(const struct step *s, unsigned *ret_n, struct entry_id *ret_id)
 {
@@ -187,9 +194,10 @@ by_key(const struct step *s, unsigned *ret_n, struct entry_id *ret_id)
 	*ret_n = 0;
 	for (const struct sim_request *row = sim_book_reference(&s->sim->book, r->cmd.program, r->reference); row != NULL && st == ST_OK;
 	    row = row->same) {
-		bool is_its;
+		bool is_its = r->op == REQUEST_APPROVE;
 
-		st = member_became(&s->sim->state.ledger, r->cmd.program, row->member, r->cmd.member, &is_its);
+		if (!is_its)
+			st = member_became(&s->sim->state.ledger, r->cmd.program, row->member, r->cmd.member, &is_its);
 		if (st == ST_OK && is_its && (*ret_n)++ == 0)
 			*ret_id = row->id;
 	}
@@ -239,10 +247,12 @@ find_hold(struct step *s)
 	return ST_OK;
 }
 
-/* Whether a command of this kind may name an entry of that: activities and returns purchases, reversals redemptions. */
+/* Whether a command of this kind may name an entry of that: activities and returns purchases, reversals redemptions; approvals are told what of. */
 static bool
 may_name(enum op op, enum op past)
 {
+	if (op == OP_APPROVE)
+		return true;
 	if (op == OP_REVERSE_REDEEM)
 		return past == OP_REDEEM || past == OP_CAPTURE;
 	return past == OP_PURCHASE;
@@ -258,8 +268,11 @@ read_past(const struct step *s, struct entry_id id, const struct entry **ret_ent
 
 	*ret_entry = NULL;
 	enum status st = find_entry(s->sim, id, &entry);
-	if (st == ST_OK && may_name(cmd->op, entry->op) && entry->program == cmd->program)
-		st = member_became(&s->sim->state.ledger, cmd->program, entry->member, cmd->member, &is_its);
+	if (st == ST_OK && may_name(cmd->op, entry->op) && entry->program == cmd->program) {
+		is_its = cmd->op == OP_APPROVE && entry->member != 0;
+		if (cmd->op != OP_APPROVE)
+			st = member_became(&s->sim->state.ledger, cmd->program, entry->member, cmd->member, &is_its);
+	}
 	if (st == ST_OK && is_its)
 		*ret_entry = entry;
 	return st == ST_NOTFOUND ? ST_OK : st;
@@ -274,7 +287,7 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 	struct entry_id id = { 0 }, keyed = { 0 };
 	unsigned n;
 
-	if (r->reference == NULL || r->cmd.member == 0)
+	if (r->reference == NULL || r->cmd.program == 0 || (r->op != REQUEST_APPROVE && r->cmd.member == 0))
 		return ST_OK;
 	enum status st = by_key(s, &n, &keyed);
 	if (st == ST_OK && entry_id_parse(r->reference, &id))
@@ -288,6 +301,21 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 	if (entry == NULL)
 		st = read_past(s, keyed, &entry);
 	*ret_entry = entry;
+	return st;
+}
+
+/* Whose adjust is approved: the member's it is about, or who that one went into. */
+static enum status
+find_approved(struct step *s)
+{
+	struct cmd *cmd = &s->request->cmd;
+	const struct entry *entry = NULL;
+
+	enum status st = sim_book_make_references(&s->sim->book);
+	if (st == ST_OK)
+		st = find_past(s, &cmd->u.approve.id, &entry);
+	if (st == ST_OK && entry != NULL)
+		cmd->member = follow_merges(s->sim, cmd->program, entry->member);
 	return st;
 }
 
@@ -425,6 +453,10 @@ prepare(struct step *s)
 	}
 	if (r->op == REQUEST_RETURN || r->op == REQUEST_REVERSE_REDEEM)
 		return find_past(s, &r->cmd.u.past.id, &r->cmd.u.past.entry);
+	if (r->op == REQUEST_APPROVE) {
+		r->cmd.u.approve.verified = true;		/* nothing is signed here that a signature could be of */
+		return find_past(s, &r->cmd.u.approve.id, &r->cmd.u.approve.entry);
+	}
 	if (r->op == REQUEST_CAPTURE || r->op == REQUEST_RELEASE)
 		return find_hold(s);
 	if (r->op == REQUEST_MERGE && r->cmd.member != 0 && r->cmd.u.other.member != 0) {
@@ -457,7 +489,7 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		return st;
 	if (s->ambiguous && refusal->result == LEDGER_NOT_FOUND && refusal->field != NULL && strcmp(refusal->field, "member") != 0)
 		sim_refuse(refusal, LEDGER_INVALID_ARGUMENT, refusal->field,
-		    "More than one of the member's commands has this request id: name the one that is meant by its id.");
+		    "More than one command there has this request id: name the one that is meant by its id.");
 	if (!refused(s) && r->op == REQUEST_PROFILE) {
 		remove_aliases(s);
 		if (!refused(s))
@@ -546,7 +578,9 @@ run(struct step *s)
 			sim_publish_cmd(&s->request->cmd, call->file);
 		find_names(s);
 	}
-	if (!refused(s))
+	if (!refused(s) && s->request->op == REQUEST_APPROVE)
+		st = find_approved(s);
+	if (st == ST_OK && !refused(s))
 		st = check_receipt(s);
 	if (st != ST_OK || call->replayed)
 		return st;

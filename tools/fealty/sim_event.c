@@ -108,10 +108,13 @@ refuse_key(struct refusal *refusal, const char *key, struct arena *arena, const 
 	refuse_first(refusal, copy == NULL ? "" : copy, why);
 }
 
+/* Who sends it; of an approver_key the principal is the approver, and everybody may send one. */
 static void
 take_principal(json_t *object, struct arena *arena, struct sim_event *event, struct refusal *refusal)
 {
-	if (json_object_get(object, "principal") == NULL)
+	const char *op = json_string_value(json_object_get(object, "op"));
+
+	if (json_object_get(object, "principal") == NULL || (op != NULL && strcmp(op, "approver_key") == 0))
 		return;
 	const char *principal = take_text(object, "principal", arena);
 	if (principal != NULL && principal_ok(principal))

@@ -84,8 +84,16 @@ available_change(const struct entry *e, uint64_t member)
 	return sum;
 }
 
+static bool
+still_waits(const struct sim_state *state, struct entry_id id)
+{
+	struct waiting waiting;
+
+	return state->ledger.waiting(state->ledger.ctx, id, &waiting) == ST_OK && !waiting.approved;
+}
+
 static struct history_row
-row_of(const struct entry *e, struct entry_id id, const struct touched *touched)
+row_of(const struct query *q, const struct entry *e, struct entry_id id, const struct touched *touched)
 {
 	return (struct history_row){
 		.id = id,
@@ -103,6 +111,9 @@ row_of(const struct entry *e, struct entry_id id, const struct touched *touched)
 		.debt = touched->debt,
 		.has_amount = e->op == OP_PURCHASE,
 		.amount = e->op == OP_PURCHASE ? e->u.purchase.amount : 0,
+		.has_wanted = e->waiting,
+		.wanted = e->waiting ? e->u.adjust.points : 0,
+		.waiting = e->waiting && still_waits(&q->sim->state, id),
 	};
 }
 
@@ -140,7 +151,7 @@ run_history(struct query *q)
 			rows = arena_grow(&q->sim->scratch, rows, &cap, reply.n_history + 1, sizeof(*rows));
 			if (rows == NULL)
 				return ST_NOMEM;
-			rows[reply.n_history++] = row_of(e, id, touched);
+			rows[reply.n_history++] = row_of(q, e, id, touched);
 		}
 		reply.has_next_before = touched->has_prev;
 		id = touched->prev;

@@ -143,6 +143,57 @@ on_put_followup(void *ctx, const struct followup *f)
 	return sim_table_put(&state->followups, sim_key_bytes(&key), copy);
 }
 
+static struct sim_key
+approver_key(const char *principal)
+{
+	struct sim_key key = { 0 };
+
+	sim_key_text(&key, principal);
+	return key;
+}
+
+static enum status
+on_approver(void *ctx, const char *principal, struct approver *ret)
+{
+	struct sim_key key = approver_key(principal);
+	const struct approver *approver = sim_table_get(&((struct sim_state *)ctx)->approvers, sim_key_bytes(&key));
+
+	if (approver != NULL)
+		*ret = *approver;
+	return approver == NULL ? ST_NOTFOUND : ST_OK;
+}
+
+static enum status
+on_waiting(void *ctx, struct entry_id id, struct waiting *ret)
+{
+	struct sim_key key = hold_key(id);
+	const struct waiting *waiting = sim_table_get(&((struct sim_state *)ctx)->waiting, sim_key_bytes(&key));
+
+	if (waiting != NULL)
+		*ret = *waiting;
+	return waiting == NULL ? ST_NOTFOUND : ST_OK;
+}
+
+static enum status
+on_put_approver(void *ctx, const char *principal, const struct approver *approver)
+{
+	struct sim_state *state = ctx;
+	struct sim_key key = approver_key(principal);
+	void *copy = copy_of(state->arena, approver, sizeof(*approver));
+
+	return copy == NULL ? ST_NOMEM : sim_table_put(&state->approvers, sim_key_bytes(&key), copy);
+}
+
+static enum status
+on_put_waiting(void *ctx, struct entry_id id, const struct waiting *waiting)
+{
+	struct sim_state *state = ctx;
+	struct sim_key key = hold_key(id);
+	void *copy = copy_of(state->arena, waiting, sizeof(*waiting));
+
+	return copy == NULL ? ST_NOMEM : sim_table_put(&state->waiting, sim_key_bytes(&key), copy);
+}
+
 static enum status
 on_totals(void *ctx, uint32_t program, const struct totals **ret)
 {
@@ -277,6 +328,8 @@ sim_state_init(struct sim_state *state, struct arena *arena, struct sim_undo *un
 	*state = (struct sim_state){ .arena = arena, .undo = undo };
 	sim_table_init(&state->closed_holds, arena, undo);
 	sim_table_init(&state->followups, arena, undo);
+	sim_table_init(&state->approvers, arena, undo);
+	sim_table_init(&state->waiting, arena, undo);
 	state->ledger = (struct ledger_state){
 		.ctx = state,
 		.arena = arena,
@@ -288,6 +341,10 @@ sim_state_init(struct sim_state *state, struct arena *arena, struct sim_undo *un
 		.closed_hold = on_closed_hold,
 		.followup = on_followup,
 		.put_followup = on_put_followup,
+		.approver = on_approver,
+		.waiting = on_waiting,
+		.put_approver = on_put_approver,
+		.put_waiting = on_put_waiting,
 		.totals = on_totals,
 		.member_edit = on_member_edit,
 		.close_hold = on_close_hold,
@@ -306,4 +363,6 @@ sim_state_release(struct sim_state *state)
 	free(state->programs);
 	sim_table_release(&state->closed_holds);
 	sim_table_release(&state->followups);
+	sim_table_release(&state->approvers);
+	sim_table_release(&state->waiting);
 }

@@ -19,7 +19,7 @@ struct sim_state {
 	struct sim_undo *undo;
 	uint32_t n_programs, cap_programs;
 	struct sim_program *programs;		/* [number - 1] */
-	struct sim_table closed_holds, followups;
+	struct sim_table closed_holds, followups, approvers, waiting;
 };
 
 void sim_state_init(struct sim_state *state, struct arena *arena, struct sim_undo *undo);

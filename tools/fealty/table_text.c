@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apply/apply.h"
 #include "key_text.h"
 #include "ledger_text.h"
 
@@ -32,6 +33,8 @@ static const struct { const char *parts, *form; } forms[TABLE_COUNT] = {
 	[TABLE_VERSION] = { "44", "NUMBER/VERSION" },
 	[TABLE_TILE] = { "18", "LEVEL/INDEX" },
 	[TABLE_KEY] = { "4", "PLACE" },
+	[TABLE_APPROVER] = { "e", "PRINCIPAL" },
+	[TABLE_WAITING] = { "84", "SEQ/INDEX" },
 };
 
 const char *
@@ -382,6 +385,22 @@ hold_json(struct bytes value)
 }
 
 static json_t *
+waiting_json(const struct waiting *w)
+{
+	char id[40];
+	json_t *object = json_new();
+
+	json_put_number(object, "program", w->program);
+	json_put_number(object, "member", w->member);
+	json_put_hex(object, "transaction_hash", bytes_of(w->transaction_hash, SHA256_BYTES));
+	if (w->approved) {
+		(void)snprintf(id, sizeof(id), "%" PRIu64 ".%" PRIu32, w->by.seq, w->by.index);
+		json_put_text(object, "approved_by", id);
+	}
+	return object;
+}
+
+static json_t *
 lines_left_json(const struct followup *f)
 {
 	json_t *list = json_array();
@@ -587,6 +606,8 @@ json_t *
 table_value_json(enum store_table table, struct bytes key, struct bytes value)
 {
 	struct ledger_key signing;
+	struct approver approver;
+	struct waiting waiting;
 	json_t *object = NULL;
 
 	switch (table) {
@@ -632,6 +653,12 @@ table_value_json(enum store_table table, struct bytes key, struct bytes value)
 		break;
 	case TABLE_KEY:
 		object = ledger_key_decode(value, &signing) == ST_OK ? key_json(&signing) : NULL;
+		break;
+	case TABLE_APPROVER:
+		object = approver_row_decode(value, &approver) == ST_OK ? approver_json(&approver) : NULL;
+		break;
+	case TABLE_WAITING:
+		object = waiting_row_decode(value, &waiting) == ST_OK ? waiting_json(&waiting) : NULL;
 		break;
 	case TABLE_TILE:
 	case TABLE_COUNT:
