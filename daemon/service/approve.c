@@ -32,5 +32,5 @@ approver_key_check(const struct request *request, struct refusal *ret_refusal)
 {
 	if (!sign_key_usable(request->cmd.u.approver_key.public_key.data))
 		refusal_set(ret_refusal, LEDGER_INVALID_ARGUMENT, "public_key",
-		    "public_key is no Ed25519 public key, so nothing that it signs could be verified. `fealty approver-key --new` makes one.");
+		    "public_key is no Ed25519 public key, so nothing that it signs could be verified. `fealty approver-key new` makes one.");
 }

@@ -559,3 +559,65 @@ keys_sign(const struct keys *keys, enum key_name name, struct buf *pae, const ch
 		return ST_NOMEM;
 	return sign_bytes(keys, name, buf_bytes(pae), ret_signature);
 }
+
+/* ---- a key outside a key directory ---- */
+
+/* So that a power loss does not take the file's name. */
+static enum status
+sync_parent(const char *path)
+{
+	char parent[4096] = ".";
+	const char *slash = strrchr(path, '/');
+
+	if (slash != NULL && (size_t)(slash - path) + 2 > sizeof(parent))
+		return ST_IO;
+	if (slash != NULL) {
+		memcpy(parent, path, (size_t)(slash - path) + 1);
+		parent[slash - path + 1] = '\0';
+	}
+	int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return ST_IO;
+	enum status st = fsync(fd) == 0 ? ST_OK : ST_IO;
+	close_quietly(fd);
+	return st;
+}
+
+enum status
+key_file_create(const char *path, uint8_t ret_public[static PUBLIC_KEY_BYTES])
+{
+	struct keys *scratch = keys_alloc();
+
+	if (scratch == NULL)
+		return ST_NOMEM;
+	enum status st = create_random(AT_FDCWD, path, scratch);
+	if (st == ST_OK)
+		st = sync_parent(path);
+	if (st == ST_OK)
+		crypto_sign_seed_keypair(ret_public, scratch->signing[KEY_TRANSACTION][SLOT_CURRENT].secret, scratch->seed[0]);
+	keys_free(scratch);
+	return st;
+}
+
+enum status
+key_file_sign(const char *path, const char *type, struct bytes body, uint8_t ret_public[static PUBLIC_KEY_BYTES],
+    uint8_t ret_signature[static SIGNATURE_BYTES])
+{
+	struct keys *keys = keys_alloc();
+
+	if (keys == NULL)
+		return ST_NOMEM;
+	enum status st = load_signing(AT_FDCWD, path, keys, KEY_TRANSACTION, SLOT_CURRENT);
+	if (st == ST_OK)
+		st = sign_once(keys, KEY_TRANSACTION, type, body, ret_signature);
+	if (st == ST_OK)
+		memcpy(ret_public, keys->signing[KEY_TRANSACTION][SLOT_CURRENT].public, PUBLIC_KEY_BYTES);
+	keys_free(keys);
+	return st;
+}
+
+bool
+sign_key_usable(const uint8_t public_key[static PUBLIC_KEY_BYTES])
+{
+	return crypto_core_ed25519_is_valid_point(public_key) == 1;
+}

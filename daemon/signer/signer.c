@@ -64,9 +64,3 @@ sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type,
 	buf_release(&pae);
 	return st;
 }
-
-bool
-sign_key_usable(const uint8_t public_key[static PUBLIC_KEY_BYTES])
-{
-	return crypto_core_ed25519_is_valid_point(public_key) == 1;
-}

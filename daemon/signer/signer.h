@@ -78,6 +78,16 @@ const uint8_t *keys_next_public(const struct keys *keys, enum key_name name);
  */
 enum status keys_promote(struct keys *keys, const char *dir, enum key_name name) MUST_CHECK;
 
+/**
+ * key_file_create(path, ret_public): a new Ed25519 key in a file of that form, mode 0400, fsynced: a person's own, an approver's.  ST_BUSY: the file is
+ * there; ST_IO with errno; ST_NOMEM.
+ * key_file_sign(path, type, body, ret_public, ret_signature): a signature of PAE(type, body) by it.  ST_NOTFOUND; ST_INVALID: readable by others, or
+ * not of the form; ST_IO; ST_NOMEM.  Both block.
+ */
+enum status key_file_create(const char *path, uint8_t ret_public[static PUBLIC_KEY_BYTES]) MUST_CHECK;
+enum status key_file_sign(const char *path, const char *type, struct bytes body, uint8_t ret_public[static PUBLIC_KEY_BYTES],
+    uint8_t ret_signature[static SIGNATURE_BYTES]) MUST_CHECK;
+
 /* First 8 bytes of SHA-256 of the public key. */
 void key_id_of(const uint8_t public_key[static PUBLIC_KEY_BYTES], uint8_t ret_id[static KEY_ID_BYTES]);
 
@@ -101,7 +111,7 @@ enum status sign_bytes_as(const struct keys *keys, const uint8_t public_key[stat
 enum status sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const char *type, struct bytes body,
     struct bytes signature) MUST_CHECK;
 
-/* Whether the bytes are a public key by which a signature can hold: a point of the curve, in its one encoding, and of full order. */
+/* Whether the bytes are a public key by which a signature can hold: a point of the curve, in its one encoding, of the main group. */
 bool sign_key_usable(const uint8_t public_key[static PUBLIC_KEY_BYTES]) MUST_CHECK;
 
 /* ---- the pool ---- */

@@ -91,7 +91,7 @@ parse_receipt(int key, char *arg, struct argp_state *state)
 #define CONNECT_OPTIONS \
 	{ "connect", KEY_CONNECT, "ADDRESS", 0, "Where the daemon listens: unix:PATH or HOST:PORT in digits (default: $FEALTY_CONNECT, " \
 	    "or " CALL_ADDRESS_DEFAULT ")", 0 }, \
-	{ "as", KEY_AS, "PRINCIPAL", 0, "Who asks: pos/STORE/TERMINAL, backend/NAME, auditor/NAME or operator/NAME", 0 }, \
+	{ "as", KEY_AS, "PRINCIPAL", 0, "Who asks: pos/STORE/TERMINAL, backend/NAME, auditor/NAME, approver/NAME or operator/NAME", 0 }, \
 	{ "timeout", KEY_TIMEOUT, "DURATION", 0, "How long to wait for the answer, such as 10s", 0 }, \
 	{ "checkpoint", KEY_SEEN, "FILE", 0, "Keep the log's newest checkpoint in FILE, and send nothing to a daemon whose ledger does " \
 	    "not go on from it (default: $FEALTY_CHECKPOINT, or no check)", 0 }, \

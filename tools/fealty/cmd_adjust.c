@@ -1,4 +1,6 @@
 /* fealty adjust: points by hand. */
+#include <stdio.h>
+
 #include "call.h"
 #include "commands.h"
 #include "show.h"
@@ -28,6 +30,20 @@ parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static void
+show_adjusted(const Fealty__V1__Response *r)
+{
+	if (!r->has_waiting || !r->waiting) {
+		show_done(r);
+		return;
+	}
+	const char *id = r->id != NULL ? r->id : "ADJUST";
+	(void)printf("It is above the program's limit, so it waits for approval (%s): nothing has changed yet.\n", id);
+	(void)printf("An approver lets it happen: fealty approve %s --as approver/NAME --key-file FILE\n", id);
+	show_standing(r);
+	show_replayed(r);
+}
+
 enum exit_code
 cmd_adjust(int argc, char **argv)
 {
@@ -38,7 +54,8 @@ cmd_adjust(int argc, char **argv)
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER POINTS REASON", "Add points, or take them when POINTS is below zero.\v"
-		"REASON is a code of a-z, 0-9 and _, such as goodwill. No more is taken than is available.", receipt_children, NULL, NULL };
+		"REASON is a code of a-z, 0-9 and _, such as goodwill. No more is taken than is available. "
+		"What is above the program's adjust_without_approval waits until \"fealty approve\".", receipt_children, NULL, NULL };
 	struct adjust_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Adjust body = FEALTY__V1__ADJUST__INIT;
@@ -54,5 +71,5 @@ cmd_adjust(int argc, char **argv)
 	body.has_tier_points = in.tier_points;
 	body.tier_points = in.tier_points;
 	request.adjust = &body;
-	return call_run(&in.base.call, &request, show_done);
+	return call_run(&in.base.call, &request, show_adjusted);
 }

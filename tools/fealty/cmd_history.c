@@ -48,9 +48,22 @@ show_history_row(const Fealty__V1__HistoryRow *row)
 	at[strcspn(at, ".Z")] = '\0';
 	at[10] = ' ';
 	const char *points = row->points != NULL ? row->points : "0";
-	(void)snprintf(change, sizeof(change), "%s%.40s", points[0] != '-' && !points_are_zero(points) ? "+" : "", points);
+	if (row->has_waiting && row->waiting)
+		(void)snprintf(change, sizeof(change), "(%.40s)", row->wanted != NULL ? row->wanted : "0");
+	else
+		(void)snprintf(change, sizeof(change), "%s%.40s", points[0] != '-' && !points_are_zero(points) ? "+" : "", points);
 	(void)printf("%-12s %s  %-13s %12s %12s  %-10s %12s  %-14s %s\n", or_dash(row->id), at, or_dash(row->op), change,
 	    or_dash(row->available), or_dash(row->tier), or_dash(row->amount), or_dash(row->principal), or_dash(row->key));
+}
+
+static bool
+any_waits(const Fealty__V1__Response *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->n_history; i++)
+		any |= r->history[i]->has_waiting && r->history[i]->waiting;
+	return any;
 }
 
 static void
@@ -60,6 +73,8 @@ show_history(const Fealty__V1__Response *r)
 	    "amount", "who", "request id");
 	for (size_t i = 0; i < r->n_history; i++)
 		show_history_row(r->history[i]);
+	if (any_waits(r))
+		(void)printf("Points in parentheses wait for approval: fealty approve ENTRY\n");
 	if (r->has_next_before)
 		(void)printf("There is more: --before %llu\n", (unsigned long long)r->next_before);
 }

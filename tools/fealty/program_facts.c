@@ -630,6 +630,8 @@ state_limits(struct speaker *s)
 	    points_words(s, p->earn_per_day)) : "without a daily limit"), 1, p->has_earn_per_day ? p->earn_per_day : INT64_MAX, 1, "");
 	compare_by(state(s, "redeem_per_day", "lets a member redeem", !p->has_redeem_per_day, p->has_redeem_per_day ? SAY(s, "at most %s a day",
 	    points_words(s, p->redeem_per_day)) : "without a daily limit"), 1, p->has_redeem_per_day ? p->redeem_per_day : INT64_MAX, 1, "");
+	(void)state(s, "adjust_without_approval", "lets an operator adjust, without an approver,", !p->has_adjust_limit, p->has_adjust_limit ?
+	    SAY(s, "at most %s", points_words(s, p->adjust_without_approval)) : "any number of points");
 	compare_by(state(s, "late_days", "takes what a till sends late for", true, count_words(s, p->late_days, "day")), 1, p->late_days, 1, "");
 }
 
