@@ -206,11 +206,11 @@ enum status apply_check_approval(struct apply *apply, const char *principal, str
 void apply_set_approvals(struct apply *apply, apply_verify_fn *verify);
 
 /* Readers: an adjust that waits or waited; ST_NOTFOUND. */
-enum status apply_read_waiting(struct store_txn *state, struct entry_id id, struct waiting *ret) MUST_CHECK;
+enum status apply_read_waiting(struct store_txn *state, struct entry_id id, struct waiting_adjust *ret) MUST_CHECK;
 
 /* A row of TABLE_APPROVER, of TABLE_WAITING.  ST_CORRUPT. */
 enum status approver_row_decode(struct bytes value, struct approver *ret) MUST_CHECK;
-enum status waiting_row_decode(struct bytes value, struct waiting *ret) MUST_CHECK;
+enum status waiting_row_decode(struct bytes value, struct waiting_adjust *ret) MUST_CHECK;
 
 /* ---- replay ---- */
 

@@ -55,10 +55,10 @@ waiting_key(struct entry_id id, uint8_t ret_key[static WAITING_KEY_BYTES])
 }
 
 enum status
-waiting_row_decode(struct bytes value, struct waiting *ret)
+waiting_row_decode(struct bytes value, struct waiting_adjust *ret)
 {
 	struct cursor c = cursor_of(value);
-	struct waiting w = { .program = cursor_be32(&c) };
+	struct waiting_adjust w = { .program = cursor_be32(&c) };
 
 	w.member = cursor_be64(&c);
 	struct bytes hash = cursor_bytes(&c, SHA256_BYTES);
@@ -75,7 +75,7 @@ waiting_row_decode(struct bytes value, struct waiting *ret)
 }
 
 enum status
-state_waiting(void *ctx, struct entry_id id, struct waiting *ret)
+state_waiting(void *ctx, struct entry_id id, struct waiting_adjust *ret)
 {
 	uint8_t key[WAITING_KEY_BYTES];
 	struct bytes value;
@@ -86,7 +86,7 @@ state_waiting(void *ctx, struct entry_id id, struct waiting *ret)
 }
 
 enum status
-apply_read_waiting(struct store_txn *state, struct entry_id id, struct waiting *ret)
+apply_read_waiting(struct store_txn *state, struct entry_id id, struct waiting_adjust *ret)
 {
 	uint8_t key[WAITING_KEY_BYTES];
 	struct bytes value;
@@ -97,7 +97,7 @@ apply_read_waiting(struct store_txn *state, struct entry_id id, struct waiting *
 }
 
 enum status
-state_put_waiting(void *ctx, struct entry_id id, const struct waiting *w)
+state_put_waiting(void *ctx, struct entry_id id, const struct waiting_adjust *w)
 {
 	struct apply *a = ctx;
 	uint8_t key[WAITING_KEY_BYTES], value[4 + 8 + SHA256_BYTES + 1 + WAITING_KEY_BYTES];
@@ -119,7 +119,7 @@ waiting_seal(struct apply *a, const struct transaction *t, const uint8_t transac
 
 	for (uint32_t i = 0; i < t->n_entries && st == ST_OK; i++) {
 		struct entry_id id = { t->seq, i };
-		struct waiting w;
+		struct waiting_adjust w;
 
 		if (!t->entries[i].waiting)
 			continue;
@@ -146,7 +146,7 @@ apply_check_approval(struct apply *a, const char *principal, struct entry_id adj
 {
 	uint8_t body[APPROVAL_BODY_BYTES];
 	struct approver approver;
-	struct waiting waiting;
+	struct waiting_adjust waiting;
 
 	*ret_ok = false;
 	enum status st = state_approver(a, principal, &approver);

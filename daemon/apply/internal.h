@@ -53,9 +53,9 @@ enum status keys_store_rows(struct store_txn *state, const struct key_history *k
 
 /* approval.c: of struct ledger_state. */
 enum status state_approver(void *ctx, const char *principal, struct approver *ret) MUST_CHECK;
-enum status state_waiting(void *ctx, struct entry_id id, struct waiting *ret) MUST_CHECK;
+enum status state_waiting(void *ctx, struct entry_id id, struct waiting_adjust *ret) MUST_CHECK;
 enum status state_put_approver(void *ctx, const char *principal, const struct approver *approver) MUST_CHECK;
-enum status state_put_waiting(void *ctx, struct entry_id id, const struct waiting *waiting) MUST_CHECK;
+enum status state_put_waiting(void *ctx, struct entry_id id, const struct waiting_adjust *waiting) MUST_CHECK;
 /* The bytes of a transaction are final: so are those of its entries that wait. */
 enum status waiting_seal(struct apply *a, const struct transaction *t, const uint8_t transaction_hash[static SHA256_BYTES]) MUST_CHECK;
 

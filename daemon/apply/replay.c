@@ -88,7 +88,7 @@ apply_set_approvals(struct apply *a, apply_verify_fn *verify)
 static enum status
 check_approval(struct apply *a, const struct entry *e, struct replay_error *ret_error, uint64_t seq)
 {
-	struct waiting waiting;
+	struct waiting_adjust waiting;
 	bool ok = false;
 
 	if (e->op != OP_APPROVE || e->principal == NULL)

@@ -156,7 +156,7 @@ find_key(struct decision *d, struct approver *ret_approver, bool *ret_ok)
 
 /* Whether the signature approves it, as far as the adjust and the key go; ${waiting} NULL: the entry never waited. */
 static bool
-may_approve(struct decision *d, const struct waiting *waiting, const struct approver *approver)
+may_approve(struct decision *d, const struct waiting_adjust *waiting, const struct approver *approver)
 {
 	const struct cmd *cmd = d->cmd;
 	char text[DAY_TEXT_BYTES];
@@ -199,7 +199,7 @@ decide_approve(struct decision *d)
 {
 	const struct cmd *cmd = d->cmd;
 	const struct entry *adjust = cmd->u.approve.entry;
-	struct waiting waiting;
+	struct waiting_adjust waiting;
 	struct approver approver;
 	bool ok;
 

@@ -558,7 +558,7 @@ apply_side(struct evolution *e, const struct side *s)
 static enum status
 apply_waiting(struct evolution *e)
 {
-	return e->state->put_waiting(e->state->ctx, e->id, &(struct waiting){ .program = e->entry->program, .member = e->m->number });
+	return e->state->put_waiting(e->state->ctx, e->id, &(struct waiting_adjust){ .program = e->entry->program, .member = e->m->number });
 }
 
 /* It waited for this approval.  That the signature is by the approver's key is for the caller to see. */
@@ -567,7 +567,7 @@ apply_approval(struct evolution *e)
 {
 	const struct ledger_state *state = e->state;
 	struct entry *entry = e->entry;
-	struct waiting waiting;
+	struct waiting_adjust waiting;
 	struct approver approver;
 	bool is_its = false;
 

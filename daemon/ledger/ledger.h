@@ -132,7 +132,7 @@ struct approver {
 };
 
 /* An adjust that waits for an approval, or waited. */
-struct waiting {
+struct waiting_adjust {
 	uint32_t program;
 	uint64_t member;		/* it may have gone into another since */
 	uint8_t transaction_hash[SHA256_BYTES];	/* of the bytes that hold it; zeros until they are final */
@@ -577,14 +577,14 @@ struct ledger_state {
 	enum status (*followup)(void *ctx, struct entry_id id, const struct followup **ret);
 	/* ST_NOTFOUND when the principal never had a key; when the id is of no adjust that waits or waited. */
 	enum status (*approver)(void *ctx, const char *principal, struct approver *ret);
-	enum status (*waiting)(void *ctx, struct entry_id id, struct waiting *ret);
+	enum status (*waiting)(void *ctx, struct entry_id id, struct waiting_adjust *ret);
 
 	/* evolve only.  member_edit() makes a new, zeroed record when ${create}, and else gives NULL when there is none. */
 	enum status (*member_edit)(void *ctx, uint32_t program, uint64_t number, bool create, struct member **ret);
 	enum status (*close_hold)(void *ctx, struct entry_id id, const struct closed_hold *hold);
 	enum status (*put_followup)(void *ctx, const struct followup *followup);	/* copies it */
 	enum status (*put_approver)(void *ctx, const char *principal, const struct approver *approver);
-	enum status (*put_waiting)(void *ctx, struct entry_id id, const struct waiting *waiting);
+	enum status (*put_waiting)(void *ctx, struct entry_id id, const struct waiting_adjust *waiting);
 	enum status (*totals_edit)(void *ctx, uint32_t program, struct totals **ret);	/* made when new */
 	/* A published version, in force from ${at_us} (committed_at). ST_INVALID: the definition does not compile. */
 	enum status (*publish)(void *ctx, uint32_t program, uint32_t version, struct bytes definition, struct bytes zone_data, int64_t at_us);

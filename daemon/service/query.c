@@ -254,7 +254,7 @@ fill_row(struct history_row *row, struct entry_id id, const struct transaction *
 static enum status
 fill_waiting(struct query *q, struct history_row *row, const struct entry *e)
 {
-	struct waiting waiting = { .approved = false };
+	struct waiting_adjust waiting = { .approved = false };
 
 	if (!e->waiting)
 		return ST_OK;

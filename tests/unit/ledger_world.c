@@ -231,7 +231,7 @@ apply_decided(struct ledger_world *w, const struct entry *entry)
 {
 	enum evolve_fault fault;
 
-	begin(w, entry->op == OP_CLOCK_ACCEPT || entry->op == OP_ROTATE_KEY ? 0 : entry->program);
+	begin(w, entry->op == OP_CLOCK_ACCEPT || entry->op == OP_ROTATE_KEY || entry->op == OP_APPROVER_KEY ? 0 : entry->program);
 	assert_true(w->open.n_entries < WORLD_ENTRIES);
 	struct entry_id id = { w->open.seq, (uint32_t)w->open.n_entries };
 	struct entry *slot = &w->entries[w->open.n_entries];

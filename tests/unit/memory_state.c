@@ -154,7 +154,7 @@ on_put_approver(void *ctx, const char *principal, const struct approver *approve
 }
 
 static enum status
-on_waiting(void *ctx, struct entry_id id, struct waiting *ret)
+on_waiting(void *ctx, struct entry_id id, struct waiting_adjust *ret)
 {
 	struct memory_state *ms = ctx;
 
@@ -168,7 +168,7 @@ on_waiting(void *ctx, struct entry_id id, struct waiting *ret)
 }
 
 static enum status
-on_put_waiting(void *ctx, struct entry_id id, const struct waiting *waiting)
+on_put_waiting(void *ctx, struct entry_id id, const struct waiting_adjust *waiting)
 {
 	struct memory_state *ms = ctx;
 	size_t at = 0;

@@ -32,7 +32,7 @@ struct memory_state {
 	struct followup followups[MEMORY_FOLLOWUPS_MAX];
 	size_t n_approvers, n_waiting;
 	struct { const char *principal; struct approver approver; } approvers[MEMORY_APPROVERS_MAX];
-	struct { struct entry_id id; struct waiting waiting; } waiting[MEMORY_WAITING_MAX];
+	struct { struct entry_id id; struct waiting_adjust waiting; } waiting[MEMORY_WAITING_MAX];
 	struct key_history keys;		/* of 32 ones, and of 32 twos */
 };
 

@@ -201,6 +201,16 @@ any_input(struct world *w, struct entry *e)
 		e->u.rotate_key.overlap_days = (uint32_t)any_uint(w);
 		e->u.rotate_key.recovery = (enum key_recovery)below(w, RECOVERY_COUNT);
 		break;
+	case OP_APPROVE:
+		e->u.approve.command = any_id(w);
+		e->u.approve.signature = any_bytes(w, 65);
+		e->u.approve.key_id = any_bytes(w, 9);
+		break;
+	case OP_APPROVER_KEY:
+		e->u.approver_key.principal = has ? "approver/kim" : NULL;
+		e->u.approver_key.public_key = any_bytes(w, 33);
+		e->u.approver_key.until = below(w, 2) == 0 ? DAY_NEVER : (int32_t)below(w, 40000);
+		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
@@ -373,6 +383,7 @@ any_facts(struct world *w, struct entry *e)
 	e->used = any_tallies(w, &e->n_used);
 	any_falls(w, e);
 	any_followups(w, e);
+	e->waiting = any_bool(w);
 	e->has_key_change = any_bool(w);
 	if (e->has_key_change) {
 		e->key_change.old_key = any_bytes(w, 33);

@@ -130,6 +130,16 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.rotate_key.overlap_days, b->u.rotate_key.overlap_days);
 		assert_int_equal(a->u.rotate_key.recovery, b->u.rotate_key.recovery);
 		break;
+	case OP_APPROVE:
+		same_id(a->u.approve.command, b->u.approve.command);
+		assert_true(bytes_equal(a->u.approve.signature, b->u.approve.signature));
+		assert_true(bytes_equal(a->u.approve.key_id, b->u.approve.key_id));
+		break;
+	case OP_APPROVER_KEY:
+		same_text(a->u.approver_key.principal, b->u.approver_key.principal);
+		assert_true(bytes_equal(a->u.approver_key.public_key, b->u.approver_key.public_key));
+		assert_int_equal(a->u.approver_key.until, b->u.approver_key.until);
+		break;
 	case OP_ADVANCE:
 		assert_int_equal(a->u.advance.points, b->u.advance.points);
 		break;
@@ -278,6 +288,7 @@ same_facts(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->hold.expire_at_once, b->hold.expire_at_once);
 	assert_int_equal(a->birthday, b->birthday);
 	assert_int_equal(a->has_value, b->has_value);
+	assert_int_equal(a->waiting, b->waiting);
 	assert_int_equal(a->has_key_change, b->has_key_change);
 	assert_true(bytes_equal(a->key_change.old_key, b->key_change.old_key));
 	assert_int_equal(a->key_change.has_until, b->key_change.has_until);

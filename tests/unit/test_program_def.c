@@ -448,7 +448,7 @@ static const struct { const char *path, *words; } taken[] = {
 	{ "redemption.hold.expired_lot", "capturable expire_at_once" },
 	{ "birthday.requires.points_earned", NULL }, { "birthday.requires.within_months", NULL },
 	{ "tiers[0].birthday.days_before", NULL }, { "tiers[0].birthday.days_after", NULL }, { "anniversary.of", "enrolment" },
-	{ "anniversary.reward.points", NULL }, { "limits.redeem_per_day", NULL }, { "notices.expiring_days", NULL },
+	{ "anniversary.reward.points", NULL }, { "limits.redeem_per_day", NULL }, { "limits.adjust_without_approval", NULL }, { "notices.expiring_days", NULL },
 	{ "notices.downgrade_days", NULL }, { "unknown_alias", "refuse" }, { "limits.late_days", NULL }, { "limits.earn_per_day", NULL },
 	{ "returns.claw_back", "unlimited only_pending within_balance" }, { "returns.restore.original", NULL },
 	{ "returns.restore.grace_days", NULL }, { "returns.restore.new_lot", NULL }, { "returns.used_voucher", "keep" },

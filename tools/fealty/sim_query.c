@@ -87,7 +87,7 @@ available_change(const struct entry *e, uint64_t member)
 static bool
 still_waits(const struct sim_state *state, struct entry_id id)
 {
-	struct waiting waiting;
+	struct waiting_adjust waiting;
 
 	return state->ledger.waiting(state->ledger.ctx, id, &waiting) == ST_OK && !waiting.approved;
 }

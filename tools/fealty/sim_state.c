@@ -164,10 +164,10 @@ on_approver(void *ctx, const char *principal, struct approver *ret)
 }
 
 static enum status
-on_waiting(void *ctx, struct entry_id id, struct waiting *ret)
+on_waiting(void *ctx, struct entry_id id, struct waiting_adjust *ret)
 {
 	struct sim_key key = hold_key(id);
-	const struct waiting *waiting = sim_table_get(&((struct sim_state *)ctx)->waiting, sim_key_bytes(&key));
+	const struct waiting_adjust *waiting = sim_table_get(&((struct sim_state *)ctx)->waiting, sim_key_bytes(&key));
 
 	if (waiting != NULL)
 		*ret = *waiting;
@@ -185,7 +185,7 @@ on_put_approver(void *ctx, const char *principal, const struct approver *approve
 }
 
 static enum status
-on_put_waiting(void *ctx, struct entry_id id, const struct waiting *waiting)
+on_put_waiting(void *ctx, struct entry_id id, const struct waiting_adjust *waiting)
 {
 	struct sim_state *state = ctx;
 	struct sim_key key = hold_key(id);

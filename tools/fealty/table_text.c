@@ -385,7 +385,7 @@ hold_json(struct bytes value)
 }
 
 static json_t *
-waiting_json(const struct waiting *w)
+waiting_json(const struct waiting_adjust *w)
 {
 	char id[40];
 	json_t *object = json_new();
@@ -607,7 +607,7 @@ table_value_json(enum store_table table, struct bytes key, struct bytes value)
 {
 	struct ledger_key signing;
 	struct approver approver;
-	struct waiting waiting;
+	struct waiting_adjust waiting;
 	json_t *object = NULL;
 
 	switch (table) {
