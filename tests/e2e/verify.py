@@ -10,8 +10,16 @@ TYPE = b"application/vnd.fealty.transaction.v1+protobuf"
 BALANCES = {ledger.MEMBER: "available", ledger.PENDING: "pending", ledger.HELD: "held", ledger.DEBT: "debt"}
 
 
-def pae(body):
-    return b"DSSEv1 %d %s %d %s" % (len(TYPE), TYPE, len(body), body)
+APPROVAL_TYPE = b"application/vnd.fealty.approval.v1"
+
+
+def pae(body, kind=TYPE):
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
+
+
+def approval_body(transaction, index):
+    """What an approver signs of an adjust: of the transaction that holds it the hash, and its index in it."""
+    return hashlib.sha256(transaction).digest() + index.to_bytes(4, "big")
 
 
 class Books:
@@ -31,6 +39,8 @@ class Books:
         self.requests = {}              # (principal, request id) -> "seq.index"
         self.balances = {}              # (program, member) -> {available, pending, held, debt}
         self.heads = {}                 # (program, member) -> the newest entry that touched it
+        self.approvers = {}             # principal -> public key
+        self.waiting = {}               # (seq, index) -> (what an approver signs, who asked); None: approved
 
     def _rotation(self, t):
         """(who signs first, who signs second), by the table of ledger.proto; the keys that follow from it."""
@@ -79,6 +89,7 @@ class Books:
         assert len(t.entries) > 0, f"transaction {self.size} has no entry"
         for index, entry in enumerate(t.entries):
             self._entry(t, index, entry)
+            self._approval(t, index, entry, signed.transaction)
         self.prev = hashlib.sha256(signed.transaction).digest()
         self.committed_at = t.committed_at
         self.size += 1
@@ -108,6 +119,24 @@ class Books:
             before = (touched.prev_seq, touched.prev_index) if touched.HasField("prev_seq") else None
             assert self.heads.get(key) == before, f"{name}: its back-pointer is {before}, not {self.heads.get(key)}"
             self.heads[key] = (t.seq, index)
+
+    def _approval(self, t, index, entry, transaction):
+        name = f"{t.seq}.{index}"
+        inputs = entry.inputs
+        if inputs.HasField("approver_key"):
+            key = inputs.approver_key
+            assert t.program == 0 and key.principal.startswith("approver/") and len(key.public_key) == 32, f"{name}: {key}"
+            self.approvers[key.principal] = key.public_key
+        if entry.facts.waiting:
+            assert inputs.HasField("adjust") and not entry.postings, f"{name} waits, and moves points"
+            self.waiting[t.seq, index] = (approval_body(transaction, index), entry.principal)
+        if inputs.HasField("approve"):
+            said = inputs.approve
+            body, asked = self.waiting[said.command.seq, said.command.index]
+            key = self.approvers[entry.principal]
+            assert asked != entry.principal and said.key_id == hashlib.sha256(key).digest()[:8], f"{name}: {said}"
+            VerifyKey(key).verify(pae(body, APPROVAL_TYPE), said.signature)
+            self.waiting[said.command.seq, said.command.index] = None
 
     def entries(self):
         for t in self.transactions:
