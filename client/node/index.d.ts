@@ -123,6 +123,15 @@ export interface AdjustFields extends OfMember {
 	last_day?: Day;
 	tier_points?: boolean;
 }
+/** Of an adjust that waits, by another principal: approver/… */
+export interface ApproveFields extends Common {
+	/** Id or key of the adjust. */
+	command: string;
+	/** Ed25519, 64 bytes, over the PAE of type application/vnd.fealty.approval.v1 of: SHA-256 of the Transaction that holds it, and its index in 4 bytes. */
+	signature: Uint8Array;
+	/** The first 8 bytes of SHA-256 of the public key. */
+	key_id: Uint8Array;
+}
 export interface TransferFields extends OfMember {
 	to: string;
 	points: string;
@@ -188,6 +197,15 @@ export interface PublishFields extends Common {
 	version?: number;
 }
 export interface ClockAcceptFields extends Common {}
+/** The key that approvals by a principal are checked with. */
+export interface ApproverKeyFields extends Common {
+	/** approver/… */
+	principal: string;
+	/** Ed25519, 32 bytes. */
+	public_key: Uint8Array;
+	/** Its last day; one that is over ends it at once. */
+	until?: Day;
+}
 export interface RotateKeyFields extends Common {
 	/** The public half, 32 bytes, of the daemon's next key, as `fealty key new` prints it. */
 	new_key: Uint8Array;
@@ -223,6 +241,7 @@ export type BatchCommand =
 	| { op: "reverse_redeem" } & ReverseRedeemFields
 	| { op: "return" } & ReturnFields
 	| { op: "adjust" } & AdjustFields
+	| { op: "approve" } & ApproveFields
 	| { op: "transfer" } & TransferFields
 	| { op: "merge" } & MergeFields
 	| { op: "advance" } & AdvanceFields
@@ -261,6 +280,10 @@ export interface HistoryRow {
 	amount?: string;
 	store?: string;
 	pending?: string;
+	/** An adjust that is not approved yet. */
+	waiting?: boolean;
+	/** Of an adjust that waits, or waited: the points that it asks for. */
+	wanted?: string;
 }
 
 /** Everything that a Response of the wire may hold. */
@@ -283,6 +306,7 @@ export interface Reply {
 	ends_at?: string;
 	left?: string;
 	clawed?: string;
+	waiting?: boolean;
 	available?: string;
 	pending?: string;
 	held?: string;
@@ -330,6 +354,8 @@ export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" |
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
 export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt"> & { key: string };
 export type MemberReply = WriteReply & Block;
+/** waiting: it is above the program's limit, and nothing changes until it is approved. */
+export type AdjustReply = MemberReply & May<"waiting">;
 export type EarnReply = MemberReply & Has<"granted" | "wanted" | "grants">;
 export type EnrolReply = MemberReply & Has<"grants"> & May<"granted" | "wanted">;
 export type HoldReply = MemberReply & Has<"lots" | "left"> & May<"ends_at">;
@@ -472,7 +498,8 @@ export interface Client {
 	release: Call<ReleaseFields, HoldReply>;
 	redeem: Call<RedeemFields, RedeemReply>;
 	reverse_redeem: Call<ReverseRedeemFields, RedeemReply>;
-	adjust: Call<AdjustFields, MemberReply>;
+	adjust: Call<AdjustFields, AdjustReply>;
+	approve: Call<ApproveFields, MemberReply>;
 	transfer: Call<TransferFields, MemberReply>;
 	merge: Call<MergeFields, MemberReply>;
 	advance: Call<AdvanceFields, MemberReply>;
@@ -491,6 +518,7 @@ export interface Client {
 	program(fields?: ProgramFields & Abortable): Promise<ProgramReply>;
 	clock_accept(fields?: ClockAcceptFields & Abortable): Promise<WriteReply>;
 	rotate_key: Call<RotateKeyFields, RotateKeyReply>;
+	approver_key: Call<ApproverKeyFields, WriteReply>;
 
 	/** Many commands at once.  They succeed or fail one by one, unless `atomic`. */
 	batch(commands: readonly BatchCommand[], options?: BatchOptions): Promise<BatchReply>;
