@@ -11,8 +11,8 @@
  * hold in facts.hold, a new hold being named by the entry itself.  Merging is no posting: it follows from the record alone, so
  * every replay does the same.
  *
- * Genesis and rotate_key change the keys and nothing else, approver_key an approver's; clock_accept and zone_data change nothing: an engine that follows a zone's
- * new data will say so in its own number.
+ * Genesis and rotate_key change the keys and nothing else, approver_key an approver's; clock_accept and zone_data change nothing: an engine
+ * that follows a zone's new data will say so in its own number.
  */
 #include <assert.h>
 #include <string.h>

@@ -411,41 +411,6 @@ check_receipt(struct step *s, int64_t now_us, struct buf *out, bool *ret_answere
 	return ST_OK;
 }
 
-/* ---- publish ---- */
-
-static enum status
-compile(struct step *s)
-{
-	struct request *r = s->request;
-	struct program_error error;
-	struct program *compiled;
-
-	if (r->cmd.u.publish.definition.len > LEDGER_PROGRAM_BYTES_MAX) {
-		refusal_set(s->refusal, LEDGER_TOO_LARGE, "definition", "A program is at most %d bytes encoded; this one has %zu.",
-		    LEDGER_PROGRAM_BYTES_MAX,
-		    r->cmd.u.publish.definition.len);
-		return ST_OK;
-	}
-	const char *zone = r->definition->timezone == NULL ? "" : r->definition->timezone;
-	enum status st = zone_load(zone, &s->work->arena, &r->cmd.u.publish.zone_data);
-	if (st == ST_NOTFOUND || st == ST_TOO_LARGE) {
-		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "timezone", st == ST_NOTFOUND
-		    ? "This machine knows no time zone of that name; use an IANA name such as Asia/Seoul."
-		    : "The data of this time zone is larger than the ledger takes.");
-		return ST_OK;
-	}
-	if (st == ST_OK)
-		st = program_from_bytes(r->cmd.u.publish.definition, r->cmd.u.publish.zone_data, &s->c->arena, &compiled, &error);
-	if (st == ST_INVALID) {
-		char *field = arena_strdup(&s->work->arena, error.path);
-		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, field, "%.199s", error.sentence);
-		return ST_OK;
-	}
-	if (st == ST_OK)
-		r->cmd.u.publish.compiled = compiled;
-	return st;
-}
-
 /* ---- the vault's part ---- */
 
 static size_t
@@ -596,7 +561,7 @@ prepare(struct step *s)
 
 	switch (r->op) {
 	case REQUEST_PUBLISH:
-		return compile(s);
+		return publish_compile(s->c, r, &s->work->arena, s->refusal);
 	case REQUEST_ROTATE_KEY:
 		return rotate_prepare(s->c, r, s->refusal);
 	case REQUEST_CAPTURE:

@@ -148,6 +148,11 @@ enum status rotate_recover(struct commit *c, char *ret_message) MUST_CHECK;
 /* The system's TZif file of an IANA name, for a publish.  ST_NOTFOUND: no such zone; ST_TOO_LARGE. */
 enum status zone_load(const char *name, struct arena *arena, struct bytes *ret_data) MUST_CHECK;
 
+/* ---- publish.c ---- */
+
+/* Compiles a publish's program, with the system's data of its zone; a refusal when that cannot be.  ${arena} is the request's. */
+enum status publish_compile(struct commit *c, struct request *request, struct arena *arena, struct refusal *ret_refusal) MUST_CHECK;
+
 /* ---- approve.c ---- */
 
 /* Whether the signature of an approve, whose adjust is looked up, is by the key that ${principal} has. */

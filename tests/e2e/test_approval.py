@@ -182,7 +182,8 @@ def test_in_a_batch_and_for_tiers(world):
     ledger = begin(world)
     with ledger.wire() as wire, ledger.wire("approver/kim") as kim:
         wire.ok("enrol", member="n", key="e2")
-        result = wire.batch([keyless("adjust", member="m", points="1", reason="goodwill"), keyless("adjust", member="n", points="20000", reason="match", tier_points=True),
+        result = wire.batch([keyless("adjust", member="m", points="1", reason="goodwill"),
+                             keyless("adjust", member="n", points="20000", reason="match", tier_points=True),
                              keyless("adjust", member="m", points="2000", reason="goodwill")], key="b")
         ids = [r.id for r in result.results]
         assert [r.waiting for r in result.results] == [False, True, True] and len({i.split(".")[0] for i in ids}) == 1, result

@@ -119,7 +119,7 @@ fetch(const struct approve_input *in, struct fealty_client *client, struct arena
 	Fealty__V1__Request request;
 	Fealty__V1__TransactionGet body = FEALTY__V1__TRANSACTION_GET__INIT;
 
-	read.key = read.store = read.terminal = NULL;
+	read.key = read.store = read.terminal = read.receipt = NULL;
 	read.has_occurred_at = false;
 	call_request_init(&read, FEALTY__V1__REQUEST__OP_TRANSACTION, &request);
 	body.has_seq = true;
@@ -141,12 +141,10 @@ fetch(const struct approve_input *in, struct fealty_client *client, struct arena
 }
 
 static enum exit_code
-send(const struct approve_input *in, struct fealty_client *client, struct approval *a)
+send(const struct approve_input *in, struct approval *a)
 {
-	struct fealty_result result;
 	Fealty__V1__Request request;
 	Fealty__V1__Approve body = FEALTY__V1__APPROVE__INIT;
-	enum exit_code code = EXIT_DONE;
 
 	call_request_init(&in->base.call, FEALTY__V1__REQUEST__OP_APPROVE, &request);
 	body.command = in->base.args.v[0];
@@ -154,14 +152,7 @@ send(const struct approve_input *in, struct fealty_client *client, struct approv
 	body.signature = (ProtobufCBinaryData){ .data = a->signature, .len = SIGNATURE_BYTES };
 	body.key_id = (ProtobufCBinaryData){ .data = a->key_id, .len = KEY_ID_BYTES };
 	request.approve = &body;
-	if (fealty_call(client, &request, &result) != FEALTY_OK)
-		code = call_tell(&in->base.call, &result);
-	else if (in->base.call.json)
-		code = json_print_line(response_json(result.response, result.key), EXIT_DONE);
-	else
-		show_done(result.response);
-	fealty_result_release(&result);
-	return code;
+	return call_run(&in->base.call, &request, show_done);
 }
 
 enum exit_code
@@ -176,7 +167,7 @@ cmd_approve(int argc, char **argv)
 		"It takes another principal than the one that sent the adjust: an approver/NAME, whose key an operator registered by \"fealty approver-key "
 		"set\". The adjust is decided again now, with the balance and the program as they are. The key never leaves FILE; what is sent is a "
 		"signature over the transaction that holds the adjust.",
-		call_children, NULL, NULL };
+		receipt_children, NULL, NULL };
 	static struct approve_input in;
 	struct approval approval = { 0 };
 	struct fealty_client *client;
@@ -189,9 +180,7 @@ cmd_approve(int argc, char **argv)
 		return code;
 	arena_init(&arena, ARENA_BYTES);
 	code = fetch(&in, client, &arena, &approval);
-	if (code == EXIT_DONE)
-		code = send(&in, client, &approval);
 	arena_release(&arena);
 	fealty_client_free(client);
-	return code;
+	return code == EXIT_DONE ? send(&in, &approval) : code;
 }
