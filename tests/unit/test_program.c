@@ -226,6 +226,8 @@ SPOIL(ttl_word, d->has_redemption = true; d->default_ttl = "soon")
 SPOIL(ttl_above_max, d->has_redemption = true; d->default_ttl = "2h"; d->max_ttl = "1h")
 SPOIL(ttl_above_default_max, d->has_redemption = true; d->default_ttl = "31d")
 SPOIL(ttl_huge, d->has_redemption = true; d->max_ttl = "3651d")
+SPOIL(adjust_below_zero, d->adjust_without_approval = "-1")
+SPOIL(adjust_surplus, d->adjust_without_approval = "1.001")
 SPOIL(late_days, d->has_late_days = true; d->late_days = 3651)
 
 static const struct { void (*spoil)(struct program_def *d); const char *path; } refusals[] = {
@@ -359,6 +361,8 @@ static const struct { void (*spoil)(struct program_def *d); const char *path; } 
 	{ spoil_ttl_above_default_max, "redemption.hold.max_ttl" },
 	{ spoil_ttl_huge, "redemption.hold.max_ttl" },
 	{ spoil_late_days, "limits.late_days" },
+	{ spoil_adjust_below_zero, "limits.adjust_without_approval" },
+	{ spoil_adjust_surplus, "limits.adjust_without_approval" },
 };
 
 static void

@@ -228,6 +228,11 @@ spending_shows_its_lots(void **state)
 	e.op = OP_ADJUST;
 	p = response_of(w, &r);
 	assert_int_equal(p->n_lots, 0);
+	assert_false(p->has_waiting);
+	response_free(p);
+	e.waiting = true;
+	p = response_of(w, &r);
+	assert_true(p->has_waiting && p->waiting);
 	response_free(p);
 }
 

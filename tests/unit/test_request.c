@@ -214,6 +214,8 @@ reads_are_taken_over(void **state)
 #define PURCHASE "{'op':'purchase'," W "'amount':'1',"
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define ROTATE "{'op':'rotate_key','key':'k','new_key':'" HEX64 "'"
+#define APPROVE "{'op':'approve','key':'k','command':'12.0','signature':'" HEX64 HEX64 "','key_id':'0123456789abcdef'"
+#define APPROVER(principal, key) "{'op':'approver_key','key':'k','principal':'" principal "','public_key':'" key "'"
 #define LONG65 "12345678901234567890123456789012345678901234567890123456789012345"
 
 static const struct { const char *json; enum ledger_result want; const char *field; } refused[] = {
@@ -243,6 +245,27 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ ROTATE ",'kind':'checkpoint','reason':'bored'}", LEDGER_INVALID_ARGUMENT, "reason" },
 	{ ROTATE ",'reason':'lost'}", LEDGER_INVALID_ARGUMENT, "reason" },
 	{ ROTATE ",'program':'acme'}", LEDGER_INVALID_ARGUMENT, "program" },
+	/* approve, approver_key */
+	{ APPROVE "}", LEDGER_OK, NULL },
+	{ APPROVE ",'program':'acme'}", LEDGER_OK, NULL },
+	{ "{'op':'approve','key':'k','signature':'" HEX64 HEX64 "','key_id':'0123456789abcdef'}", LEDGER_INVALID_ARGUMENT, "command" },
+	{ "{'op':'approve','key':'k','command':'a b','signature':'" HEX64 HEX64 "','key_id':'0123456789abcdef'}", LEDGER_INVALID_ARGUMENT, "command" },
+	{ "{'op':'approve','key':'k','command':'12.0','key_id':'0123456789abcdef'}", LEDGER_INVALID_ARGUMENT, "signature" },
+	{ "{'op':'approve','key':'k','command':'12.0','signature':'" HEX64 "','key_id':'0123456789abcdef'}", LEDGER_INVALID_ARGUMENT, "signature" },
+	{ "{'op':'approve','key':'k','command':'12.0','signature':'" HEX64 HEX64 "ab','key_id':'0123456789abcdef'}", LEDGER_INVALID_ARGUMENT, "signature" },
+	{ "{'op':'approve','key':'k','command':'12.0','signature':'" HEX64 HEX64 "'}", LEDGER_INVALID_ARGUMENT, "key_id" },
+	{ "{'op':'approve','key':'k','command':'12.0','signature':'" HEX64 HEX64 "','key_id':'0123456789abcd'}", LEDGER_INVALID_ARGUMENT, "key_id" },
+	{ "{'op':'approve','command':'12.0','signature':'" HEX64 HEX64 "','key_id':'0123456789abcdef'}", LEDGER_INVALID_ARGUMENT, "key" },
+	{ APPROVER("approver/kim", HEX64) "}", LEDGER_OK, NULL },
+	{ APPROVER("approver/kim", HEX64) ",'until':'2026-12-31'}", LEDGER_OK, NULL },
+	{ APPROVER("approver/kim", HEX64) ",'program':'acme'}", LEDGER_INVALID_ARGUMENT, "program" },
+	{ APPROVER("approver/kim", "ab") "}", LEDGER_INVALID_ARGUMENT, "public_key" },
+	{ APPROVER("approver", HEX64) "}", LEDGER_INVALID_ARGUMENT, "principal" },
+	{ APPROVER("approver/", HEX64) "}", LEDGER_INVALID_ARGUMENT, "principal" },
+	{ APPROVER("operator/kim", HEX64) "}", LEDGER_INVALID_ARGUMENT, "principal" },
+	{ "{'op':'approver_key','key':'k','public_key':'" HEX64 "'}", LEDGER_INVALID_ARGUMENT, "principal" },
+	{ "{'op':'approver_key','key':'k','principal':'approver/kim'}", LEDGER_INVALID_ARGUMENT, "public_key" },
+
 	{ "{'op':'balance','member':'m','key':'k'}", LEDGER_INVALID_ARGUMENT, "key" },
 	{ "{'op':'quote'," W "'amount':'1'}", LEDGER_INVALID_ARGUMENT, "key" },
 	{ "{'op':'balance','member':'m','store':'s'}", LEDGER_INVALID_ARGUMENT, "store" },
