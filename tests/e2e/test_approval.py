@@ -327,6 +327,11 @@ def test_the_command_line(world):
     assert "adjust member 1 1001 for goodwill, waits for approval" in text and "Available 1501" in text, text
     expect(approve(f"{seq}.0", "--key-file", path, "--key", "ok").json, replayed=True, available="1501")
     expect(approve(f"{seq}.0", "--key-file", path, code=1).json, reason="ALREADY_EXISTS", field="command")
+    # an approval has a receipt like any write of one member
+    ledger.cli("adjust", "m", "-1001", "mistake", "--key", "minus")
+    receipt = world.path("ok.receipt")
+    expect(approve(f"{seq + 2}.0", "--key-file", path, "--receipt", receipt).json, available="500", receipt_file=receipt)
+    assert os.path.getsize(receipt) > 200
     text = ledger.cli("transaction", seq + 1, json_output=False).out
     assert f"approve member 1 of {seq}.0: 1001" in text, text
     finish(ledger)
