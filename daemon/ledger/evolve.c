@@ -578,11 +578,13 @@ apply_approval(struct evolution *e)
 		st = state->waiting(state->ctx, entry->u.approve.command, &waiting);
 	if (st == ST_OK)
 		st = member_became(state, entry->program, waiting.member, entry->member, &is_its);
-	if (st == ST_NOTFOUND || (st == ST_OK && (!is_its || waiting.approved || waiting.program != entry->program ||
-	    !approver_has_key(&approver, entry->u.approve.key_id))))
+	if (st == ST_NOTFOUND)
 		return fault(e, EVOLVE_APPROVAL);
 	if (st != ST_OK)
 		return st;
+	if (!is_its || waiting.approved || waiting.program != entry->program || !approver_has_key(&approver, entry->u.approve.key_id) ||
+	    approver.until < zone_day(&e->program->zone, e->at_us))
+		return fault(e, EVOLVE_APPROVAL);
 	waiting.approved = true;
 	waiting.by = e->id;
 	return state->put_waiting(state->ctx, entry->u.approve.command, &waiting);

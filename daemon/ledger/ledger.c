@@ -213,7 +213,7 @@ evolve_fault_str(enum evolve_fault f)
 		[EVOLVE_NO_PROGRAM] = "it names a program or a version that is not there",
 		[EVOLVE_PREV_DIFFERS] = "its link to the member's previous entry is wrong",
 		[EVOLVE_AFTER_DIFFERS] = "the balance it records is not the balance it brings about",
-		[EVOLVE_APPROVAL] = "it approves what does not wait for it, or not by the key that its principal has here",
+		[EVOLVE_APPROVAL] = "it approves what does not wait for it, or not by the key that its principal had then",
 		[EVOLVE_KEYS] = "it replaces a key that is not the ledger's at that place, or by one that it had already",
 		[EVOLVE_MALFORMED] = "fields that its operation needs are missing or out of range",
 	};

@@ -193,6 +193,48 @@ any_adjust(struct life *l, uint64_t member)
 	(void)life_play(l, &cmd);
 }
 
+/* ---- approvals ---- */
+
+#define APPROVER "approver/a"
+static const uint8_t approver_key[PUBLIC_KEY_LEN] = { 7 };
+
+static void
+register_approver(struct life *l)
+{
+	struct cmd cmd = { .op = OP_APPROVER_KEY, .principal = "operator/local", .request_id = "k" };
+
+	cmd.u.approver_key.principal = APPROVER;
+	cmd.u.approver_key.public_key = bytes_of(approver_key, sizeof(approver_key));
+	cmd.u.approver_key.until = tape_chance(l->tape, 70) ? DAY_NEVER : life_today(l) + (int32_t)tape_draw(l->tape, 60);
+	(void)life_play(l, &cmd);
+}
+
+/* One that waits, or waited, or any other command of the member's. */
+static void
+any_approval(struct life *l, uint64_t member)
+{
+	static const uint8_t signature[64] = { 1 };
+	struct cmd cmd = begin(l, OP_APPROVE, member);
+	const struct memory_state *ms = l->ledger;
+	struct bytes key = bytes_of(approver_key, sizeof(approver_key));
+	uint8_t hash[SHA256_BYTES];
+
+	if (ms->n_approvers == 0 || tape_chance(l->tape, 10))
+		register_approver(l);
+	cmd.u.approve.id = life_member(l, member)->head;
+	for (size_t i = 0; i < ms->n_waiting; i++) {
+		if (ms->waiting[i].waiting.member == member && (!ms->waiting[i].waiting.approved || tape_chance(l->tape, 10)))
+			cmd.u.approve.id = ms->waiting[i].id;
+	}
+	hash_sha256(hash, &key, 1);
+	cmd.principal = APPROVER;
+	cmd.u.approve.entry = life_find(l, cmd.u.approve.id);
+	cmd.u.approve.signature = bytes_of(signature, sizeof(signature));
+	cmd.u.approve.key_id = bytes_of(arena_memdup(&l->arena, hash, LEDGER_KEY_ID_LEN), LEDGER_KEY_ID_LEN);
+	cmd.u.approve.verified = !tape_chance(l->tape, 5);
+	(void)life_play(l, &cmd);
+}
+
 /* ---- what spends ---- */
 
 /* Mostly no more than there is; around the limit of a day, when there is one. */
@@ -520,7 +562,7 @@ restart(struct life *l)
 
 /* How often in a hundred; the member that it is about is rolled forward before, because commands are made up from its record. */
 static const struct { uint32_t weight; void (*of_member)(struct life *l, uint64_t member); void (*of_all)(struct life *l); } commands[] = {
-	{ 32, any_purchase, NULL }, { 8, any_activity, NULL }, { 7, any_redeem, NULL }, { 7, any_hold, NULL }, { 7, any_capture, NULL },
+	{ 29, any_purchase, NULL }, { 3, any_approval, NULL }, { 8, any_activity, NULL }, { 7, any_redeem, NULL }, { 7, any_hold, NULL }, { 7, any_capture, NULL },
 	{ 6, any_adjust, NULL }, { 8, any_return, NULL }, { 3, any_reversal, NULL }, { 4, any_transfer, NULL }, { 1, any_merge, NULL },
 	{ 3, any_advance, NULL }, { 3, any_gift, NULL }, { 3, any_profile, NULL }, { 2, any_claim, NULL }, { 2, any_standing, NULL },
 	{ 1, NULL, any_enrolment }, { 1, NULL, publish_next }, { 1, NULL, accept_clock }, { 1, NULL, restart },

@@ -174,6 +174,8 @@ any_head(struct maker *m)
 		def->earn_per_day = any_points(m, 0, 60);
 	if (tape_chance(t, 45))
 		def->redeem_per_day = any_points(m, 0, 30);
+	if (tape_chance(t, 40))
+		def->adjust_without_approval = any_points(m, 0, 60);
 	def->has_late_days = tape_chance(t, 40);
 	def->late_days = tape_draw(t, 4) * 20;
 	/* Every cap of a group has one limit. */

@@ -100,6 +100,8 @@ census_decided(struct life *l, const struct entry *entry)
 		note("by", "late");
 	if (entry->has_tier && entry->tier.grace)
 		note("tier", "grace");
+	if (entry->waiting)
+		note("fact", "waiting");
 	if (entry->program_version == 2)
 		note("version", "two");
 	if (entry->n_pendings > 0 && entry->pendings[0].p.activity[0] != 0)
@@ -115,7 +117,8 @@ census_missing(FILE *out)
 		"op publish", "op enrol", "op profile", "op purchase", "op hold", "op capture", "op release", "op redeem", "op adjust", "op tier",
 		"op birthday", "op hold_timeout", "op tier_end", "op expire", "op clock_accept", "op activity", "op lapse", "op activate",
 		"op tier_review", "op tier_look", "op inactivity", "op hold_expire", "op anniversary", "op freeze", "op unfreeze", "op close",
-		"op return", "op reverse_redeem", "op transfer", "op merge", "op advance", "account debt", "account transferred", "account reinstated",
+		"op return", "op reverse_redeem", "op transfer", "op merge", "op advance", "op approve", "op approver_key", "fact waiting",
+		"account debt", "account transferred", "account reinstated",
 		"class lent",
 		"account member", "account pending", "account held", "account issued", "account redeemed", "account expired", "account adjusted",
 		"account clawed", "class earned", "class birthday", "class adjustment", "class anniversary", "lot clock", "posting hold",

@@ -109,7 +109,7 @@ deciding_changes_nothing(struct life *l, const struct cmd *cmd)
 		assert(st == ST_OK);
 		if (refusals[i].result != LEDGER_OK)
 			continue;
-		entry.program = cmd->op == OP_CLOCK_ACCEPT ? 0 : 1;
+		entry.program = cmd->op == OP_CLOCK_ACCEPT || cmd->op == OP_APPROVER_KEY ? 0 : 1;
 		stored[i] = life_store(l, &entry, life_next_id(l, 0), l->now_us);
 	}
 	encode_all(l, &after);

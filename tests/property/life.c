@@ -214,6 +214,14 @@ life_same_state(struct life *l, const struct memory_state *a, const struct memor
 		    x->end != y->end)
 			life_fail(l, "closed hold %zu differs %s", i, when);
 	}
+	if (a->n_waiting != b->n_waiting || a->n_approvers != b->n_approvers)
+		life_fail(l, "there are %zu and %zu adjustments that wait, %zu and %zu approvers %s", a->n_waiting, b->n_waiting, a->n_approvers,
+		    b->n_approvers, when);
+	for (size_t i = 0; i < a->n_waiting; i++) {
+		const struct waiting_adjust *x = &a->waiting[i].waiting, *y = &b->waiting[i].waiting;
+		if (a->waiting[i].id.seq != b->waiting[i].id.seq || x->member != y->member || x->approved != y->approved || x->by.seq != y->by.seq)
+			life_fail(l, "adjustment %zu that waits differs %s", i, when);
+	}
 }
 
 /* ---- applying ---- */
@@ -224,7 +232,7 @@ apply(struct life *l, struct entry *entry)
 	enum evolve_fault fault;
 
 	assert(l->n_stored < LIFE_ENTRIES_MAX);
-	entry->program = entry->op == OP_CLOCK_ACCEPT ? 0 : 1;
+	entry->program = entry->op == OP_CLOCK_ACCEPT || entry->op == OP_APPROVER_KEY ? 0 : 1;
 	entry->has_at = l->manual;
 	entry->at_us = l->now_us;
 	struct stored *stored = &l->stored[l->n_stored++];

@@ -254,6 +254,7 @@ print_program(const struct program_def *def, FILE *out)
 	(void)fprintf(out, "limits: {");
 	text(out, "earn_per_day", def->earn_per_day);
 	text(out, "redeem_per_day", def->redeem_per_day);
+	text(out, "adjust_without_approval", def->adjust_without_approval);
 	if (def->has_late_days)
 		(void)fprintf(out, "late_days: %u", def->late_days);
 	(void)fprintf(out, "}\n");
@@ -387,6 +388,8 @@ print_command(struct life *l, const struct cmd *cmd)
 		print_past(out, cmd);
 	else if (cmd->op == OP_TRANSFER || cmd->op == OP_MERGE || cmd->op == OP_ADVANCE)
 		print_moving(out, cmd);
+	else if (cmd->op == OP_APPROVE)
+		(void)fprintf(out, " of %" PRIu64 ".%" PRIu32, cmd->u.approve.id.seq, cmd->u.approve.id.index);
 	if (cmd->store != NULL)
 		(void)fprintf(out, " in store %s", cmd->store);
 	if (cmd->has_occurred_at)

@@ -14,7 +14,7 @@
 #define MEMORY_HOLDS_MAX 512
 #define MEMORY_FOLLOWUPS_MAX 2048
 #define MEMORY_APPROVERS_MAX 8
-#define MEMORY_WAITING_MAX 64
+#define MEMORY_WAITING_MAX 128
 
 struct memory_state {
 	struct arena arena;

@@ -491,6 +491,13 @@ forged_approvals_are_faults(void **state)
 	again.touched[0].prev = stage_member(&c.s, c.member)->head;
 	assert_int_equal(fault_of(&c.s, &again), EVOLVE_APPROVAL);		/* once only */
 	stage_release(&c.s);
+	scene_set(&c);
+	again = honest_approval(&c);
+	again.touched[0].has_prev = true;
+	again.touched[0].prev = stage_member(&c.s, c.member)->head;
+	assert_int_equal(register_key(&c.s, KIM, 'k', day("2026-03-11")), LEDGER_OK);
+	assert_int_equal(fault_of(&c.s, &again), EVOLVE_APPROVAL);		/* by a key that ended */
+	stage_release(&c.s);
 }
 
 static void
