@@ -123,7 +123,8 @@ state_closed_hold(void *ctx, struct entry_id id, struct closed_hold *ret)
 	if (st != ST_OK)
 		return st;
 	struct cursor c = cursor_of(value);
-	struct closed_hold hold = { .program = cursor_be32(&c), .member = cursor_be64(&c) };
+	struct closed_hold hold = { .program = cursor_be32(&c) };
+	hold.member = cursor_be64(&c);
 	uint8_t end = cursor_u8(&c);
 	if (!cursor_done(&c) || end > HOLD_END_TIMED_OUT)
 		return ST_CORRUPT;

@@ -137,8 +137,10 @@ ledger_key_decode(struct bytes value, struct ledger_key *ret_key)
 	struct cursor c = cursor_of(value);
 	uint8_t kind = cursor_u8(&c), recovery = cursor_u8(&c);
 	struct bytes public_key = cursor_bytes(&c, PUBLIC_KEY_LEN);
-	struct ledger_key key = { .named_at = cursor_be64(&c), .from = cursor_be64(&c), .until = cursor_be64(&c),
-	    .until_us = (int64_t)cursor_be64(&c) };
+	struct ledger_key key = { .named_at = cursor_be64(&c) };
+	key.from = cursor_be64(&c);
+	key.until = cursor_be64(&c);
+	key.until_us = (int64_t)cursor_be64(&c);
 
 	if (!cursor_done(&c) || kind == KEY_OF_NOTHING || kind >= KEY_KIND_COUNT || recovery >= RECOVERY_COUNT)
 		return ST_CORRUPT;
