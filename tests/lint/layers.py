@@ -45,6 +45,8 @@ FOREIGN = {
     "jansson.h": {"codec", "tools", "tests"},          # tools print JSON, and read it by codec/
     "curl/": {"fetch"},
     "sodium.h": {"base", "signer", "service", "tests"},
+    "openssl/": {"base"},
+    "curl/": {"tools"},
     "systemd/": {"main"},
     "cmocka.h": {"tests"},
     "argp.h": {"main", "tools", "bench"},
