@@ -39,6 +39,15 @@ enum status codec_transaction_decode(struct bytes bytes, struct arena *arena, st
 /* The same with only the entry at ${index}, as entries[0]; the others are passed over unread. ST_NOTFOUND: it has fewer. */
 enum status codec_transaction_decode_one(struct bytes bytes, uint32_t index, struct arena *arena, struct transaction *ret) MUST_CHECK;
 
+/* Its place in the log, without its entries, which are counted and not looked at.  Borrowed from the bytes.  ST_CORRUPT. */
+struct transaction_head {
+	struct bytes origin, prev;		/* prev has SHA256_BYTES */
+	uint64_t seq;
+	int64_t committed_at_us;
+	size_t n_entries;			/* above 0 */
+};
+enum status codec_transaction_head(struct bytes bytes, struct transaction_head *ret) MUST_CHECK;
+
 /* Borrowed.  The second signature, with its key id, is of a transaction that rotates a key; empty otherwise. */
 struct signed_transaction { struct bytes transaction, signature, key_id, second_signature, second_key_id; };
 void codec_signed_encode(const struct signed_transaction *s, struct buf *out);

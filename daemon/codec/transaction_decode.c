@@ -585,6 +585,30 @@ codec_transaction_decode_one(struct bytes bytes, uint32_t index, struct arena *a
 }
 
 enum status
+codec_transaction_head(struct bytes bytes, struct transaction_head *ret)
+{
+	struct reader r = { .arena = NULL };		/* nothing is copied */
+	struct message m = message_of(&r, bytes, FIELDS(TRANSACTION_ORIGIN, TRANSACTION_PROGRAM));
+	struct transaction_head h = { 0 };
+	uint32_t required = FIELDS(TRANSACTION_ORIGIN, TRANSACTION_COMMITTED_AT);
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case TRANSACTION_ORIGIN: h.origin = get_bytes(&m); break;
+		case TRANSACTION_SEQ: h.seq = get_uint(&m, UINT64_MAX); break;
+		case TRANSACTION_PREV: h.prev = get_bytes(&m); break;
+		case TRANSACTION_COMMITTED_AT: h.committed_at_us = get_fixed(&m); break;
+		case TRANSACTION_ENTRIES: (void)get_bytes(&m); h.n_entries++; break;
+		}
+	}
+	if ((m.seen & required) != required || h.n_entries == 0 || h.prev.len != SHA256_BYTES)
+		fail(&r, ST_CORRUPT);
+	if (r.status == ST_OK)
+		*ret = h;
+	return r.status;
+}
+
+enum status
 codec_signed_decode(struct bytes leaf, struct signed_transaction *ret)
 {
 	struct reader r = { .arena = NULL };		/* nothing is copied */

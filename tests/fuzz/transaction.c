@@ -26,6 +26,17 @@ entry_by_itself(struct bytes bytes, const struct transaction *all)
 	assert(st == ST_NOTFOUND || st == ST_NOMEM);
 }
 
+static void
+head_alone(struct bytes bytes, const struct transaction *all)
+{
+	struct transaction_head head;
+	enum status st = codec_transaction_head(bytes, &head);
+
+	assert(st == ST_OK && head.seq == all->seq && head.committed_at_us == all->committed_at_us && head.n_entries == all->n_entries);
+	assert(bytes_equal(head.prev, bytes_of(all->prev, SHA256_BYTES)));
+	assert(bytes_equal(head.origin, bytes_of(all->origin == NULL ? "" : all->origin, all->origin == NULL ? 0 : strlen(all->origin))));
+}
+
 /* ---- by protobuf-c ---- */
 
 static bool
@@ -97,6 +108,7 @@ read_and_written(struct bytes bytes)
 		return;
 	same_by_protobuf(bytes, &t);
 	entry_by_itself(bytes, &t);
+	head_alone(bytes, &t);
 	buf_clear(&first);
 	buf_clear(&second);
 	st = codec_transaction_encode(&t, &arena, &first);

@@ -444,6 +444,30 @@ entries_are_decoded_one_by_one(void **state)
 	}
 }
 
+/* Its place in the log is the same without reading the entries. */
+static void
+a_transactions_head_is_that_of_the_whole(void **state)
+{
+	struct world *w = *state;
+
+	for (size_t n = 1; n <= 40; ++n) {
+		struct transaction_head head;
+		struct transaction whole;
+		world_clear(w);
+		struct transaction t = any_transaction(w, 1 + n % 5, OP_NONE);
+		assert_int_equal(codec_transaction_encode(&t, &w->arena, &w->out), ST_OK);
+		struct bytes all = buf_bytes(&w->out);
+		assert_int_equal(codec_transaction_decode(all, &w->arena, &whole), ST_OK);
+		assert_int_equal(codec_transaction_head(all, &head), ST_OK);
+		assert_true(bytes_equal(head.origin, bytes_of(whole.origin, strlen(whole.origin))));
+		assert_true(bytes_equal(head.prev, bytes_of(whole.prev, SHA256_BYTES)));
+		assert_true(head.seq == whole.seq && head.committed_at_us == whole.committed_at_us && head.n_entries == whole.n_entries);
+		for (size_t cut = 0; cut < all.len; cut += 1 + all.len / 50)
+			assert_int_equal(codec_transaction_head(bytes_of(all.data, cut), &head),
+			    codec_transaction_decode(bytes_of(all.data, cut), &w->arena, &whole));
+	}
+}
+
 /* The smallest entry is 4 bytes more than nothing: tag, length, and inputs with an empty message in them. */
 static void
 zeros_take_no_bytes(void **state)
@@ -729,6 +753,7 @@ main(void)
 		TEST(every_operation_round_trips),
 		TEST(random_transactions_round_trip),
 		TEST(entries_are_decoded_one_by_one),
+		TEST(a_transactions_head_is_that_of_the_whole),
 		TEST(zeros_take_no_bytes),
 		TEST(lengths_grow_with_their_messages),
 		TEST(what_is_no_transaction_is_corrupt),
