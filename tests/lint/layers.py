@@ -43,10 +43,9 @@ FOREIGN = {
     "event2/": {"net", "admin", "main", "client", "bench", "tests"},
     "yaml.h": {"codec", "tests"},
     "jansson.h": {"codec", "tools", "tests"},          # tools print JSON, and read it by codec/
-    "curl/": {"fetch"},
+    "curl/": {"fetch", "tools"},
     "sodium.h": {"base", "signer", "service", "tests"},
     "openssl/": {"base"},
-    "curl/": {"tools"},
     "systemd/": {"main"},
     "cmocka.h": {"tests"},
     "argp.h": {"main", "tools", "bench"},

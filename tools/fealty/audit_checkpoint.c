@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "merkle/checkpoint.h"
-#include "merkle/note.h"
-
 #define ROW_BYTES_MAX 4096
 #define ROWS_ARENA_BYTES ((size_t)CHUNK_LEAVES_MAX * (ROW_BYTES_MAX + 64))
 
@@ -35,15 +32,10 @@ audit_checkpoints_release(struct audit_checkpoints *c)
 	c->begun = false;
 }
 
-/* ST_INVALID; ${what} goes on from "the checkpoint of N transactions". */
 static enum status
 bad(struct audit *audit, uint64_t size, const char *reason, const char *what)
 {
-	finding_set(&audit->finding, reason, "the checkpoint of %llu %s %s", (unsigned long long)size,
-	    size == 1 ? "transaction" : "transactions", what);
-	audit->finding.has_size = true;
-	audit->finding.size = size;
-	audit->finding.seq = size == 0 ? 0 : size - 1;
+	finding_set_checkpoint(&audit->finding, size, reason, what);
 	return ST_INVALID;
 }
 
@@ -113,8 +105,8 @@ audit_checkpoints_fill(struct audit *audit, struct store_txn *ledger)
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
-enum status
-audit_checkpoints_end(struct audit *audit, struct store_txn *ledger, uint64_t size)
+static enum status
+judge_last(struct audit *audit, struct store_txn *ledger, uint64_t size)
 {
 	struct bytes key, value;
 
@@ -130,52 +122,88 @@ audit_checkpoints_end(struct audit *audit, struct store_txn *ledger, uint64_t si
 	return ST_INVALID;
 }
 
+/* One is stored before anybody sees it, so one that was seen must be there. */
+enum status
+audit_checkpoints_end(struct audit *audit, struct store_txn *ledger, uint64_t size)
+{
+	const struct audit_checkpoints *c = &audit->checkpoints;
+
+	enum status st = judge_last(audit, ledger, size);
+	if (st != ST_OK)
+		return st;
+	if (audit->has_vkey && c->newest.size == 0)
+		return bad(audit, audit->first, "CHECKPOINT_MISSING", "or of fewer is not there, and so none that the given key has signed");
+	st = audit->has_vkey ? audit_checkpoint_trusted(audit, &c->newest) : ST_OK;
+	if (st != ST_OK)
+		return st;
+	if (audit->from.size > 0 && audit->from.size <= audit->first && !c->from_stored)
+		return bad(audit, audit->from.size, "CHECKPOINT_MISSING",
+		    "that the last audit had is not stored any more, though its transactions are there: its row was removed");
+	if (audit->head_compared && audit->published.size <= audit->first && !c->published_stored)
+		return bad(audit, audit->published.size, "CHECKPOINT_MISSING",
+		    "that was published is not stored any more, though its transactions are there: its row was removed");
+	return ST_OK;
+}
+
 /* ---- judging ---- */
 
 static enum status
-verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
-    const uint8_t signature[static NOTE_ED25519_BYTES])
+judge_line(struct audit *audit, const struct log_head *head, const struct note_key *key, bool must, const char *unsigned_words)
 {
-	(void)ctx;
-	assert(n_parts == 1);			/* a cosignature has two, and a log's own signature is none */
-	return verify_bytes(public_key, parts[0], bytes_of(signature, NOTE_ED25519_BYTES));
+	switch (log_head_verify(head, key)) {
+	case LOG_HEAD_OK:
+		return ST_OK;
+	case LOG_HEAD_FORGED:
+		return bad(audit, head->size, "CHECKPOINT_FORGED", "has a signature that does not verify");
+	case LOG_HEAD_OTHER_ORIGIN:
+		return bad(audit, head->size, "CHECKPOINT_FOREIGN", "is of another log: its origin is not the ledger's");
+	case LOG_HEAD_NOT_SIGNED:
+	case LOG_HEAD_NOT_A_CHECKPOINT:
+		break;
+	}
+	return must ? bad(audit, head->size, "CHECKPOINT_FOREIGN", unsigned_words) : ST_OK;
 }
 
+/* In the log's name nobody else may sign. */
 static enum status
-judge_one(struct audit *audit, const struct note *note, const struct note_key *key, bool must, uint64_t size)
+judge_others(struct audit *audit, const struct log_head *head, const uint32_t ids[static 2])
 {
-	enum note_signed is_signed;
+	struct bytes origin = bytes_of(audit->genesis.origin, strlen(audit->genesis.origin));
+	struct note note;
 
-	enum status st = note_verify(note, key, verify, NULL, &is_signed);
-	if (st != ST_OK || is_signed == NOTE_SIGNED)
-		return st;
-	if (is_signed == NOTE_FORGED)
-		return bad(audit, size, "CHECKPOINT_FORGED", "has a signature that does not verify");
-	return must ? bad(audit, size, "CHECKPOINT_FOREIGN", "is not signed by the key that the ledger had then") : ST_OK;
+	if (note_parse(log_head_note(head), &note) != NOTE_OK)
+		return ST_CORRUPT;		/* it was read before */
+	for (size_t i = 0; i < note.n_signatures; i++) {
+		uint32_t id = note.signature[i].key_id;
+		if (bytes_equal(note.signature[i].name, origin) && id != ids[0] && id != ids[1])
+			return bad(audit, head->size, "CHECKPOINT_FOREIGN",
+			    "is also signed by a key that is unknown, or was the ledger's at another time");
+	}
+	return ST_OK;
 }
 
-/* By the key that has to, in an overlap perhaps by the one before, and in the log's name by nobody else. */
-static enum status
-judge_signature(struct audit *audit, const struct note *note, uint64_t size)
+enum status
+audit_checkpoint_signed(struct audit *audit, const struct log_head *head)
 {
-	const struct apply_head *head = apply_head(audit->apply);
-	const struct key_history *keys = apply_keys(audit->apply);
-	const struct ledger_key *signers[2] = { key_history_checkpoint(keys, size), key_history_beside(keys, size, head->committed_at_us) };
-	struct bytes origin = bytes_of(head->origin, strlen(head->origin));
-	uint32_t ids[2] = { 0 };
-	enum status st = ST_OK;
+	struct bytes origin = bytes_of(audit->genesis.origin, strlen(audit->genesis.origin));
+	const struct ledger_key *beside = key_history_beside(audit_keys(audit), head->size, audit_committed_at_us(audit));
+	struct note_key key = audit_checkpoint_key(audit, head->size);
+	uint32_t ids[2] = { key.id, key.id };
 
-	for (size_t i = 0; i < 2 && signers[i] != NULL && st == ST_OK; i++) {
-		struct note_key key = note_key_of(origin, NOTE_ED25519, signers[i]->public_key);
-		ids[i] = key.id;
-		st = judge_one(audit, note, &key, i == 0, size);
+	assert(audit_tree(audit)->size == head->size);
+	enum status st = judge_line(audit, head, &key, true, "is not signed by the key that the ledger had then");
+	if (st == ST_OK && beside != NULL) {
+		key = note_key_of(origin, NOTE_ED25519, beside->public_key);
+		ids[1] = key.id;
+		st = judge_line(audit, head, &key, false, NULL);
 	}
-	for (size_t i = 0; i < note->n_signatures && st == ST_OK; i++) {
-		uint32_t id = note->signature[i].key_id;
-		if (bytes_equal(note->signature[i].name, origin) && id != ids[0] && (signers[1] == NULL || id != ids[1]))
-			st = bad(audit, size, "CHECKPOINT_FOREIGN", "is also signed by a key that is unknown, or was the ledger's at another time");
-	}
-	return st;
+	return st == ST_OK ? judge_others(audit, head, ids) : st;
+}
+
+enum status
+audit_checkpoint_trusted(struct audit *audit, const struct log_head *head)
+{
+	return audit->has_vkey ? judge_line(audit, head, &audit->vkey, true, "is not signed by the key that was given") : ST_OK;
 }
 
 static enum status
@@ -187,41 +215,55 @@ malformed(struct audit *audit, uint64_t size, const char *why)
 	return bad(audit, size, "CHECKPOINT_DAMAGED", what);
 }
 
+void
+audit_checkpoint_count(struct audit *audit, const struct log_head *head)
+{
+	struct audit_checkpoints *c = &audit->checkpoints;
+
+	c->compared = true;
+	c->verified++;
+	c->from_stored |= head->size == audit->from.size;
+	c->published_stored |= audit->head_compared && head->size == audit->published.size;
+	if (!audit->head_compared || head->size <= audit->published.size)
+		c->newest = *head;
+}
+
+enum status
+audit_checkpoint_judge(struct audit *audit, const struct log_head *head)
+{
+	uint8_t root[SHA256_BYTES];
+
+	enum status st = audit_checkpoint_signed(audit, head);
+	if (st != ST_OK)
+		return st;
+	merkle_tree_root(audit_tree(audit), root);
+	if (memcmp(root, head->root, sizeof(root)) != 0)
+		return bad(audit, head->size, "CHECKPOINT_DIFFERS", "has another root than these transactions have");
+	return audit->on_checkpoint == NULL ? ST_OK : audit->on_checkpoint(audit->on_ctx, audit, head);
+}
+
 static enum status
 judge(struct audit *audit, const struct audit_checkpoint *row)
 {
-	const struct apply_head *head = apply_head(audit->apply);
-	uint8_t root[SHA256_BYTES];
-	struct checkpoint c;
-	struct note note;
+	static struct log_head head;
+	const char *why;
 
-	enum note_result parsed = note_parse(row->text, &note);
-	if (parsed != NOTE_OK)
-		return malformed(audit, row->size, note_result_str(parsed));
-	enum checkpoint_result read = checkpoint_parse(note.text, &c);
-	if (read != CHECKPOINT_OK)
-		return malformed(audit, row->size, checkpoint_result_str(read));
-	if (!bytes_equal(c.origin, bytes_of(head->origin, strlen(head->origin))))
-		return bad(audit, row->size, "CHECKPOINT_FOREIGN", "is of another log: its origin is not the ledger's");
-	enum status st = judge_signature(audit, &note, row->size);
-	if (st != ST_OK)
-		return st;
-	merkle_tree_root(apply_tree(audit->apply), root);
-	if (c.size != row->size)
+	if (!log_head_read(row->text, &head, &why))
+		return malformed(audit, row->size, why);
+	if (head.size != row->size)
 		return bad(audit, row->size, "CHECKPOINT_DIFFERS", "says another size than it is stored under");
-	if (memcmp(root, c.root, sizeof(root)) != 0)
-		return bad(audit, row->size, "CHECKPOINT_DIFFERS", "has another root than these transactions have");
-	audit->checkpoints.verified++;
-	return ST_OK;
+	enum status st = audit_checkpoint_judge(audit, &head);
+	if (st == ST_OK)
+		audit_checkpoint_count(audit, &head);
+	return st;
 }
 
 enum status
 audit_checkpoints_reached(struct audit *audit)
 {
 	struct audit_checkpoints *c = &audit->checkpoints;
-	uint64_t size = apply_tree(audit->apply)->size;
 
-	if (c->next == c->n || c->rows[c->next].size != size)
+	if (c->next == c->n || c->rows[c->next].size != audit_tree(audit)->size)
 		return ST_OK;
 	return judge(audit, &c->rows[c->next++]);
 }

@@ -11,14 +11,13 @@
 #include <string.h>
 
 #define RUN_LEAVES 16
-#define LEAF_ARENA_BYTES (16u << 20)
+#define ARENA_BYTES ((size_t)64 << 20)
 
 struct worker {
 	struct audit_pool *pool;
 	pthread_t thread;
 	struct arena arena;
 	struct audit_verdict verdict;
-	uint64_t entries;
 	bool nomem;
 };
 
@@ -29,10 +28,8 @@ struct audit_pool {
 	unsigned busy;			/* workers that have not finished the round */
 	bool stop;
 
+	struct audit_work now;
 	struct key_history keys;	/* after all leaves of the chunk */
-	const struct bytes *leaves;
-	size_t n;
-	uint64_t first_seq;
 	atomic_size_t next;
 
 	unsigned n_workers;		/* workers[0] is the caller of audit_pool_finish() */
@@ -51,32 +48,51 @@ audit_verify_approval(const uint8_t public_key[static PUBLIC_KEY_LEN], struct by
 	return sign_verify(public_key, SIGNER_APPROVAL_TYPE, body, signature);
 }
 
-/* NULL: nothing is wrong with its signatures. */
+/* Entries are the replay's to read; here only those of a transaction that rotates a key are, which shows by its second signature. */
 static const char *
-verify(struct worker *w, uint64_t seq, struct bytes leaf)
+verify(struct worker *w, uint64_t seq, const struct signed_transaction *s)
 {
 	enum replay_fault fault = REPLAY_OK;
-	struct signed_transaction s;
-	struct transaction t;
+	struct transaction t = { .n_entries = 0 };
+	enum status st = ST_OK;
 
-	if (codec_signed_decode(leaf, &s) != ST_OK)
-		return "it is not a signed transaction";
-	arena_reset(&w->arena);
-	enum status st = codec_transaction_decode(s.transaction, &w->arena, &t);
-	bool readable = st != ST_CORRUPT;
-	if (!readable)
-		t.n_entries = 0;
-	if (st == ST_OK || !readable)
-		st = apply_check_signatures(&w->pool->keys, seq, &s, &t, audit_verify, &fault);
-	if (st != ST_OK)
-		w->nomem = true;
-	else if (fault != REPLAY_OK)
-		return replay_fault_str(fault);
-	else if (!readable)
+	if (s->second_signature.len > 0) {
+		arena_reset(&w->arena);
+		st = codec_transaction_decode(s->transaction, &w->arena, &t);
+	}
+	if (st == ST_CORRUPT)
 		return replay_fault_str(REPLAY_UNREADABLE);
-	else
-		w->entries += t.n_entries;
+	if (st == ST_OK)
+		st = apply_check_signatures(&w->pool->keys, seq, s, &t, audit_verify, &fault);
+	w->nomem |= st != ST_OK;
+	return fault == REPLAY_OK ? NULL : replay_fault_str(fault);
+}
+
+static const char *
+link_up(struct bytes leaf, const struct signed_transaction *s, struct audit_link *ret_link)
+{
+	if (codec_transaction_head(s->transaction, &ret_link->head) != ST_OK)
+		return replay_fault_str(REPLAY_UNREADABLE);
+	merkle_leaf_hash(leaf, ret_link->leaf);
+	hash_sha256(ret_link->transaction, &s->transaction, 1);
+	ret_link->rotates = s->second_signature.len > 0;
 	return NULL;
+}
+
+static const char *
+work(struct worker *w, size_t i)
+{
+	const struct audit_work *now = &w->pool->now;
+	struct signed_transaction s;
+	const char *text = NULL;
+
+	if (codec_signed_decode(now->leaves[i], &s) != ST_OK)
+		return "it is not a signed transaction";
+	if (now->keys != NULL)
+		text = verify(w, now->first_seq + i, &s);
+	if (text == NULL && now->links != NULL)
+		text = link_up(now->leaves[i], &s, &now->links[i]);
+	return text;
 }
 
 static void
@@ -85,12 +101,12 @@ run_all(struct worker *w)
 	struct audit_pool *pool = w->pool;
 	size_t at;
 
-	while ((at = atomic_fetch_add(&pool->next, RUN_LEAVES)) < pool->n) {
-		size_t end = at + RUN_LEAVES < pool->n ? at + RUN_LEAVES : pool->n;
+	while ((at = atomic_fetch_add(&pool->next, RUN_LEAVES)) < pool->now.n) {
+		size_t end = at + RUN_LEAVES < pool->now.n ? at + RUN_LEAVES : pool->now.n;
 		for (size_t i = at; i < end; i++) {
-			const char *text = verify(w, pool->first_seq + i, pool->leaves[i]);
-			if (text != NULL && (w->verdict.text == NULL || pool->first_seq + i < w->verdict.seq))
-				w->verdict = (struct audit_verdict){ pool->first_seq + i, text };
+			const char *text = work(w, i);
+			if (text != NULL && (w->verdict.text == NULL || pool->now.first_seq + i < w->verdict.seq))
+				w->verdict = (struct audit_verdict){ pool->now.first_seq + i, text };
 		}
 	}
 }
@@ -133,7 +149,7 @@ audit_pool_new(unsigned threads, struct audit_pool **ret_pool)
 	for (unsigned i = 0; pool->workers != NULL && i < threads; i++) {
 		struct worker *w = &pool->workers[i];
 		w->pool = pool;
-		arena_init(&w->arena, LEAF_ARENA_BYTES);
+		arena_init(&w->arena, ARENA_BYTES);
 		if (i > 0 && pthread_create(&w->thread, NULL, worker_main, w) != 0)
 			break;
 		pool->n_workers = i + 1;
@@ -167,39 +183,43 @@ audit_pool_free(struct audit_pool *pool)
 	free(pool);
 }
 
-enum status
-audit_pool_start(struct audit_pool *pool, const struct key_history *keys, const struct bytes *leaves, size_t n, uint64_t first_seq)
+static enum status
+follow_keys(struct audit_pool *pool, const struct audit_work *todo)
 {
+	struct arena *arena = &pool->workers[0].arena;
 	enum status st = ST_OK;
 
-	pthread_mutex_lock(&pool->mutex);
-	assert(pool->busy == 0);
-	pool->keys = *keys;
-	for (size_t i = 0; i < n && st == ST_OK; i++) {
-		arena_reset(&pool->workers[0].arena);
-		st = apply_follow_keys(&pool->keys, first_seq + i, leaves[i], &pool->workers[0].arena);
+	if (todo->keys == NULL)
+		return ST_OK;
+	pool->keys = *todo->keys;
+	for (size_t i = 0; i < todo->n && st == ST_OK; i++) {
+		arena_reset(arena);
+		st = apply_follow_keys(&pool->keys, todo->first_seq + i, todo->leaves[i], arena);
 	}
-	if (st != ST_OK) {
-		pthread_mutex_unlock(&pool->mutex);
-		return st;
-	}
-	pool->leaves = leaves;
-	pool->n = n;
-	pool->first_seq = first_seq;
-	atomic_store(&pool->next, 0);
-	for (unsigned i = 0; i < pool->n_workers; i++) {
-		pool->workers[i].verdict = (struct audit_verdict){ 0, NULL };
-		pool->workers[i].entries = 0;
-	}
-	pool->busy = pool->n_workers - 1;
-	pool->round++;
-	pthread_cond_broadcast(&pool->work);
-	pthread_mutex_unlock(&pool->mutex);
-	return ST_OK;
+	return st;
 }
 
 enum status
-audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict, uint64_t *ret_entries)
+audit_pool_start(struct audit_pool *pool, const struct audit_work *todo)
+{
+	pthread_mutex_lock(&pool->mutex);
+	assert(pool->busy == 0);
+	enum status st = follow_keys(pool, todo);
+	if (st == ST_OK) {
+		pool->now = *todo;
+		atomic_store(&pool->next, 0);
+		for (unsigned i = 0; i < pool->n_workers; i++)
+			pool->workers[i].verdict = (struct audit_verdict){ 0, NULL };
+		pool->busy = pool->n_workers - 1;
+		pool->round++;
+		pthread_cond_broadcast(&pool->work);
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	return st;
+}
+
+enum status
+audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict)
 {
 	bool nomem = false;
 
@@ -213,7 +233,6 @@ audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict, ui
 		const struct worker *w = &pool->workers[i];
 		if (w->verdict.text != NULL && (ret_verdict->text == NULL || w->verdict.seq < ret_verdict->seq))
 			*ret_verdict = w->verdict;
-		*ret_entries += w->entries;
 		nomem |= w->nomem;
 	}
 	return nomem ? ST_NOMEM : ST_OK;

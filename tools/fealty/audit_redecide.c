@@ -22,24 +22,18 @@ compile(struct audit_redecide *r, const struct entry *entry, struct redecide_giv
 	return st == ST_INVALID || st == ST_CORRUPT ? ST_OK : st;
 }
 
-/* An entry that was replayed already, from the files once more; NULL: there is no such one. */
+/* An entry that was replayed already, from its source once more; NULL: there is no such one. */
 static enum status
-read_entry(struct audit_redecide *r, struct store_txn *ledger, struct entry_id id, const struct entry **ret_entry)
+read_entry(struct audit_redecide *r, struct entry_id id, const struct entry **ret_entry)
 {
 	struct signed_transaction s;
 	struct transaction t;
 	struct bytes leaf;
-	uint8_t key[8];
 
 	*ret_entry = NULL;
-	put_be64(key, id.seq);
-	guard_at(GUARD_LEDGER, id.seq);
-	enum status st = store_get(ledger, TABLE_TRANSACTION, bytes_of(key, sizeof(key)), &leaf);
-	if (st == ST_NOTFOUND)
-		return ST_OK;
-	char *copy = st == ST_OK ? arena_memdup(&r->arena, leaf.data, leaf.len) : NULL;
+	enum status st = r->find(r->find_ctx, id.seq, &r->arena, &leaf);
 	if (st == ST_OK)
-		st = copy == NULL ? ST_NOMEM : codec_signed_decode(bytes_of(copy, leaf.len), &s);
+		st = codec_signed_decode(leaf, &s);
 	if (st == ST_OK)
 		st = codec_transaction_decode_one(s.transaction, id.index, &r->arena, &t);
 	if (st == ST_OK)
@@ -52,19 +46,14 @@ static enum status
 look_up(struct audit_redecide *r, const struct ledger_state *state, const struct entry *entry, struct entry_id id, struct entry_id past,
     struct redecide_given *given)
 {
-	struct store_txn *ledger;
 	bool may = false;
 
-	if (r->source == NULL)
+	if (r->find == NULL)
 		return ST_OK;
 	given->looked = true;
 	if (past.seq > id.seq || (past.seq == id.seq && past.index >= id.index))
 		return ST_OK;
-	enum status st = store_read(r->source, STORE_LEDGER, &ledger);
-	if (st != ST_OK)
-		return st;
-	st = read_entry(r, ledger, past, &given->past);
-	store_abort(ledger);
+	enum status st = read_entry(r, past, &given->past);
 	guard_at(GUARD_LEDGER, id.seq);
 	if (st == ST_OK && given->past != NULL)
 		st = entry_may_name(state, entry, given->past, &may);
@@ -92,7 +81,8 @@ judge(void *ctx, const struct ledger_state *state, const struct entry *entry, st
 	struct redecide_given given;
 	enum redecide_result result;
 
-	if (r->differs)
+	r->seen++;
+	if (r->differs || r->off)
 		return ST_OK;
 	arena_reset(&r->arena);
 	enum status st = find_given(r, state, entry, id, &given);
@@ -122,7 +112,7 @@ judge(void *ctx, const struct ledger_state *state, const struct entry *entry, st
 void
 audit_redecide_begin(struct audit_redecide *r, struct apply *apply)
 {
-	*r = (struct audit_redecide){ .asked = true };
+	*r = (struct audit_redecide){ .begun = true, .find = r->find, .find_ctx = r->find_ctx };
 	arena_init(&r->arena, ENTRY_ARENA_BYTES);
 	apply_set_judge(apply, judge, r);
 }
@@ -130,9 +120,9 @@ audit_redecide_begin(struct audit_redecide *r, struct apply *apply)
 void
 audit_redecide_release(struct audit_redecide *r)
 {
-	if (r->asked)
+	if (r->begun)
 		arena_release(&r->arena);
-	r->asked = false;
+	r->begun = false;
 }
 
 enum status

@@ -87,7 +87,7 @@ replay_until(struct audit *audit, struct store_txn *ledger, uint64_t until)
 			filled = audit_checkpoints_fill(audit, ledger);
 		struct finding found = audit->finding;
 		store_rest(ledger);
-		st = audit_chunk(audit);
+		st = filled == ST_OK ? audit_chunk(audit) : audit_drain(audit);
 		if (st == ST_OK && filled != ST_OK) {
 			audit->finding = found;
 			st = filled;
@@ -101,7 +101,7 @@ replay_until(struct audit *audit, struct store_txn *ledger, uint64_t until)
 		if (st == ST_OK)
 			st = store_renew(ledger);
 	}
-	return st;
+	return st == ST_OK ? audit_drain(audit) : st;
 }
 
 static enum status
@@ -195,24 +195,21 @@ compare_state(struct audit *audit, struct store *source, struct store_txn *ledge
 static enum status
 compare_head(struct audit *audit)
 {
-	uint8_t root[SHA256_BYTES];
-
 	if (!audit->head_compared)
 		return ST_OK;
-	if (audit->published.size > audit->first) {
+	if (audit->published.size > audit->first && audit->first < audit->until) {
 		finding_set(&audit->finding, "HEAD_DIFFERS",
 		    "the ledger has %llu transactions, and %llu were published: the newest are missing", (unsigned long long)audit->first,
 		    (unsigned long long)audit->published.size);
 		return ST_INVALID;
 	}
-	enum status st = apply_root_at(audit->apply, audit->published.size, root);
-	if (st == ST_OK && memcmp(root, audit->published.root, sizeof(root)) != 0) {
+	if (audit->head_reached && memcmp(audit->published_root, audit->published.root, SHA256_BYTES) != 0) {
 		finding_set(&audit->finding, "HEAD_DIFFERS",
 		    "the first %llu transactions are not those that were published under that size",
 		    (unsigned long long)audit->published.size);
-		st = ST_INVALID;
+		return ST_INVALID;
 	}
-	return st;
+	return ST_OK;
 }
 
 static enum status
@@ -268,6 +265,31 @@ audit_damage(struct audit *audit, const char *data_path, enum status st)
 	return ST_INVALID;
 }
 
+struct lookup { struct store *source; };
+
+static enum status
+find_leaf(void *ctx, uint64_t seq, struct arena *arena, struct bytes *ret_leaf)
+{
+	struct store *source = ctx;
+	struct store_txn *ledger;
+	struct bytes leaf;
+	uint8_t key[8];
+
+	enum status st = store_read(source, STORE_LEDGER, &ledger);
+	if (st != ST_OK)
+		return st;
+	put_be64(key, seq);
+	guard_at(GUARD_LEDGER, seq);
+	st = store_get(ledger, TABLE_TRANSACTION, bytes_of(key, sizeof(key)), &leaf);
+	char *copy = st == ST_OK ? arena_memdup(arena, leaf.data, leaf.len) : NULL;
+	if (st == ST_OK && copy == NULL)
+		st = ST_NOMEM;
+	if (st == ST_OK)
+		*ret_leaf = bytes_of(copy, leaf.len);
+	store_abort(ledger);
+	return st;
+}
+
 enum status
 audit_directory(struct audit *audit, struct store *source, bool no_state)
 {
@@ -277,7 +299,8 @@ audit_directory(struct audit *audit, struct store *source, bool no_state)
 	enum status st = store_read(source, STORE_LEDGER, &ledger);
 	if (st != ST_OK)
 		return st;
-	audit->redecide.source = source;
+	audit->redecide.find = find_leaf;
+	audit->redecide.find_ctx = source;
 	st = read_published(audit, source);
 	if (st == ST_OK)
 		st = inspect_pages(audit, source, ledger);
@@ -285,17 +308,21 @@ audit_directory(struct audit *audit, struct store *source, bool no_state)
 		st = store_renew(ledger);		/* what was published before this view of the ledger must be in it */
 	if (st == ST_OK)
 		st = ledger_size(ledger, &size);
+	if (size > audit->until)
+		size = audit->until;
 	audit->total = size;
 	if (st == ST_OK && size == 0) {
 		finding_set_at(&audit->finding, 0, "transaction 0: the ledger is empty, it has not even a genesis");
 		st = ST_INVALID;
 	}
-	if (st == ST_OK && no_state)
+	if (st == ST_OK && no_state && audit->state_note == NULL)
 		audit->state_note = "as asked";
 	if (st == ST_OK && !no_state)
 		st = compare_state(audit, source, ledger);
 	if (st == ST_OK)
 		st = replay_until(audit, ledger, size);
+	if (st == ST_OK)
+		st = audit_from_end(audit);
 	if (st == ST_OK)
 		st = ledger_size(ledger, &size);	/* as this view has it: more was written meanwhile, and more checkpoints with it */
 	if (st == ST_OK)

@@ -10,21 +10,18 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "export_dir.h"
+#include "export_tree.h"
 #include "guard.h"
 #include "ledger/ledger.h"
 #include "log_source.h"
 #include "progress.h"
 
 enum { KEY_HEAD_LOCK = KEY_COMMAND };
-
-#define LEVELS 8			/* a log has fewer than 256^8 leaves */
-#define BUNDLE_BYTES_MAX (TILE_WIDTH * (2 + (size_t)LEDGER_LEAF_BYTES_MAX))
 
 struct export_input {
 	struct args args;
@@ -40,14 +37,7 @@ struct export {
 	struct store_txn *ledger;
 	struct log_head head, old;		/* what is exported; what the directory had, size 0: nothing */
 	struct progress progress;
-	/* of one pass */
-	struct merkle_tree tree;
-	enum status tile_status;		/* of the full tiles that the tree completed */
-	uint64_t entries_bytes;
-	uint8_t hashes[LEVELS][TILE_WIDTH * SHA256_BYTES];
-	size_t hash_ends[TILE_WIDTH];
-	uint8_t *bundle;
-	size_t bundle_ends[TILE_WIDTH];
+	struct export_tree tree;		/* of one pass */
 };
 
 static error_t
@@ -117,7 +107,7 @@ read_old(struct export *e)
 		return EXIT_DONE;
 	if (st == ST_IO || st == ST_NOMEM)
 		return cli_fail(e->json, EXIT_INTERNAL, "%s cannot be read: %s", path, cli_status_words(st));
-	enum log_head_result result = st == ST_OK ? log_head_parse(&e->source, buf_bytes(&text), &e->old) : LOG_HEAD_NOT_A_CHECKPOINT;
+	enum log_head_result result = st == ST_OK ? log_source_head(&e->source, buf_bytes(&text), &e->old) : LOG_HEAD_NOT_A_CHECKPOINT;
 	if (st == ST_OK)
 		buf_release(&text);
 	switch (result) {
@@ -129,6 +119,7 @@ read_old(struct export *e)
 	case LOG_HEAD_OTHER_ORIGIN:
 		return cli_fail(e->json, EXIT_REFUSED, "%s is of another log than %s. Give another directory", path, e->source.origin);
 	case LOG_HEAD_NOT_SIGNED:
+	case LOG_HEAD_FORGED:
 		return cli_fail(e->json, EXIT_REFUSED,
 		    "%s is not signed by the key of %s: it is damaged, or of another log of that name. Give another directory", path,
 		    e->source.origin);
@@ -150,7 +141,6 @@ tell_missing(const struct export *e, uint64_t seq)
 static enum status
 read_bundle(struct export *e, uint64_t first, unsigned width, uint64_t *ret_seq)
 {
-	struct writer w = writer_of(e->bundle, BUNDLE_BYTES_MAX);
 	struct store_cursor *cursor;
 	struct bytes key, leaf;
 	uint8_t from[8];
@@ -171,24 +161,11 @@ read_bundle(struct export *e, uint64_t first, unsigned width, uint64_t *ret_seq)
 		if (st == ST_OK && (key.len != 8 || get_be64(key.data) != first + i || leaf.len > LEDGER_LEAF_BYTES_MAX))
 			st = ST_CORRUPT;
 		if (st == ST_OK)
-			bundle_put(&w, leaf);
-		e->bundle_ends[i] = w.len;
+			export_tree_take(&e->tree, leaf);
 	}
 	store_cursor_close(cursor);
 	store_rest(e->ledger);
-	return st == ST_OK ? writer_status(&w) : st;
-}
-
-static void
-on_complete(void *ctx, unsigned level, uint64_t index, const uint8_t hash[static SHA256_BYTES])
-{
-	struct export *e = ctx;
-	unsigned place = (unsigned)(index % TILE_WIDTH);
-	struct tile tile = { .level = level, .index = index / TILE_WIDTH, .width = TILE_WIDTH };
-
-	memcpy(e->hashes[level] + (size_t)place * SHA256_BYTES, hash, SHA256_BYTES);
-	if (place == TILE_WIDTH - 1 && e->tile_status == ST_OK)
-		e->tile_status = export_dir_put_tile(&e->dir, &tile, bytes_of(e->hashes[level], sizeof(e->hashes[level])), e->hash_ends);
+	return st;
 }
 
 static bool
@@ -196,41 +173,8 @@ root_is(const struct export *e, const uint8_t root[static SHA256_BYTES])
 {
 	uint8_t now[SHA256_BYTES];
 
-	merkle_tree_root(&e->tree, now);
+	merkle_tree_root(&e->tree.tree, now);
 	return memcmp(now, root, sizeof(now)) == 0;
-}
-
-static enum status
-put_bundle(struct export *e, uint64_t index, unsigned width)
-{
-	struct tile tile = { .entries = true, .index = index, .width = width };
-	uint8_t hash[SHA256_BYTES];
-	size_t at = 0;
-
-	for (unsigned i = 0; i < width; i++) {
-		merkle_leaf_hash(bytes_of(e->bundle + at + 2, e->bundle_ends[i] - at - 2), hash);
-		merkle_tree_append(&e->tree, hash, on_complete, e);
-		at = e->bundle_ends[i];
-	}
-	e->entries_bytes += at;
-	return e->tile_status == ST_OK ? export_dir_put_tile(&e->dir, &tile, bytes_of(e->bundle, at), e->bundle_ends) : e->tile_status;
-}
-
-static enum status
-put_partials(struct export *e)
-{
-	enum status st = ST_OK;
-
-	for (unsigned level = 0; level < LEVELS && st == ST_OK; level++) {
-		uint64_t last = tile_count(level, e->head.size);
-		if (last == 0)
-			break;
-		struct tile tile = { .level = level, .index = last - 1, .width = tile_width(level, last - 1, e->head.size) };
-		if (tile.width < TILE_WIDTH)
-			st = export_dir_put_tile(
-			    &e->dir, &tile, bytes_of(e->hashes[level], (size_t)tile.width * SHA256_BYTES), e->hash_ends);
-	}
-	return st;
 }
 
 static enum exit_code
@@ -238,8 +182,7 @@ pass(struct export *e)
 {
 	uint64_t bundles = tile_count(0, e->head.size), seq = 0;
 
-	merkle_tree_init(&e->tree);
-	e->entries_bytes = 0;
+	export_tree_restart(&e->tree);
 	e->dir.looked = 0;
 	for (uint64_t i = 0; i < bundles; i++) {
 		unsigned width = tile_width(0, i, e->head.size);
@@ -249,12 +192,12 @@ pass(struct export *e)
 		if (st != ST_OK)
 			return cli_fail(e->json, EXIT_INTERNAL, "%s cannot be read: %s", e->source.data_path, cli_status_words(st));
 		guard_at(GUARD_FILE, 0);
-		st = put_bundle(e, i, width);
+		st = export_tree_put(&e->tree);
 		if (st != ST_OK)
 			return tell_write(e, st);
-		progress_show(&e->progress, e->tree.size, e->head.size);
+		progress_show(&e->progress, e->tree.tree.size, e->head.size);
 	}
-	enum status st = put_partials(e);
+	enum status st = export_tree_end(&e->tree);
 	if (st != ST_OK)
 		return tell_write(e, st);
 	if (root_is(e, e->head.root))
@@ -287,13 +230,13 @@ report(const struct export *e)
 	uint64_t tiles = tile_count(0, e->head.size), kept = e->dir.looked - e->dir.written;
 	char root[2 * SHA256_BYTES + 1];
 
-	for (unsigned level = 0; level < LEVELS; level++)
+	for (unsigned level = 0; level < EXPORT_TREE_LEVELS; level++)
 		tiles += tile_count(level, e->head.size);
 	(void)hex_format(bytes_of(e->head.root, SHA256_BYTES), root);
 	if (!e->json) {
 		(void)printf("The log %s is in %s, as of %" PRIu64 " %s: %" PRIu64 " tiles and bundles, %" PRIu64
 			     " bytes of entries.\nFiles written: %" PRIu64 ", kept: %" PRIu64 ".\nRoot %s.\n",
-		    e->source.origin, e->path, e->head.size, e->head.size == 1 ? "transaction" : "transactions", tiles, e->entries_bytes,
+		    e->source.origin, e->path, e->head.size, e->head.size == 1 ? "transaction" : "transactions", tiles, e->tree.entries_bytes,
 		    e->dir.written, kept, root);
 		return EXIT_DONE;
 	}
@@ -303,7 +246,7 @@ report(const struct export *e)
 	json_put_number(object, "size", e->head.size);
 	json_put_text(object, "root", root);
 	json_put_number(object, "tiles", tiles);
-	json_put_number(object, "entries_bytes", e->entries_bytes);
+	json_put_number(object, "entries_bytes", e->tree.entries_bytes);
 	json_put_number(object, "written", e->dir.written);
 	json_put_number(object, "kept", kept);
 	return json_print_line(object, EXIT_DONE);
@@ -356,13 +299,12 @@ run(struct export *e)
 		code = open_directory(e);
 	if (code != EXIT_DONE)
 		return code;
-	for (size_t i = 0; i < TILE_WIDTH; i++)
-		e->hash_ends[i] = (i + 1) * SHA256_BYTES;
-	e->bundle = malloc(BUNDLE_BYTES_MAX);
-	code = e->bundle == NULL ? cli_fail(e->json, EXIT_INTERNAL, "there is not enough memory for a bundle of entries") : read_old(e);
+	code = export_tree_init(&e->tree, &e->dir) == ST_OK
+	    ? read_old(e)
+	    : cli_fail(e->json, EXIT_INTERNAL, "there is not enough memory for a bundle of entries");
 	if (code == EXIT_DONE)
 		code = export(e);
-	free(e->bundle);
+	export_tree_release(&e->tree);
 	export_dir_close(&e->dir);
 	return code;
 }

@@ -170,36 +170,19 @@ log_source_close(struct log_source *source)
 
 /* ---- checkpoints ---- */
 
-static enum status
-verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
-    const uint8_t signature[static NOTE_ED25519_BYTES])
-{
-	(void)ctx;
-	assert(n_parts == 1);
-	return verify_bytes(public_key, parts[0], bytes_of(signature, NOTE_ED25519_BYTES));
-}
-
 enum log_head_result
-log_head_parse(const struct log_source *source, struct bytes text, struct log_head *ret_head)
+log_source_head(const struct log_source *source, struct bytes text, struct log_head *ret_head)
 {
-	enum note_signed is_signed;
-	struct checkpoint c;
-	struct note note;
-	struct note_key key;
+	struct log_head head;
+	const char *why;
 
-	if (text.len > LOG_NOTE_BYTES_MAX || note_parse(text, &note) != NOTE_OK || checkpoint_parse(note.text, &c) != CHECKPOINT_OK ||
-	    c.size == 0)
+	if (!log_head_read(text, &head, &why))
 		return LOG_HEAD_NOT_A_CHECKPOINT;
-	key = log_key(source, c.size);
-	if (!bytes_equal(c.origin, key.name))
-		return LOG_HEAD_OTHER_ORIGIN;
-	if (note_verify(&note, &key, verify, NULL, &is_signed) != ST_OK || is_signed != NOTE_SIGNED)
-		return LOG_HEAD_NOT_SIGNED;
-	ret_head->size = c.size;
-	memcpy(ret_head->root, c.root, sizeof(c.root));
-	ret_head->note_bytes = text.len;
-	memcpy(ret_head->note, text.data, text.len);
-	return LOG_HEAD_OK;
+	struct note_key key = log_key(source, head.size);
+	enum log_head_result result = log_head_verify(&head, &key);
+	if (result == LOG_HEAD_OK)
+		*ret_head = head;
+	return result;
 }
 
 /* The lines of witnesses that are stored for this size follow the log's own, in the order of their keys, as far as there is room. */
@@ -241,7 +224,7 @@ read_head(const struct log_source *source, uint64_t size, bool exactly, struct l
 	st = store_floor(ledger, TABLE_CHECKPOINT, bytes_of(wanted, sizeof(wanted)), &key, &note);
 	if (st == ST_OK && exactly && !bytes_equal(key, bytes_of(wanted, sizeof(wanted))))
 		st = ST_NOTFOUND;
-	if (st == ST_OK && (log_head_parse(source, note, ret_head) != LOG_HEAD_OK || key.len != 8 || get_be64(key.data) != ret_head->size))
+	if (st == ST_OK && (log_source_head(source, note, ret_head) != LOG_HEAD_OK || key.len != 8 || get_be64(key.data) != ret_head->size))
 		st = ST_CORRUPT;
 	if (st == ST_OK)
 		st = add_cosignatures(ledger, ret_head);
@@ -253,6 +236,28 @@ enum status
 log_head_of(const struct log_source *source, uint64_t size, struct log_head *ret_head)
 {
 	return read_head(source, size, true, ret_head);
+}
+
+enum status
+log_head_near(const struct log_source *source, uint64_t size, uint64_t *ret_below, uint64_t *ret_above)
+{
+	struct bytes key, note;
+	struct store_txn *ledger;
+	uint8_t at[8], above[8];
+
+	enum status st = store_read(source->store, STORE_LEDGER, &ledger);
+	if (st != ST_OK)
+		return st;
+	put_be64(at, size);
+	put_be64(above, size + 1);
+	guard_at(GUARD_FILE, 0);
+	st = store_floor(ledger, TABLE_CHECKPOINT, bytes_of(at, sizeof(at)), &key, &note);
+	*ret_below = st == ST_OK && key.len == 8 ? get_be64(key.data) : 0;
+	if (st == ST_OK || st == ST_NOTFOUND)
+		st = store_ceil(ledger, TABLE_CHECKPOINT, bytes_of(above, sizeof(above)), &key, &note);
+	*ret_above = st == ST_OK && key.len == 8 ? get_be64(key.data) : 0;
+	store_abort(ledger);
+	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
 enum exit_code

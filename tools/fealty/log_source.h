@@ -7,12 +7,9 @@
 
 #include "cli.h"
 #include "ledger/keys.h"
-#include "merkle/checkpoint.h"
-#include "merkle/note.h"
+#include "log_head.h"
 #include "store/store.h"
 
-#define LOG_ORIGIN_BYTES_MAX 255
-#define LOG_NOTE_BYTES_MAX 16384	/* room for the lines of many witnesses */
 #define LOG_NOTE_COSIGNATURES_MAX 96	/* as the daemon shows them */
 
 struct log_source {
@@ -23,13 +20,6 @@ struct log_source {
 	struct key_history keys;		/* of the ledger as it was when it was opened */
 	uint64_t size;				/* its transactions then, above 0 */
 	int64_t committed_at_us;		/* of the newest of them */
-};
-
-struct log_head {
-	uint64_t size;				/* transactions, above 0 */
-	uint8_t root[SHA256_BYTES];
-	size_t note_bytes;
-	uint8_t note[LOG_NOTE_BYTES_MAX];	/* the checkpoint as it is signed, with the cosignatures that are stored for it */
 };
 
 /**
@@ -44,22 +34,17 @@ void log_source_close(struct log_source *source);
 struct note_key log_key(const struct log_source *source, uint64_t size);
 bool log_key_beside(const struct log_source *source, uint64_t size, int64_t committed_at_us, struct note_key *ret_key) MUST_CHECK;
 
-enum log_head_result {
-	LOG_HEAD_OK,
-	LOG_HEAD_NOT_A_CHECKPOINT,
-	LOG_HEAD_OTHER_ORIGIN,
-	LOG_HEAD_NOT_SIGNED,		/* not by the key that the log had at that size */
-};
-
-/* Whether ${note} is a checkpoint of this log, of one transaction or more. */
-enum log_head_result log_head_parse(const struct log_source *source, struct bytes note, struct log_head *ret_head) MUST_CHECK;
+/* Whether ${note} is a checkpoint of this log, of one transaction or more, signed by the key that the log had at that size. */
+enum log_head_result log_source_head(const struct log_source *source, struct bytes note, struct log_head *ret_head) MUST_CHECK;
 
 /**
  * log_head_newest(source, ret_head): the newest checkpoint that is stored and, when there is a head.lock, not above it: only such a one may
  * be shown to others.
+ * log_head_near(source, size, ret_below, ret_above): the sizes of the stored ones at or below ${size}, and above it; 0: there is none.
  * log_head_of(source, size, ret_head): the stored one of exactly this size; ST_NOTFOUND: there was none; ST_CORRUPT; as store_read().
  */
 enum exit_code log_head_newest(const struct log_source *source, struct log_head *ret_head) MUST_CHECK;
+enum status log_head_near(const struct log_source *source, uint64_t size, uint64_t *ret_below, uint64_t *ret_above) MUST_CHECK;
 enum status log_head_of(const struct log_source *source, uint64_t size, struct log_head *ret_head) MUST_CHECK;
 
 #endif
