@@ -595,12 +595,12 @@ run_each(struct commit *c, struct work *w)
 		if (st != ST_OK)
 			return st;
 		work_activate(c, w);		/* what came due before the command may have been flushed */
-		w->finished = i + 1 == w->batch.n;
+		bool last = w->finished = i + 1 == w->batch.n;
 		if (!commit_is_large(c) && !c->unflushed)
 			continue;
 		st = flush_or_full(c);
-		if (st != ST_OK || i + 1 == w->batch.n)
-			return st;		/* a finished work has gone */
+		if (st != ST_OK || last)
+			return st;		/* a finished work has gone, and its memory with it */
 		commit_writable(c, &refusal);
 		if (refusal.result != LEDGER_OK) {
 			refuse_rest(c, w, &refusal);
