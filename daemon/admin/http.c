@@ -43,7 +43,6 @@ struct http {
 	struct evconnlistener *listener;	/* evhttp's, once it is bound */
 	bool rests;
 	unsigned n_used;
-	size_t answers_bytes;
 	struct slot slots[CONNECTIONS_MAX];
 };
 
@@ -119,9 +118,9 @@ on_accepted(struct event_base *base, void *arg)
 
 /* ---- requests ---- */
 
-/* A body on its way. */
+/* A body on its way.  libevent lets go of the last of them when the base is freed, so they are counted where that outlives this door. */
 struct answer {
-	struct http *http;
+	struct admin *admin;
 	size_t bytes;
 };
 
@@ -131,32 +130,32 @@ free_body(const void *data, size_t len, void *arg)
 	struct answer *answer = arg;
 
 	(void)len;
-	answer->http->answers_bytes -= answer->bytes;
+	answer->admin->answers_bytes -= answer->bytes;
 	free(answer);
 	free((void *)(uintptr_t)data);
 }
 
 /* Hands the body's memory over, so that it is not copied. */
 static enum status
-give_body(struct http *http, struct evhttp_request *request, struct buf *body)
+give_body(struct admin *admin, struct evhttp_request *request, struct buf *body)
 {
 	if (body->len == 0)
 		return ST_OK;
 	struct answer *answer = malloc(sizeof(*answer));
 	if (answer == NULL)
 		return ST_NOMEM;
-	*answer = (struct answer){ http, body->len };
+	*answer = (struct answer){ admin, body->len };
 	if (evbuffer_add_reference(evhttp_request_get_output_buffer(request), body->data, body->len, free_body, answer) != 0) {
 		free(answer);
 		return ST_NOMEM;
 	}
-	http->answers_bytes += answer->bytes;
+	admin->answers_bytes += answer->bytes;
 	buf_init(body);
 	return ST_OK;
 }
 
 static void
-send_page(struct http *http, struct evhttp_request *request, struct page *page)
+send_page(struct admin *admin, struct evhttp_request *request, struct page *page)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	char length[24];
@@ -177,9 +176,9 @@ send_page(struct http *http, struct evhttp_request *request, struct page *page)
 		evhttp_add_header(headers, "Allow", page->allow);
 	if (page->retry_after != NULL)
 		evhttp_add_header(headers, "Retry-After", page->retry_after);
-	route_count(http->admin, page);
+	route_count(admin, page);
 	bool has_body = evhttp_request_get_command(request) != EVHTTP_REQ_HEAD;
-	if (has_body && give_body(http, request, &page->body) != ST_OK)
+	if (has_body && give_body(admin, request, &page->body) != ST_OK)
 		evhttp_send_error(request, 500, NULL);
 	else
 		evhttp_send_reply(request, page->code, NULL, NULL);
@@ -198,22 +197,22 @@ announces_body(struct evhttp_request *request)
 static void
 on_request(struct evhttp_request *request, void *arg)
 {
-	struct http *http = arg;
+	struct admin *admin = ((struct http *)arg)->admin;
 	struct page page = { .code = 0 };
 	enum evhttp_cmd_type method = evhttp_request_get_command(request);
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
 
 	buf_init(&page.body);
-	page.body_max = http->answers_bytes < ANSWERS_BYTES_MAX ? ANSWERS_BYTES_MAX - http->answers_bytes : 0;
+	page.body_max = admin->answers_bytes < ANSWERS_BYTES_MAX ? ANSWERS_BYTES_MAX - admin->answers_bytes : 0;
 	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
 		page_text(&page, 405, "Only GET and HEAD are answered here.");
 		page.allow = "GET, HEAD";
 	} else if (announces_body(request)) {
 		page_text(&page, 400, "A request here has no body.");
 	} else {
-		route_answer(http->admin, path == NULL ? "" : path, &page);
+		route_answer(admin, path == NULL ? "" : path, &page);
 	}
-	send_page(http, request, &page);
+	send_page(admin, request, &page);
 	buf_release(&page.body);
 }
 

@@ -30,6 +30,7 @@ struct admin {
 	bool ending;			/* the thread's */
 	pthread_t thread;
 	bool has_thread;
+	size_t answers_bytes;		/* the thread's, and at the end the base's: of bodies whose readers have not taken all of them yet */
 	uint64_t requests[ROUTE_COUNT][CODE_COUNT];	/* the thread's: answered, by path and code (route.c) */
 
 	pthread_mutex_t lock;		/* held while an answer is made; guards the rest */

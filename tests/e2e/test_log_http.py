@@ -271,3 +271,11 @@ def test_many_who_read_big_bundles_slowly(world):
         s.close()
     assert eventually(lambda: (lambda a: a if a.code == 200 else None)(get(where, path)), "room again").headers["content-length"] == str(length)
     assert resident_kib(ledger) - base < (80 << 10) * SLOWNESS
+    # an end while an answer is on its way
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(30)
+        s.connect(("127.0.0.1", where))
+        send(s, f"GET {path} HTTP/1.1\r\n\r\n".encode())
+        assert s.recv(16)
+        ledger.stop()
