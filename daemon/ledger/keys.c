@@ -64,11 +64,12 @@ key_history_follow(struct key_history *h, const struct entry *e, uint64_t seq)
 
 /* ---- asking ---- */
 
+/* Whatever number a stored row or a file may say: after the genesis there is one. */
 static const struct ledger_key *
 find_at(const struct key_history *h, enum key_kind kind, uint64_t at)
 {
 	for (size_t i = 0; i < h->n; i++)
-		if (h->keys[i].kind == kind && h->keys[i].from <= at && at < h->keys[i].until)
+		if (h->keys[i].kind == kind && h->keys[i].from <= at && (at < h->keys[i].until || h->keys[i].until == UINT64_MAX))
 			return &h->keys[i];
 	return NULL;
 }
@@ -76,7 +77,7 @@ find_at(const struct key_history *h, enum key_kind kind, uint64_t at)
 const struct ledger_key *
 key_history_current(const struct key_history *h, enum key_kind kind)
 {
-	return find_at(h, kind, UINT64_MAX - 1);
+	return find_at(h, kind, UINT64_MAX);
 }
 
 const struct ledger_key *

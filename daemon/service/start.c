@@ -38,9 +38,10 @@ ledger_size(struct start *st, struct store_txn *ledger)
 		SAY(st, "The ledger is empty: it has no genesis. Make a new one with `fealty init`.");
 		return ST_FORMAT;
 	}
-	if (status != ST_OK || key.len != 8) {
+	if (status != ST_OK || key.len != 8 || get_be64(key.data) == UINT64_MAX) {
+		status = status == ST_OK ? ST_CORRUPT : status;
 		SAY(st, "The ledger's newest transaction cannot be read (%s). Restore the data directory from a backup.", status_str(status));
-		return status == ST_OK ? ST_CORRUPT : status;
+		return status;
 	}
 	st->size = get_be64(key.data) + 1;
 	return ST_OK;

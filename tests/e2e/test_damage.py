@@ -4,7 +4,8 @@ import random
 import re
 
 from case import long, seconds
-from files import PAGE, Copy, LivePages, flip_bit, ledger_file, read, write_at
+from files import PAGE, Copy, LivePages, flip_bit, ledger_file, places, read, write_at
+from test_checkpoint import stored
 from wire import keyless, ledger as ledger_pb, pb
 from world import expect, run_fealty
 
@@ -329,3 +330,25 @@ def test_state_that_lies(world):
         f.write(data.replace(needle, b"basil"))
     done = copy.audit(1)
     assert done.json["reason"] == "STATE_DIFFERS", done
+
+
+def test_numbers_that_no_ledger_reaches(world):
+    """The greatest number as a row's key, or in an export's checkpoint, is damage with a sentence like any other."""
+    ledger, leaves = filled(world, 20)
+    size, newest = max(stored(ledger).items())
+    for row in (size - 1).to_bytes(8, "big") + leaves[size - 1], size.to_bytes(8, "big") + newest.encode():
+        copy = Copy(ledger)
+        for at in places(ledger_file(copy.data), row):
+            write_at(ledger_file(copy.data), at, b"\xff" * 8)
+        expect(copy.audit(1).json, status="DATA_LOSS")
+        assert "newest" in copy.launch().wait_refused()
+        ledger.cli("log", "key", copy.data, code=None)
+        ledger.cli("log", "export", copy.data, world.path("never"), code=1)
+        copy.remove()
+    export = world.path("export")
+    ledger.cli("log", "export", ledger.data, export)
+    with open(os.path.join(export, "checkpoint"), "r+", encoding="utf-8") as f:
+        text = f.read().replace(f"\n{size}\n", f"\n{2**64 - 1}\n")
+        f.seek(0)
+        f.write(text)
+    assert "is not signed by the key" in ledger.cli("log", "export", ledger.data, export, code=1).json["message"]

@@ -68,12 +68,13 @@ each_place_has_its_signers(void **state)
 {
 	static const struct { uint64_t seq; char first, second; } transactions[] = {
 		{ 0, 'a', 0 }, { 9, 'a', 0 }, { 10, 'a', 'b' }, { 11, 'b', 0 }, { 20, 'b', 'B' }, { 29, 'b', 0 }, { 30, 'c', 'B' }, { 31, 'c', 0 },
-		{ 40, 'c', 'C' }, { 41, 'c', 0 }, { UINT64_MAX - 1, 'c', 0 },
+		{ 40, 'c', 'C' }, { 41, 'c', 0 }, { UINT64_MAX - 1, 'c', 0 }, { UINT64_MAX, 'c', 0 },
 	};
 	static const struct { uint64_t size; int64_t at_us; char must, beside; } checkpoints[] = {
 		{ 1, 0, 'A', 0 }, { 20, 0, 'A', 0 },		/* of 20 transactions: the rotation is not in it */
 		{ 21, 0, 'B', 'A' }, { 22, DAYS(30) - 1, 'B', 'A' }, { 22, DAYS(30), 'B', 0 },
 		{ 40, DAYS(3), 'B', 'A' }, { 41, DAYS(3), 'C', 'B' }, { 41, DAYS(5), 'C', 0 }, { 1000, DAYS(3), 'C', 'B' },
+		{ UINT64_MAX, DAYS(5), 'C', 0 },
 	};
 	struct key_history h;
 	const struct ledger_key *first, *second;

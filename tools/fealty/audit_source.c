@@ -20,7 +20,7 @@ ledger_size(struct store_txn *ledger, uint64_t *ret_size)
 
 	guard_at(GUARD_LEDGER, 0);
 	enum status st = store_last(ledger, TABLE_TRANSACTION, &key, &value);
-	if (st == ST_OK && key.len != 8)
+	if (st == ST_OK && (key.len != 8 || get_be64(key.data) == UINT64_MAX))
 		st = ST_CORRUPT;
 	*ret_size = st == ST_OK ? get_be64(key.data) + 1 : 0;
 	return st == ST_NOTFOUND ? ST_OK : st;

@@ -72,7 +72,7 @@ read_log(struct log_source *source, struct store_txn *ledger, struct arena *aren
 
 	guard_at(GUARD_LEDGER, 0);
 	enum status st = store_last(ledger, TABLE_TRANSACTION, &key, &newest);
-	if (st == ST_OK && key.len != 8)
+	if (st == ST_OK && (key.len != 8 || get_be64(key.data) == UINT64_MAX))
 		st = ST_CORRUPT;
 	if (st == ST_OK)
 		st = take_ends(source, newest, arena);
