@@ -684,7 +684,6 @@ enum status
 witnesses_new(struct service *s, struct witnesses **ret_witnesses, char *message)
 {
 	struct witnesses *ws = calloc(1, sizeof(*ws));
-	struct note_key key = note_key_of(bytes_of(s->origin, strlen(s->origin)), NOTE_ED25519, keys_public(s->keys, KEY_CHECKPOINT));
 
 	_Static_assert(WITNESSES_MAX <= FIGURE_WITNESSES_MAX, "figures have room");
 	if (ws == NULL)
@@ -692,7 +691,11 @@ witnesses_new(struct service *s, struct witnesses **ret_witnesses, char *message
 	ws->service = s;
 	pthread_mutex_init(&ws->lock, NULL);
 	snprintf(ws->user_agent, sizeof(ws->user_agent), "fealtyd/%s", s->params.version);
-	enum status st = witness_policy_read(s->params.witnesses_path, &key, &ws->policy, message);
+	enum status st = witness_policy_read(s->params.witnesses_path, bytes_of(s->origin, strlen(s->origin)), apply_keys(s->apply), &ws->policy,
+	    message);
+	if (st == ST_OK && ws->policy.lacks_newest_key)
+		log_event(s->log, LOG_LEVEL_WARNING, "witness.policy_is_old", "remedy",
+		    "the log's key was rotated: add what `fealty log key` prints to the policy, and tell whoever has a copy", NULL);
 	if (st == ST_OK)
 		st = fetcher_new(ws->user_agent, &ws->fetcher);
 	if (st != ST_OK) {

@@ -27,15 +27,17 @@
 struct witness_policy {
 	uint8_t *text;
 	struct policy policy;
+	bool lacks_newest_key;			/* it has logs, this one only by keys that were replaced */
 };
 
 /**
- * witness_policy_read(path, log_key, ret_policy, ret_message):
- * ${log_key}: of this log's checkpoints; if the policy has logs, it must be one of them.  The witnesses with a URL must be able to meet the
+ * witness_policy_read(path, origin, keys, ret_policy, ret_message):
+ * If the policy has logs, one must be ${origin} with a checkpoint key that it has or had.  The witnesses with a URL must be able to meet the
  * quorum.  The caller ends it with witness_policy_release().  On failure ${ret_message} (SERVICE_MESSAGE_BYTES) is a sentence.
  * Errors: ST_INVALID; ST_IO; ST_NOMEM.
  */
-enum status witness_policy_read(const char *path, const struct note_key *log_key, struct witness_policy *ret_policy, char *ret_message) MUST_CHECK;
+enum status witness_policy_read(const char *path, struct bytes origin, const struct key_history *keys, struct witness_policy *ret_policy,
+    char *ret_message) MUST_CHECK;
 void witness_policy_release(struct witness_policy *policy);
 
 /* SHA-256(name ‖ 0x0A ‖ type ‖ public key), whose first four bytes are the key id. */

@@ -1,6 +1,7 @@
 /*
  * The file is what auditors and members have, too, so it may say more than the daemon needs: other logs, witnesses without a URL.  What could
- * never come true is refused: this log missing among the logs, nobody to ask, a quorum out of reach.
+ * never come true is refused: this log missing among the logs, nobody to ask, a quorum out of reach.  A log is told by any key that it has
+ * or had: a start must not fail because a key was rotated and a file not yet changed.
  */
 #include <assert.h>
 #include <errno.h>
@@ -120,27 +121,33 @@ check_witnesses(const char *path, const struct policy *policy, char *message)
 }
 
 static enum status
-check_logs(const char *path, const struct policy *policy, const struct note_key *log_key, char *message)
+check_logs(const char *path, struct bytes origin, const struct key_history *keys, struct witness_policy *p, char *message)
 {
+	const struct ledger_key *current = key_history_current(keys, KEY_OF_CHECKPOINTS);
+	const struct policy *policy = &p->policy;
+	bool is_there = policy->n_logs == 0;
+
+	p->lacks_newest_key = policy->n_logs > 0;
 	for (size_t i = 0; i < policy->n_logs; i++) {
 		const struct note_key *key = &policy->log[i].key;
-		if (bytes_equal(key->name, log_key->name) && memcmp(key->public_key, log_key->public_key, NOTE_PUBLIC_KEY_BYTES) == 0)
-			return ST_OK;
+		const struct ledger_key *ours = bytes_equal(key->name, origin) ? key_history_find(keys, bytes_of(key->public_key, PUBLIC_KEY_LEN)) : NULL;
+		is_there |= ours != NULL && ours->kind == KEY_OF_CHECKPOINTS;
+		p->lacks_newest_key &= ours != current;
 	}
-	if (policy->n_logs == 0)
+	if (is_there)
 		return ST_OK;
 	SAY("The policy %s has logs, and this one is not among them: add a line with what `fealty log key` prints, or leave its logs out.", path);
 	return ST_INVALID;
 }
 
 static enum status
-parse(const char *path, struct bytes text, const struct note_key *log_key, struct policy *policy, char *message)
+parse(const char *path, struct bytes text, struct bytes origin, const struct key_history *keys, struct witness_policy *p, char *message)
 {
 	struct policy_fault fault;
 
-	if (policy_parse(text, policy, &fault) == POLICY_OK) {
-		enum status st = check_logs(path, policy, log_key, message);
-		return st == ST_OK ? check_witnesses(path, policy, message) : st;
+	if (policy_parse(text, &p->policy, &fault) == POLICY_OK) {
+		enum status st = check_logs(path, origin, keys, p, message);
+		return st == ST_OK ? check_witnesses(path, &p->policy, message) : st;
 	}
 	SAY("The policy of witnesses is wrong in %s, line %zu: %s%s%s.", path, fault.line, policy_result_str(fault.result),
 	    fault.result == POLICY_BAD_KEY ? ": " : "", fault.result == POLICY_BAD_KEY ? note_key_result_str(fault.key) : "");
@@ -148,14 +155,14 @@ parse(const char *path, struct bytes text, const struct note_key *log_key, struc
 }
 
 enum status
-witness_policy_read(const char *path, const struct note_key *log_key, struct witness_policy *ret_policy, char *message)
+witness_policy_read(const char *path, struct bytes origin, const struct key_history *keys, struct witness_policy *ret_policy, char *message)
 {
 	size_t len;
 
 	*ret_policy = (struct witness_policy){ .text = NULL };
 	enum status st = read_text(path, ret_policy, &len, message);
 	if (st == ST_OK)
-		st = parse(path, bytes_of(ret_policy->text, len), log_key, &ret_policy->policy, message);
+		st = parse(path, bytes_of(ret_policy->text, len), origin, keys, ret_policy, message);
 	if (st != ST_OK)
 		witness_policy_release(ret_policy);
 	return st;

@@ -1,5 +1,6 @@
 """Witnesses: their cosignatures are asked for, verified, stored and served; what they do wrong costs nobody else anything, and a fork is an alarm."""
 import base64
+import os
 import shutil
 import ssl
 import subprocess
@@ -9,6 +10,7 @@ import time
 from case import plain_build, reduced, seconds
 from test_admin import ANY_PORT, FAMILIES, Metrics, get, port
 from test_checkpoint import stored
+from test_keys import new_key, rotate
 from test_log_http import enrol
 from wire import SLOWNESS
 from witness import DASH, Witness, lose, parse_vkey, split_note, verify_cosignature, verify_note, vkey
@@ -431,6 +433,67 @@ def test_a_slow_one_delays_nothing(world):
     print(*(f"{name}: p50 {waits[150] * 1e3:.1f} ms, p99 {waits[297] * 1e3:.1f} ms" for name, waits in (("with", with_them), ("without", without))))
     assert with_them[150] < 3 * without[150] + 0.005, (with_them[150], without[150])
     assert with_them[299] < 1, with_them[290:]
+
+
+# ---- keys that change ----
+
+@seconds(90)
+def test_both_keys_of_an_overlap_then_the_new_one(world):
+    """A witness that knows the old key signs as long as that signs; what it signed goes on being served until it knows the new one."""
+    ledger, (a,), options = begin(world)
+    where = port(ledger)
+    old = key_of(ledger)
+    rotate(ledger, "checkpoint", overlap_days=10)
+    new, also = key_of(ledger).split("\n")
+    assert also == old
+    size = enrol(ledger, 3)
+    note = served_with(where, size, a)
+    assert verify_note(note, old) and verify_note(note, new)
+    ledger.cli("log", "export", ledger.data, world.path("export"))
+    with open(world.path("export/checkpoint"), encoding="utf-8") as f:
+        assert f.read() == note
+    ledger.daemon.kill()
+    ledger.start(*options)
+    where = port(ledger)
+    assert served_with(where, size, a) == note
+    rotate(ledger, "checkpoint", overlap_days=0)
+    more = enrol(ledger, 3, "n")
+    eventually(lambda: 403 in a.codes(), "that it does not know the key")
+    assert "it trusts another key" in events(ledger, "witness.refuses")[0]
+    assert served(where) == note
+    newest = key_of(ledger)
+    a.log_keys[ledger.origin] = newest
+    note = served_with(where, more, a)
+    assert verify_note(note, newest) and not verify_note(note, old) and not verify_note(note, new)
+    ledger.stop()
+    expect(ledger.audit(), status="OK")
+
+
+def test_a_policy_with_a_key_that_was_replaced(world):
+    """A rotation, or a key's recovery, must not keep a daemon from starting because a file still has the log's former key."""
+    ledger = world.ledger()
+    a = Witness(world, "witness.example/a").start()
+    a.log_keys[ledger.origin] = key_of(ledger)
+    options = (*ANY_PORT, *OPTIONS, "--witnesses", policy(world, [a], log=key_of(ledger)))
+    ledger.start(*options)
+    assert not events(ledger, "witness.policy_is_old")
+    ledger.publish(programs.PLAIN)
+    rotate(ledger, "checkpoint", overlap_days=10)
+    ledger.daemon.kill()
+    ledger.start(*options)
+    assert len(events(ledger, "witness.policy_is_old")) == 1
+    served_with(port(ledger), enrol(ledger, 2), a)
+    ledger.stop()
+    # the key of transactions is none of checkpoints, and another log's key under this name is none either
+    transaction_key = vkey(ledger.origin, 1, ledger.public_key)
+    for key in (transaction_key, vkey(ledger.origin, 1, bytes(range(32)))):
+        assert "not among them" in ledger.start_refused("--witnesses", policy(world, [a], name="other", log=key))
+    options = ("--witnesses", policy(world, [a], name="newest", log=key_of(ledger).split("\n")[0]))
+    os.unlink(os.path.join(ledger.keys, "checkpoint.key"))
+    new_key(ledger, "checkpoint")
+    ledger.start(*options, "--recover-key", "checkpoint:lost")
+    ledger.restart(*options)
+    assert len(events(ledger, "witness.policy_is_old")) == 1
 
 
 # ---- the policy ----
