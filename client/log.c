@@ -35,15 +35,6 @@ verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const 
 	return verify_bytes(public_key, parts[0], bytes_of(signature, NOTE_ED25519_BYTES));
 }
 
-static bool
-head_is_signed(const struct head *head, const struct note_key *key)
-{
-	enum note_signed is_signed;
-
-	return bytes_equal(head->checkpoint.origin, key->name) && note_verify(&head->note, key, verify, NULL, &is_signed) == ST_OK &&
-	    is_signed == NOTE_SIGNED;
-}
-
 /* ---- what the server says ---- */
 
 static enum fealty_log_answer
@@ -145,6 +136,41 @@ compare(struct fealty_client *c, uint32_t deadline_ms, const struct checkpoint *
 	return check_growth(c, deadline_ms, seen, now, check);
 }
 
+/* Of keys with the log's name, the one that has signed it in place of ${key}; 0: there is none. */
+static uint32_t
+other_signer(const struct head *head, const struct note_key *key)
+{
+	for (size_t i = 0; i < head->note.n_signatures; i++)
+		if (bytes_equal(head->note.signature[i].name, key->name) && head->note.signature[i].key_id != key->id)
+			return head->note.signature[i].key_id;
+	return 0;
+}
+
+/* HOLDS, or why it is not to be believed: a key that was rotated is told from a log that is another. */
+static enum fealty_log_answer
+judge_signature(const struct head *head, const struct note_key *key, struct fealty_log_check *check)
+{
+	struct bytes origin = head->checkpoint.origin;
+	enum note_signed is_signed;
+	uint32_t other = other_signer(head, key);
+
+	if (note_verify(&head->note, key, verify, NULL, &is_signed) != ST_OK)
+		return answer(check, FEALTY_LOG_NO_ANSWER, fealty_error_str(FEALTY_ERROR_NOMEM));
+	if (bytes_equal(origin, key->name) && is_signed == NOTE_SIGNED)
+		return FEALTY_LOG_HOLDS;
+	if (!bytes_equal(origin, key->name))
+		say(check->message, "the server has the log '%.*s', and the key is of '%.*s'", (int)origin.len, (const char *)origin.data,
+		    (int)key->name.len, (const char *)key->name.data);
+	else if (is_signed == NOTE_FORGED)
+		say(check->message, "the signature of the log's key on the server's checkpoint does not hold");
+	else if (other == 0)
+		say(check->message, "the server's checkpoint is not signed by the log's key");
+	else
+		say(check->message, "the server's checkpoint is not signed by the log's key %08" PRIx32 " but by %08" PRIx32
+		    ": if the ledger's operator says, by a way that you trust, that the key was rotated, take up the new one", key->id, other);
+	return FEALTY_LOG_NOT_SIGNED;
+}
+
 static enum fealty_log_answer
 check_log(struct fealty_client *c, const struct fealty_log_trust *trust, uint32_t deadline_ms, struct fealty_log_check *check)
 {
@@ -161,10 +187,10 @@ check_log(struct fealty_client *c, const struct fealty_log_trust *trust, uint32_
 	if (!head_parse(check->note, &now))
 		return answer(check, FEALTY_LOG_NOT_SIGNED, "what the server calls its checkpoint is none");
 	check->size = now.checkpoint.size;
-	if (trust->key != NULL && !head_is_signed(&now, &key))
-		return answer(check, FEALTY_LOG_NOT_SIGNED, "the server's checkpoint is not signed by the log's key");
-	if (trust->seen == NULL)
-		return FEALTY_LOG_HOLDS;
+	if (trust->key != NULL)
+		got = judge_signature(&now, &key, check);
+	if (got != FEALTY_LOG_HOLDS || trust->seen == NULL)
+		return got;
 	check->size_seen = seen.checkpoint.size;
 	return compare(c, deadline_ms, &seen.checkpoint, &now.checkpoint, check);
 }

@@ -550,3 +550,29 @@ def test_keys_of_another_ledger_are_refused(world):
             f.write(kept)
         os.chmod(path, 0o400)
     ledger.start()
+
+
+def test_a_client_with_the_old_key_is_told_why(world):
+    ledger = world.running()
+    fill(ledger, 2)
+    seen, old = world.path("seen"), ledger.cli("log", "key", ledger.data, json_output=False).out.strip()
+
+    def balance(key, code=0):
+        return ledger.cli("balance", "m0", "--checkpoint", seen, "--log-key", key, code=code).json
+
+    newest_note(ledger, 2)
+    eventually(lambda: ledger.cli("balance", "m0", "--checkpoint", seen, "--log-key", old, code=None).code == 0, "a public checkpoint")
+    for overlap in (10, 0):
+        _, done = rotate(ledger, "checkpoint", overlap_days=overlap)
+        eventually(lambda: ledger.cli("proof", done["seq"], code=None).code == 0, "a public checkpoint of the new key")
+        new = ledger.cli("log", "key", ledger.data).json["key"]
+        balance(new)
+        if overlap > 0:
+            balance(old)
+    told = balance(old, code=1)["message"]
+    assert old.split("+")[1] in told and new.split("+")[1] in told and "rotated" in told and "nothing was sent" in told, told
+    stranger = "test.example/other" + new[new.index("+"):]
+    assert "verifier key" in balance(stranger, code=2)["message"], "its id is of the name as well"
+    receipt, policy = world.path("receipt"), world.write("policy", f"log {old}\nquorum none\n")
+    ledger.cli("receipt", "save", done["seq"], receipt)
+    assert "if the log's key was rotated" in ledger.cli("receipt", "verify", receipt, "--policy", policy, code=1).json["message"]

@@ -129,8 +129,10 @@ judge_policy(struct verification *v)
 	if (v->verdict.answer == TLOGPROOF_UNTRUSTED && v->verdict.policy.answer == POLICY_FORGED)
 		return cli_fail(v->in->json, EXIT_REFUSED, "%s is not to be trusted: %s (%.*s)", v->in->args.v[0],
 		    tlogproof_verdict_str(&v->verdict), (int)forged.len, (const char *)forged.data);
-	return cli_fail(v->in->json, EXIT_REFUSED, "%s is not to be trusted under %s: %s (checkpoint of %.*s)", v->in->args.v[0],
-	    v->in->policy_path, tlogproof_verdict_str(&v->verdict), (int)r->checkpoint.origin.len, (const char *)r->checkpoint.origin.data);
+	bool other_key = v->verdict.answer == TLOGPROOF_UNTRUSTED && v->verdict.policy.answer == POLICY_LOG_UNSIGNED;
+	return cli_fail(v->in->json, EXIT_REFUSED, "%s is not to be trusted under %s: %s (checkpoint of %.*s)%s", v->in->args.v[0],
+	    v->in->policy_path, tlogproof_verdict_str(&v->verdict), (int)r->checkpoint.origin.len, (const char *)r->checkpoint.origin.data,
+	    other_key ? "; if the log's key was rotated, a policy needs the key of when the receipt was given" : "");
 }
 
 /* The transaction's own signature, by the one of the given keys that it names. */
