@@ -55,7 +55,8 @@ rotate_prepare(struct commit *c, const struct request *request, struct refusal *
 		    "There is no %s.next.key in the daemon's key directory. Make it there with `fealty key new --kind %s`.", word, word);
 	else if (file == KEY_FILE_UNFIT)
 		refusal_set(ret_refusal, LEDGER_NOT_FOUND, "new_key",
-		    "%s.next.key in the daemon's key directory is readable by others than its owner, or is no key. Its mode must be 0400.", word);
+		    "%s.next.key in the daemon's key directory is readable by others than its owner, or not by the daemon, or is no key. It must belong to "
+		    "the daemon's user, with mode 0400.", word);
 	else if (file == KEY_FILE_OTHER)
 		refusal_set(ret_refusal, LEDGER_NOT_FOUND, "new_key",
 		    "%s.next.key in the daemon's key directory is another key. Name the one that `fealty key new` printed.", word);

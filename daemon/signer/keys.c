@@ -250,8 +250,12 @@ keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static 
 		return st;
 	}
 	st = create_random(dir_fd, next_names[name], scratch);
-	if (st == ST_OK && fsync(dir_fd) != 0)
+	if (st == ST_OK && fsync(dir_fd) != 0) {
+		int saved = errno;
+		unlinkat(dir_fd, next_names[name], 0);
+		errno = saved;
 		st = ST_IO;
+	}
 	if (st == ST_OK)
 		crypto_sign_seed_keypair(ret_public, scratch->signing[name][SLOT_NEXT].secret, scratch->seed[0]);
 	close_quietly(dir_fd);
@@ -401,6 +405,8 @@ load_named(struct keys *keys, const char *dir, const char *file, enum key_name n
 	}
 	st = load_signing(dir_fd, file, keys, name, slot);
 	close_quietly(dir_fd);
+	if (st == ST_IO && errno == EACCES)
+		st = ST_INVALID;		/* another user has made it: the file is to blame, and not the directory */
 	*ret_file = st == ST_NOTFOUND ? KEY_FILE_MISSING : st == ST_INVALID ? KEY_FILE_UNFIT : KEY_FILE_OK;
 	if (st == ST_OK && !is_key(key, public_key)) {
 		*ret_file = KEY_FILE_OTHER;

@@ -49,7 +49,7 @@ const uint8_t *keys_public(const struct keys *keys, enum key_name name);	/* 32 b
 enum key_file {
 	KEY_FILE_OK,
 	KEY_FILE_MISSING,
-	KEY_FILE_UNFIT,			/* readable by others, or not of the form */
+	KEY_FILE_UNFIT,			/* readable by others, or not by us, or not of the form */
 	KEY_FILE_OTHER			/* a key, and not the one that was named */
 };
 

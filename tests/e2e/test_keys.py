@@ -576,3 +576,28 @@ def test_a_client_with_the_old_key_is_told_why(world):
     receipt, policy = world.path("receipt"), world.write("policy", f"log {old}\nquorum none\n")
     ledger.cli("receipt", "save", done["seq"], receipt)
     assert "if the log's key was rotated" in ledger.cli("receipt", "verify", receipt, "--policy", policy, code=1).json["message"]
+
+
+FAIL_SOURCE = r"""
+#include <errno.h>
+#include <sys/stat.h>
+/* No directory can be made durable. */
+int
+fsync(int fd)
+{
+    struct stat s;
+    errno = EIO;
+    return fstat(fd, &s) == 0 && S_ISDIR(s.st_mode) ? -1 : 0;
+}
+"""
+
+
+@plain_build
+def test_a_new_key_that_is_not_durable_is_none(world):
+    source, library = world.write("fail.c", FAIL_SOURCE), world.path("fail.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    ledger = world.ledger()
+    files = key_files(ledger)
+    said = ledger.cli("key", "new", ledger.keys, code=None, env={"LD_PRELOAD": library})
+    assert said.code != 0 and "nothing was left behind" in said.json["message"], said
+    assert key_files(ledger) == files

@@ -519,6 +519,36 @@ a_next_key_is_loaded_by_its_public_half(void **state)
 	keys_free(keys);
 }
 
+/* As when root made it and the daemon is not root. */
+static void
+a_next_key_that_cannot_be_opened_is_unfit(void **state)
+{
+	struct place *p = *state;
+	struct keys *keys = load_seeds(p, SEED_1 "\n", SEED_2 "\n");
+	uint8_t public[PUBLIC_KEY_BYTES];
+	enum key_file file = KEY_FILE_OK;
+	int status;
+
+	if (geteuid() != 0)
+		skip();
+	public_of(PUBLIC_3, public);
+	write_file(p, "transaction.next.key", SEED_3 "\n", 0400);
+	assert_int_equal(chmod(p->root, 0755), 0);
+	assert_int_equal(chown(p->dir, 65534, 65534), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (setuid(65534) != 0)
+			_exit(100);
+		_exit(keys_next_load(keys, p->dir, KEY_TRANSACTION, public, &file) == ST_OK && file == KEY_FILE_UNFIT ? 0 : 101);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(chown(p->dir, 0, 0), 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	keys_free(keys);
+}
+
 static void
 assert_signs(const struct keys *keys, const char *public_hex, bool want)
 {
@@ -757,6 +787,7 @@ main(void)
 		TEST(verify_refuses),
 		TEST(a_next_key_is_made_once),
 		TEST(a_next_key_is_loaded_by_its_public_half),
+		TEST(a_next_key_that_cannot_be_opened_is_unfit),
 		TEST(promotion_changes_memory_and_files),
 		TEST(promotion_goes_on_where_it_was_cut_short),
 		TEST(files_that_cannot_be_renamed_wait),

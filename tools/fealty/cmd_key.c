@@ -94,7 +94,8 @@ key_new(int argc, char **argv)
 	case ST_OK:
 		return tell_new(&in, public_key);
 	case ST_BUSY:
-		return cli_fail(in.json, EXIT_USAGE, "%s/%s.next.key is there already: rotate to it, or remove it if nobody needs it", dir, kind);
+		return cli_fail(in.json, EXIT_USAGE, "%s/%s.next.key is there already: rotate to it. Remove it only if the ledger does not name it: after a "
+		    "key.files_not_renamed in the daemon's log it is the key in use, and a start of the daemon puts it in its place", dir, kind);
 	case ST_NOTFOUND:
 		return cli_fail(in.json, EXIT_USAGE, "%s is no directory; give the daemon's key directory", dir);
 	case ST_INVALID:
