@@ -197,6 +197,8 @@ give_stored(struct commit *c, const struct receipt_wish *wish, const struct sign
 		st = ST_CORRUPT;
 	if (st == ST_OK && !may_have(wish->work->who, &t, wish->id.index)) {
 		append(c, wish, bytes_of(NULL, 0), "SHARED");
+	} else if (st == ST_OK && !has_room(wish->work, leaf.len)) {
+		append(c, wish, bytes_of(NULL, 0), "REPLY_FULL");	/* its text would be longer still: a batch of replays costs no proofs */
 	} else if (st == ST_OK) {
 		st = apply_inclusion(c->apply, wish->id.seq, &proof);
 		if (st == ST_OK)
