@@ -148,6 +148,7 @@ static enum status
 settle(struct service *s, enum key_kind kind, const struct ledger_key *key, char *ret_message)
 {
 	enum key_recovery reason;
+	enum key_file file = KEY_FILE_MISSING;
 	char id[2 * KEY_ID_BYTES + 1];
 	const char *word = key_kind_str(kind);
 
@@ -159,6 +160,12 @@ settle(struct service *s, enum key_kind kind, const struct ledger_key *key, char
 	}
 	if (recovers(s, kind, &reason))
 		return ST_OK;
+	if (keys_old_load(s->keys, s->params.keys_path, name_of(kind), key->public_key, &file) == ST_OK && file == KEY_FILE_OK) {
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "The ledger names the key %s, and in %s that is one that was replaced since: this is an older copy of the ledger. Restore the newest "
+		    "copy of the data directory.", key_id_text(key->public_key, id), s->params.keys_path);
+		return ST_FORMAT;
+	}
 	snprintf(ret_message, SERVICE_MESSAGE_BYTES,
 	    "The keys in %s are not this ledger's: %s.key is not the key %s that it names since transaction %llu. Give the right key directory, or "
 	    "its newest copy; if there is none, KEYS.md says how a lost key is recovered.", s->params.keys_path, word,

@@ -235,6 +235,18 @@ keys_create(const char *dir)
 	return st;
 }
 
+/* Where a daemon looks: a key made in another directory would be a secret that nobody needs, perhaps where it is copied and shown. */
+static bool
+has_keys(int dir_fd)
+{
+	struct stat s;
+
+	for (int name = SIGNING_KEYS; name < KEY_COUNT; name++)
+		if (fstatat(dir_fd, file_names[name], &s, AT_SYMLINK_NOFOLLOW) != 0)
+			return false;
+	return true;
+}
+
 enum status
 keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static PUBLIC_KEY_BYTES])
 {
@@ -245,6 +257,10 @@ keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static 
 	if (scratch == NULL)
 		return ST_NOMEM;
 	enum status st = open_dir(dir, &dir_fd);
+	if (st == ST_OK && !has_keys(dir_fd)) {
+		close_quietly(dir_fd);
+		st = ST_NOTFOUND;
+	}
 	if (st != ST_OK) {
 		keys_free(scratch);
 		return st;

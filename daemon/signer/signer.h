@@ -53,7 +53,10 @@ enum key_file {
 	KEY_FILE_OTHER			/* a key, and not the one that was named */
 };
 
-/* Makes <name>.next.key in a directory that is there, fsynced.  Errors as keys_create(); ST_NOTFOUND: no such directory. */
+/**
+ * Makes <name>.next.key in a directory that is there, fsynced.  Errors as keys_create(); ST_NOTFOUND: no such directory, or not one with a
+ * daemon's other keys.
+ */
 enum status keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static PUBLIC_KEY_BYTES]) MUST_CHECK;
 
 /**

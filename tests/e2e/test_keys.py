@@ -601,3 +601,20 @@ def test_a_new_key_that_is_not_durable_is_none(world):
     said = ledger.cli("key", "new", ledger.keys, code=None, env={"LD_PRELOAD": library})
     assert said.code != 0 and "nothing was left behind" in said.json["message"], said
     assert key_files(ledger) == files
+
+
+def test_an_older_copy_of_the_ledger_beside_newer_keys(world):
+    """No word of keys that are lost: they are there, and the ledger is what is old."""
+    ledger = world.running()
+    fill(ledger, 1)
+    ledger.stop()
+    copy = Copy(ledger)
+    for kind in ("transaction", "checkpoint"):
+        ledger.start()
+        rotate(ledger, kind)
+        ledger.stop()
+        said = copy.launch().wait_refused()
+        assert "older copy" in said and "KEYS.md" not in said, said
+    before = key_files(ledger)
+    assert "key directory" in ledger.cli("key", "new", ledger.data, code=2).json["message"], "a secret among the data would be copied with it"
+    assert not glob.glob(os.path.join(ledger.data, "*.key")) and key_files(ledger) == before

@@ -97,7 +97,7 @@ key_new(int argc, char **argv)
 		return cli_fail(in.json, EXIT_USAGE, "%s/%s.next.key is there already: rotate to it. Remove it only if the ledger does not name it: after a "
 		    "key.files_not_renamed in the daemon's log it is the key in use, and a start of the daemon puts it in its place", dir, kind);
 	case ST_NOTFOUND:
-		return cli_fail(in.json, EXIT_USAGE, "%s is no directory; give the daemon's key directory", dir);
+		return cli_fail(in.json, EXIT_USAGE, "%s is not a daemon's key directory, as \"fealty init\" makes it beside the ledger", dir);
 	case ST_INVALID:
 		return cli_fail(in.json, EXIT_USAGE, "%s is open to others than its owner; set its mode to 0700", dir);
 	case ST_NOMEM:
