@@ -177,6 +177,14 @@ note_parse_lines(struct bytes lines, struct note *ret_note)
 	return result != NOTE_OK ? result : parse_lines(lines, ret_note);
 }
 
+bool
+note_is_line(struct bytes line, uint32_t key_id)
+{
+	struct note note;
+
+	return note_parse_lines(line, &note) == NOTE_OK && note.n_signatures == 1 && note.signature[0].key_id == key_id;
+}
+
 /* The base64 of ${data} is written, or it is ${base64} already. */
 static void
 print_line(struct writer *w, struct bytes name, struct bytes base64, struct bytes data)

@@ -55,6 +55,8 @@ enum note_result note_parse(struct bytes text, struct note *ret_note) MUST_CHECK
 
 /* As many signature lines as there are and nothing else, such as a witness answers with; text is empty then. */
 enum note_result note_parse_lines(struct bytes lines, struct note *ret_note) MUST_CHECK;
+/* Whether it is one such line, with its newline, of a key with that id: what may stand in a note. */
+bool note_is_line(struct bytes line, uint32_t key_id) MUST_CHECK;
 
 /**
  * note_print(w, note): text, empty line, signature lines.  What note_parse() read is printed byte for byte.

@@ -1,11 +1,13 @@
 /*
  * A checkpoint as it is shown: the note as the log signed it, and behind it the lines of the witnesses, in the order of their keys' hashes.
- * So whoever puts it together from one ledger gets the same bytes.
+ * So whoever puts it together from one ledger gets the same bytes.  A row that the disk made into something else than a line is left out: it
+ * would make the whole note unreadable.
  */
 #include <assert.h>
 #include <string.h>
 
-#include "service/internal.h"
+#include "merkle/note.h"
+#include "service/witness.h"
 
 /* Appends what is stored for ${note->size}, as far as there is room. */
 static enum status
@@ -23,6 +25,8 @@ put_cosignatures(struct store_txn *ledger, struct log_note *note)
 	while ((st = store_cursor_next(cursor, &key, &line)) == ST_OK) {
 		if (key.len < 8 || get_be64(key.data) != note->size || lines-- == 0 || line.len > sizeof(note->text) - note->len)
 			break;
+		if (key.len != COSIGNATURE_KEY_BYTES || !note_is_line(line, get_be32(key.data + 8)))
+			continue;
 		memcpy(note->text + note->len, line.data, line.len);
 		note->len += line.len;
 	}

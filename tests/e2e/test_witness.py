@@ -8,6 +8,7 @@ import threading
 import time
 
 from case import plain_build, reduced, seconds
+from files import Copy, ledger_file, places, write_at
 from test_admin import ANY_PORT, FAMILIES, Metrics, get, port
 from test_checkpoint import stored
 from test_keys import new_key, rotate
@@ -433,6 +434,30 @@ def test_a_slow_one_delays_nothing(world):
     print(*(f"{name}: p50 {waits[150] * 1e3:.1f} ms, p99 {waits[297] * 1e3:.1f} ms" for name, waits in (("with", with_them), ("without", without))))
     assert with_them[150] < 3 * without[150] + 0.005, (with_them[150], without[150])
     assert with_them[299] < 1, with_them[290:]
+
+
+def test_a_row_that_the_disk_has_changed(world):
+    """It is left out, since it would make the note unreadable for everybody, and the audit says so."""
+    ledger, (a,), options = begin(world)
+    size = enrol(ledger, 3)
+    note = served_with(port(ledger), size, a)
+    ledger.stop()
+    line, = (row.encode() for key, row in rows(ledger).items() if key.startswith(f"{size}/"))
+    bare = note[:note.rindex(line.decode())]
+    for n, (at, data) in enumerate(((len(line) - 30, b"\n"), (0, b"xxx"), (line.rindex(b" ") + 1, b"AAAA"))):
+        copy = Copy(ledger)
+        for place in places(ledger_file(copy.data), line):
+            write_at(ledger_file(copy.data), place + at, data)
+        expect(copy.audit(1).json, status="DATA_LOSS", reason="COSIGNATURE_DAMAGED", size=size)
+        ledger.cli("log", "export", copy.data, world.path(f"export{n}"))
+        with open(world.path(f"export{n}/checkpoint"), encoding="utf-8") as f:
+            assert f.read() == bare
+        copy.remove()
+    for place in places(ledger_file(ledger.data), line):
+        write_at(ledger_file(ledger.data), place, b"xxx")
+    ledger.start(*options)
+    eventually(lambda: size_of(served(port(ledger))) == size, "the newest checkpoint")
+    assert served(port(ledger)) == bare
 
 
 # ---- keys that change ----

@@ -142,6 +142,14 @@ the_answer_of_a_witness(void **state)
 	assert_int_equal(note_parse_lines(text_bytes(""), &lines), NOTE_NO_SIGNATURES);
 	assert_int_equal(note_parse_lines(text_bytes("\n" PETER_LINE), &lines), NOTE_BAD_LINE);
 	assert_int_equal(note_parse_lines(text_bytes("\x01"), &lines), NOTE_CONTROL_CHARACTER);
+
+	key = key_of(PETER_VKEY);
+	assert_true(note_is_line(text_bytes(PETER_LINE), key.id));
+	assert_false(note_is_line(text_bytes(PETER_LINE), key.id + 1));
+	assert_false(note_is_line(text_bytes(PETER_LINE PETER_LINE), key.id));
+	assert_false(note_is_line(bytes_of(PETER_LINE, strlen(PETER_LINE) - 1), key.id));
+	assert_false(note_is_line(text_bytes("x" PETER_LINE), key.id));
+	assert_false(note_is_line(text_bytes(""), key.id));
 }
 
 /* ---- cosignatures ---- */

@@ -23,7 +23,7 @@
 struct finding {
 	char reason[32];		/* "LEDGER_BROKEN", "LEDGER_DAMAGED", "VAULT_DAMAGED", "BOOKS_BROKEN", "STATE_DIFFERS", "HEAD_DIFFERS",
 					 * "DECISION_DIFFERS", "CHECKPOINT_DAMAGED", "CHECKPOINT_FOREIGN", "CHECKPOINT_FORGED", "CHECKPOINT_DIFFERS",
-					 * "CHECKPOINT_MISSING", "CHECKPOINT_UNWITNESSED", "HISTORY_DIFFERS", "LOG_DAMAGED" */
+					 * "CHECKPOINT_MISSING", "CHECKPOINT_UNWITNESSED", "HISTORY_DIFFERS", "LOG_DAMAGED", "COSIGNATURE_DAMAGED" */
 	bool has_seq, has_size;
 	uint64_t seq;			/* also without has_seq, where it is known: what is found before it is named instead */
 	uint64_t size;			/* of the checkpoint that is bad */
@@ -145,6 +145,11 @@ enum exit_code audit_from_read(struct audit *audit, const char *path) MUST_CHECK
 /* After each chunk; when all has been read.  ST_INVALID, with a finding. */
 enum status audit_from_reached(struct audit *audit) MUST_CHECK;
 enum status audit_from_end(struct audit *audit) MUST_CHECK;
+
+/* ---- audit_cosignature.c ---- */
+
+/* That each that is stored can stand behind a checkpoint that is stored.  ST_INVALID, with a finding. */
+enum status audit_cosignatures(struct audit *audit, struct store_txn *ledger) MUST_CHECK;
 
 /* ---- audit_replay.c ---- */
 

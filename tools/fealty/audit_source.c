@@ -328,6 +328,8 @@ audit_directory(struct audit *audit, struct store *source, bool no_state)
 	if (st == ST_OK)
 		st = audit_checkpoints_end(audit, ledger, size);
 	if (st == ST_OK)
+		st = audit_cosignatures(audit, ledger);
+	if (st == ST_OK)
 		st = compare_head(audit);
 	store_abort(ledger);
 	return st;

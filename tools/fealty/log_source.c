@@ -185,7 +185,8 @@ log_source_head(const struct log_source *source, struct bytes text, struct log_h
 	return result;
 }
 
-/* The lines of witnesses that are stored for this size follow the log's own, in the order of their keys, as far as there is room. */
+/* The lines of witnesses that are stored for this size follow the log's own, in the order of their keys, as far as there is room; one that is
+ * damaged would spoil the whole note. */
 static enum status
 add_cosignatures(struct store_txn *ledger, struct log_head *head)
 {
@@ -201,6 +202,8 @@ add_cosignatures(struct store_txn *ledger, struct log_head *head)
 	while ((st = store_cursor_next(cursor, &key, &line)) == ST_OK) {
 		if (key.len < 8 || get_be64(key.data) != head->size || lines-- == 0 || line.len > sizeof(head->note) - head->note_bytes)
 			break;
+		if (key.len != 8 + SHA256_BYTES || !note_is_line(line, get_be32(key.data + 8)))
+			continue;
 		memcpy(head->note + head->note_bytes, line.data, line.len);
 		head->note_bytes += line.len;
 	}
