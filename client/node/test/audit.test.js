@@ -1,0 +1,563 @@
+// The auditor against logs that were made up: what holds, and everything that does not, each found and named.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createServer } from "node:http";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { audit } from "../audit/auditor.js";
+import { cutBundle } from "../audit/bundle.js";
+import { checkLeaf, ringOf } from "../audit/leaf.js";
+import { parseNote, parseVkey } from "../audit/note.js";
+import { openSource } from "../audit/source.js";
+import { edgeOf, parseTileName, rootOfEdge, tileName } from "../audit/tree.js";
+import { Ledger, message, mth, newKeys, note, sha256, signed, vkey, written } from "./lib/log.js";
+
+const MAIN = fileURLToPath(new URL("../audit/main.js", import.meta.url));
+const MEMBER = 1, PENDING = 2, HELD = 3, DEBT = 4, ISSUED = 5, REDEEMED = 6, PARTNER_ISSUED = 14;
+
+function auditOf(t, ledger, files = ledger.files(), options = {}) {
+	return audit(openSource(written(t, files)), { vkey: parseVkey(ledger.vkey), ...options });
+}
+
+/** The finding that must be the only one. */
+async function finding(t, ledger, files, options) {
+	const report = await auditOf(t, ledger, files, options);
+	assert.deepEqual([report.status, report.reason, report.findings?.length], ["DATA_LOSS", "LEDGER_BROKEN", 1], JSON.stringify(report));
+	assert.equal(report.message, report.findings[0].message);
+	return report;
+}
+
+function run(...words) {
+	return new Promise(resolve => execFile(process.execPath, [MAIN, ...words], { timeout: 60000 },
+		(error, out, err) => resolve({ code: error?.code ?? 0, signal: error?.signal, out, err })));
+}
+
+// ---- the tree and the texts ----
+
+test("audit: the edge of every size gives the root of RFC 6962", () => {
+	const leaves = Array.from({ length: 300 }, (_, i) => Buffer.from(`leaf ${i}`));
+	const hashes = leaves.map(leaf => sha256(Buffer.of(0), leaf));
+
+	for (let size = 0; size <= leaves.length; size++) {
+		const tiles = edgeOf(size).map(({ level, index, width }) => (level === 0
+			? Buffer.concat(hashes.slice(index * 256, index * 256 + width)) : mth(leaves.slice(0, 256))));
+		assert.deepEqual(rootOfEdge(tiles), mth(leaves.slice(0, size)), `size ${size}`);
+	}
+	assert.deepEqual(edgeOf(70000), [{ level: 0, index: 273, width: 112 }, { level: 1, index: 1, width: 17 }, { level: 2, index: 0, width: 1 }]);
+	// RFC 6962's eight leaves, as every implementation tests them
+	const classic = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
+		.map(hex => sha256(Buffer.of(0), Buffer.from(hex, "hex")));
+	assert.equal(rootOfEdge([Buffer.concat(classic)]).toString("hex"), "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+});
+
+test("audit: names of tiles are those of tlog-tiles, in one spelling", () => {
+	assert.equal(tileName(0, 1234067), "tile/0/x001/x234/067");
+	assert.equal(tileName("entries", 5, 9), "tile/entries/005.p/9");
+	for (const name of ["tile/0/x001/x234/067", "tile/entries/005.p/9", "tile/63/000.p/255"]) {
+		const { level, index, width } = parseTileName(name);
+		assert.equal(tileName(level, index, width), name);
+	}
+	for (const name of ["tile/0/0", "tile/00/000", "tile/0/x000/000", "tile/data/000", "tile/0/000.p/256", "tile/0/000.p/0", "tile/0/000.p/01", "tile/0/001/002",
+		"tile/0/x001", "tile/0/000.p", "tile/x/000", "checkpoint", "tile/0/000/"])
+		assert.equal(parseTileName(name), undefined, name);
+});
+
+test("audit: a vkey and a note by the specification's example", () => {
+	const keys = newKeys();
+	const text = "Ognuno sta solo sul cuor della terra\ntrafitto da un raggio di sole:\n\ned è subito sera.\n";
+	const read = parseNote(Buffer.from(note(text, "quasimodo.example/salvatore", keys)), "note");
+	assert.equal(read.text, text);
+	assert.deepEqual(read.signatures.map(s => [s.name, s.signature.length]), [["quasimodo.example/salvatore", 64]]);
+	const good = vkey("a.example/b", keys.raw);
+	assert.deepEqual(Buffer.from(parseVkey(good).raw), keys.raw);
+	const [name, id, key] = good.split("+", 1).concat(good.slice("a.example/b+".length, 20), good.slice(21));
+	for (const bad of ["", "x", name, `${name}+${id}`, `${name}+00000000+${key}`, `${name}+${id.toUpperCase()}X+${key}`, `b+${id}+${key}`, `${name}+${id}+AA==`,
+		`${name}+${id}+${key}=`, `${good}\n`])
+		assert.throws(() => parseVkey(bad), { name: "Obstacle", kind: "usage" }, bad);
+	for (const [bad, words] of [["a\n\nb\n", "signature line 1"], ["a\n", "no blank line"], ["a\n\n\u2014 n AAAA\n", "signature line 1"], ["a\n\n\u2014 n AAAAAAA=", "newline at its end"],
+		["a\u0000\n\n\u2014 n AAAAAAA=\n", "control character"], [`a\n\n${"\u2014 n AAAAAAA=\n".repeat(65)}`, "65 signatures"]])
+		assert.throws(() => parseNote(Buffer.from(bad), "f"), e => e.name === "Finding" && e.message.includes(words) && e.where.file === "f", bad);
+	assert.throws(() => parseNote(Buffer.from([0xff, 10, 10]), "f"), /not UTF-8/);
+});
+
+// ---- what holds ----
+
+test("audit: logs of sizes around a tile hold, with and without a key", async t => {
+	for (const n of [0, 1, 253, 254, 255, 510, 600]) {
+		const ledger = new Ledger().grow(n);
+		const report = await auditOf(t, ledger);
+		assert.deepEqual([report.status, report.transactions, report.head_seq, report.root, report.key_given],
+			["OK", n + 2, n + 1, mth(ledger.leaves).toString("hex"), true], report.message);
+		assert.deepEqual((await auditOf(t, ledger, undefined, { vkey: undefined, threads: 1 })).programs, report.programs);
+	}
+});
+
+test("audit: balances are replayed for each program, in its digits", async t => {
+	const ledger = new Ledger();
+	ledger.earn(1, 100).earn(2, 50).add([{ ...ledger.publish("miles", 1, 2) }], { program: 2 });
+	ledger.add([ledger.entry("hold", [[MEMBER, 1, -30], [HELD, 1, 30]])]);
+	ledger.add([ledger.entry("capture", [[HELD, 1, -20], [REDEEMED, 0, 20]], [1])]);
+	ledger.add([ledger.entry("transfer", [[MEMBER, 1, -10], [MEMBER, 2, 10]])]);
+	ledger.add([ledger.entry("purchase", [[PENDING, 2, 7], [ISSUED, 0, -7]], [2])]);
+	ledger.add([ledger.entry("return", [[MEMBER, 2, -60], [DEBT, 2, -5], [10, 0, 65]], [2])]);
+	ledger.add([ledger.entry("purchase", [[MEMBER, 9, 1250], [PARTNER_ISSUED, 0, -1250]].map(row => row), [9])].map(entry => {
+		entry.postings[1].partner = "bank";
+		return entry;
+	}), { program: 2 });
+	ledger.add([ledger.entry("freeze", [], [1])]);
+	const report = await auditOf(t, ledger);
+	assert.deepEqual(report.programs, [
+		{ program: "shop", number: 1, versions: 1, members: 2, accounts: { member: "60", pending: "7", held: "10", debt: "-5", issued: "-157", redeemed: "20", clawed: "65" } },
+		{ program: "miles", number: 2, versions: 1, members: 1, accounts: { member: "12.50", pending: "0.00", held: "0.00", debt: "0.00", "partner:bank:issued": "-12.50" } },
+	], report.message);
+});
+
+// ---- what was done to the files ----
+
+test("audit: a bit in each file, each file missing, each file cut short", async t => {
+	const ledger = new Ledger().grow(598);
+	const files = ledger.files();
+	assert.equal(files.size, 8);
+
+	for (const [name, bytes] of files) {
+		for (const at of [0, bytes.length >> 1, bytes.length - 2]) {
+			const changed = Buffer.from(bytes);
+			changed[at] ^= 1 << at % 7;
+			const { findings } = await auditOf(t, ledger, new Map(files).set(name, changed));
+			assert.deepEqual([...new Set(findings.map(one => one.file))], [name], JSON.stringify(findings));
+		}
+		for (const changed of [undefined, bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.of(0)]), Buffer.alloc(0)]) {
+			const spoilt = new Map(files);
+			if (changed === undefined)
+				spoilt.delete(name);
+			else
+				spoilt.set(name, changed);
+			const { findings } = await auditOf(t, ledger, spoilt);
+			assert.deepEqual([...new Set(findings.map(one => one.file))], [name], JSON.stringify(findings));
+		}
+	}
+});
+
+test("audit: a damaged tile is told from damaged entries, and what holds is still replayed", async t => {
+	const ledger = new Ledger().grow(598);
+	const files = ledger.files();
+	const flip = (name, at) => files.set(name, Buffer.from(files.get(name).map((byte, i) => (i === at ? byte ^ 1 : byte))));
+
+	flip("tile/0/001", 40);
+	flip("tile/0/002.p/88", 40);
+	flip("tile/entries/002.p/88", 500);
+	const { findings, transactions } = await auditOf(t, ledger, files);
+	assert.deepEqual(findings.map(one => [one.file, one.seq]), [["checkpoint", undefined], ["tile/0/001", undefined], ["tile/entries/002.p/88", 513]],
+		JSON.stringify(findings));
+	assert.equal(transactions, 513);
+});
+
+test("audit: entries exchanged and the tiles made anew: the old checkpoint tells, and seq", async t => {
+	const ledger = new Ledger().grow(298);
+	const leaves = [...ledger.leaves];
+	[leaves[260], leaves[270]] = [leaves[270], leaves[260]];
+	const { findings } = await auditOf(t, ledger, ledger.files(leaves, ledger.note()));
+
+	assert.deepEqual(findings.map(({ file, seq, field }) => ({ file, seq, field })), [{ file: "checkpoint", seq: undefined, field: undefined },
+		{ file: "tile/entries/001.p/44", seq: 260, field: "seq" }]);
+	assert.match(findings[0].message, /signs the root [0-9a-f]{64}, and the tiles of 300 transactions give [0-9a-f]{64}/);
+	assert.match(findings[1].message, /transaction 260, seq: it says that it is 270/);
+});
+
+test("audit: the tail removed: from the files; from files and checkpoint, which only an earlier checkpoint tells", async t => {
+	const ledger = new Ledger().grow(298);
+	const files = ledger.files();
+	for (const name of ["tile/entries/001.p/44", "tile/0/001.p/44"])
+		files.delete(name);
+	const { findings } = await auditOf(t, ledger, files);
+	assert.deepEqual(findings.map(one => one.file), ["tile/0/001.p/44", "tile/entries/001.p/44"]);
+
+	const seen = { name: "last-year", bytes: Buffer.from(ledger.note()) };
+	const shorter = ledger.files(ledger.leaves.slice(0, 280));
+	assert.equal((await auditOf(t, ledger, shorter)).status, "OK");
+	const rolled = await finding(t, ledger, shorter, { seen });
+	assert.match(rolled.message, /checkpoint: it is of 280 transactions, and last-year of 300: the log was rolled back/);
+});
+
+test("audit: an earlier checkpoint, of the same log and of one that parted from it", async t => {
+	const ledger = new Ledger().grow(300);
+	for (const size of [1, 255, 256, 257, 302]) {
+		const seen = { name: "seen", bytes: Buffer.from(ledger.note(ledger.leaves.slice(0, size))) };
+		assert.deepEqual([(await auditOf(t, ledger, undefined, { seen })).status, size], ["OK", size]);
+		const leaves = [...ledger.leaves.slice(0, size - 1), Buffer.from("another")];
+		const parted = { name: "seen", bytes: Buffer.from(ledger.note(leaves)) };
+		const { message: words } = await finding(t, ledger, undefined, { seen: parted });
+		assert.match(words, new RegExp(`the first ${size} transactions have the root .* the log was forked`));
+	}
+	const other = new Ledger();
+	const strange = await finding(t, ledger, undefined, { seen: { name: "seen", bytes: Buffer.from(other.note()) } });
+	assert.match(strange.message, /seen: it is not signed by/);
+});
+
+test("audit: partial tiles of earlier sizes may stay, and must be true; other files are no part of the log", async t => {
+	const ledger = new Ledger().grow(598);
+	const files = ledger.files();
+	const old = ledger.files(ledger.leaves.slice(0, 540));
+	for (const name of ["tile/0/002.p/28", "tile/entries/002.p/28"])
+		files.set(name, old.get(name));
+	assert.equal((await auditOf(t, ledger, files)).status, "OK");
+	for (const name of ["tile/0/002.p/28", "tile/entries/002.p/28"]) {
+		for (const at of [0, 20, old.get(name).length - 1]) {
+			const changed = Buffer.from(old.get(name).map((byte, i) => (i === at ? byte ^ 1 : byte)));
+			const { findings: [only] } = await finding(t, ledger, new Map(files).set(name, changed));
+			assert.match(only.message, /is not the beginning of tile\/\w+\/002\.p\/88/);
+			assert.equal(only.file, name);
+		}
+	}
+	for (const name of ["tile/0/003", "tile/entries/003.p/1", "tile/0/002.p/89", "tile/5/000.p/1", "tile/0/2", "tile/entries/x000/000", "tile/a", "tile/1/2/3/4/5/6/7/8/9/10/11/12/13"])
+		assert.match((await finding(t, ledger, new Map(files).set(name, Buffer.alloc(32)))).message, /it is no part of a log of 600 transactions/, name);
+});
+
+test("audit: a full tile stands in for a partial one that a longer log did away with", async t => {
+	const ledger = new Ledger().grow(600);
+	const checkpoint = ledger.note(ledger.leaves.slice(0, 300));
+	const files = ledger.files().set("checkpoint", Buffer.from(checkpoint));
+	files.set("tile/1/000.p/1", ledger.files(ledger.leaves.slice(0, 300)).get("tile/1/000.p/1"));
+	const server = await serve(t, files);
+	const report = await audit(openSource(server.url), { vkey: parseVkey(ledger.vkey) });
+	assert.deepEqual([report.status, report.transactions], ["OK", 300], report.message);
+});
+
+// ---- what the keys tell ----
+
+test("audit: a checkpoint of other keys, origins and sizes", async t => {
+	const ledger = new Ledger().grow(20);
+	const files = ledger.files();
+	const strange = newKeys();
+	const text = (origin, size, root = mth(ledger.leaves)) => `${origin}\n${size}\n${root.toString("base64")}\n`;
+	const rows = [
+		[note(text(ledger.origin, 22), ledger.origin, strange), "it is not signed by test.example/made-up+"],
+		[note(text(ledger.origin, 22), "other.example/x", ledger.checkpoint), "it is not signed by test.example/made-up+"],
+		[note(text("other.example/x", 22), ledger.origin, ledger.checkpoint), "is of \"other.example/x\", and the key is of \"test.example/made-up\""],
+		[note(text(ledger.origin, 0, sha256()), ledger.origin, ledger.checkpoint), "of an empty log"],
+		[note(text(ledger.origin, "022"), ledger.origin, ledger.checkpoint), "it is no checkpoint"],
+		[note(text(ledger.origin, "99999999999999999999"), ledger.origin, ledger.checkpoint), "counts to 9007199254740991"],
+		[note(text(ledger.origin, 22, Buffer.alloc(31)), ledger.origin, ledger.checkpoint), "is no root"],
+		[note(`${ledger.origin}\n22\n`, ledger.origin, ledger.checkpoint), "it is no checkpoint"],
+	];
+
+	for (const [bytes, words] of rows) {
+		const { findings: [only] } = await finding(t, ledger, new Map(files).set("checkpoint", Buffer.from(bytes)));
+		assert.ok(only.message.includes(words) && only.file === "checkpoint", only.message);
+	}
+	const twice = `${ledger.note()}${note(text(ledger.origin, 22), "witness.example/w", strange).split("\n\n")[1]}`;
+	assert.equal((await auditOf(t, ledger, new Map(files).set("checkpoint", Buffer.from(twice)))).status, "OK", "signatures of others are passed over");
+	const wrong = ledger.note().replace(/\n\n.*$/s, m => m + note(text(ledger.origin, 21), ledger.origin, ledger.checkpoint).split("\n\n")[1]);
+	assert.match((await finding(t, ledger, new Map(files).set("checkpoint", Buffer.from(wrong)))).message, /the signature of .* is wrong/);
+	const huge = note(text(ledger.origin, String(2 ** 52)), ledger.origin, ledger.checkpoint);
+	const report = await auditOf(t, ledger, new Map(files).set("checkpoint", Buffer.from(huge)));
+	assert.equal(report.status, "DATA_LOSS", "a size that nothing is there of ends soon");
+	assert.ok(report.findings.length <= 20);
+});
+
+test("audit: the key that was given must be the genesis'", async t => {
+	const ledger = new Ledger().grow(3);
+	const strange = newKeys();
+	const files = ledger.files(ledger.leaves, ledger.note(ledger.leaves, strange));
+	const report = await finding(t, ledger, files, { vkey: parseVkey(vkey(ledger.origin, strange.raw)) });
+	assert.deepEqual([report.seq, report.field], [0, "inputs.genesis.checkpoint_key"]);
+	const other = await finding(t, ledger, undefined, { transactionKey: strange.raw });
+	assert.deepEqual([other.seq, other.field], [0, "inputs.genesis.transaction_key"]);
+	assert.equal((await auditOf(t, ledger, undefined, { transactionKey: ledger.transaction.raw })).status, "OK");
+});
+
+// ---- transactions that are well signed and wrong ----
+
+const entry = (ledger, moves, change = {}) => ({ ...ledger.entry("purchase", moves), ...change });
+const earned = (ledger, change) => entry(ledger, [[MEMBER, 1, 5], [ISSUED, 0, -5]], change);
+const WRONG = [
+	["signed by another key", l => l.add([earned(l)], { keys: newKeys() }), "key_id", /signed with the key [0-9a-f]{16}, which is none of this ledger's/],
+	["by another key under the right id", l => l.add([earned(l)], { keys: { ...newKeys(), id: l.transaction.id } }), "signature", /is not a signature/],
+	["a signature of 63 bytes", l => l.add([earned(l)], { leaf: { signature: Buffer.alloc(63) } }), "signature", /is not a signature/],
+	["a key id of 4 bytes", l => l.add([earned(l)], { leaf: { keyId: Buffer.alloc(4) } }), "key_id", /4 bytes, not 8/],
+	["a seq left out", l => l.add([earned(l)], { seq: 9n }), "seq", /it says that it is 9/],
+	["another origin", l => l.add([earned(l)], { origin: "x" }), "origin", /it is of "x"/],
+	["another prev", l => l.add([earned(l)], { prev: Buffer.alloc(32) }), "prev", /not the hash of transaction 3/],
+	["a prev of 31 bytes", l => l.add([earned(l)], { prev: l.prev.subarray(1) }), "prev", /not the hash/],
+	["the same instant as before", l => l.add([earned(l)], { committedAt: 1003n }), "committed_at", /not later than that of transaction 3/],
+	["no entry", l => l.add([]), "entries", /it has none/],
+	["a second genesis", l => l.add([{ ...earned(l), inputs: { op: { case: "genesis", value: {} } } }]), "inputs", /it is not transaction 0/],
+	["no principal", l => l.add([earned(l, { principal: "" })]), "principal", /missing/],
+	["no request id", l => l.add([earned(l, { requestId: "" })]), "request_id", /missing/],
+	["no engine", l => l.add([earned(l, { engine: 0 })]), "engine", /missing/],
+	["no inputs", l => l.add([earned(l, { inputs: undefined })]), "inputs", /missing/],
+	["due, and not the system's", l => l.add([earned(l, { dueAt: 1n })]), "due_at", /only the system/],
+	["postings that do not cancel out", l => l.add([entry(l, [[MEMBER, 1, 5], [ISSUED, 0, -4]])]), "postings", /sum to 1, not to zero/],
+	["a posting of no account", l => l.add([entry(l, [[MEMBER, 1, 5], [0, 0, -5]])]), "postings[1].account", /none of ledger.proto/],
+	["of an account of later times", l => l.add([entry(l, [[MEMBER, 1, 5], [77, 0, -5]])]), "postings[1].account", /none of ledger.proto/],
+	["of a member without a number", l => l.add([entry(l, [[MEMBER, 0, 5], [ISSUED, 0, -5]])]), "postings[0].account", /no member is named/],
+	["of the program, with a member", l => l.add([earned(l)].map(e => { e.postings[1].member = 1n; return e; })), "postings[1].member", /the account is the program's/],
+	["of a partner without a name", l => l.add([entry(l, [[MEMBER, 1, 5], [PARTNER_ISSUED, 0, -5]])]), "postings[1].account", /no partner is named/],
+	["points beyond an account", l => l.add([entry(l, [[MEMBER, 1, 2n ** 63n - 1n], [MEMBER, 1, 1n], [ISSUED, 0, -(2n ** 63n - 1n)], [ISSUED, 0, -1n]],
+		{ after: [{}] })]), "postings[1].points", /beyond what an account can hold/],
+	["a balance beyond an account", l => l.add([entry(l, [[MEMBER, 1, 2n ** 63n - 1n], [ISSUED, 0, -(2n ** 62n)], [8, 0, 1n - 2n ** 62n]], { after: [{ available: 1n }] })]),
+		"postings", /beyond what an account can hold/],
+	["hold named where none is", l => l.add([earned(l)].map(e => { e.postings[0].hold = { seq: 1n }; return e; })), "postings[0].hold", /held/],
+	["a balance below zero", l => l.add([entry(l, [[MEMBER, 1, -9], [REDEEMED, 0, 9]])]), "postings", /available of member 1 would be -5, below zero/],
+	["held below zero", l => l.add([entry(l, [[HELD, 1, -1], [REDEEMED, 0, 1]])]), "postings", /held of member 1 would be -1, below zero/],
+	["debt above zero", l => l.add([entry(l, [[DEBT, 1, 2], [MEMBER, 1, -2]])]), "postings", /debt of member 1 would be -2, below zero/],
+	["another balance after it", l => l.add([earned(l, { after: [{ available: 8n }] })]), "after.available", /is 9 by the postings so far, and it says 8/],
+	["points that were never pending", l => l.add([earned(l, { after: [{ available: 9n, pending: 1n }] })]), "after.pending", /is 0 by the postings so far, and it says 1/],
+	["no balance after it", l => l.add([earned(l, { after: [] })]), "after", /there are 0, and 1 members are touched/],
+	["a member that is not touched", l => l.add([earned(l, { touched: [{ member: 2n }] })]), "touched", /member 1 is missing/],
+	["a member touched twice", l => l.add([earned(l, { touched: [{ member: 1n }, { member: 1n }], after: [{}, {}] })]), "touched", /twice/],
+	["another entry before it", l => l.add([earned(l, { touched: [{ member: 1n, prevSeq: 1n, prevIndex: 0 }] })]), "touched", /the entry before it of member 1 is 2\.0, and it says 1\.0/],
+	["no entry before it", l => l.add([earned(l, { touched: [{ member: 1n }] })]), "touched", /is 2\.0, and it says none/],
+	["one before the first", l => l.add([{ ...l.entry("purchase", [[MEMBER, 7, 1], [ISSUED, 0, -1]]), touched: [{ member: 7n, prevSeq: 3n, prevIndex: 0 }] }]), "touched", /is none, and it says 3\.0/],
+	["points of no program", l => l.add([earned(l)], { program: 0 }), "postings", /belongs to no program/],
+	["a program that is not published", l => l.add([earned(l)], { program: 3 }), "program", /program 3 has not been published/],
+	["a version that is not published", l => l.add([earned(l, { programVersion: 2 })]), "program_version", /versions 1 to 1 are published/],
+	["a version left out", l => l.add([l.publish("shop", 3)]), "inputs.publish.version", /it is 3, and 2 comes next/],
+	["another program under its number", l => l.add([l.publish("shop2", 2)]), "inputs.publish", /program 1 is "shop"/],
+	["the same program under another number", l => l.add([l.publish("shop", 1)], { program: 2 }), "program", /has another number already/],
+	["another scale", l => l.add([l.publish("shop", 2, 3)]), "inputs.publish", /with 0 digits/],
+	["a program without a number", l => l.add([l.publish("zero", 1)], { program: 0 }), "program", /needs a number/],
+	["a definition of another program", l => { const e = l.publish("shop", 2); e.inputs.op.value.program = "y"; return l.add([e]); }, "inputs.publish.program", /the definition is of "shop"/],
+	["a definition that is none", l => { const e = l.publish("shop", 2); e.inputs.op.value.definition = Buffer.of(0xff); return l.add([e]); },
+		"inputs.publish.definition", /it is no Program/],
+];
+
+for (const [name, spoil, field, words] of WRONG) {
+	test(`audit: ${name}`, async t => {
+		const ledger = new Ledger().earn(1, 4).earn(2, 4);
+		spoil(ledger);
+		ledger.earn(3, 1);
+		const report = await finding(t, ledger);
+		assert.match(report.message, words);
+		assert.deepEqual([report.seq, report.field], [4, field], report.message);
+		assert.ok(report.transactions <= 4);
+	});
+}
+
+test("audit: a wrong link or balance across two bundles", async t => {
+	const late = new Ledger().grow(254);
+	late.add([earned(late)], { prev: Buffer.alloc(32) });
+	assert.deepEqual([(await finding(t, late)).seq, late.leaves.length], [256, 257]);
+	const same = new Ledger().grow(254);
+	same.add([earned(same)], { committedAt: 1255n });
+	assert.deepEqual((await finding(t, same)).field, "committed_at");
+	const first = new Ledger().grow(300);
+	first.add([earned(first, { after: [{ available: 1n }] })]).add([]);
+	assert.equal((await finding(t, first)).seq, 302, "nothing is said of what comes after the first");
+});
+
+test("audit: transaction 0 must be a genesis of this log", async t => {
+	const made = new Ledger();
+	const spoilt = [
+		[{}, "inputs", e => { e.inputs = { op: { case: "enrol", value: {} } }; }],
+		[{}, "inputs.genesis.format", e => { e.inputs.op.value.format = 2; }],
+		[{}, "inputs.genesis.origin", e => { e.inputs.op.value.origin = "x"; }],
+		[{}, "inputs.genesis.transaction_key", e => { e.inputs.op.value.transactionKey = Buffer.alloc(31); }],
+		[{}, "inputs.genesis.checkpoint_key", e => { e.inputs.op.value.checkpointKey = Buffer.alloc(0); }],
+		[{ prev: Buffer.alloc(32, 1) }, "prev", () => {}],
+		[{ origin: "x" }, "inputs.genesis.origin", () => {}],
+	];
+	for (const [more, field, change] of spoilt) {
+		const ledger = new Ledger({ program: false });
+		const genesis = { principal: "operator/local", engine: 1, inputs: { op: { case: "genesis", value: { format: 1, origin: ledger.origin,
+			transactionKey: ledger.transaction.raw, checkpointKey: ledger.checkpoint.raw, clock: 1 } } } };
+		change(genesis);
+		ledger.leaves.length = 0;
+		ledger.prev = Buffer.alloc(32);
+		ledger.add([genesis], { program: 0, ...more });
+		const report = await finding(t, ledger);
+		assert.deepEqual([report.seq, report.field], [0, field], report.message);
+	}
+	assert.equal((await auditOf(t, made)).status, "OK");
+});
+
+// ---- hostile bytes ----
+
+function varint(n) {
+	const bytes = [];
+	for (; n > 127; n = Math.floor(n / 128))
+		bytes.push(n % 128 + 128);
+	return Buffer.from([...bytes, n]);
+}
+
+function field(no, bytes) {
+	return Buffer.concat([varint(no * 8 + 2), varint(bytes.length), bytes]);
+}
+
+/** A transaction of made-up bytes, well signed. */
+function raw(ledger, transaction) {
+	ledger.leaves.push(Buffer.from(signed(transaction, ledger.transaction)));
+	return ledger;
+}
+
+test("audit: leaves that are no transactions: truncated, endless lengths, groups, a leaf above the limit", async t => {
+	const good = new Ledger().earn(1, 4);
+	const whole = good.leaves[2];
+	const bytes = [
+		Buffer.alloc(0), Buffer.of(0x0a), Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]), Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+		Buffer.alloc(60000, 0x0b), Buffer.alloc(60000, 0xff), Buffer.alloc(60000, 0x80), Buffer.alloc(65535), Buffer.alloc(60001, 0x0a),
+		...Array.from({ length: 40 }, (_, i) => whole.subarray(0, Math.floor(whole.length * i / 40))),
+	];
+	for (const leaf of bytes) {
+		const ledger = new Ledger();
+		ledger.leaves.push(leaf);
+		const report = await finding(t, ledger);
+		assert.deepEqual([report.seq, report.file], [2, "tile/entries/000.p/3"], report.message);
+	}
+	const bodies = [Buffer.alloc(0), Buffer.of(0x32), Buffer.from([0x32, 0xff, 0xff, 0xff, 0xff, 0x07]), Buffer.alloc(50000, 0x33), field(6, field(15, Buffer.alloc(40000, 0x0b))),
+		Buffer.concat(Array(14000).fill(field(6, Buffer.alloc(0)))), field(6, Buffer.concat(Array(11000).fill(field(17, Buffer.of(8, 1))))),
+		field(6, Buffer.concat(Array(14000).fill(field(15, Buffer.alloc(0)))))];
+	for (const body of bodies)
+		assert.equal((await finding(t, raw(new Ledger(), body))).seq, 2);
+});
+
+test("audit: an entry that fills a leaf with touched members is read, and found wrong in a moment", async t => {
+	const ledger = new Ledger();
+	const members = Array.from({ length: 3500 }, (_, i) => i + 1);
+	ledger.add([ledger.entry("freeze", [], members)]);
+	assert.ok(ledger.leaves[2].length > 40000);
+	const report = await auditOf(t, ledger);
+	assert.deepEqual([report.status, report.members], ["OK", 3500], report.message);
+});
+
+test("audit: random bytes in a leaf give a finding, and nothing else", () => {
+	const ledger = new Ledger().earn(1, 4);
+	const ring = ringOf([ledger.transaction.raw]);
+	let seed = 7;
+	const dice = n => {
+		seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+		return (seed >>> 8) % n;
+	};
+	const whole = message("ledger.v1.Transaction", { origin: ledger.origin, seq: 3n, prev: ledger.prev, committedAt: 9999n, program: 1, entries: [earned(ledger)] });
+
+	for (let i = 0; i < 3000; i++) {
+		const body = Buffer.from(whole);
+		for (let n = 1 + dice(3); n > 0; n--)
+			body[dice(body.length)] = dice(256);
+		const leaf = Buffer.from(signed(body.subarray(0, dice(4) > 0 ? body.length : dice(body.length)), ledger.transaction));
+		try {
+			checkLeaf(leaf, { seq: 3, origin: ledger.origin, before: undefined, ring });
+		} catch (e) {
+			assert.equal(e.name, "Finding", e.stack);
+		}
+	}
+	for (const bundle of [Buffer.of(0), Buffer.of(0xff, 0xff), Buffer.of(0, 1), Buffer.alloc(3)])
+		assert.throws(() => cutBundle(bundle, 2, { file: "f", first: 0 }), { name: "Finding" });
+});
+
+// ---- where it comes from ----
+
+/** An HTTP server of files, or of what `answer(name, response)` does. */
+async function serve(t, files, answer) {
+	const asked = [];
+	const server = createServer((request, response) => {
+		const name = request.url.replace("/log/", "");
+		asked.push(name);
+		if (answer?.(name, response))
+			return;
+		const bytes = files.get(name);
+		response.writeHead(bytes === undefined ? 404 : 200, { "content-type": "application/octet-stream" });
+		response.end(bytes);
+	});
+	await new Promise(resolve => server.listen(0, "127.0.0.1", resolve));
+	t.after(() => {
+		server.closeAllConnections();
+		server.close();
+	});
+	return { url: `http://127.0.0.1:${server.address().port}/log/`, asked };
+}
+
+test("audit: over HTTP it says the same, and asks for each file once", async t => {
+	const ledger = new Ledger().grow(1500);
+	const files = ledger.files();
+	const server = await serve(t, files);
+	const options = { vkey: parseVkey(ledger.vkey) };
+	const report = await audit(openSource(server.url), options);
+	const local = await auditOf(t, ledger);
+	const timeless = ({ seconds, rate, ...rest }) => rest;
+	assert.deepEqual([report.status, typeof report.seconds, typeof report.rate], ["OK", "number", "number"]);
+	assert.deepEqual(timeless(report), timeless(local));
+	assert.deepEqual([...new Set(server.asked)].sort(), [...files.keys()].sort());
+	assert.ok(server.asked.length <= files.size + 1, "the genesis' bundle twice at most");
+	files.delete("tile/entries/003");
+	assert.equal((await audit(openSource(server.url), options)).message, "tile/entries/003: it is missing");
+});
+
+test("audit: a server that fails, hangs up, or sends too much", async t => {
+	const ledger = new Ledger().grow(10);
+	const files = ledger.files();
+	let times = 0;
+	const flaky = await serve(t, files, (name, response) => {
+		if (++times % 3 !== 1)
+			return false;
+		if (times % 2 === 0)
+			response.writeHead(503).end();
+		else
+			response.destroy();
+		return true;
+	});
+	assert.equal((await audit(openSource(flaky.url))).status, "OK", "it is asked again");
+	const dead = await serve(t, files, (_, response) => response.writeHead(500).end());
+	await assert.rejects(audit(openSource(dead.url)), { name: "Obstacle", kind: "unreachable" });
+	const endless = await serve(t, files, (name, response) => {
+		if (name === "checkpoint")
+			return false;
+		response.writeHead(200);
+		const timer = setInterval(() => response.write(Buffer.alloc(1 << 20)), 1);
+		response.on("close", () => clearInterval(timer));
+		return true;
+	});
+	const report = await audit(openSource(endless.url));
+	assert.match(report.message, /it is longer than \d+ bytes, which no such file of a log is/);
+});
+
+// ---- the program ----
+
+test("audit: the program's exit codes and words", async t => {
+	const ledger = new Ledger().grow(300);
+	const dir = written(t, ledger.files());
+	const good = await run(dir, "--vkey", ledger.vkey);
+	assert.deepEqual([good.code, good.err], [0, ""]);
+	assert.match(good.out, /^test\.example\/made-up holds: 302 transactions, 302 entries, 302 signatures\.\nRoot [0-9a-f]{64}\.\n {2}shop, 1 version, 5 members: member 1197,/);
+	assert.doesNotMatch(good.out, /Remark/);
+	assert.match((await run(dir)).out, /Remark: no --vkey was given, so the log was verified by the keys that stand in itself/);
+	const json = JSON.parse((await run(dir, "--json", "--threads", "1", "--public-key", ledger.transaction.raw.toString("hex"))).out);
+	assert.deepEqual([json.status, json.transactions, json.key_given], ["OK", 302, false]);
+	const shown = await run(dir, "--progress");
+	assert.match(shown.err, /302 of 302 transactions, 100 %/);
+	writeFileSync(join(dir, "seen"), ledger.note(ledger.leaves.slice(0, 100)));
+	assert.equal((await run(dir, "--seen", join(dir, "seen"))).code, 0);
+
+	const usage = [[], [dir, dir], [dir, "--nonsense"], [dir, "--vkey", "x"], [dir, "--threads", "0"], [dir, "--threads", "99"], [dir, "--public-key", "ab"], [dir, "--seen", "/nowhere"],
+		[join(dir, "nowhere")], [join(dir, "checkpoint")], [join(dir, "tile")]];
+	for (const words of usage) {
+		const done = await run(...words);
+		assert.deepEqual([done.code, done.out, done.err.split("\n").length], [2, "", 2], `${words}: ${done.err}`);
+		const said = JSON.parse((await run(...words, "--json")).out);
+		assert.equal(said.status, "INVALID_ARGUMENT");
+		assert.ok(done.err.includes(said.message));
+	}
+	assert.equal((await run("http://127.0.0.1:1/", "--json")).code, 3);
+	assert.match((await run("--help")).out, /^Usage: fealty-audit/);
+
+	rmSync(join(dir, "tile/entries/000"));
+	mkdirSync(join(dir, "tile/entries/000"));
+	const bad = await run(dir, "--vkey", ledger.vkey, "--json");
+	const said = JSON.parse(bad.out);
+	assert.deepEqual([bad.code, said.status, said.reason, said.file, said.message], [1, "DATA_LOSS", "LEDGER_BROKEN", "tile/entries/000",
+		"tile/entries/000: it is not a regular file"]);
+	assert.match((await run(dir)).out, /does not hold:\n {2}tile\/entries\/000: it is not a regular file\n0 transactions before that were replayed\.\n/);
+});
+
+test("audit: a FIFO in the place of a file does not make it wait", async t => {
+	const ledger = new Ledger().grow(3);
+	const dir = written(t, ledger.files());
+	rmSync(join(dir, "tile/0/000.p/5"));
+	await new Promise((resolve, reject) => execFile("mkfifo", [join(dir, "tile/0/000.p/5")], e => (e ? reject(e) : resolve())));
+	const done = await run(dir);
+	assert.deepEqual([done.code, done.signal], [1, null]);
+	assert.match(done.out, /tile\/0\/000\.p\/5: it is not a regular file/);
+});
