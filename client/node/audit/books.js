@@ -186,7 +186,8 @@ export class Books {
 	report() {
 		return [...this.#programs.values()].sort((a, b) => a.number - b.number).map(program => {
 			const [available, pending, held, debt] = program.totals();
-			const accounts = [["member", available], ["pending", pending], ["held", held], ["debt", debt], ...program.accounts];
+			const moved = [...program.accounts].filter(([, points]) => points !== 0n);
+			const accounts = [["member", available], ["pending", pending], ["held", held], ["debt", debt], ...moved];
 			return { program: program.id, number: program.number, versions: program.versions, members: program.members,
 				accounts: Object.fromEntries(accounts.map(([name, points]) => [name, decimal(points, program.scale)])) };
 		});

@@ -95,16 +95,20 @@ function progress() {
 	};
 }
 
+const REMARK = "Remark: no --vkey was given, so the log was verified by the keys that stand in itself: whoever wrote it could have made them up.\n";
+
 function describe(report, log) {
 	if (report.status !== "OK") {
-		const lines = report.findings.map(({ message }) => message);
-		return `${log} does not hold:\n${lines.map(line => `  ${line}\n`).join("")}${report.transactions} transactions before that were replayed.\n`;
+		const lines = report.findings.map(({ message }) => `  ${message}\n`);
+		return `${log} does not hold:\n${lines.join("")}${report.transactions} transactions before that were replayed.\n`;
 	}
-	const lines = report.programs.map(({ program, versions, members, accounts }) => `  ${program}, ${versions} version${versions === 1 ? "" : "s"}, ${members} members: ` +
-		`${Object.entries(accounts).map(([name, points]) => `${name} ${points}`).join(", ")}\n`);
+	const lines = report.programs.map(({ program, versions, members, accounts }) => {
+		const sums = Object.entries(accounts).map(([name, points]) => `${name} ${points}`);
+		return `  ${program}, ${versions} version${versions === 1 ? "" : "s"}, ${members} members: ${sums.join(", ")}\n`;
+	});
 	return `${report.origin} holds: ${report.transactions} transactions, ${report.entries} entries, ${report.signatures} signatures.\n` +
 		`Root ${report.root}.\n${lines.join("")}${Math.round(report.rate)} transactions a second, ${report.seconds} s.\n` +
-		(report.key_given ? "" : "Remark: no --vkey was given, so the log was verified by the keys that stand in itself: whoever wrote it could have made them up.\n");
+		(report.key_given ? "" : REMARK);
 }
 
 function fail(e, json) {
