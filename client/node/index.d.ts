@@ -401,6 +401,8 @@ export class FealtyError extends Error {
 	readonly key?: string;
 	/** How often it was sent. */
 	readonly attempts: number;
+	/** FORKED, ROLLED_BACK: the checkpoints that contradict each other, the kept one first: keep them as evidence. */
+	readonly notes?: readonly string[];
 	toJSON(): object;
 }
 
@@ -432,8 +434,33 @@ export interface ConnectOptions {
 	queue_max?: number;
 	/** `size_seen` of an earlier run: finds a ledger that was rolled back in between. */
 	size_seen?: number;
+	/** Watch the log: keep the last checkpoint, and have the server prove on each connection that its log begins with what that is of. */
+	watch?: boolean;
+	/** The verifier key that must have signed the checkpoints, as `fealty log key` prints it; implies `watch`. */
+	vkey?: string;
+	/** A file that keeps the checkpoint between runs; implies `watch`. */
+	checkpoint_file?: string;
+	/** Keeps it in some other way; implies `watch`. */
+	checkpoint_store?: CheckpointStore;
+	/** How often a connection that lasts is asked for a newer one; 60 000. */
+	watch_ms?: number;
 	/** Ends connect(); later it does nothing. */
 	signal?: AbortSignal;
+}
+
+/** Where a checkpoint, a text, is kept. */
+export interface CheckpointStore {
+	/** What save() was given last; nothing when there is none. */
+	load(): string | null | undefined | Promise<string | null | undefined>;
+	save(note: string): void | Promise<void>;
+}
+export interface CheckpointSeen {
+	readonly origin: string;
+	/** Transactions in the log. */
+	readonly size: number;
+	readonly root: Uint8Array;
+	/** The signed note. */
+	readonly note: string;
 }
 
 /** What the server says of itself. */
@@ -477,6 +504,8 @@ interface Events {
 	goaway: [message: string];
 	/** The server has fewer transactions than were seen before: an old copy was restored.  Tell a person. */
 	rolled_back: [sizes: { size: number; size_seen: number }];
+	/** The watch found that the log is not what it was (ROLLED_BACK, FORKED, SIGNATURE); the client has ended.  Tell a person. */
+	distrusted: [error: FealtyError];
 }
 
 type Call<F, R> = (fields: F & Abortable) => Promise<R>;
@@ -486,6 +515,8 @@ export interface Client {
 	readonly connected: boolean;
 	readonly size_seen: number;
 	readonly rolled_back: boolean;
+	/** The newest checkpoint that the watch has seen, and proved to continue the one before it. */
+	readonly checkpoint_seen: CheckpointSeen | undefined;
 
 	enrol: Call<EnrolFields, EnrolReply>;
 	profile: Call<ProfileFields, EnrolReply>;

@@ -7,6 +7,7 @@
 //   then only an answer that the server gives after its check for a replay clears the doubt.
 // - Bodies are encoded once, without deadline_ms: every sending has the same bytes and the time that is left.
 // - #abandoned are tags whose call ended before its answer; they are taken until that comes.
+// - With a watch, nothing but its own reads is sent on a connection before the server's log was proved to continue the one seen before.
 // - A client that once had a HELLO_OK never goes on with another ledger or as another principal: request ids are per principal and ledger.
 import { EventEmitter } from "node:events";
 
@@ -19,16 +20,19 @@ import { decodePlain, wire } from "./message.js";
 import { OPS, encodeBatch, encodeRequest, finishReply, outcomeOf, readBatchResponse, readResponse, requestOf, settles, takeDeadline,
 	takeKey, takeObject } from "./ops.js";
 import { Subscription } from "./subscription.js";
+import { Watch, isDistrust } from "./watch.js";
 
 const DEADLINE_FIELD = { [TYPE.REQUEST]: 0x18, [TYPE.BATCH]: 0x20 };	// tag and wire type of deadline_ms in Request and Batch
 const RETRY_MS_DEFAULT = 100;
 const BACKOFF_SHIFT_MAX = 20;
+const FIRST_CHECKPOINT_MS = 1000;
 const LIMITS = { frame_bytes_max: 65536, batch_bytes_max: 1048576, batch_commands_max: 1000, in_flight_max: 64 };
 const OPTIONS = {
 	deadline_ms: 10000, connect_ms: 5000, backoff_min_ms: 50, backoff_max_ms: 10000, queue_max: 1024, wait_ms: 0, size_seen: 0,
+	watch_ms: 60000,
 };
-const TEXTS = ["principal", "program", "origin", "client_name", "client_version"];
-const KNOWN = new Set([...Object.keys(OPTIONS), ...TEXTS, "address", "ping_ms", "signal"]);
+const TEXTS = ["principal", "program", "origin", "client_name", "client_version", "vkey", "checkpoint_file"];
+const KNOWN = new Set([...Object.keys(OPTIONS), ...TEXTS, "address", "ping_ms", "signal", "watch", "checkpoint_store"]);
 
 function takeOptions(options) {
 	const taken = { client_name: "fealty-node", ...OPTIONS };
@@ -42,9 +46,11 @@ function takeOptions(options) {
 			throw invalidArgument(name, "must be a text");
 		if ((name in OPTIONS || name === "ping_ms") && !(Number.isSafeInteger(value) && value >= 0 && (value < 2 ** 31 || name === "size_seen")))
 			throw invalidArgument(name, "must be a whole number, not below 0");
+		if (name === "watch" && typeof value !== "boolean")
+			throw invalidArgument(name, "must be true or false");
 		taken[name] = value;
 	}
-	for (const name of ["deadline_ms", "connect_ms", "queue_max", "ping_ms"]) {
+	for (const name of ["deadline_ms", "connect_ms", "queue_max", "ping_ms", "watch_ms"]) {
 		if (taken[name] === 0)
 			throw invalidArgument(name, "must be above 0");
 	}
@@ -86,6 +92,9 @@ export class Client {
 	#hello = null;
 	#trouble = null;
 	#nextTag = 1;
+	#watch;					// undefined: none was asked for
+	#watchTimer;
+	#trusted = false;			// what the watch says of the server on this link
 
 	#calls = new Set();
 	#queued = [];
@@ -103,16 +112,23 @@ export class Client {
 	constructor(options) {
 		this.#options = takeOptions(options);
 		this.size_seen = this.#options.size_seen;
+		this.#watch = Watch.of(this.#options);
 	}
 
 	/** What connect() waits for. */
-	open(signal) {
+	async open(signal) {
+		takeSignal(signal);
+		await this.#watch?.load();
+		return this.#open(signal);
+	}
+
+	#open(signal) {
 		const opened = new Promise((resolve, reject) => {
 			this.#opening = { resolve, reject, until: performance.now() + this.#options.wait_ms };
 		});
 		const onAbort = () => this.#die(localError("ABORTED", "connect() was aborted", { cause: signal.reason }));
 
-		takeSignal(signal)?.addEventListener("abort", onAbort, { once: true });
+		signal?.addEventListener("abort", onAbort, { once: true });
 		if (signal?.aborted)
 			onAbort();
 		else
@@ -126,7 +142,16 @@ export class Client {
 	}
 
 	get connected() {
+		return this.#up && this.#trusted;
+	}
+
+	get #up() {
 		return this.#link !== null && this.#link.ready && !this.#link.draining;
+	}
+
+	/** {origin, size, root, note} of the newest checkpoint that the watch has seen. */
+	get checkpoint_seen() {
+		return this.#watch?.kept;
 	}
 
 	on(event, listener) {
@@ -217,7 +242,8 @@ export class Client {
 
 	#start(call, deadlineMs, signal) {
 		return new Promise(resolve => {
-			this.#admitCall();
+			if (!call.watch)
+				this.#admitCall();
 			if (takeSignal(signal)?.aborted)
 				throw localError("ABORTED", "it was aborted before it was sent", { key: call.key, cause: signal.reason });
 			Object.assign(call, { resolve, attempts: 0, inDoubt: false, signal, deadlineAt: performance.now() + deadlineMs });
@@ -285,7 +311,7 @@ export class Client {
 	}
 
 	#onDeadline(call) {
-		const late = call.place === "queued" && !this.connected && this.#trouble !== null;
+		const late = call.place === "queued" && !this.#up && this.#trouble !== null;
 		const message = late ? `no connection before the deadline; ${this.#trouble.message}` : "no answer before the deadline";
 
 		this.#giveUp(call, localError("DEADLINE", message, { cause: late ? this.#trouble : undefined }));
@@ -304,11 +330,18 @@ export class Client {
 		return bytes > max ? `it has ${bytes} bytes, and the server takes ${max}` : undefined;
 	}
 
+	/** What is sent next: before the server is trusted only what the watch asks. */
+	#first() {
+		return this.#trusted ? this.#queued[0] : this.#queued.find(call => call.watch);
+	}
+
 	#pump() {
 		const link = this.#link;
 
-		while (this.connected && !link.full && this.#queued.length > 0) {
-			const [call] = this.#queued;
+		while (this.#up && !link.full) {
+			const call = this.#first();
+			if (call === undefined)
+				break;
 			if (call.type !== TYPE.PING && !this.hasRoom())
 				break;
 			this.#send(call);
@@ -389,7 +422,7 @@ export class Client {
 		const wait = reply.retry_after_ms || RETRY_MS_DEFAULT;
 		const ms = wait + Math.random() * wait / 4;		// so that not all come back at once
 
-		if (reply.retryable !== true || performance.now() + ms >= call.deadlineAt)
+		if (reply.retryable !== true || call.patient === false || performance.now() + ms >= call.deadlineAt)
 			return false;
 		this.#remove(call);
 		call.refusal = reply;
@@ -472,7 +505,10 @@ export class Client {
 		const { target, principal, client_name, client_version, connect_ms, ping_ms } = this.#options;
 		const hello = { version_min: 1, version_max: 1, features: ["batch", "subscribe"], client_name, client_version, principal };
 
-		if (this.size_seen > 0)
+		const kept = this.#watch?.kept;
+		if (kept !== undefined)
+			Object.assign(hello, { checkpoint_size: kept.size, checkpoint_root: kept.root });
+		else if (this.size_seen > 0)
 			hello.checkpoint_size = this.size_seen;
 		const link = new Link({
 			target, hello, connectMs: connect_ms, pingMs: ping_ms, on: {
@@ -506,10 +542,96 @@ export class Client {
 		}
 		this.#hello = Object.freeze(hello);
 		this.#trouble = null;
-		if (hello.size < this.size_seen && !this.rolled_back) {
-			this.rolled_back = true;
-			this.#emit("rolled_back", { size: hello.size, size_seen: this.size_seen });
+		if (this.#watch !== undefined)
+			this.#ask(link, hello);
+		else
+			this.#onTrusted(hello);
+	}
+
+	/** The watch compares what the server has with what was seen; its reads go before all that waits. */
+	async #ask(link, hello) {
+		try {
+			await this.#compare(link, hello);
+			if (hello.size < this.size_seen)
+				throw localError("ROLLED_BACK", `the ledger has ${hello.size} transactions, and ${this.size_seen} were seen before: an old copy was restored`);
+		} catch (error) {
+			this.#onWatchFailed(link, error);
+			return;
 		}
+		if (link === this.#link && link.ready)
+			this.#onTrusted(hello);
+	}
+
+	#compare(link, hello) {
+		return this.#watch.check(hello, (op, fields, patient) => this.#read(op, fields, { link, patient }));
+	}
+
+	/** A read of the watch, which ends with its link; without patience what cannot be answered now is not asked again. */
+	async #read(op, fields, { link, patient }) {
+		const call = { type: TYPE.REQUEST, op, writes: false, watch: true, patient, body: encodeRequest(requestOf(op, fields, {})) };
+
+		if (link !== this.#link)
+			throw localError("CONNECT", "the connection was lost");
+		return finishReply(op, ended(await this.#start(call, this.#options.deadline_ms)));
+	}
+
+	/** A log that is not what it was ends the client; a server that does not answer is asked again on the next connection. */
+	#onWatchFailed(link, error) {
+		if (link !== this.#link)
+			return;
+		if (error.reason === "ROLLED_BACK")
+			this.#noteRollBack(this.#hello.size ?? 0);
+		if (isDistrust(error))
+			this.#emit("distrusted", error);
+		const final = isDistrust(error) || error.reason === "CHECKPOINT" || (error.outcome === "refused" && !error.retryable);
+		link.fail(final ? "fatal" : "lost", error);
+	}
+
+	/** A connection that lasts is asked again now and then; no answer says nothing. */
+	async #askAgain(link) {
+		try {
+			await this.#compare(link, { origin: this.#hello.origin, size: Infinity });
+		} catch (error) {
+			if (isDistrust(error) || error.reason === "CHECKPOINT")
+				this.#onWatchFailed(link, error);
+		}
+		if (link === this.#link)
+			this.#planToAsk();
+	}
+
+	/** Sooner while there is no checkpoint: a server publishes its first a second or two after its start. */
+	#planToAsk() {
+		const link = this.#link;
+		const { watch_ms: ms } = this.#options;
+
+		if (this.#watch !== undefined && this.#trusted)
+			this.#watchTimer = setTimeout(() => this.#askAgain(link), this.#watch.kept === undefined ? Math.min(ms, FIRST_CHECKPOINT_MS) : ms);
+	}
+
+	#distrust() {
+		this.#trusted = false;
+		clearTimeout(this.#watchTimer);
+		for (const call of [...this.#calls]) {
+			if (!call.watch)
+				continue;
+			this.#remove(call);
+			this.#unanswered(call, localError("CONNECT", "the connection was lost"));
+		}
+	}
+
+	#noteRollBack(size) {
+		if (this.rolled_back)
+			return;
+		this.rolled_back = true;
+		this.#emit("rolled_back", { size, size_seen: Math.max(this.size_seen, this.#watch?.kept?.size ?? 0) });
+	}
+
+	/** Work goes on over this connection. */
+	#onTrusted(hello) {
+		this.#trusted = true;
+		this.#planToAsk();
+		if (hello.size < this.size_seen)
+			this.#noteRollBack(hello.size);
 		this.saw(hello.size ?? 0);
 		this.#emit("connected", hello);
 		this.#opening?.resolve();
@@ -523,6 +645,7 @@ export class Client {
 		const connected = this.#link.ready || this.#link.hello !== undefined;
 
 		this.#link = null;
+		this.#distrust();
 		this.#trouble = error;
 		if (connected)
 			this.#emit("disconnected", error);
@@ -580,6 +703,7 @@ export class Client {
 		this.#connectTimer = undefined;
 		this.#link?.close();
 		this.#link = null;
+		this.#distrust();
 		this.#opening?.reject(error);
 		this.#opening = null;
 		for (const call of [...this.#calls])
@@ -614,6 +738,7 @@ export class Client {
 		this.#ending.closing = true;
 		const link = this.#link;
 		this.#link = null;
+		this.#distrust();
 		this.#dead ??= localError("CLOSED", "the client was disconnected");
 		clearTimeout(this.#connectTimer);
 		this.#connectTimer = undefined;

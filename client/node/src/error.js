@@ -16,7 +16,9 @@ const LOCAL = {
 	PROTOCOL: ["INTERNAL", false],
 	IDENTITY: ["FAILED_PRECONDITION", false],
 	ROLLED_BACK: ["DATA_LOSS", false],
+	FORKED: ["DATA_LOSS", false],
 	SIGNATURE: ["DATA_LOSS", false],
+	CHECKPOINT: ["FAILED_PRECONDITION", false],
 	CLOSED: ["UNAVAILABLE", false],
 };
 
@@ -39,11 +41,12 @@ export class FealtyError extends Error {
 	 * `outcome` says what is known of the command: "refused" and "failed" mean that nothing has changed; "unknown" that it may have been
 	 * applied, which calling again with the same `key` tells.
 	 */
-	constructor(message, { outcome = "failed", retryable = false, attempts = 0, status, reason, field, retry_after_ms, reply, key, cause }) {
+	constructor(message, { outcome = "failed", retryable = false, attempts = 0, status, reason, field, retry_after_ms, reply, key, notes,
+		cause }) {
 		super(message, cause === undefined ? undefined : { cause });
 		this.name = "FealtyError";
 		Object.assign(this, { status, reason, outcome, retryable, attempts });
-		for (const [name, value] of Object.entries({ field, retry_after_ms, key, reply })) {
+		for (const [name, value] of Object.entries({ field, retry_after_ms, key, reply, notes })) {
 			if (value !== undefined)
 				this[name] = value;
 		}

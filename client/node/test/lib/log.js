@@ -43,6 +43,17 @@ export function mth(leaves) {
 	return sha256(Buffer.of(1), mth(leaves.slice(0, k)), mth(leaves.slice(k)));
 }
 
+/** The consistency proof of RFC 6962, section 2.1.2, from the first `m` leaves to all. */
+export function consistency(m, leaves, whole = true) {
+	if (m === leaves.length)
+		return whole ? [] : [mth(leaves)];
+	let k = 1;
+	while (2 * k < leaves.length)
+		k *= 2;
+	return m <= k ? [...consistency(m, leaves.slice(0, k), whole), mth(leaves.slice(k))]
+		: [...consistency(m - k, leaves.slice(k), false), mth(leaves.slice(0, k))];
+}
+
 export function vkey(name, raw) {
 	const typed = Buffer.concat([Buffer.of(1), raw]);
 	return `${name}+${sha256(`${name}\n`, typed).subarray(0, 4).toString("hex")}+${typed.toString("base64")}`;
