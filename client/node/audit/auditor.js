@@ -1,8 +1,10 @@
 // An audit of a log, from its checkpoint down to the balances.
 //
 // Invariants.
-// - Nothing is believed before what stands above it: the note by its key, the partial tiles by the root, a full tile by the tile above it, an
-//   entry by its tile.
+// - Nothing is believed before what stands above it: the note by the key that was given, the partial tiles by the root, a full tile by the tile
+//   above it, an entry by its tile.
+// - Who must have signed the note, the log says itself, by its genesis and its rotations: that is judged when all is replayed.
+// - A bundle is judged with the keys that were in force when it was begun; when a rotation came in between, once more with those that are.
 // - Bundles are judged by threads in any order, and replayed here in theirs; after the first transaction that does not hold nothing is
 //   replayed any more, but hashes are still looked at, so that each damaged file is named.
 // - What is kept at a time are a few bundles, one tile of each level, and the books.
@@ -11,6 +13,7 @@ import { availableParallelism } from "node:os";
 import { Books } from "./books.js";
 import { BUNDLE_BYTES_MAX, ROW, ROW_WIDTH, cutBundle } from "./bundle.js";
 import { Finding, Obstacle } from "./finding.js";
+import { KeyHistory } from "./keys.js";
 import { checkLink, keyIdOf, readGenesisLeaf } from "./leaf.js";
 import { CHECKPOINT_BYTES_MAX, noteKey, parseCheckpoint, parseNote, verifyNote } from "./note.js";
 import { Pool } from "./pool.js";
@@ -21,6 +24,10 @@ import { TILE_WIDTH } from "./tree.js";
 const FINDINGS_MAX = 20;
 const BUNDLES_FOR_EACH_THREAD = 3;
 const BUNDLES_WITHOUT_THREADS = 3;	// judged sooner than a thread begins
+
+function vkeyName({ name, id }) {
+	return `${name}+${id.toString("hex")}`;
+}
 
 /** Enough was found. */
 class Enough extends Error {}
@@ -40,6 +47,7 @@ class Audit {
 	#checkpoints = 0;
 	#checkpoint = null;
 	#genesis = null;
+	#keys = null;
 
 	constructor(source, options) {
 		this.#source = source;
@@ -74,13 +82,15 @@ class Audit {
 
 		this.#checkpoint = checkpoint;
 		this.#tiles = new Tiles(this.#source, checkpoint, finding => this.#note(finding));
-		await this.#judgeNote(note, checkpoint);
-		this.#checkpoints++;
+		await this.#begin(note, checkpoint);
 		await this.#tiles.judgeEdge();
-		await this.#judgeSeen();
 		await this.#judgeBundles();
-		if (this.#replay)
+		if (this.#replay) {
 			this.#books.close();
+			this.#judgeSigners(note, checkpoint);
+			this.#checkpoints++;
+		}
+		await this.#judgeSeen();
 		for await (const finding of findStrays(this.#source, this.#tiles, checkpoint.size))
 			this.#note(finding);
 	}
@@ -94,27 +104,37 @@ class Audit {
 		return { note, checkpoint: parseCheckpoint(note.text, file) };
 	}
 
-	/** With a key that was given the note is judged first; without one the genesis must be read to have any. */
-	async #judgeNote(note, checkpoint) {
+	/** By the key that was given, and by the genesis, as far as a note can be judged before the log is replayed. */
+	async #begin(note, checkpoint) {
 		const { vkey } = this.#options;
-		const sure = key => {
-			if (verifyNote(note, [key], "checkpoint") === 0)
-				throw new Finding(`it is not signed by ${key.name}+${key.id.toString("hex")}`, { file: "checkpoint" });
-		};
 
-		if (vkey !== undefined) {
-			sure(vkey);
-			if (vkey.name !== checkpoint.origin)
-				throw new Finding(`it is of "${checkpoint.origin}", and the key is of "${vkey.name}"`, { file: "checkpoint" });
-		}
+		if (vkey !== undefined && verifyNote(note, [vkey], "checkpoint") === 0)
+			throw new Finding(`it is not signed by ${vkeyName(vkey)}; if the log's key was replaced, \`fealty log key\` prints the one of today`,
+				{ file: "checkpoint" });
+		if (vkey !== undefined && vkey.name !== checkpoint.origin)
+			throw new Finding(`it is of "${checkpoint.origin}", and the key is of "${vkey.name}"`, { file: "checkpoint" });
 		if (checkpoint.size === 0)
 			throw new Finding("it is of an empty log, which has no genesis", { file: "checkpoint" });
 		this.#genesis = await this.#readGenesis(checkpoint);
-		const own = noteKey(checkpoint.origin, Buffer.from(this.#genesis.checkpointKey));
-		if (vkey === undefined)
-			sure(own);
-		else if (!own.raw.equals(vkey.raw))
-			throw new Finding("it is another key than the one that was given", { seq: 0, entry: "0.0", field: "inputs.genesis.checkpoint_key" });
+		this.#keys = new KeyHistory(this.#genesis);
+	}
+
+	/** The key of the log's own history must have signed, the one before it may have in an overlap, and nobody else in the log's name. */
+	#judgeSigners(note, { origin, size }) {
+		const { vkey } = this.#options;
+		const must = this.#keys.signerOf(size);
+		const may = [must, this.#keys.besideOf(size, this.#last.committedAt)].filter(key => key !== undefined)
+			.map(key => noteKey(origin, key.raw));
+
+		if (vkey !== undefined && !may.some(key => key.raw.equals(vkey.raw)))
+			throw new Finding("it is another key than the one that was given", { seq: must.namedAt, entry: `${must.namedAt}.0`,
+				field: must.namedAt === 0 ? "inputs.genesis.checkpoint_key" : "inputs.rotate_key.new_key" });
+		if (verifyNote(note, [may[0]], "checkpoint") === 0)
+			throw new Finding(`it is not signed by ${vkeyName(may[0])}, which signs checkpoints since transaction ${must.namedAt}`, { file: "checkpoint" });
+		verifyNote(note, may, "checkpoint");
+		const stranger = note.signatures.find(({ name, id }) => name === origin && !may.some(key => key.id.equals(id)));
+		if (stranger !== undefined)
+			throw new Finding(`it is also signed by ${vkeyName(stranger)}, which is no key of the log, or was one at another time`, { file: "checkpoint" });
 	}
 
 	/** What `read()` finds wrong is in this file. */
@@ -150,15 +170,29 @@ class Audit {
 		}
 	}
 
+	/** Whether a checkpoint that was seen is this log's, by the keys that it had then; undefined when they are not known. */
+	#signedThen(note, { origin, size }, name) {
+		const { vkey } = this.#options;
+		const key = this.#keys?.signerOf(size);
+		const keys = [key && noteKey(origin, key.raw), vkey].filter(one => one !== undefined);
+
+		return verifyNote(note, keys, name) > 0 || (this.#replay ? false : undefined);
+	}
+
 	/** A checkpoint of this log that somebody saw earlier: it must be of its beginning. */
 	async #compareSeen(seen) {
 		const { note, checkpoint } = await this.#readNote(seen.name, seen.bytes);
-		const key = this.#options.vkey ?? noteKey(checkpoint.origin, Buffer.from(this.#genesis.checkpointKey));
+		const longer = checkpoint.size > this.#checkpoint.size;
+
 		if (checkpoint.origin !== this.#checkpoint.origin)
 			throw new Finding(`it is of another log, "${checkpoint.origin}"`, { file: seen.name });
-		if (verifyNote(note, [key], seen.name) === 0)
-			throw new Finding(`it is not signed by ${key.name}+${key.id.toString("hex")}`, { file: seen.name });
-		if (checkpoint.size > this.#checkpoint.size)
+		const signed = this.#signedThen(note, checkpoint, seen.name);
+		if (signed === false)
+			throw new Finding(`it is not signed by the key that the log has for ${checkpoint.size} transactions` +
+				(longer ? `; it has only ${this.#checkpoint.size}: either it was rolled back, or this checkpoint is not its own` : ""), { file: seen.name });
+		if (signed === undefined)
+			return;
+		if (longer)
 			throw new Finding(`it is of ${this.#checkpoint.size} transactions, and ${seen.name} of ${checkpoint.size}: the log was rolled back`, { file: "checkpoint" });
 		const root = await this.#tiles.rootAt(checkpoint.size);
 		if (root !== null && !root.equals(checkpoint.root))
@@ -182,19 +216,29 @@ class Audit {
 		return { file, first, count, surplus: !whole, bytes };
 	}
 
-	/** {done}: a promise of what a thread says of the bundle `n`, or the finding that it is not to be had. */
+	/** {done, job}: a promise of what a thread says of the bundle `n`, or the finding that it is not to be had. */
 	async #start(n) {
 		try {
 			const job = await this.#bundle(n);
-			Object.assign(job, await this.#tiles.judgesOf(n), { origin: this.#checkpoint.origin, replay: this.#replay });
+			Object.assign(job, await this.#tiles.judgesOf(n), { origin: this.#checkpoint.origin, replay: this.#replay, keys: this.#keys.inForce });
 			const done = this.#pool.run(job);
 			done.catch(() => {});			// when another ends the audit, nobody waits for this one
-			return { done };
+			return { done, job };
 		} catch (e) {
 			if (!(e instanceof Finding))
 				throw e;
 			return { done: { fault: { message: e.message, where: e.where, damage: true } } };
 		}
+	}
+
+	/** What was said of a bundle by the keys that are in force now. */
+	async #end({ done, job }) {
+		const keys = this.#keys.inForce;
+
+		if (job === undefined || !this.#replay || (job.keys.transaction.equals(keys.transaction) && job.keys.checkpoint.equals(keys.checkpoint)))
+			return done;
+		await done;
+		return this.#pool.run({ ...job, keys });
 	}
 
 	#stop(finding) {
@@ -204,7 +248,6 @@ class Audit {
 
 	async #judgeBundles() {
 		this.#pool = new Pool(this.#options.threads ?? (this.#bundles > BUNDLES_WITHOUT_THREADS ? availableParallelism() : 0));
-		this.#pool.keys([this.#genesis.transactionKey]);
 		const window = [];
 		const depth = this.#pool.size * BUNDLES_FOR_EACH_THREAD;
 
@@ -213,7 +256,7 @@ class Audit {
 				this.#tiles.readAhead(n, depth);
 				window.push(await this.#start(n));
 			}
-			this.#onBundle(await window.shift().done);
+			this.#onBundle(await this.#end(window.shift()));
 			this.#options.onProgress?.(this.#transactions, this.#checkpoint.size);
 		}
 	}
@@ -259,6 +302,8 @@ class Audit {
 	#special(special) {
 		if (special.kind === "publish")
 			this.#books.publish(special);
+		else if (special.kind === "rotate")
+			this.#keys.follow(special);
 	}
 
 	// ---- what it came to ----
@@ -273,14 +318,15 @@ class Audit {
 		}
 		return { ...report, members: this.#books.members, head_seq: this.#transactions - 1, root: this.#checkpoint.root.toString("hex"),
 			transaction_key: Buffer.from(this.#genesis.transactionKey).toString("hex"), key_id: keyIdOf(this.#genesis.transactionKey),
-			programs: this.#books.report(), checkpoints: this.#checkpoints, key_given: this.#options.vkey !== undefined,
+			keys: this.#keys.toJSON(), programs: this.#books.report(), checkpoints: this.#checkpoints,
+			key_given: this.#options.vkey !== undefined || this.#options.transactionKey !== undefined,
 			files: this.#tiles.read, seconds: Number(seconds.toFixed(3)), rate: Number((this.#transactions / seconds).toFixed(1)) };
 	}
 }
 
 /**
- * Audits the log of `source`.  options: `vkey` (of parseVkey()) that must have signed the checkpoint, else the genesis' own; `transactionKey`, raw,
- * that must have signed the transactions; `seen`, {name, bytes} of an earlier checkpoint; `threads`; `onProgress(done, size)`.  Resolves to the
+ * Audits the log of `source`.  options: `vkey` (of parseVkey()) that must have signed the checkpoint; `transactionKey`, raw, that must be the
+ * genesis' own, and so have signed the transactions or those that rotate it; `seen`, {name, bytes} of an earlier checkpoint; `threads`; `onProgress(done, size)`.  Resolves to the
  * report, whose status is "OK" or "DATA_LOSS"; rejects with an Obstacle when nothing can be said.
  */
 export function audit(source, options = {}) {

@@ -41,6 +41,7 @@ function wrongHash(leaves, { first, tile, tileName, root, rootName }) {
 
 /** Adds what one transaction did to what the bundle did. */
 function collect(all, one, seq) {
+	all.keys = one.keys;
 	all.first ??= { prev: one.prev, committedAt: one.committedAt };
 	all.last = { hash: one.hash, committedAt: one.committedAt };
 	all.transactions++;
@@ -60,11 +61,11 @@ function faultOf(finding, file, damage) {
 }
 
 /**
- * `job`: {file, first, count, surplus, bytes, origin, tile, tileName, root, rootName, replay}.  Returns what its transactions did up to the first
- * that does not hold, `fault`.  Without `replay` only hashes are looked at.
+ * `job`: {file, first, count, surplus, bytes, origin, tile, tileName, root, rootName, replay, keys}, `keys` being those in force before it.
+ * Returns what its transactions did up to the first that does not hold, `fault`.  Without `replay` only hashes are looked at.
  */
-export function checkBundle(job, ring) {
-	const all = { transactions: 0, entries: 0, rows: [], accounts: [], specials: [], fault: null };
+export function checkBundle(job) {
+	const all = { keys: job.keys, transactions: 0, entries: 0, rows: [], accounts: [], specials: [], fault: null };
 	let damage = true;
 
 	try {
@@ -73,7 +74,7 @@ export function checkBundle(job, ring) {
 		damage = false;
 		const end = wrong === null ? job.first + job.count : wrong.where.seq ?? job.first;
 		for (let seq = job.first; job.replay && seq < end; seq++)		// what stands before what is wrong is still looked at
-			collect(all, checkLeaf(leaves[seq - job.first], { seq, origin: job.origin, before: all.last, ring }), seq);
+			collect(all, checkLeaf(leaves[seq - job.first], { seq, origin: job.origin, before: all.last, keys: all.keys }), seq);
 		if (wrong !== null)
 			all.fault = faultOf(wrong, job.file, true);
 	} catch (e) {

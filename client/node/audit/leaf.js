@@ -1,5 +1,5 @@
-// One transaction, judged by itself and the one before it: what ledger.proto says of its bytes, its signature, its place in the chain, and
-// that what it moves sums to zero.  What it moves comes out as rows for the books, which know what was before.
+// One transaction, judged by itself, the one before it and the keys in force: what ledger.proto says of its bytes, its signatures, its place in
+// the chain, and that what it moves sums to zero.  What it moves comes out as rows for the books, which know what was before.
 import { verify } from "node:crypto";
 
 import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
@@ -23,6 +23,12 @@ const HELD = 3;
 const PROGRAM_ACCOUNTS = ["issued", "redeemed", "expired", "adjusted", "transferred", "clawed", "reinstated", "advanced", "opening"];
 const PARTNER_ACCOUNTS = ["issued", "redeemed"];
 const PARTNER_FIRST = MEMBER_ACCOUNTS + PROGRAM_ACCOUNTS.length + 1;
+
+export const KEY_KIND = Object.freeze({ transaction: 1, checkpoint: 2 });
+const RECOVERIES = ["", "lost", "compromised"];
+const OVERLAP_DAYS_MAX = 365;
+const DAY_US = 86400000000n;
+const OPENED_MAX = 1024;		// keys that are kept open
 
 /** The columns of a row: one member's share of one entry. */
 export const COLUMNS = ["seq", "index", "program", "version", "member", "available", "pending", "held", "debt", "hasPrev", "prevSeq", "prevIndex",
@@ -151,6 +157,15 @@ function checkTouched(entry, moved, where) {
 	}
 }
 
+function rotationOf(entry) {
+	return entry.inputs?.op.case === "rotateKey" ? entry.inputs.op.value : undefined;
+}
+
+/** A key is recovered at a start of the daemon, which is nobody's request. */
+function recovers(entry) {
+	return (rotationOf(entry)?.recovery ?? "") !== "";
+}
+
 function checkAsker(entry, seq, where) {
 	const system = entry.principal === "system";
 
@@ -158,7 +173,7 @@ function checkAsker(entry, seq, where) {
 		throw new Finding("it is missing", { ...where, field: "principal" });
 	if (entry.engine === 0)
 		throw new Finding("it is missing", { ...where, field: "engine" });
-	if (entry.requestId === "" && !system && seq > 0)
+	if (entry.requestId === "" && !system && seq > 0 && !recovers(entry))
 		throw new Finding("it is missing, and only the system's entries have none", { ...where, field: "request_id" });
 	if (has(entry, "dueAt") && !system)
 		throw new Finding("only the system's entries fall due", { ...where, field: "due_at" });
@@ -196,18 +211,123 @@ function checkEntry(entry, index, transaction, out) {
 		out.specials.push({ seq, index, kind: "publish", program: transaction.program, ...readProgram(op.value, where) });
 }
 
+// ---- keys ----
+
+const opened = new Map();
+
+/** {id, key} of a public key. */
+function openKey(raw) {
+	const name = Buffer.from(raw).toString("hex");
+	let one = opened.get(name);
+
+	if (one === undefined) {
+		if (opened.size >= OPENED_MAX)
+			opened.clear();
+		one = { id: keyIdOf(raw), key: publicKey(raw) };
+		opened.set(name, one);
+	}
+	return one;
+}
+
+/** What a rotation says of itself: one of the two kinds, a whole key, and an overlap that there can be. */
+function checkRotation(rotation, wrong) {
+	const { kind, newKey, recovery, overlapDays } = rotation;
+	const most = kind === KEY_KIND.checkpoint && recovery === "" ? OVERLAP_DAYS_MAX : 0;
+
+	if (kind !== KEY_KIND.transaction && kind !== KEY_KIND.checkpoint)
+		throw wrong("inputs.rotate_key.kind", "it is none of ledger.proto");
+	if (newKey.length !== KEY_BYTES)
+		throw wrong("inputs.rotate_key.new_key", `it has ${newKey.length} bytes, not ${KEY_BYTES}`);
+	if (!RECOVERIES.includes(recovery))
+		throw wrong("inputs.rotate_key.recovery", "it is neither `lost` nor `compromised`");
+	if (overlapDays > most)
+		throw wrong("inputs.rotate_key.overlap_days", `it is ${overlapDays}, and at most ${most} are possible here`);
+}
+
+/** What it says of the key that it replaces, which is `old`: that ends at the end of the overlap at the latest. */
+function checkChange(change, rotation, { old, committedAt, wrong }) {
+	const ends = change !== undefined && has(change, "oldUntil");
+
+	if (change === undefined || !equal(change.oldKey, old))
+		throw wrong("facts.key_change.old_key", "it is not the key in force");
+	if (ends !== (rotation.kind === KEY_KIND.checkpoint))
+		throw wrong("facts.key_change.old_until", ends ? "only checkpoint keys overlap" : "it is missing");
+	if (ends && change.oldUntil > committedAt + BigInt(rotation.overlapDays) * DAY_US)
+		throw wrong("facts.key_change.old_until", `the old key would sign for longer than ${rotation.overlapDays} days`);
+}
+
+/** The rotation of a transaction, in which it must be alone; undefined when there is none. */
+function readRotation(transaction, seq, keys) {
+	const index = transaction.entries.findIndex(entry => rotationOf(entry) !== undefined);
+	const stray = transaction.entries.findIndex(entry => rotationOf(entry) === undefined && entry.facts?.keyChange !== undefined);
+	const wrong = (field, message) => new Finding(message, { seq, entry: `${seq}.${index < 0 ? stray : index}`, field });
+
+	if (stray >= 0 && index < 0)
+		throw wrong("facts.key_change", "the entry rotates no key");
+	if (index < 0)
+		return undefined;
+	if (transaction.entries.length !== 1 || transaction.program !== 0)
+		throw wrong("inputs.rotate_key", "a key is rotated by a transaction of its own, which belongs to no program");
+	const [entry] = transaction.entries;
+	const rotation = rotationOf(entry);
+	const { kind: keyKind, newKey, recovery } = rotation;
+	checkRotation(rotation, wrong);
+	const old = keyKind === KEY_KIND.transaction ? keys.transaction : keys.checkpoint;
+	checkChange(entry.facts?.keyChange, rotation, { old, committedAt: transaction.committedAt, wrong });
+	return { seq, index, kind: "rotate", keyKind, newKey, recovery,
+		oldUntil: keyKind === KEY_KIND.checkpoint ? entry.facts.keyChange.oldUntil : undefined };
+}
+
+/** The table at RotateKey in ledger.proto: who signs, first and second, and the keys that are in force after it. */
+function signersBy(rotation, keys) {
+	if (rotation === undefined)
+		return { first: keys.transaction, next: keys };
+	const { keyKind, newKey, recovery } = rotation;
+	if (keyKind === KEY_KIND.checkpoint)
+		return { first: keys.transaction, second: newKey, next: { ...keys, checkpoint: newKey } };
+	const next = { ...keys, transaction: newKey };
+	return recovery === "" ? { first: keys.transaction, second: newKey, next } : { first: newKey, second: keys.checkpoint, next };
+}
+
 // ---- the transaction ----
 
-function checkSignature(signed, { seq, ring }) {
-	const id = Buffer.from(signed.keyId).toString("hex");
-	const key = ring.get(id);
+/** The signature in the fields with the prefix `which`, by the key `raw`. */
+function checkSignature({ transaction, signature, keyId }, raw, { seq, which = "" }) {
+	const { id, key } = openKey(raw);
+	const said = Buffer.from(keyId).toString("hex");
 
-	if (signed.keyId.length !== KEY_ID_BYTES)
-		throw new Finding(`it has ${signed.keyId.length} bytes, not ${KEY_ID_BYTES}`, { seq, field: "key_id" });
-	if (key === undefined)
-		throw new Finding(`it is signed with the key ${id}, which is none of this ledger's (${[...ring.keys()].join(", ")})`, { seq, field: "key_id" });
-	if (!verifyTransaction(signed.transaction, signed.signature, key))
-		throw new Finding(`it is not a signature of this transaction by the key ${id}`, { seq, field: "signature" });
+	if (keyId.length !== KEY_ID_BYTES)
+		throw new Finding(`it has ${keyId.length} bytes, not ${KEY_ID_BYTES}`, { seq, field: `${which}key_id` });
+	if (said !== id)
+		throw new Finding(`it is signed with the key ${said}, and ${id} is the one that must sign here`, { seq, field: `${which}key_id` });
+	if (!verifyTransaction(transaction, signature, key))
+		throw new Finding(`it is not a signature of this transaction by the key ${id}`, { seq, field: `${which}signature` });
+}
+
+function checkSecond(signed, second, seq) {
+	const { transaction, secondSignature: signature, secondKeyId: keyId } = signed;
+	const there = has(signed, "secondSignature") || has(signed, "secondKeyId");
+
+	if (second === undefined && there)
+		throw new Finding("there is one, and the transaction rotates no key", { seq, field: "second_signature" });
+	if (second !== undefined && !there)
+		throw new Finding("it is missing, and the transaction rotates a key", { seq, field: "second_signature" });
+	if (second !== undefined)
+		checkSignature({ transaction, signature, keyId }, second, { seq, which: "second_" });
+}
+
+/** The transaction, whose signatures hold, its rotation, and the keys in force after it.  Only a rotation is read before it is known who signs. */
+function openSigned(signed, seq, keys) {
+	const read = () => decode(TRANSACTION, signed.transaction, { seq, field: "transaction" });
+	const early = has(signed, "secondSignature") ? read() : undefined;
+	const shown = early === undefined ? undefined : readRotation(early, seq, keys);
+	const { first, second, next } = signersBy(shown, keys);
+
+	checkSignature(signed, first, { seq });
+	const transaction = early ?? read();
+	const rotation = shown ?? readRotation(transaction, seq, keys);
+	checkSecond(signed, rotation === undefined ? undefined : second ?? rotation.newKey, seq);
+	return { transaction, rotation, next };
 }
 
 /** Transaction `seq` follows the one before it; either is {prev, hash, committedAt}.  The genesis follows none. */
@@ -245,26 +365,20 @@ export function readGenesisLeaf(leaf) {
 }
 
 /**
- * Judges `leaf`, which stands at `seq` of the log `origin`.  `ring` are the keys by their id; `before` is the transaction before it,
- * undefined when somebody else looks at the link.  Returns {prev, hash, committedAt, program, entries, rows, accounts, specials}.  Throws a
- * Finding.
+ * Judges `leaf`, which stands at `seq` of the log `origin`.  `keys` are the raw keys in force, {transaction, checkpoint}; `before` is the
+ * transaction before it, undefined when somebody else looks at the link.  Returns {prev, hash, committedAt, program, entries, rows, accounts,
+ * specials, keys}, the keys being those for the next one.  Throws a Finding.
  */
-export function checkLeaf(leaf, { seq, origin, before, ring }) {
+export function checkLeaf(leaf, { seq, origin, before, keys }) {
 	const signed = decodeSigned(leaf, seq);
+	const { transaction, rotation, next } = openSigned(signed, seq, keys);
 
-	checkSignature(signed, { seq, ring });
-	const transaction = decode(TRANSACTION, signed.transaction, { seq, field: "transaction" });
 	checkPlace(transaction, seq, origin);
 	const out = { prev: transaction.prev, hash: sha256(signed.transaction), committedAt: transaction.committedAt, program: transaction.program,
-		entries: transaction.entries.length, rows: [], accounts: new Map(), specials: [] };
+		entries: transaction.entries.length, rows: [], accounts: new Map(), specials: rotation === undefined ? [] : [rotation], keys: next };
 	if (before !== undefined)
 		checkLink(out, seq, before);
 	for (const [index, entry] of transaction.entries.entries())
 		checkEntry(entry, index, transaction, out);
 	return out;
-}
-
-/** The ring of raw keys. */
-export function ringOf(keys) {
-	return new Map(keys.map(raw => [keyIdOf(raw), publicKey(raw)]));
 }

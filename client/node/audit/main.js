@@ -12,20 +12,22 @@ const USAGE = `Usage: fealty-audit [OPTION...] LOG
 Verifies a log of fealty: a directory that \`fealty log export\` wrote, or the http(s) URL under which
 checkpoint and tile/ are served.
 
-      --vkey=VKEY         the verifier key that must have signed the checkpoint, as \`fealty log key\` prints it, got from
-                          whom you trust; without it the key in the log itself is taken, which proves only that the log agrees
-                          with itself
-      --public-key=HEX    the key that must have signed the transactions; without it the one that the genesis names
+      --vkey=VKEY         a verifier key that must have signed the checkpoint, as \`fealty log key\` prints it, got from whom
+                          you trust
+      --public-key=HEX    the transaction key that the genesis must name, got from whom you trust; the log's rotations are
+                          followed from there
       --seen=FILE         a checkpoint of an earlier audit: the log must begin with what it is of
       --threads=N         how many threads verify signatures (default: one for each core)
       --json              print one JSON object
       --progress          show how far it is also when standard error is no terminal
       --help
 
+Without either key the log is verified by those that stand in itself, which proves only that it agrees with itself.
+
 It checks the checkpoint's signature, every tile against its root, every entry against its tile, every transaction's
-signature, seq, chain and time, that each entry's postings sum to zero, and replays them: no balance may fall below zero,
-the balances that an entry records must be the replayed ones, its pointer to the member's entry before must be right, and
-each program's trial balance must be zero.
+signature by the key that was in force, seq, chain and time, that each entry's postings sum to zero, and replays them: no
+balance may fall below zero, the balances that an entry records must be the replayed ones, its pointer to the member's entry
+before must be right, and each program's trial balance must be zero.
 
 Exit code 0: it holds; 1: something does not, and is named; 2: wrong usage, or no log there; 3: no answer from the URL;
 5: the disk, or something that should not happen.
@@ -95,7 +97,19 @@ function progress() {
 	};
 }
 
-const REMARK = "Remark: no --vkey was given, so the log was verified by the keys that stand in itself: whoever wrote it could have made them up.\n";
+const REMARK = "Remark: neither --vkey nor --public-key was given, so the log was verified by the keys that stand in itself: whoever wrote it could " +
+	"have made them up.\n";
+
+/** A key that was replaced without its own signature: nobody but the operator knows whether that was them. */
+function attention({ kind, named_at, recovery }) {
+	return `ATTENTION: transaction ${named_at} says that the ${kind} key before it was ${recovery}. It is signed without that key, by the ` +
+		`${kind === "transaction" ? "checkpoint" : "transaction"} key and the new one: ask the operator whether it is theirs.\n`;
+}
+
+function describeKeys(keys) {
+	return keys.filter(key => key.named_at > 0).map(key => `Since transaction ${key.named_at} ${key.kind}s are signed by ${key.key_id}.\n` +
+		(key.recovery === undefined ? "" : attention(key))).join("");
+}
 
 function describe(report, log) {
 	if (report.status !== "OK") {
@@ -107,7 +121,7 @@ function describe(report, log) {
 		return `  ${program}, ${versions} version${versions === 1 ? "" : "s"}, ${members} members: ${sums.join(", ")}\n`;
 	});
 	return `${report.origin} holds: ${report.transactions} transactions, ${report.entries} entries, ${report.signatures} signatures.\n` +
-		`Root ${report.root}.\n${lines.join("")}${Math.round(report.rate)} transactions a second, ${report.seconds} s.\n` +
+		`Root ${report.root}.\n${describeKeys(report.keys)}${lines.join("")}${Math.round(report.rate)} transactions a second, ${report.seconds} s.\n` +
 		(report.key_given ? "" : REMARK);
 }
 

@@ -2,14 +2,12 @@
 import { Worker } from "node:worker_threads";
 
 import { checkBundle, pack } from "./bundle.js";
-import { ringOf } from "./leaf.js";
 
 /** With 0 threads the caller's own judges. */
 export class Pool {
 	#workers;
 	#waiting = new Map();
 	#next = 0;
-	#ring = new Map();
 
 	constructor(n) {
 		this.#workers = Array.from({ length: n }, () => {
@@ -25,17 +23,10 @@ export class Pool {
 		return Math.max(this.#workers.length, 1);
 	}
 
-	/** The public keys, as raw bytes, by which bundles are judged that are given from now on. */
-	keys(keys) {
-		this.#ring = ringOf(keys);
-		for (const worker of this.#workers)
-			worker.postMessage({ keys });
-	}
-
 	/** What pack() of bundle.js made of `job`, by the thread that has the least to do. */
 	async run(job) {
 		if (this.#workers.length === 0)
-			return pack(checkBundle(job, this.#ring));
+			return pack(checkBundle(job));
 		const worker = this.#workers.reduce((best, one) => (one.jobs < best.jobs ? one : best));
 		const id = this.#next++;
 

@@ -1,20 +1,13 @@
-// A thread that judges bundles: {id, job} in, {id, done} or {id, error} out; {keys} are the keys from then on.
+// A thread that judges bundles: {id, job} in, {id, done} or {id, error} out.
 import { parentPort } from "node:worker_threads";
 
 import { checkBundle, pack } from "./bundle.js";
-import { ringOf } from "./leaf.js";
 
-let ring = new Map();
-
-parentPort.on("message", ({ id, job, keys }) => {
-	if (keys !== undefined) {
-		ring = ringOf(keys);
-		return;
-	}
+parentPort.on("message", ({ id, job }) => {
 	try {
 		job.tile &&= Buffer.from(job.tile.buffer, job.tile.byteOffset, job.tile.length);
 		job.root &&= Buffer.from(job.root.buffer, job.root.byteOffset, job.root.length);
-		const done = pack(checkBundle(job, ring));
+		const done = pack(checkBundle(job));
 		parentPort.postMessage({ id, done }, [done.rows.buffer]);
 	} catch (e) {
 		parentPort.postMessage({ id, error: e.stack });

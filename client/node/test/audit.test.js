@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 import { audit } from "../audit/auditor.js";
 import { cutBundle } from "../audit/bundle.js";
-import { checkLeaf, ringOf } from "../audit/leaf.js";
+import { checkLeaf } from "../audit/leaf.js";
 import { parseNote, parseVkey } from "../audit/note.js";
 import { openSource } from "../audit/source.js";
 import { edgeOf, parseTileName, rootOfEdge, tileName } from "../audit/tree.js";
@@ -274,7 +274,7 @@ test("audit: the key that was given must be the genesis'", async t => {
 const entry = (ledger, moves, change = {}) => ({ ...ledger.entry("purchase", moves), ...change });
 const earned = (ledger, change) => entry(ledger, [[MEMBER, 1, 5], [ISSUED, 0, -5]], change);
 const WRONG = [
-	["signed by another key", l => l.add([earned(l)], { keys: newKeys() }), "key_id", /signed with the key [0-9a-f]{16}, which is none of this ledger's/],
+	["signed by another key", l => l.add([earned(l)], { keys: newKeys() }), "key_id", /signed with the key [0-9a-f]{16}, and [0-9a-f]{16} is the one that must sign here/],
 	["by another key under the right id", l => l.add([earned(l)], { keys: { ...newKeys(), id: l.transaction.id } }), "signature", /is not a signature/],
 	["a signature of 63 bytes", l => l.add([earned(l)], { leaf: { signature: Buffer.alloc(63) } }), "signature", /is not a signature/],
 	["a key id of 4 bytes", l => l.add([earned(l)], { leaf: { keyId: Buffer.alloc(4) } }), "key_id", /4 bytes, not 8/],
@@ -374,6 +374,141 @@ test("audit: transaction 0 must be a genesis of this log", async t => {
 	assert.equal((await auditOf(t, made)).status, "OK");
 });
 
+// ---- keys that were replaced ----
+
+const KEY_OF = { transaction: 1, checkpoint: 2 };
+const DAY_US = 86400000000n;
+
+test("audit: keys that are replaced in turn are followed, within a bundle and across many", async t => {
+	for (const gap of [0, 3, 260, 900]) {
+		const ledger = new Ledger();
+		const first = { ...ledger };
+		ledger.grow(gap).rotate(KEY_OF.transaction).grow(gap).rotate(KEY_OF.checkpoint).rotate(KEY_OF.transaction).rotate(KEY_OF.transaction, { recovery: "lost" });
+		const compromised = ledger.checkpoint;
+		ledger.grow(gap).rotate(KEY_OF.checkpoint, { recovery: "compromised" }).grow(gap);
+		for (const threads of gap > 300 ? [1, 3] : [undefined]) {
+			const report = await auditOf(t, ledger, undefined, { transactionKey: first.transaction.raw, threads });
+			assert.deepEqual([report.status, report.transactions], ["OK", ledger.leaves.length], report.message);
+			const at = [gap + 2, 2 * gap + 3, 2 * gap + 4, 2 * gap + 5, 3 * gap + 6];
+			assert.deepEqual(report.keys.map(({ kind, named_at, from, until, recovery }) => [kind, named_at, from, until, recovery]), [
+				["transaction", 0, 0, at[0] + 1, undefined], ["checkpoint", 0, 0, at[1] + 1, undefined], ["transaction", at[0], at[0] + 1, at[2] + 1, undefined],
+				["checkpoint", at[1], at[1] + 1, at[4] + 1, undefined], ["transaction", at[2], at[2] + 1, at[3], undefined],
+				["transaction", at[3], at[3], undefined, "lost"], ["checkpoint", at[4], at[4] + 1, undefined, "compromised"]]);
+			assert.equal(report.keys[6].key, ledger.checkpoint.raw.toString("hex"));
+			assert.equal(report.keys[3].overlap_until, "1970-01-01T00:00:00." + String(1000 + at[4]).padStart(6, "0") + "Z");
+		}
+		const old = ledger.files(undefined, ledger.note(undefined, compromised));
+		assert.match((await finding(t, ledger, old, { vkey: undefined })).message, /checkpoint: it is not signed by test.example\/made-up\+[0-9a-f]{8}, which signs checkpoints since/);
+		const text = await run(written(t, ledger.files()));
+		assert.match(text.out, /Since transaction \d+ transactions are signed by [0-9a-f]{16}\.\n.*ATTENTION: transaction \d+ says that the transaction key before it was lost\./s);
+		assert.match(text.out, /ATTENTION: transaction \d+ says that the checkpoint key before it was compromised\. It is signed without that key, by the transaction key/);
+	}
+});
+
+test("audit: in an overlap the note has both signatures, the new one always, and after it no old one", async t => {
+	const overlap = new Ledger().grow(5);
+	const old = overlap.checkpoint, oldVkey = overlap.vkey;
+	overlap.rotate(KEY_OF.checkpoint, { overlapDays: 2 }).grow(3);
+	const both = overlap.files(undefined, overlap.note(undefined, overlap.checkpoint, old));
+	for (const vkey of [undefined, parseVkey(overlap.vkey), parseVkey(oldVkey)])
+		assert.equal((await auditOf(t, overlap, both, { vkey })).status, "OK");
+	assert.equal((await auditOf(t, overlap)).status, "OK", "the old key's file may be gone");
+	const alone = overlap.files(undefined, overlap.note(undefined, old));
+	assert.match((await finding(t, overlap, alone)).message, /it is not signed by test.*; if the log's key was replaced, `fealty log key` prints the one of today/);
+	assert.match((await finding(t, overlap, alone, { vkey: parseVkey(oldVkey) })).message, /it is not signed by .*, which signs checkpoints since transaction 7/);
+	const strange = overlap.files(undefined, overlap.note(undefined, overlap.checkpoint, newKeys()));
+	assert.match((await finding(t, overlap, strange)).message, /checkpoint: it is also signed by test.*, which is no key of the log, or was one at another time/);
+	const lines = both.get("checkpoint").toString().split("\n");
+	const signature = Buffer.from(lines.at(-2).split(" ")[2], "base64");
+	signature[20] ^= 4;
+	const spoilt = [...lines.slice(0, -2), `\u2014 ${overlap.origin} ${signature.toString("base64")}`, ""].join("\n");
+	assert.match((await finding(t, overlap, overlap.files(undefined, spoilt))).message, /checkpoint: the signature of test.* on it is wrong/);
+
+	overlap.grow(1).earn(1, 1);
+	overlap.add([earned(overlap)], { committedAt: 3n * DAY_US });
+	const late = overlap.files(undefined, overlap.note(undefined, overlap.checkpoint, old));
+	assert.match((await finding(t, overlap, late)).message, /it is also signed by/);
+	assert.match((await finding(t, overlap, late, { vkey: parseVkey(oldVkey) })).message, /it is another key than the one that was given/);
+	const end = new Ledger().rotate(KEY_OF.checkpoint, { overlapDays: 0 });
+	assert.equal((await auditOf(t, end)).status, "OK");
+});
+
+test("audit: checkpoints seen before a rotation, and behind a rotation that was rolled back", async t => {
+	const ledger = new Ledger().grow(20);
+	const early = { name: "early", bytes: Buffer.from(ledger.note()) };
+	const before = [...ledger.leaves], beforeKey = ledger.checkpoint, beforeVkey = parseVkey(ledger.vkey);
+	ledger.rotate(KEY_OF.checkpoint).grow(20);
+	const late = { name: "late", bytes: Buffer.from(ledger.note()) };
+	for (const seen of [early, late])
+		assert.equal((await auditOf(t, ledger, undefined, { seen })).status, "OK", seen.name);
+	const forged = { name: "forged", bytes: Buffer.from(ledger.note(ledger.leaves.slice(0, 30), beforeKey)) };
+	assert.match((await finding(t, ledger, undefined, { seen: forged })).message, /forged: it is not signed by the key that the log has for 30 transactions$/);
+	const shorter = ledger.files(before, ledger.note(before, beforeKey));
+	assert.match((await finding(t, ledger, shorter, { vkey: beforeVkey, seen: late })).message, /late: it is not signed .*; it has only 22: either it was rolled back/);
+	assert.match((await finding(t, ledger, ledger.files(before.slice(0, 9), ledger.note(before.slice(0, 9), beforeKey)), { vkey: beforeVkey, seen: early })).message,
+		/the log was rolled back/);
+});
+
+const ROTATED_WRONGLY = [
+	["by a key that is not the old one", 1, { change: (_, s) => { s.keys = newKeys(); } }, "key_id", /and [0-9a-f]{16} is the one that must sign here/],
+	["without the new key", 1, { change: (_, s) => { s.second = undefined; } }, "second_signature", /it is missing, and the transaction rotates a key/],
+	["with another second key", 1, { change: (_, s) => { s.second = newKeys(); } }, "second_key_id", /is the one that must sign here/],
+	["with a second signature of other bytes", 1, { leaf: { secondSignature: Buffer.alloc(64) } }, "second_signature", /is not a signature of this transaction/],
+	["with a second signature that is short", 1, { leaf: { secondSignature: Buffer.alloc(63) } }, "second_signature", /is not a signature of this transaction/],
+	["recovered by the lost key itself", 1, { recovery: "lost", change: (_, s) => { [s.keys, s.second] = [s.second, s.keys]; } }, "key_id", /must sign here/],
+	["recovered without the checkpoint key", 1, { recovery: "lost", change: (_, s) => { s.second = newKeys(); } }, "second_key_id", /must sign here/],
+	["recovered without a word that says why", 1, { recovery: "mislaid" }, "inputs.rotate_key.recovery", /neither `lost` nor `compromised`/],
+	["the checkpoint key, signed by itself alone", 2, { change: (_, s) => { s.keys = s.second; } }, "key_id", /must sign here/],
+	["of no kind", 1, { change: e => { e.inputs.op.value.kind = 3; } }, "inputs.rotate_key.kind", /none of ledger.proto/],
+	["with a short key", 1, { change: e => { e.inputs.op.value.newKey = Buffer.alloc(31); } }, "inputs.rotate_key.new_key", /31 bytes, not 32/],
+	["saying another old key", 1, { change: e => { e.facts.keyChange.oldKey = Buffer.alloc(32); } }, "facts.key_change.old_key", /not the key in force/],
+	["saying no old key", 2, { change: e => { e.facts = undefined; } }, "facts.key_change.old_key", /not the key in force/],
+	["a transaction key with an overlap", 1, { change: e => { e.facts.keyChange.oldUntil = 5n; } }, "facts.key_change.old_until", /only checkpoint keys overlap/],
+	["a checkpoint key without an end", 2, { change: e => { e.facts.keyChange.oldUntil = undefined; } }, "facts.key_change.old_until", /missing/],
+	["an overlap that is longer than it says", 2, { overlapDays: 2, change: e => { e.facts.keyChange.oldUntil += 1n; } }, "facts.key_change.old_until", /longer than 2 days/],
+	["an overlap of years", 2, { overlapDays: 366 }, "inputs.rotate_key.overlap_days", /at most 365/],
+	["an overlap with a lost key", 2, { recovery: "lost", overlapDays: 1 }, "inputs.rotate_key.overlap_days", /at most 0/],
+	["a transaction of a program", 1, { program: 1 }, "inputs.rotate_key", /a transaction of its own/],
+	["not asked for by anybody", 1, { change: e => { e.requestId = ""; } }, "request_id", /missing/],
+];
+
+for (const [name, kind, how, field, words] of ROTATED_WRONGLY) {
+	test(`audit: a key that is replaced ${name}`, async t => {
+		const ledger = new Ledger().earn(1, 4).earn(2, 4);
+		ledger.rotate(kind, how).earn(3, 1);
+		const report = await finding(t, ledger, undefined, { vkey: undefined });
+		assert.match(report.message, words);
+		assert.deepEqual([report.seq, report.field, report.transactions], [4, field, 4], report.message);
+	});
+}
+
+test("audit: what is near a rotation and must not be", async t => {
+	const again = new Ledger().earn(1, 4);
+	const first = again.transaction;
+	again.rotate(KEY_OF.transaction);
+	again.rotate(KEY_OF.transaction, { change: (e, s) => { e.inputs.op.value.newKey = first.raw; s.second = first; } });
+	const report = await finding(t, again);
+	assert.match(report.message, /the ledger has, or had, this key since transaction 0/);
+	assert.deepEqual([report.seq, report.field], [4, "inputs.rotate_key.new_key"]);
+
+	const after = new Ledger().earn(1, 4);
+	const old = after.transaction;
+	after.rotate(KEY_OF.transaction).add([earned(after)], { keys: old });
+	assert.deepEqual([(await finding(t, after)).seq, after.leaves.length], [4, 5], "the old key signs nothing more");
+
+	const stray = new Ledger().earn(1, 4);
+	stray.add([earned(stray, { facts: { keyChange: { oldKey: Buffer.alloc(32) } } })]);
+	assert.equal((await finding(t, stray)).field, "facts.key_change");
+
+	const second = new Ledger().earn(1, 4);
+	second.add([earned(second)], { second: newKeys() });
+	assert.match((await finding(t, second)).message, /second_signature: there is one, and the transaction rotates no key/);
+
+	const hidden = new Ledger().earn(1, 4);
+	hidden.rotate(KEY_OF.transaction, { leaf: { secondSignature: undefined, secondKeyId: undefined } });
+	assert.match((await finding(t, hidden)).message, /second_signature: it is missing, and the transaction rotates a key/);
+});
+
 // ---- hostile bytes ----
 
 function varint(n) {
@@ -425,7 +560,7 @@ test("audit: an entry that fills a leaf with touched members is read, and found 
 
 test("audit: random bytes in a leaf give a finding, and nothing else", () => {
 	const ledger = new Ledger().earn(1, 4);
-	const ring = ringOf([ledger.transaction.raw]);
+	const keys = { transaction: ledger.transaction.raw, checkpoint: ledger.checkpoint.raw };
 	let seed = 7;
 	const dice = n => {
 		seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
@@ -439,7 +574,7 @@ test("audit: random bytes in a leaf give a finding, and nothing else", () => {
 			body[dice(body.length)] = dice(256);
 		const leaf = Buffer.from(signed(body.subarray(0, dice(4) > 0 ? body.length : dice(body.length)), ledger.transaction));
 		try {
-			checkLeaf(leaf, { seq: 3, origin: ledger.origin, before: undefined, ring });
+			checkLeaf(leaf, { seq: 3, origin: ledger.origin, before: undefined, keys });
 		} catch (e) {
 			assert.equal(e.name, "Finding", e.stack);
 		}
@@ -523,9 +658,9 @@ test("audit: the program's exit codes and words", async t => {
 	assert.deepEqual([good.code, good.err], [0, ""]);
 	assert.match(good.out, /^test\.example\/made-up holds: 302 transactions, 302 entries, 302 signatures\.\nRoot [0-9a-f]{64}\.\n {2}shop, 1 version, 5 members: member 1197,/);
 	assert.doesNotMatch(good.out, /Remark/);
-	assert.match((await run(dir)).out, /Remark: no --vkey was given, so the log was verified by the keys that stand in itself/);
+	assert.match((await run(dir)).out, /Remark: neither --vkey nor --public-key was given, so the log was verified by the keys that stand in itself/);
 	const json = JSON.parse((await run(dir, "--json", "--threads", "1", "--public-key", ledger.transaction.raw.toString("hex"))).out);
-	assert.deepEqual([json.status, json.transactions, json.key_given], ["OK", 302, false]);
+	assert.deepEqual([json.status, json.transactions, json.key_given], ["OK", 302, true]);
 	const shown = await run(dir, "--progress");
 	assert.match(shown.err, /302 of 302 transactions, 100 %/);
 	writeFileSync(join(dir, "seen"), ledger.note(ledger.leaves.slice(0, 100)));

@@ -25,10 +25,11 @@ export function newKeys() {
 	return { raw, privateKey, id: sha256(raw).subarray(0, 8) };
 }
 
-/** The leaf of a transaction's bytes. */
-export function signed(transaction, keys, more = {}) {
+/** The leaf of a transaction's bytes; `second` signs as well. */
+export function signed(transaction, keys, more = {}, second = undefined) {
 	const said = Buffer.concat([Buffer.from(`DSSEv1 ${TYPE.length} ${TYPE} ${transaction.length} `), transaction]);
-	return message("ledger.v1.SignedTransaction", { transaction, signature: sign(null, said, keys.privateKey), keyId: keys.id, ...more });
+	const two = second === undefined ? {} : { secondSignature: sign(null, said, second.privateKey), secondKeyId: second.id };
+	return message("ledger.v1.SignedTransaction", { transaction, signature: sign(null, said, keys.privateKey), keyId: keys.id, ...two, ...more });
 }
 
 /** Merkle tree hash, straight from RFC 6962, section 2.1. */
@@ -59,9 +60,13 @@ export function vkey(name, raw) {
 	return `${name}+${sha256(`${name}\n`, typed).subarray(0, 4).toString("hex")}+${typed.toString("base64")}`;
 }
 
-export function note(text, name, keys) {
-	const id = sha256(`${name}\n`, Buffer.of(1), keys.raw).subarray(0, 4);
-	return `${text}\n\u2014 ${name} ${Buffer.concat([id, sign(null, Buffer.from(text), keys.privateKey)]).toString("base64")}\n`;
+/** A note that each of `keys` has signed. */
+export function note(text, name, ...keys) {
+	const lines = keys.map(({ raw, privateKey }) => {
+		const id = sha256(`${name}\n`, Buffer.of(1), raw).subarray(0, 4);
+		return `\u2014 ${name} ${Buffer.concat([id, sign(null, Buffer.from(text), privateKey)]).toString("base64")}\n`;
+	});
+	return `${text}\n${lines.join("")}`;
 }
 
 /** A ledger that is put together by hand; `change` may spoil a transaction or an entry before it is signed. */
@@ -110,13 +115,29 @@ export class Ledger {
 		return this.add([this.entry("purchase", [[1, member, points], [5, 0, -points]])]);
 	}
 
-	add(entries, { program = 1, keys = this.transaction, leaf = {}, ...more } = {}) {
+	/** Replaces a key, of kind 1 or 2; `change(entry, signers)` may spoil the entry, or who signs it. */
+	rotate(kind, { recovery, overlapDays, change = () => {}, ...more } = {}) {
+		const seq = this.leaves.length;
+		const key = newKeys();
+		const name = kind === 2 ? "checkpoint" : "transaction";
+		const signers = name === "transaction" && recovery !== undefined ? { keys: key, second: this.checkpoint } : { keys: this.transaction, second: key };
+		const entry = { principal: "operator/local", requestId: recovery === undefined ? `r${seq}` : "", engine: 1,
+			inputs: { op: { case: "rotateKey", value: { kind, newKey: key.raw, overlapDays, recovery } } },
+			facts: { keyChange: { oldKey: this[name].raw, oldUntil: kind === 2 ? BigInt(1000 + seq) + BigInt(overlapDays ?? 0) * 86400000000n : undefined } } };
+
+		change(entry, signers);
+		this.add([entry], { program: 0, ...signers, ...more });
+		this[name] = key;
+		return this;
+	}
+
+	add(entries, { program = 1, keys = this.transaction, second, leaf = {}, ...more } = {}) {
 		const seq = this.leaves.length;
 		const bytes = message("ledger.v1.Transaction", { origin: this.origin, seq: BigInt(seq), prev: this.prev, committedAt: BigInt(1000 + seq), program,
 			entries, ...more });
 
 		this.prev = sha256(bytes);
-		this.leaves.push(Buffer.from(signed(bytes, keys, leaf)));
+		this.leaves.push(Buffer.from(signed(bytes, keys, leaf, second)));
 		return this;
 	}
 
@@ -131,8 +152,8 @@ export class Ledger {
 		return vkey(this.origin, this.checkpoint.raw);
 	}
 
-	note(leaves = this.leaves, keys = this.checkpoint) {
-		return note(`${this.origin}\n${leaves.length}\n${mth(leaves).toString("base64")}\n`, this.origin, keys);
+	note(leaves = this.leaves, ...keys) {
+		return note(`${this.origin}\n${leaves.length}\n${mth(leaves).toString("base64")}\n`, this.origin, ...(keys.length > 0 ? keys : [this.checkpoint]));
 	}
 
 	/** Files of the log, by name. */
