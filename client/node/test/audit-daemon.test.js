@@ -1,7 +1,7 @@
 // Two auditors, one ledger: what this one reads off an export, and what `fealty audit` finds in the ledger itself, are the same numbers.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
@@ -10,11 +10,13 @@ import { promisify } from "node:util";
 import { audit } from "../audit/auditor.js";
 import { parseVkey } from "../audit/note.js";
 import { openSource } from "../audit/source.js";
+import { ledger as messageOf } from "../src/message.js";
+import { readTransaction } from "../src/index.js";
 import { EXAMPLES, PROGRAM, daemon } from "./lib/daemon.js";
 
 const MAIN = fileURLToPath(new URL("../audit/main.js", import.meta.url));
 const run = promisify(execFile);
-const SHARED = ["status", "origin", "transactions", "entries", "signatures", "members", "head_seq", "root", "transaction_key", "programs"];
+const SHARED = ["status", "origin", "transactions", "entries", "signatures", "members", "head_seq", "root", "transaction_key", "keys", "programs"];
 
 function pick(report) {
 	return Object.fromEntries(SHARED.map(name => [name, report[name]]));
@@ -32,6 +34,17 @@ async function bothSay(ledger) {
 	assert.deepEqual(pick(ours), pick(theirs));
 	assert.equal(ours.status, "OK");
 	return { ours, dir, key };
+}
+
+/** The kinds of entries that the ledger has. */
+async function kindsIn(client) {
+	const kinds = new Set();
+
+	for await (const { data } of client.subscribe({ stop_at_head: true })) {
+		for (const { inputs } of readTransaction(data).entries)
+			kinds.add(Object.keys(inputs)[0]);
+	}
+	return kinds;
 }
 
 /** The same sequence each time. */
@@ -55,8 +68,9 @@ function command(dice, members, keys) {
 		{ op: "return", member: bought.member, purchase: bought.key, amount: "5" }, { op: "return", member: bought.member, purchase: bought.key },
 		{ op: "redeem", member, points }, { op: "redeem", member, points: "3" }, { op: "hold", member, points, ttl: "20m" }, { op: "activity", member, activity: "stay" },
 		{ op: "transfer", member, to: other, points: String(10 + dice(20)) }, { op: "advance", member, points }, { op: "adjust", member, points: `-${points}`, reason: "fix" },
-		{ op: "adjust", member, points, reason: "gift", last_day: "2027-01-31" }, { op: "tier", member, tier: "gold", reason: "gift" }, { op: "birthday", member },
-		{ op: "freeze", member, reason: "check" }, { op: "unfreeze", member },
+		{ op: "adjust", member, points, reason: "gift", last_day: "2027-01-31" }, { op: "tier", member, tier: "gold", reason: "gift" },
+		{ op: "tier", member, tier: "gold", reason: "gift", until: "2026-06-30" }, { op: "birthday", member },
+		{ op: "freeze", member, reason: "check" }, { op: "unfreeze", member }, { op: "profile", member, birthday: `0${1 + dice(9)}-20` },
 	];
 	return table[dice(table.length)];
 }
@@ -79,15 +93,26 @@ async function live(client, { dice, members, days, each, begin }) {
 				keys.push({ member: commands[i].member, key: commands[i].key });
 			if (commands[i].op === "redeem" && dice(3) === 0)
 				await client.reverse_redeem({ member: commands[i].member, redeem: commands[i].key, points: "1", at }).then(() => count("reverse", true), () => {});
-			if (commands[i].op === "hold" && dice(2) === 0)
+			if (commands[i].op === "hold" && dice(4) === 0)
+				await client.release({ member: commands[i].member, hold: commands[i].key, at }).then(() => count("release", true), () => {});
+			else if (commands[i].op === "hold" && dice(2) === 0)
 				await client.capture({ member: commands[i].member, hold: commands[i].key, points: "1", at }).then(() => count("capture", true), () => {});
 		}
 	}
 	return seen;
 }
 
+// Of every section something that comes by itself.
+const BUSY = { ...PROGRAM, expiry: { after: { months: 6 }, round_up_to: "month" }, anniversary: { of: "enrolment", reward: { points: "5" } },
+	earn: [...PROGRAM.earn, { id: "late", priority: 40, on: "purchase", kind: "bonus", fixed: { points: "3" }, pending: { days: 14 } },
+		{ id: "sent", priority: 50, on: "purchase", kind: "bonus", fixed: { points: "2" }, pending: { on_activity: "stay", within_days: 20 } }],
+	tiers: [PROGRAM.tiers[0], { id: "gold", rank: 1, reach: { any: [{ all: [{ metric: "points_earned", at_least: "300" }] }] }, window: { rolling_months: 2 },
+		valid: { months: 3 } }, { id: "rich", rank: 2, reach: { any: [{ all: [{ metric: "balance", at_least: "350" }] }] }, valid: { months: 1 } }] };
+// What a program without such a section, or a ledger without such a clock, does not have.
+const ELSEWHERE = ["clock_accept", "hold_expire", "inactivity", "rotate_key", "zone_data"];
+
 test("audit: a year and a half of mixed days: both auditors have equal numbers", async t => {
-	const ledger = await daemon(t, { program: { ...PROGRAM, expiry: { after: { months: 6 }, round_up_to: "month" } } });
+	const ledger = await daemon(t, { program: BUSY });
 	const client = await ledger.client(t);
 	const dice = makeDice(4);
 	const members = 60;
@@ -95,7 +120,8 @@ test("audit: a year and a half of mixed days: both auditors have equal numbers",
 
 	await client.batch(Array.from({ length: members }, (_, i) => ({ op: "enrol", member: `m${i}`, birthday: `0${1 + i % 9}-15`, at: new Date(begin) })));
 	const seen = await live(client, { dice, members, days: 60, each: 40, begin });
-	for (const op of ["purchase", "return", "redeem", "hold", "activity", "transfer", "advance", "adjust", "tier", "freeze", "unfreeze", "reverse", "capture"])
+	for (const op of ["purchase", "return", "redeem", "hold", "activity", "transfer", "advance", "adjust", "tier", "freeze", "unfreeze", "reverse", "capture",
+		"release", "birthday", "profile"])
 		assert.ok(seen[`${op} done`] > 0, `${op} must have been done: ${JSON.stringify(seen)}`);
 	const at = new Date(begin + 61 * 9 * 86400000);
 	for (let i = 0; i < 12; i += 2)
@@ -103,12 +129,54 @@ test("audit: a year and a half of mixed days: both auditors have equal numbers",
 	await client.enrol({ member: "last", at: new Date("2028-06-01") });
 	await client.purchase({ member: "last", amount: "100" });
 	await client.hold({ member: "last", points: "30" });
+	await client.enrol({ member: "gone" });
+	await client.close({ member: "gone", reason: "wish" });
+	await client.publish({ definition: { ...BUSY, name: "Shop 2" } });
+	const kinds = await kindsIn(client);
+	const all = messageOf("Inputs").fields.map(field => field.name);
+	assert.deepEqual(all.filter(kind => !kinds.has(kind)).sort(), ELSEWHERE, "the other kinds of entries are in it");
 	const { ours } = await bothSay(ledger);
 	const [{ accounts, members: n }] = ours.programs;
-	assert.deepEqual([accounts.member, accounts.held, BigInt(accounts.debt) < 0n], ["70", "30", true]);
-	assert.ok(ours.entries > 1000 && n === members + 1, JSON.stringify(ours));
+	assert.deepEqual([BigInt(accounts.member) >= 70n, accounts.held, BigInt(accounts.debt) < 0n], [true, "30", true], JSON.stringify(accounts));
+	assert.ok(ours.entries > 1000 && n === members + 2, JSON.stringify(ours));
 	for (const name of ["issued", "redeemed", "expired", "adjusted", "clawed", "reinstated"])
 		assert.notEqual(BigInt(accounts[name] ?? 0), 0n, `nothing moved on ${name}: ${JSON.stringify(accounts)}`);
+});
+
+test("audit: keys of a daemon that are replaced, in turn and after a loss", async t => {
+	const ledger = await daemon(t);
+	const client = await ledger.client(t);
+	const buy = async word => {
+		await client.enrol({ member: word });
+		await Promise.all(Array.from({ length: 130 }, (_, i) => client.purchase({ member: word, amount: String(i) })));
+	};
+	const keyOf = async kind => (await client.rotate_key({ kind, new_key: await ledger.newKey(kind) })).id.split(".")[0];
+
+	await buy("a");
+	const at = [await keyOf("transaction")];
+	await buy("b");
+	at.push(await keyOf("checkpoint"), await keyOf("transaction"));
+	await buy("c");
+	const overlap = await bothSay(ledger);
+	const [now, before] = (await ledger.fealty(["log", "key", ledger.data])).keys;
+	assert.equal(overlap.key, now);
+	const seen = { name: "overlap", bytes: readFileSync(join(overlap.dir, "checkpoint")) };
+	assert.equal((await audit(openSource(overlap.dir), { vkey: parseVkey(before) })).status, "OK", "the old key signs as well, for a while");
+
+	rmSync(join(`${ledger.data}.keys`, "transaction.key"), { force: true });
+	const recovered = await ledger.newKey("transaction");
+	ledger.launch("--recover-key", "transaction:lost");
+	await buy("d");
+	await client.rotate_key({ kind: "checkpoint", new_key: await ledger.newKey("checkpoint"), reason: "compromised" });
+	await buy("e");
+	const { ours, dir, key } = await bothSay(ledger);
+	assert.deepEqual(ours.keys.map(one => [one.kind, one.named_at, one.recovery]).slice(2, 5), [["transaction", Number(at[0]), undefined],
+		["checkpoint", Number(at[1]), undefined], ["transaction", Number(at[2]), undefined]]);
+	assert.deepEqual(ours.keys.slice(5).map(one => [one.kind, one.recovery]), [["transaction", "lost"], ["checkpoint", "compromised"]]);
+	assert.equal(ours.keys[5].key, recovered.toString("hex"));
+	const old = await audit(openSource(dir), { vkey: parseVkey(now) });
+	assert.match(old.message, /^checkpoint: it is not signed by .*; if the log's key was replaced/);
+	assert.equal((await audit(openSource(dir), { vkey: parseVkey(key), seen, transactionKey: Buffer.from(ledger.transactionKey, "hex") })).status, "OK");
 });
 
 test("audit: two programs with digits, of files that ship with the daemon, one of them in several versions", async t => {

@@ -68,11 +68,11 @@ class Ledger {
 		return readFileSync(join(this.dir, `log${this.#logs}`), "utf8");
 	}
 
-	launch() {
+	launch(...words) {
 		const log = openSync(join(this.dir, `log${++this.#logs}`), "w");
 		const { NOTIFY_SOCKET, ...env } = process.env;
 		this.#child = spawn(join(BUILD, "daemon/fealtyd"), ["--data", this.data, "--keys", `${this.data}.keys`, "--head-lock", `${this.data}.head.lock`,
-			"--socket", `${this.data}.sock`, ...(this.clock === "manual" ? ["--clock", "manual"] : []), ...this.daemonArguments],
+			"--socket", `${this.data}.sock`, ...(this.clock === "manual" ? ["--clock", "manual"] : []), ...this.daemonArguments, ...words],
 		{ stdio: ["ignore", log, log], env });
 		closeSync(log);
 		this.#exit = new Promise((resolve, reject) => {
@@ -107,6 +107,11 @@ class Ledger {
 		const client = await connect({ address: this.address, principal: "operator/test", program: PROGRAM.id, wait_ms: 20000, ...options });
 		t.after(() => client.disconnect({ now: true }));
 		return client;
+	}
+
+	/** The public half of the next key, which the daemon finds in its key directory. */
+	async newKey(kind) {
+		return Buffer.from((await this.fealty(["key", "new", `${this.data}.keys`, "--kind", kind])).key, "hex");
 	}
 
 	audit() {
