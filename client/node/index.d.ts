@@ -436,8 +436,9 @@ export interface ConnectOptions {
 	size_seen?: number;
 	/** Watch the log: keep the last checkpoint, and have the server prove on each connection that its log begins with what that is of. */
 	watch?: boolean;
-	/** The verifier key that must have signed the checkpoints, as `fealty log key` prints it; implies `watch`. */
-	vkey?: string;
+	/** The verifier key that must have signed the checkpoints, as `fealty log key` prints it, or some, of which any will do while a key is being
+	 *  replaced; implies `watch`. */
+	vkey?: string | readonly string[];
 	/** A file that keeps the checkpoint between runs; implies `watch`. */
 	checkpoint_file?: string;
 	/** Keeps it in some other way; implies `watch`. */

@@ -31,8 +31,8 @@ const OPTIONS = {
 	deadline_ms: 10000, connect_ms: 5000, backoff_min_ms: 50, backoff_max_ms: 10000, queue_max: 1024, wait_ms: 0, size_seen: 0,
 	watch_ms: 60000,
 };
-const TEXTS = ["principal", "program", "origin", "client_name", "client_version", "vkey", "checkpoint_file"];
-const KNOWN = new Set([...Object.keys(OPTIONS), ...TEXTS, "address", "ping_ms", "signal", "watch", "checkpoint_store"]);
+const TEXTS = ["principal", "program", "origin", "client_name", "client_version", "checkpoint_file"];
+const KNOWN = new Set([...Object.keys(OPTIONS), ...TEXTS, "address", "ping_ms", "signal", "watch", "vkey", "checkpoint_store"]);
 
 function takeOptions(options) {
 	const taken = { client_name: "fealty-node", ...OPTIONS };

@@ -1,6 +1,7 @@
 // Watching the log: the last checkpoint that was seen is kept, and whatever the server shows later must begin with what it is of.
 //
 // Invariants.
+// - What is public stays public (head.lock), so the server's newest checkpoint is never of fewer transactions than the kept one.
 // - The kept checkpoint moves only to one that was proved to continue it, and is saved before it counts.
 // - What the server did not sign, or cannot prove, is told apart from what it did not answer: only the first is a reason for distrust.
 import { open, readFile, rename } from "node:fs/promises";
@@ -41,9 +42,14 @@ function takeStore(store) {
 	return store;
 }
 
-function takeVkey(text) {
+/** One, or some of which any will do: those of a log whose key is being replaced. */
+function takeVkeys(given) {
+	const texts = Array.isArray(given) ? given : [given];
+
+	if (texts.length === 0 || texts.some(text => typeof text !== "string"))
+		throw invalidArgument("vkey", "must be a text, or a list of texts");
 	try {
-		return parseVkey(text);
+		return texts.map(parseVkey);
 	} catch (e) {
 		if (e instanceof Obstacle)
 			throw invalidArgument("vkey", e.message.replace("the vkey ", ""));
@@ -53,7 +59,7 @@ function takeVkey(text) {
 
 export class Watch {
 	#store;
-	#vkey;
+	#vkeys;
 	/** {origin, size, root, note}; undefined: none was seen. */
 	kept;
 
@@ -63,12 +69,12 @@ export class Watch {
 			throw invalidArgument("checkpoint_store", "excludes checkpoint_file");
 		if (!watch && vkey === undefined && file === undefined && store === undefined)
 			return undefined;
-		return new Watch(vkey === undefined ? undefined : takeVkey(vkey),
+		return new Watch(vkey === undefined ? undefined : takeVkeys(vkey),
 			store !== undefined ? takeStore(store) : file !== undefined ? fileStore(file) : { load() {}, save() {} });
 	}
 
-	constructor(vkey, store) {
-		this.#vkey = vkey;
+	constructor(vkeys, store) {
+		this.#vkeys = vkeys;
 		this.#store = store;
 	}
 
@@ -92,10 +98,11 @@ export class Watch {
 				throw new Finding(`it has more than ${CHECKPOINT_BYTES_MAX} bytes`);
 			const parsed = parseNote(Buffer.from(note));
 			const checkpoint = parseCheckpoint(parsed.text);
-			if (this.#vkey !== undefined && verifyNote(parsed, [this.#vkey]) === 0)
-				throw new Finding("it is not signed by the vkey that was given");
-			if (this.#vkey !== undefined && this.#vkey.name !== checkpoint.origin)
-				throw new Finding(`it is of "${checkpoint.origin}", and the vkey is of "${this.#vkey.name}"`);
+			if (this.#vkeys !== undefined && verifyNote(parsed, this.#vkeys) === 0)
+				throw new Finding("it is not signed by a vkey that was given; if the log's key was replaced, give both, the one before and the one of today");
+			const other = this.#vkeys?.find(vkey => vkey.name !== checkpoint.origin);
+			if (other !== undefined)
+				throw new Finding(`it is of "${checkpoint.origin}", and the vkey is of "${other.name}"`);
 			return { ...checkpoint, note };
 		} catch (e) {
 			if (e instanceof Finding)
@@ -119,9 +126,9 @@ export class Watch {
 
 		if (newest.origin !== origin)
 			throw localError("SIGNATURE", `the server's checkpoint is of "${newest.origin}", and its ledger is "${origin}"`);
-		this.#notShorter(newest.size, "the server's newest checkpoint is of", newest.note);
+		this.#notShorter(newest.size, "the server's newest checkpoint is of", [newest.note]);
 		if (this.kept !== undefined)
-			await this.#continues(newest, ask);
+			await this.#goesOn(newest, ask);
 		if (newest.size !== this.kept?.size)
 			await this.#keep(newest);
 		return this.kept;
@@ -140,20 +147,20 @@ export class Watch {
 		}
 	}
 
-	#notShorter(size, words, note = []) {
+	#notShorter(size, words, notes = []) {
 		if (this.kept !== undefined && size < this.kept.size)
 			throw localError("ROLLED_BACK", `${words} ${size} transactions, and a checkpoint of ${this.kept.size} was seen before: an old copy was restored`,
-				{ notes: [this.kept.note].concat(note) });
+				{ notes: [this.kept.note, ...notes] });
 	}
 
-	async #continues(newest, ask) {
+	async #goesOn(newest, ask) {
 		const { size: from, root: fromRoot } = this.kept;
 		const { size: to, root: toRoot } = newest;
 		const { hashes } = from === to ? { hashes: [] } : await ask("proof", { from, to }, true);
 
 		if (!provesConsistency({ from, fromRoot, to, toRoot, hashes }))
-			throw localError("FORKED", `the server cannot prove that its log of ${to} transactions begins with the ${from} of the checkpoint that was seen ` +
-				`before: the log was forked, and others may see another one`, { notes: [this.kept.note, newest.note] });
+			throw localError("FORKED", `the server cannot prove that its log of ${to} transactions begins with the ${from} whose checkpoint was seen ` +
+				"before: the log was forked, and others may see another one", { notes: [this.kept.note, newest.note] });
 	}
 
 	async #keep(newest) {

@@ -146,7 +146,7 @@ const BROKEN = [
 	["a checkpoint of fewer transactions", "ROLLED_BACK", /newest checkpoint is of 9 transactions, and a checkpoint of 10/,
 		async ({ server, c, log }) => { await log.answer(await again(server, c, 12), { size: 9 }); }],
 	["a fork of the same size", "FORKED", /cannot prove/, async ({ server, c, log }) => { await log.fork(4, 10).answer(await again(server, c, 10)); }],
-	["a fork that is longer", "FORKED", /its log of 15 transactions begins with the 10/, async ({ server, c, log }) => {
+	["a fork that is longer", "FORKED", /its log of 15 transactions begins with the 10 whose checkpoint was seen before/, async ({ server, c, log }) => {
 		const d = await again(server, c, 15);
 		const other = log.fork(9, 15);
 		await other.answer(d);
@@ -159,7 +159,7 @@ const BROKEN = [
 		const { tag } = await d.request();
 		d.respond(tag, { hashes: [] });
 	}],
-	["a checkpoint of another key", "SIGNATURE", /the server's checkpoint: it is not signed by the vkey/, async ({ server, c, log }) => {
+	["a checkpoint of another key", "SIGNATURE", /the server's checkpoint: it is not signed by a vkey that was given/, async ({ server, c, log }) => {
 		await log.answer(await again(server, c, 12), { note: log.note(10, { keys: newKeys() }) });
 	}],
 	["a checkpoint of another log", "SIGNATURE", /the server's checkpoint/, async ({ server, c, log }) => {
@@ -194,6 +194,34 @@ for (const [name, reason, words, act] of BROKEN) {
 		assert.equal(server.connections, 2);
 	});
 }
+
+test("watch: a key that is being replaced: any of the vkeys will do, and both are needed once", async t => {
+	const log = new Log(10);
+	const before = log.vkey, oldKeys = log.keys;
+	const { server, client, c } = await watching(t, log, { vkey: [before, vkey(ORIGIN, newKeys().raw)] });
+	await client.disconnect({ now: true });
+	await c.ended();
+	log.keys = newKeys();
+	const after = log.vkey;
+	const kept = log.note(10, { keys: oldKeys });
+	const store = { load: () => kept, save() {} };
+
+	const opened = connect({ address: server.address, vkey: [before, after], checkpoint_store: store });
+	const d = await server.next();
+	await d.hello({ size: 12 });
+	log.leaves.push(Buffer.from("more"));
+	await log.answer(d);
+	await log.prove(d);
+	const later = await opened;
+	t.after(() => later.disconnect({ now: true }));
+	assert.equal(later.checkpoint_seen.size, 11);
+	const e = await failure(connect({ address: server.address, vkey: after, checkpoint_store: store }));
+	assert.deepEqual([e.reason, /give both, the one before and the one of today/.test(e.message)], ["CHECKPOINT", true], e.message);
+	for (const given of [[], [7], [after, "x"], 7]) {
+		const f = await failure(connect({ address: server.address, vkey: given }));
+		assert.deepEqual([f.reason, f.field], ["INVALID_ARGUMENT", "vkey"]);
+	}
+});
 
 test("watch: no checkpoint yet is no reason to wait, unless one was seen", async t => {
 	const server = await fake(t);
@@ -297,7 +325,7 @@ test("watch: what is kept in a file, or is to be, and cannot be used", async t =
 	writeFileSync(file, "rubbish");
 	await refused({ checkpoint_file: file }, "CHECKPOINT", /the checkpoint that was kept cannot be used: .*no signed note/);
 	writeFileSync(file, log.note(9, { keys: newKeys() }));
-	await refused({ checkpoint_file: file }, "CHECKPOINT", /not signed by the vkey/);
+	await refused({ checkpoint_file: file }, "CHECKPOINT", /not signed by a vkey/);
 	await refused({ checkpoint_file: dir }, "CHECKPOINT", /cannot be used/);
 	await refused({ checkpoint_store: { load() { throw new Error("no database"); }, save() {} } }, "CHECKPOINT", /no database/);
 	for (const [options, field] of [[{ checkpoint_store: {} }, "checkpoint_store"], [{ checkpoint_file: file, checkpoint_store: {} }, "checkpoint_store"], [{ vkey: "x" }, "vkey"],
