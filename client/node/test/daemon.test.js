@@ -5,6 +5,7 @@ import { join } from "node:path";
 import test from "node:test";
 
 import { connect, newKey, readTransaction } from "../src/index.js";
+import { OPS } from "../src/ops.js";
 import { EXAMPLES, FIRST_DAY, PROGRAM, daemon } from "./lib/daemon.js";
 import { failure, patience } from "./lib/fake.js";
 
@@ -19,9 +20,76 @@ function bare(value) {
 	return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, bare(v)]).filter(([, v]) => typeof v !== "object" || Object.keys(v).length > 0));
 }
 
+/** The root that an audit path leads to from a leaf, by RFC 9162, section 2.1.3.2. */
+function rootBy(hashes, leaf, { index, size }) {
+	const node = (...parts) => createHash("sha256").update(Buffer.concat(parts)).digest();
+	let fn = index, sn = size - 1, r = node(Buffer.of(0), leaf);
+
+	for (const p of hashes) {
+		assert.notEqual(sn, 0, "the path is too long");
+		if (fn % 2 === 1 || fn === sn) {
+			r = node(Buffer.of(1), p, r);
+			for (; fn % 2 === 0 && fn > 0; fn /= 2)
+				sn = Math.floor(sn / 2);
+		} else {
+			r = node(Buffer.of(1), r, p);
+		}
+		fn = Math.floor(fn / 2);
+		sn = Math.floor(sn / 2);
+	}
+	assert.equal(sn, 0, "the path is too short");
+	return r;
+}
+
+/** What is of the log, and not of a member. */
+async function askOfTheLog(client, ledger, bought) {
+	const rootOf = note => Buffer.from(note.split("\n")[2], "base64");
+	const newest = await until(async () => {
+		const got = await client.checkpoint();
+		return got.size > Number(bought.id.split(".")[0]) && got;
+	});
+	assert.equal(newest.note.split("\n")[0], ledger.origin);
+	assert.deepEqual((await client.checkpoint({ size: newest.size })).note, newest.note);
+	const of = await client.proof({ command: bought.key });
+	const { transaction } = await client.transaction({ command: bought.key });
+	assert.deepEqual(rootBy(of.hashes, transaction, of), rootOf(of.note));
+	assert.deepEqual((await client.proof({ from: 0, to: 1 })).hashes, []);
+	assert.ok((await client.proof({ from: 1, to: newest.size })).hashes.length > 0);
+	const accepted = await client.clock_accept();
+	assert.match(accepted.id, /^\d+\.0$/);
+	const rotated = await client.rotate_key({ kind: "checkpoint", new_key: await ledger.newKey("checkpoint"), overlap_days: 3 });
+	assert.match(rotated.ends_at, /^20\d\d-/);
+	const seqOf = Number(rotated.id.split(".")[0]);
+	const { entries: [entry] } = readTransaction((await client.transaction({ seq: seqOf })).transaction, { key: ledger.transactionKey });
+	assert.deepEqual([entry.inputs.rotate_key.kind, entry.facts.key_change.old_until], ["CHECKPOINT_KEY", rotated.ends_at]);
+}
+
+async function until(ask) {
+	let got = false;
+
+	await patience((async () => {
+		while (got === false) {
+			got = await ask().catch(() => false);
+			if (got === false)
+				await new Promise(resolve => setTimeout(resolve, 20));
+		}
+	})(), "what was waited for");
+	return got;
+}
+
+/** The client, and the names of what it was asked for. */
+function noting(client) {
+	const asked = new Set();
+
+	return [asked, new Proxy(client, { get(target, name) {
+		asked.add(name);
+		return typeof target[name] === "function" ? target[name].bind(target) : target[name];
+	} })];
+}
+
 test("every command and every read", async t => {
 	const ledger = await daemon(t);
-	const client = await ledger.client(t);
+	const [asked, client] = noting(await ledger.client(t));
 	const m = "card:1";
 	const standing = ({ available, pending, held, debt }) => [available, pending, held, debt].join(" ");
 
@@ -89,6 +157,12 @@ test("every command and every read", async t => {
 	assert.deepEqual((await client.program()).program, PROGRAM);
 	assert.deepEqual(bare((await client.program({ version: 1 })).program), (await ledger.fealty(["program", "show"])).program);
 	assert.deepEqual((await client.history({ member: "card:2", limit: 1 })).history[0].op, "close");
+	await askOfTheLog(client, ledger, bought);
+	const again = await client.publish({ definition: { ...PROGRAM, name: "Another" } });
+	assert.equal(again.version, 2);
+	for await (const { seq } of client.subscribe({ after: 3, stop_at_head: true }))
+		assert.ok(seq > 3);
+	assert.deepEqual(Object.keys(OPS).filter(op => !asked.has(op)), [], "each op of fealty.proto was asked of the daemon");
 	await client.disconnect();
 	await ledger.stop();
 	assert.equal((await ledger.audit()).status, "OK");
