@@ -141,6 +141,23 @@ test("audit: a bit in each file, each file missing, each file cut short", async 
 	}
 });
 
+test("audit: a bit in every byte of a log in which keys were replaced", async () => {
+	const ledger = new Ledger().earn(1, 4).rotate(1).earn(2, 5).rotate(2, { overlapDays: 3 }).earn(1, 2);
+	const files = ledger.files();
+	const source = { check() {}, read: name => files.get(name), names: under => [...files.keys()].filter(name => name.startsWith(under)) };
+	const options = { vkey: parseVkey(ledger.vkey) };
+
+	for (const [name, bytes] of files) {
+		for (let at = 0; at < bytes.length; at++) {
+			const changed = Buffer.from(bytes);
+			changed[at] ^= 1 << at % 8;
+			const { findings } = await audit({ ...source, read: asked => (asked === name ? changed : files.get(asked)) }, options);
+			assert.deepEqual([...new Set(findings?.map(finding => finding.file))], [name], `byte ${at} of ${name}: ${JSON.stringify(findings)}`);
+		}
+	}
+	assert.equal((await audit(source, options)).status, "OK");
+});
+
 test("audit: a damaged tile is told from damaged entries, and what holds is still replayed", async t => {
 	const ledger = new Ledger().grow(598);
 	const files = ledger.files();
