@@ -8,6 +8,7 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import descriptor from "../src/descriptor.js";
 import { Finding } from "./finding.js";
 import { publicKey } from "./note.js";
+import { readRotation, recovers, signersBy } from "./rotation.js";
 import { sha256 } from "./tree.js";
 
 export const LEAF_BYTES_MAX = 60000;
@@ -24,10 +25,6 @@ const PROGRAM_ACCOUNTS = ["issued", "redeemed", "expired", "adjusted", "transfer
 const PARTNER_ACCOUNTS = ["issued", "redeemed"];
 const PARTNER_FIRST = MEMBER_ACCOUNTS + PROGRAM_ACCOUNTS.length + 1;
 
-export const KEY_KIND = Object.freeze({ transaction: 1, checkpoint: 2 });
-const RECOVERIES = ["", "lost", "compromised"];
-const OVERLAP_DAYS_MAX = 365;
-const DAY_US = 86400000000n;
 const OPENED_MAX = 1024;		// keys that are kept open
 
 /** The columns of a row: one member's share of one entry. */
@@ -157,15 +154,6 @@ function checkTouched(entry, moved, where) {
 	}
 }
 
-function rotationOf(entry) {
-	return entry.inputs?.op.case === "rotateKey" ? entry.inputs.op.value : undefined;
-}
-
-/** A key is recovered at a start of the daemon, which is nobody's request. */
-function recovers(entry) {
-	return (rotationOf(entry)?.recovery ?? "") !== "";
-}
-
 function checkAsker(entry, seq, where) {
 	const system = entry.principal === "system";
 
@@ -227,66 +215,6 @@ function openKey(raw) {
 		opened.set(name, one);
 	}
 	return one;
-}
-
-/** What a rotation says of itself: one of the two kinds, a whole key, and an overlap that there can be. */
-function checkRotation(rotation, wrong) {
-	const { kind, newKey, recovery, overlapDays } = rotation;
-	const most = kind === KEY_KIND.checkpoint && recovery === "" ? OVERLAP_DAYS_MAX : 0;
-
-	if (kind !== KEY_KIND.transaction && kind !== KEY_KIND.checkpoint)
-		throw wrong("inputs.rotate_key.kind", "it is none of ledger.proto");
-	if (newKey.length !== KEY_BYTES)
-		throw wrong("inputs.rotate_key.new_key", `it has ${newKey.length} bytes, not ${KEY_BYTES}`);
-	if (!RECOVERIES.includes(recovery))
-		throw wrong("inputs.rotate_key.recovery", "it is neither `lost` nor `compromised`");
-	if (overlapDays > most)
-		throw wrong("inputs.rotate_key.overlap_days", `it is ${overlapDays}, and at most ${most} are possible here`);
-}
-
-/** What it says of the key that it replaces, which is `old`: that ends at the end of the overlap at the latest. */
-function checkChange(change, rotation, { old, committedAt, wrong }) {
-	const ends = change !== undefined && has(change, "oldUntil");
-
-	if (change === undefined || !equal(change.oldKey, old))
-		throw wrong("facts.key_change.old_key", "it is not the key in force");
-	if (ends !== (rotation.kind === KEY_KIND.checkpoint))
-		throw wrong("facts.key_change.old_until", ends ? "only checkpoint keys overlap" : "it is missing");
-	if (ends && change.oldUntil > committedAt + BigInt(rotation.overlapDays) * DAY_US)
-		throw wrong("facts.key_change.old_until", `the old key would sign for longer than ${rotation.overlapDays} days`);
-}
-
-/** The rotation of a transaction, in which it must be alone; undefined when there is none. */
-function readRotation(transaction, seq, keys) {
-	const index = transaction.entries.findIndex(entry => rotationOf(entry) !== undefined);
-	const stray = transaction.entries.findIndex(entry => rotationOf(entry) === undefined && entry.facts?.keyChange !== undefined);
-	const wrong = (field, message) => new Finding(message, { seq, entry: `${seq}.${index < 0 ? stray : index}`, field });
-
-	if (stray >= 0 && index < 0)
-		throw wrong("facts.key_change", "the entry rotates no key");
-	if (index < 0)
-		return undefined;
-	if (transaction.entries.length !== 1 || transaction.program !== 0)
-		throw wrong("inputs.rotate_key", "a key is rotated by a transaction of its own, which belongs to no program");
-	const [entry] = transaction.entries;
-	const rotation = rotationOf(entry);
-	const { kind: keyKind, newKey, recovery } = rotation;
-	checkRotation(rotation, wrong);
-	const old = keyKind === KEY_KIND.transaction ? keys.transaction : keys.checkpoint;
-	checkChange(entry.facts?.keyChange, rotation, { old, committedAt: transaction.committedAt, wrong });
-	return { seq, index, kind: "rotate", keyKind, newKey, recovery,
-		oldUntil: keyKind === KEY_KIND.checkpoint ? entry.facts.keyChange.oldUntil : undefined };
-}
-
-/** The table at RotateKey in ledger.proto: who signs, first and second, and the keys that are in force after it. */
-function signersBy(rotation, keys) {
-	if (rotation === undefined)
-		return { first: keys.transaction, next: keys };
-	const { keyKind, newKey, recovery } = rotation;
-	if (keyKind === KEY_KIND.checkpoint)
-		return { first: keys.transaction, second: newKey, next: { ...keys, checkpoint: newKey } };
-	const next = { ...keys, transaction: newKey };
-	return recovery === "" ? { first: keys.transaction, second: newKey, next } : { first: newKey, second: keys.checkpoint, next };
 }
 
 // ---- the transaction ----
