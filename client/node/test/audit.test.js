@@ -485,7 +485,9 @@ const ROTATED_WRONGLY = [
 	["an overlap that is longer than it says", 2, { overlapDays: 2, change: e => { e.facts.keyChange.oldUntil += 1n; } }, "facts.key_change.old_until", /longer than 2 days/],
 	["an overlap of years", 2, { overlapDays: 366 }, "inputs.rotate_key.overlap_days", /at most 365/],
 	["an overlap with a lost key", 2, { recovery: "lost", overlapDays: 1 }, "inputs.rotate_key.overlap_days", /at most 0/],
-	["a transaction of a program", 1, { program: 1 }, "inputs.rotate_key", /a transaction of its own/],
+	["beside another entry", 1, { beside: [{ principal: "operator/local", requestId: "k", engine: 1, inputs: { op: { case: "clockAccept", value: {} } } }] },
+		"inputs.rotate_key", /a transaction of its own/],
+	["in a transaction of a program", 1, { program: 1 }, "inputs.rotate_key", /a transaction of its own/],
 	["not asked for by anybody", 1, { change: e => { e.requestId = ""; } }, "request_id", /missing/],
 ];
 

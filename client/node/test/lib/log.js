@@ -115,8 +115,8 @@ export class Ledger {
 		return this.add([this.entry("purchase", [[1, member, points], [5, 0, -points]])]);
 	}
 
-	/** Replaces a key, of kind 1 or 2; `change(entry, signers)` may spoil the entry, or who signs it. */
-	rotate(kind, { recovery, overlapDays, change = () => {}, ...more } = {}) {
+	/** Replaces a key, of kind 1 or 2; `change(entry, signers)` may spoil the entry, or who signs it; `beside` are further entries. */
+	rotate(kind, { recovery, overlapDays, change = () => {}, beside = [], ...more } = {}) {
 		const seq = this.leaves.length;
 		const key = newKeys();
 		const name = kind === 2 ? "checkpoint" : "transaction";
@@ -126,7 +126,7 @@ export class Ledger {
 			facts: { keyChange: { oldKey: this[name].raw, oldUntil: kind === 2 ? BigInt(1000 + seq) + BigInt(overlapDays ?? 0) * 86400000000n : undefined } } };
 
 		change(entry, signers);
-		this.add([entry], { program: 0, ...signers, ...more });
+		this.add([entry, ...beside], { program: 0, ...signers, ...more });
 		this[name] = key;
 		return this;
 	}
