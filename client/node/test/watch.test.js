@@ -252,6 +252,57 @@ test("watch: no checkpoint yet is no reason to wait, unless one was seen", async
 	await waiting;
 });
 
+test("watch: with a checkpoint seen, a server that never shows one is not trusted", async t => {
+	const log = new Log(10);
+	const { server, client, c } = await watching(t, log, { deadline_ms: 150 });
+	const balance = failure(client.balance({ member: "m" }));
+
+	await c.request();
+	const d = await again(server, c, 10);
+	d.respond((await d.request()).tag, { status: "UNAVAILABLE", reason: "UNAVAILABLE", retryable: true, retry_after_ms: 10000 });
+	assert.deepEqual((({ reason, status }) => [reason, status])(await balance), ["DEADLINE", "DEADLINE_EXCEEDED"]);
+	await d.ended();
+	await d.quiet(20);
+});
+
+test("watch: names must be the same: of the ledger, of its checkpoint, of the vkey, and of what was kept", async t => {
+	const log = new Log(3);
+	const server = await fake(t);
+	const meet = async (options, note) => {
+		const opened = failure(connect({ address: server.address, ...options }));
+		const c = await server.next();
+		await c.hello({ size: 3 });
+		if (note !== undefined)
+			c.respond((await c.request()).tag, { note, size: 3 });
+		return opened;
+	};
+	const text = (origin, name) => note(`${origin}\n3\n${mth(log.leaves).toString("base64")}\n`, name, log.keys);
+	const rows = [
+		[{ watch: true }, text("test.example/other", "test.example/other"), "SIGNATURE", /checkpoint is of "test.example\/other", and its ledger is "test.example\/fake"/],
+		[{ vkey: vkey("test.example/other", log.keys.raw) }, text(ORIGIN, "test.example/other"), "SIGNATURE", /is of "test.example\/fake", and the vkey is of "test.example\/other"/],
+		[{ checkpoint_store: { load: () => text("test.example/other", "test.example/other"), save() {} } }, undefined, "IDENTITY",
+			/the server has the ledger "test.example\/fake", and the checkpoint that was kept is of "test.example\/other"/],
+	];
+	for (const [options, words, reason, message] of rows) {
+		const e = await meet(options, words);
+		assert.deepEqual([e.reason, message.test(e.message)], [reason, true], e.message);
+	}
+});
+
+test("watch: a server that refuses to prove what it shows is no older copy", async t => {
+	const log = new Log(10);
+	const { server, client, c } = await watching(t, log);
+	const balance = failure(client.balance({ member: "m" }));
+
+	await c.request();
+	log.leaves.push(Buffer.from("more"));
+	const d = await again(server, c, 11);
+	await log.answer(d);
+	d.respond((await d.request()).tag, { status: "INVALID_ARGUMENT", reason: "INVALID_ARGUMENT", field: "to" });
+	assert.deepEqual((({ reason, outcome }) => [reason, outcome])(await balance), ["INVALID_ARGUMENT", "failed"]);
+	assert.equal(client.rolled_back, false);
+});
+
 test("watch: a connection that is lost in the middle, and a server that refuses proofs", async t => {
 	const log = new Log(10);
 	const { server, client, c } = await watching(t, log);
