@@ -13,6 +13,7 @@ import { openSource } from "../audit/source.js";
 import { ledger as messageOf } from "../src/message.js";
 import { readTransaction } from "../src/index.js";
 import { EXAMPLES, PROGRAM, daemon } from "./lib/daemon.js";
+import { patience } from "./lib/fake.js";
 
 const MAIN = fileURLToPath(new URL("../audit/main.js", import.meta.url));
 const run = promisify(execFile);
@@ -177,6 +178,36 @@ test("audit: keys of a daemon that are replaced, in turn and after a loss", asyn
 	const old = await audit(openSource(dir), { vkey: parseVkey(now) });
 	assert.match(old.message, /^checkpoint: it is not signed by .*; if the log's key was replaced/);
 	assert.equal((await audit(openSource(dir), { vkey: parseVkey(key), seen, transactionKey: Buffer.from(ledger.transactionKey, "hex") })).status, "OK");
+});
+
+test("audit: the log that a running daemon serves over HTTP, while it grows", async t => {
+	const ledger = await daemon(t, { daemonArguments: ["--admin", "127.0.0.1:0"] });
+	const client = await ledger.client(t);
+	const url = `http://127.0.0.1:${/admin\.listening .*port=(\d+)/.exec(ledger.log)[1]}/`;
+	const { key } = await ledger.fealty(["log", "key", ledger.data]);
+	const grow = async word => {
+		await client.enrol({ member: word });
+		await Promise.all(Array.from({ length: 400 }, () => client.purchase({ member: word, amount: "3" })));
+	};
+	const newest = async atLeast => patience((async () => {
+		for (;;) {
+			const { size, note } = await client.checkpoint();
+			if (size >= atLeast)
+				return { size, note };
+			await new Promise(resolve => setTimeout(resolve, 20));
+		}
+	})(), `a checkpoint of ${atLeast}`);
+
+	await grow("a");
+	const { size, note } = await newest(403);
+	const growing = grow("b");
+	const first = await audit(openSource(url), { vkey: parseVkey(key) });
+	assert.deepEqual([first.status, first.transactions >= size], ["OK", true], first.message);
+	await growing;
+	await newest(804);
+	const second = await audit(openSource(url), { vkey: parseVkey(key), seen: { name: "seen", bytes: Buffer.from(note) } });
+	assert.deepEqual([second.status, second.transactions, second.checkpoints], ["OK", 804, 2], second.message);
+	assert.deepEqual(pick(second), pick((await bothSay(ledger)).ours));
 });
 
 test("audit: two programs with digits, of files that ship with the daemon, one of them in several versions", async t => {
