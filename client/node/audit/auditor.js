@@ -10,12 +10,13 @@
 // - What is kept at a time are a few bundles, one tile of each level, and the books.
 import { availableParallelism } from "node:os";
 
+import { Approvals } from "./approvals.js";
 import { Books } from "./books.js";
 import { BUNDLE_BYTES_MAX, ROW, ROW_WIDTH, cutBundle } from "./bundle.js";
 import { Finding, Obstacle } from "./finding.js";
 import { KeyHistory } from "./keys.js";
-import { checkLink, keyIdOf, readGenesisLeaf } from "./leaf.js";
-import { CHECKPOINT_BYTES_MAX, noteKey, parseCheckpoint, parseNote, verifyNote } from "./note.js";
+import { checkLink, readGenesisLeaf } from "./leaf.js";
+import { CHECKPOINT_BYTES_MAX, keyIdOf, noteKey, parseCheckpoint, parseNote, verifyNote } from "./note.js";
 import { Pool } from "./pool.js";
 import { findStrays } from "./stray.js";
 import { Tiles } from "./tiles.js";
@@ -37,6 +38,7 @@ class Audit {
 	#options;
 	#findings = [];
 	#books = new Books();
+	#approvals = new Approvals();
 	#pool = null;
 	#tiles = null;
 	#last = undefined;			// {hash, committedAt} of the newest transaction that was replayed
@@ -304,6 +306,8 @@ class Audit {
 			this.#books.publish(special);
 		else if (special.kind === "rotate")
 			this.#keys.follow(special);
+		else if (special.kind !== "genesis")
+			this.#approvals.take(special);
 	}
 
 	// ---- what it came to ----

@@ -4,7 +4,7 @@
 // Invariants: of each kind the keys follow each other without a gap, the last of them without an end; no key is there twice.
 import { formatInstant } from "../src/time.js";
 import { Finding } from "./finding.js";
-import { keyIdOf } from "./leaf.js";
+import { keyIdOf } from "./note.js";
 import { KEY_KIND } from "./rotation.js";
 
 const KIND_WORDS = { [KEY_KIND.transaction]: "transaction", [KEY_KIND.checkpoint]: "checkpoint" };

@@ -6,8 +6,9 @@ import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
 import descriptor from "../src/descriptor.js";
+import { readApproval } from "./approvals.js";
 import { Finding } from "./finding.js";
-import { publicKey } from "./note.js";
+import { keyIdOf, publicKey } from "./note.js";
 import { readRotation, recovers, signersBy } from "./rotation.js";
 import { sha256 } from "./tree.js";
 
@@ -50,10 +51,6 @@ function decode(desc, bytes, where) {
 
 function equal(a, b) {
 	return Buffer.compare(a, b) === 0;
-}
-
-export function keyIdOf(raw) {
-	return sha256(raw).subarray(0, KEY_ID_BYTES).toString("hex");
 }
 
 /** Ed25519 over the DSSE pre-authentication encoding. */
@@ -195,6 +192,9 @@ function checkEntry(entry, index, transaction, out) {
 	addRows(entry, transaction, index, moved, out.rows);
 	if (op.case === "genesis")
 		out.specials.push({ seq, index, kind: "genesis", ...readGenesis(op.value, transaction, where) });
+	const approval = readApproval(entry, { seq, index, program: transaction.program, hash: out.hash });
+	if (approval !== undefined)
+		out.specials.push(approval);
 	if (op.case === "publish")
 		out.specials.push({ seq, index, kind: "publish", program: transaction.program, ...readProgram(op.value, where) });
 }

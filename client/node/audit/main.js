@@ -25,9 +25,9 @@ checkpoint and tile/ are served.
 Without either key the log is verified by those that stand in itself, which proves only that it agrees with itself.
 
 It checks the checkpoint's signature, every tile against its root, every entry against its tile, every transaction's
-signature by the key that was in force, seq, chain and time, that each entry's postings sum to zero, and replays them: no
-balance may fall below zero, the balances that an entry records must be the replayed ones, its pointer to the member's entry
-before must be right, and each program's trial balance must be zero.
+signature by the key that was in force, seq, chain and time, the signatures of approvals, that each entry's postings sum to
+zero, and replays them: no balance may fall below zero, the balances that an entry records must be the replayed ones, its
+pointer to the member's entry before must be right, and each program's trial balance must be zero.
 
 Exit code 0: it holds; 1: something does not, and is named; 2: wrong usage, or no log there; 3: no answer from the URL;
 5: the disk, or something that should not happen.

@@ -16,6 +16,11 @@ export function publicKey(raw) {
 	return createPublicKey({ key: Buffer.concat([SPKI, raw]), format: "der", type: "spki" });
 }
 
+/** The first 8 bytes of a key's SHA-256 in hexadecimal: the name of a key in the ledger, as against keyId() of a note. */
+export function keyIdOf(raw) {
+	return sha256(raw).subarray(0, 8).toString("hex");
+}
+
 /** Standard base64, and no other spelling of the same bytes; undefined for anything else. */
 function base64(text) {
 	const bytes = Buffer.from(text, "base64");

@@ -12,6 +12,7 @@ import { parseVkey } from "../audit/note.js";
 import { openSource } from "../audit/source.js";
 import { ledger as messageOf } from "../src/message.js";
 import { readTransaction } from "../src/index.js";
+import { approve } from "./lib/approver.js";
 import { EXAMPLES, PROGRAM, daemon } from "./lib/daemon.js";
 import { patience } from "./lib/fake.js";
 
@@ -105,6 +106,7 @@ async function live(client, { dice, members, days, each, begin }) {
 
 // Of every section something that comes by itself.
 const BUSY = { ...PROGRAM, expiry: { after: { months: 6 }, round_up_to: "month" }, anniversary: { of: "enrolment", reward: { points: "5" } },
+	limits: { adjust_without_approval: "1000" },
 	earn: [...PROGRAM.earn, { id: "late", priority: 40, on: "purchase", kind: "bonus", fixed: { points: "3" }, pending: { days: 14 } },
 		{ id: "sent", priority: 50, on: "purchase", kind: "bonus", fixed: { points: "2" }, pending: { on_activity: "stay", within_days: 20 } }],
 	tiers: [PROGRAM.tiers[0], { id: "gold", rank: 1, reach: { any: [{ all: [{ metric: "points_earned", at_least: "300" }] }] }, window: { rolling_months: 2 },
@@ -130,6 +132,12 @@ test("audit: a year and a half of mixed days: both auditors have equal numbers",
 	await client.enrol({ member: "last", at: new Date("2028-06-01") });
 	await client.purchase({ member: "last", amount: "100" });
 	await client.hold({ member: "last", points: "30" });
+	for (const points of ["1001", "-1001"]) {
+		const { id, waiting } = await client.adjust({ member: "last", points, reason: "fix" });
+		assert.equal(waiting, true);
+		assert.equal((await approve(ledger, t, { operator: client, id })).status, "OK");
+	}
+	await client.adjust({ member: "last", points: "5000", reason: "fix" });
 	await client.enrol({ member: "gone" });
 	await client.close({ member: "gone", reason: "wish" });
 	await client.publish({ definition: { ...BUSY, name: "Shop 2" } });

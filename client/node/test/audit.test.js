@@ -1,6 +1,7 @@
 // The auditor against logs that were made up: what holds, and everything that does not, each found and named.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { sign } from "node:crypto";
 import { createServer } from "node:http";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -526,6 +527,63 @@ test("audit: what is near a rotation and must not be", async t => {
 	const hidden = new Ledger().earn(1, 4);
 	hidden.rotate(KEY_OF.transaction, { leaf: { secondSignature: undefined, secondKeyId: undefined } });
 	assert.match((await finding(t, hidden)).message, /second_signature: it is missing, and the transaction rotates a key/);
+});
+
+// ---- adjustments that wait ----
+
+const APPROVAL = "application/vnd.fealty.approval.v1";
+const approver = (ledger, keys, value = {}) => ({ principal: "operator/local", requestId: `a${ledger.leaves.length}`, engine: 1,
+	inputs: { op: { case: "approverKey", value: { principal: "approver/kim", publicKey: keys.raw, ...value } } } });
+const asking = (ledger, change) => ({ ...ledger.entry("adjust", [], [1]), principal: "operator/ann", facts: { waiting: true }, ...change });
+
+/** The approval of the newest transaction's only entry. */
+function approving(ledger, keys, { entry: change = {}, ...value } = {}) {
+	const body = Buffer.concat([ledger.prev, Buffer.alloc(4)]);
+	const said = Buffer.concat([Buffer.from(`DSSEv1 ${APPROVAL.length} ${APPROVAL} ${body.length} `), body]);
+	return { ...ledger.entry("approve", [[MEMBER, 1, 9], [ISSUED + 3, 0, -9]]), principal: "approver/kim", businessDate: 100, inputs: { op: { case: "approve", value: {
+		command: { seq: BigInt(ledger.leaves.length - 1), index: 0 }, signature: sign(null, said, keys.privateKey), keyId: keys.id, ...value } } }, ...change };
+}
+
+/** A ledger in which an approval is spoilt by `how`: {registered, asked, approved}, changes of the three entries. */
+function approved({ registered = {}, asked = {}, approved: last = {}, by } = {}) {
+	const keys = newKeys();
+	const ledger = new Ledger().earn(1, 4);
+	ledger.add([approver(ledger, keys, registered)], { program: 0 });
+	ledger.add([asking(ledger, asked)]);
+	ledger.add([approving(ledger, by ?? keys, { keyId: keys.id, ...last })]);
+	return ledger;
+}
+
+test("audit: an adjust that waits is approved once, by the key of another principal", async t => {
+	for (const registered of [{}, { until: 100 }])
+		assert.equal((await auditOf(t, approved({ registered }))).status, "OK");
+	const rows = [
+		[{ by: newKeys() }, 5, "inputs.approve.signature", /not a signature of 4\.0/],
+		[{ approved: { signature: Buffer.alloc(0) } }, 5, "inputs.approve.signature", /not a signature/],
+		[{ approved: { keyId: Buffer.alloc(8) } }, 5, "inputs.approve.key_id", /it is 0{16}, and [0-9a-f]{16} is the key of approver\/kim/],
+		[{ approved: { command: { seq: 2n, index: 0 } } }, 5, "inputs.approve.command", /2\.0 is no adjust of this program that waits/],
+		[{ approved: { command: undefined } }, 5, "inputs.approve.command", /nothing is no adjust/],
+		[{ approved: { entry: { principal: "approver/lee" } } }, 5, "principal", /no approver's key was registered/],
+		[{ asked: { principal: "approver/kim" } }, 5, "principal", /it approves 4\.0, which is its own/],
+		[{ registered: { until: 99 } }, 5, "principal", /had ended by then/],
+		[{ registered: { principal: "operator/ann" } }, 3, "inputs.approver_key.principal", /"operator\/ann" is no approver/],
+		[{ registered: { publicKey: Buffer.alloc(31) } }, 3, "inputs.approver_key.public_key", /31 bytes/],
+		[{ asked: { inputs: { op: { case: "redeem", value: {} } } } }, 4, "facts.waiting", /only an adjust that moves nothing waits/],
+	];
+	for (const [how, seq, field, words] of rows) {
+		const report = await finding(t, approved(how));
+		assert.match(report.message, words);
+		assert.deepEqual([report.seq, report.field], [seq, field], report.message);
+	}
+	const twice = approved();
+	const again = { ...twice.entry("approve", [], [1]), principal: "approver/kim", inputs: { op: { case: "approve", value: { command: { seq: 4n, index: 0 } } } } };
+	assert.match((await finding(t, twice.add([again]))).message, /4\.0 is no adjust of this program that waits/);
+	const moving = new Ledger().earn(1, 4);
+	moving.add([{ ...moving.entry("adjust", [[MEMBER, 1, 1], [ISSUED + 3, 0, -1]]), facts: { waiting: true } }]);
+	assert.equal((await finding(t, moving)).field, "facts.waiting");
+	const inside = new Ledger().earn(1, 4);
+	inside.add([approver(inside, newKeys())]);
+	assert.match((await finding(t, inside)).message, /belongs to no program|programs? 1|program_version/);
 });
 
 // ---- hostile bytes ----
