@@ -5,6 +5,13 @@ async function use(): Promise<void> {
 	await using client = await connect({ address: "unix:/run/fealty/fealtyd.sock", principal: "backend/app", program: "acme", wait_ms: 1000 });
 	client.on("disconnected", e => console.log(e.reason)).on("rolled_back", ({ size, size_seen }) => console.log(size < size_seen));
 
+	const store = { load: async () => null, save(note: string) { console.log(note); } };
+	const watching = await connect({ address: "unix:/s", watch: true, vkey: ["a+b+c", "d+e+f"], checkpoint_store: store, watch_ms: 5000 });
+	watching.on("distrusted", e => console.log(e.reason, e.notes?.[0]));
+	const seen: number | undefined = watching.checkpoint_seen?.size;
+	const note: string | undefined = watching.checkpoint_seen?.note;
+	console.log(seen, note);
+
 	const key: string = newKey();
 	const bought = await client.purchase({ member: "card:1", amount: "12.50", key, occurred_at: new Date(), lines: [{ sku: "a", qty: 2, amount: "3" }] });
 	const granted: string = bought.granted;
@@ -47,6 +54,8 @@ async function use(): Promise<void> {
 	await client.batch([{ op: "balance", member: "m" }]);
 	// @ts-expect-error it is wanted or not
 	await client.purchase({ member: "card:1", amount: "5", want_receipt: "yes" });
+	// @ts-expect-error a store keeps as well
+	await connect({ address: "unix:/s", checkpoint_store: { load: () => null } });
 	// @ts-expect-error no such option
 	await connect({ adress: "x" });
 	// @ts-expect-error no such event
