@@ -208,6 +208,9 @@ def test_places_that_are_no_export(world):
         assert result.code == 2 and words in result.json["message"], result
     for arguments, words in ((["--log", "x", world.path("empty")], "give one of DIR, --log and --connect"),
                              (["--log", "x", "--connect", "unix:/x"], "give one of DIR, --log and --connect"),
+                             (["--as", "auditor/a", world.path("empty")], "--as is about a daemon"),
+                             (["--log", "x", "--checkpoint", "y"], "--checkpoint is about a daemon"),
+                             (["--timeout", "5s", world.path("empty")], "--timeout is about a daemon or a served log"),
                              (["--log", "x", "--no-state"], "no DIR is given"), (["--log", "x", "--vkey", "y"], "--vkey: "),
                              (["--log", "x", "--policy", "y", "--vkey", "z"], "--policy"), ([world.path("empty"), "--policy", "y"], "--policy is about --log"),
                              (["--log", "x", "--hashes-only", "--evidence", "y"], "--hashes-only")):

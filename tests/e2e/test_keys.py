@@ -76,8 +76,8 @@ __openat64_2(int dir, const char *path, int flags)
 
 def new_key(ledger, kind="transaction"):
     made = expect(ledger.cli("key", "new", ledger.keys, "--kind", kind).json, status="OK", kind=kind)
-    assert made["key_id"] == hashlib.sha256(bytes.fromhex(made["key"])).hexdigest()[:16]
-    return made["key"]
+    assert made["key_id"] == hashlib.sha256(bytes.fromhex(made["public_key"])).hexdigest()[:16]
+    return made["public_key"]
 
 
 def rotate(ledger, kind="transaction", key=None, code=0, **options):

@@ -27,14 +27,18 @@ parse_connect(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_AS:
 		o->principal = arg;
+		o->daemons = "--as";
 		return 0;
 	case KEY_TIMEOUT:
+		o->has_timeout = true;
 		return option_duration_ms(state, "--timeout", arg, &o->timeout_ms);
 	case KEY_SEEN:
 		o->checkpoint = arg;
+		o->daemons = "--checkpoint";
 		return 0;
 	case KEY_LOG_KEY:
 		o->log_key = arg;
+		o->daemons = "--log-key";
 		return 0;
 	case KEY_JSON:
 		o->json = true;
@@ -130,6 +134,19 @@ variable(const char *name)
 	char *value = getenv(name);
 
 	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+error_t
+call_source(struct argp_state *state, const struct call_options *options, bool has_dir, const char *log)
+{
+	if (has_dir + (log != NULL) + options->has_address > 1)
+		return cli_usage(state,
+		    "give one of DIR, --log and --connect: a ledger's directory, an export of its log, or the daemon that has it");
+	if ((has_dir || log != NULL) && options->daemons != NULL)
+		return cli_usage(state, "%s is about a daemon, and none is asked with %s", options->daemons, has_dir ? "DIR" : "--log");
+	if (has_dir && options->has_timeout)
+		return cli_usage(state, "--timeout is about a daemon or a served log, and neither is asked with DIR");
+	return 0;
 }
 
 void

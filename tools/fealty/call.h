@@ -14,6 +14,8 @@ struct call_options {
 	char *address, *principal, *program, *key, *store, *terminal;	/* NULL but address: not given */
 	char *checkpoint, *log_key;		/* of log_guard.h; NULL: not asked for */
 	bool json, has_address, has_at, has_occurred_at;	/* has_address: --connect was given */
+	const char *daemons;		/* an option that was given and is about a daemon alone; NULL: none */
+	bool has_timeout;
 	int64_t at_us, occurred_at_us;
 	uint32_t timeout_ms;
 	char *receipt;			/* the file that the command's receipt goes to; NULL: none is wanted */
@@ -24,6 +26,12 @@ struct call_options {
 extern const struct argp_child receipt_children[];
 extern const struct argp_child call_children[];
 extern const struct argp_child connect_children[];
+
+/**
+ * call_source(state, options, has_dir, log): what of DIR, --log and --connect says where the ledger is.  One at most, and no option that the
+ * one given would ignore; otherwise a usage error is told.
+ */
+error_t call_source(struct argp_state *state, const struct call_options *options, bool has_dir, const char *log);
 
 /* ${timeout_ms} is the default. */
 void call_options_init(struct call_options *options, uint32_t timeout_ms);

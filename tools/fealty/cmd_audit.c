@@ -31,11 +31,10 @@ struct audit_input {
 static error_t
 judge_source(struct argp_state *state, const struct audit_input *in)
 {
-	int sources = (in->args.n == 1) + in->call.has_address + (in->log != NULL);
+	error_t failed = call_source(state, &in->call, in->args.n == 1, in->log);
 
-	if (sources > 1)
-		return cli_usage(state,
-		    "give one of DIR, --log and --connect: a ledger is audited in its directory, as an export of its log, or as a daemon sends it");
+	if (failed != 0)
+		return failed;
 	if (in->args.n == 0 && (in->no_state || in->head_lock != NULL))
 		return cli_usage(state, "--no-state and --head-lock are about a directory, and no DIR is given");
 	return 0;

@@ -66,7 +66,7 @@ tell_new(const struct new_input *in, const uint8_t public_key[static PUBLIC_KEY_
 	json_t *object = json_new();
 	json_put_text(object, "status", "OK");
 	json_put_text(object, "kind", kind);
-	json_put_text(object, "key", hex);
+	json_put_text(object, "public_key", hex);
 	json_put_text(object, "key_id", key_id_format(public_key, id));
 	return json_print_line(object, EXIT_DONE);
 }

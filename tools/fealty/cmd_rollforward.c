@@ -61,9 +61,10 @@ static error_t
 judge(struct argp_state *state, const struct rollforward_input *in)
 {
 	const struct rollforward *r = &in->r;
+	error_t failed = call_source(state, &in->call, in->args.n == 1, in->log);
 
-	if ((in->args.n == 1) + (in->log != NULL) + in->call.has_address > 1)
-		return cli_usage(state, "give one of DIR, --log and --connect: where the ledger is");
+	if (failed != 0)
+		return failed;
 	if (in->head_lock != NULL && in->args.n == 0)
 		return cli_usage(state, "--head-lock is about a directory, and no DIR is given");
 	if (in->trust.policy_path != NULL && (in->log == NULL || in->trust.vkey != NULL))

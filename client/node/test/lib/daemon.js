@@ -111,7 +111,7 @@ class Ledger {
 
 	/** The public half of the next key, which the daemon finds in its key directory. */
 	async newKey(kind) {
-		return Buffer.from((await this.fealty(["key", "new", `${this.data}.keys`, "--kind", kind])).key, "hex");
+		return Buffer.from((await this.fealty(["key", "new", `${this.data}.keys`, "--kind", kind])).public_key, "hex");
 	}
 
 	audit() {
