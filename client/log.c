@@ -26,15 +26,6 @@ head_parse(const char *text, struct head *ret)
 	    checkpoint_parse(ret->note.text, &ret->checkpoint) == CHECKPOINT_OK;
 }
 
-static enum status
-verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
-    const uint8_t signature[static NOTE_ED25519_BYTES])
-{
-	(void)ctx;
-	assert(n_parts == 1);			/* keys of logs only */
-	return verify_bytes(public_key, parts[0], bytes_of(signature, NOTE_ED25519_BYTES));
-}
-
 /* ---- what the server says ---- */
 
 static enum fealty_log_answer
@@ -154,7 +145,7 @@ judge_signature(const struct head *head, const struct note_key *key, struct feal
 	enum note_signed is_signed;
 	uint32_t other = other_signer(head, key);
 
-	if (note_verify(&head->note, key, verify, NULL, &is_signed) != ST_OK)
+	if (note_verify(&head->note, key, verify_parts, NULL, &is_signed) != ST_OK)
 		return answer(check, FEALTY_LOG_NO_ANSWER, fealty_error_str(FEALTY_ERROR_NOMEM));
 	if (bytes_equal(origin, key->name) && is_signed == NOTE_SIGNED)
 		return FEALTY_LOG_HOLDS;

@@ -212,6 +212,14 @@ enum status apply_read_waiting(struct store_txn *state, struct entry_id id, stru
 enum status approver_row_decode(struct bytes value, struct approver *ret) MUST_CHECK;
 enum status waiting_row_decode(struct bytes value, struct waiting_adjust *ret) MUST_CHECK;
 
+/* ---- what stands behind a checkpoint ---- */
+
+#define LOG_NOTE_BYTES_MAX 16384			/* of one as it is shown: room for the lines of many witnesses */
+#define COSIGNATURE_KEY_BYTES (8 + SHA256_BYTES)	/* of the table: size, SHA-256 of the witness's key */
+
+/* Appends to the note that the log signed, of *${len} bytes, the lines that are stored for ${size}, as far as there is room.  ST_IO. */
+enum status apply_put_cosignatures(struct store_txn *ledger, uint64_t size, uint8_t text[static LOG_NOTE_BYTES_MAX], size_t *len) MUST_CHECK;
+
 /* ---- replay ---- */
 
 /**

@@ -122,15 +122,6 @@ checkpoint_alone(struct commit *c)
 /* ---- start ---- */
 
 static enum status
-verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
-    const uint8_t signature[static NOTE_ED25519_BYTES])
-{
-	(void)ctx;
-	assert(n_parts == 1);
-	return verify_bytes(public_key, parts[0], bytes_of(signature, NOTE_ED25519_BYTES));
-}
-
-static enum status
 read_stored(const struct service *s, struct bytes text, struct signed_head *ret)
 {
 	enum note_signed is_signed;
@@ -142,7 +133,7 @@ read_stored(const struct service *s, struct bytes text, struct signed_head *ret)
 		return ST_CORRUPT;
 	const struct ledger_key *must = key_history_checkpoint(apply_keys(s->apply), c.size);
 	struct note_key key = note_key_of(c.origin, NOTE_ED25519, must->public_key);
-	enum status st = note_verify(&note, &key, verify, NULL, &is_signed);
+	enum status st = note_verify(&note, &key, verify_parts, NULL, &is_signed);
 	if (st != ST_OK || is_signed != NOTE_SIGNED)
 		return st == ST_OK ? ST_CORRUPT : st;
 	ret->head.size = c.size;

@@ -74,8 +74,6 @@ struct signed_head {
  * log_note_serve(), log_note_serve_public(): what service_log_checkpoint() gives from now on; the size never falls (asserted).  One thread
  * alone calls these: the witnesses', or without witnesses the main one.
  */
-#define LOG_NOTE_BYTES_MAX 16384
-#define LOG_NOTE_LINES_MAX 96		/* of witnesses: together with the log's fewer than a note may have */
 struct log_note {
 	uint64_t size;			/* 0: none yet */
 	size_t len;

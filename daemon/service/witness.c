@@ -228,7 +228,7 @@ judge_lines(struct witness *w, struct bytes body, struct note *note, struct poli
 	if (note_parse(bytes_of(w->head.note, w->head.note_bytes), &asked) != NOTE_OK)
 		return "our own checkpoint cannot be read";
 	note->text = asked.text;
-	if (policy_check_witnesses(&w->all->policy.policy, note, witness_verify, NULL, verdict) != ST_OK)
+	if (policy_check_witnesses(&w->all->policy.policy, note, verify_parts, NULL, verdict) != ST_OK)
 		return "it could not be verified";
 	if (verdict->answer == POLICY_FORGED)
 		return "a signature does not hold";
@@ -479,7 +479,7 @@ has_quorum(struct witnesses *ws, struct store_txn *ledger, uint64_t size, bool f
 
 	*ret_time_s = 0;
 	if (log_note_read(ledger, size, &text) != ST_OK || note_parse(bytes_of(text.text, text.len), &note) != NOTE_OK ||
-	    policy_check_witnesses(&ws->policy.policy, &note, witness_verify, NULL, &verdict) != ST_OK || verdict.answer == POLICY_FORGED) {
+	    policy_check_witnesses(&ws->policy.policy, &note, verify_parts, NULL, &verdict) != ST_OK || verdict.answer == POLICY_FORGED) {
 		log_event(ws->service->log, LOG_LEVEL_ERROR, "cosignature.damaged", "size", LOG_N(size), "remedy",
 		    "a stored cosignature does not hold; `fealty audit` looks at the whole ledger", NULL);
 		return false;

@@ -19,7 +19,6 @@
 #define WITNESS_NAME_BYTES 65			/* in the policy, with its NUL */
 #define WITNESS_KEY_NAME_BYTES_MAX 255
 #define COSIGNATURE_LINE_MAX 400		/* with the longest key name */
-#define COSIGNATURE_KEY_BYTES (8 + SHA256_BYTES)	/* of the table: size, SHA-256 of the witness's key */
 
 /* ---- policy ---- */
 
@@ -42,10 +41,6 @@ void witness_policy_release(struct witness_policy *policy);
 
 /* SHA-256(name ‖ 0x0A ‖ type ‖ public key), whose first four bytes are the key id. */
 void witness_key_hash(const struct note_key *key, uint8_t ret_hash[static SHA256_BYTES]);
-
-/* A note_verify_fn, also for cosignatures, which are over two parts. */
-enum status witness_verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
-    const uint8_t signature[static NOTE_ED25519_BYTES]);
 
 /* ---- asking ---- */
 

@@ -28,20 +28,6 @@ witness_key_hash(const struct note_key *key, uint8_t ret_hash[static SHA256_BYTE
 	assert(get_be32(ret_hash) == key->id);
 }
 
-enum status
-witness_verify(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
-    const uint8_t signature[static NOTE_ED25519_BYTES])
-{
-	uint8_t text[COSIGNATURE_HEAD_MAX + LOG_NOTE_BYTES_MAX];
-	struct writer w = writer_of(text, sizeof(text));
-
-	(void)ctx;
-	for (size_t i = 0; i < n_parts; i++)
-		writer_put(&w, parts[i]);
-	enum status st = writer_status(&w);
-	return st == ST_OK ? verify_bytes(public_key, writer_bytes(&w), bytes_of(signature, NOTE_ED25519_BYTES)) : st;
-}
-
 /* ---- the file ---- */
 
 #define SAY(...) snprintf(message, SERVICE_MESSAGE_BYTES, __VA_ARGS__)

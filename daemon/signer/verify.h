@@ -10,5 +10,8 @@
 
 /* Whether ${signature} is the key's over ${bytes}; any thread.  ST_INVALID: it is not; ST_NOMEM. */
 enum status verify_bytes(const uint8_t public_key[static PUBLIC_KEY_BYTES], struct bytes bytes, struct bytes signature) MUST_CHECK;
+/* The same over ${parts} one behind the other; ${ctx} is not looked at, so that this is a note_verify_fn (merkle/note.h). */
+enum status verify_parts(void *ctx, const uint8_t public_key[static PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
+    const uint8_t signature[static SIGNATURE_BYTES]) MUST_CHECK;
 
 #endif

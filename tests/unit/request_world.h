@@ -57,4 +57,17 @@ assert_refused(const char *name, const struct refusal *got, enum ledger_result w
 		assert_true(got->sentence[0] != '\0');
 }
 
+static inline bool
+same_canonical(struct world *w, const char *a, const char *b)
+{
+	struct request r, s;
+	struct refusal refusal = decode_json(w, a, &r);
+
+	assert_refused(a, &refusal, LEDGER_OK, NULL);
+	refusal = decode_json(w, b, &s);
+	assert_refused(b, &refusal, LEDGER_OK, NULL);
+	assert_true(r.canonical.len > 0);
+	return bytes_equal(r.canonical, s.canonical);
+}
+
 #endif

@@ -4,19 +4,6 @@
  */
 #include "request_world.h"
 
-static bool
-same_canonical(struct world *w, const char *a, const char *b)
-{
-	struct request r, s;
-	struct refusal refusal = decode_json(w, a, &r);
-
-	assert_refused(a, &refusal, LEDGER_OK, NULL);
-	refusal = decode_json(w, b, &s);
-	assert_refused(b, &refusal, LEDGER_OK, NULL);
-	assert_true(r.canonical.len > 0);
-	return bytes_equal(r.canonical, s.canonical);
-}
-
 static void
 wanting_one_is_no_other_command(void **state)
 {

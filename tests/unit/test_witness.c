@@ -168,10 +168,10 @@ cosignatures_of_the_public_network_verify(void **state)
 		struct note_key key;
 		assert_int_equal(note_key_parse(text_bytes(vkeys[i]), &key), NOTE_KEY_OK);
 		assert_int_equal(note_parse(text_bytes(ARCHE_NOTE), &note), NOTE_OK);
-		assert_int_equal(note_verify(&note, &key, witness_verify, NULL, &is_signed), ST_OK);
+		assert_int_equal(note_verify(&note, &key, verify_parts, NULL, &is_signed), ST_OK);
 		assert_int_equal(is_signed, NOTE_SIGNED);
 		note.text = text_bytes(ARCHE_ORIGIN "\n1432088533\nU7WM79jrzyhGZ5/GUBTpM7NzwdyfFx61t3RovgcC4Ro=\n");
-		assert_int_equal(note_verify(&note, &key, witness_verify, NULL, &is_signed), ST_OK);
+		assert_int_equal(note_verify(&note, &key, verify_parts, NULL, &is_signed), ST_OK);
 		assert_int_equal(is_signed, NOTE_FORGED);
 	}
 }

@@ -49,7 +49,7 @@ judge_policy(struct audit *audit, const struct log_head *head)
 	enum note_result parsed = note_parse(log_head_note(head), &note);
 	if (parsed != NOTE_OK || checkpoint_parse(note.text, &c) != CHECKPOINT_OK)
 		return ST_CORRUPT;		/* it was read before */
-	enum status st = policy_check(audit->policy, &note, c.origin, log_head_ed25519, NULL, &verdict);
+	enum status st = policy_check(audit->policy, &note, c.origin, verify_parts, NULL, &verdict);
 	if (st == ST_OK && verdict.answer == POLICY_ACCEPTED) {
 		audit->has_vkey = true;
 		audit->vkey = audit->policy->log[verdict.log].key;

@@ -136,6 +136,24 @@ args_need(struct argp_state *state, const struct args *args, unsigned n_min)
 }
 
 error_t
+plain_parse(int key, char *arg, struct argp_state *state)
+{
+	struct plain_input *in = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		in->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return args_take(state, arg, &in->args, 1);
+	case ARGP_KEY_END:
+		return args_need(state, &in->args, 1);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+error_t
 list_add(struct argp_state *state, struct list *list, char *text)
 {
 	if (list->n == LIST_MAX)
@@ -207,6 +225,14 @@ option_number(struct argp_state *state, const char *option, const char *text, ui
 		return cli_usage(state, "%s: \"%s\" is no whole number up to %llu", option, text, (unsigned long long)max);
 	*ret_number = number;
 	return 0;
+}
+
+error_t
+option_transaction(struct argp_state *state, const char *text, bool *is_command, uint64_t *ret_seq)
+{
+	if (text[strspn(text, "0123456789")] != '\0')
+		*is_command = true;
+	return *is_command ? 0 : option_number(state, "SEQ", text, UINT64_MAX, ret_seq);
 }
 
 error_t

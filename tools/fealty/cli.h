@@ -62,6 +62,13 @@ struct args {
 error_t args_take(struct argp_state *state, char *arg, struct args *args, unsigned n_max);
 error_t args_need(struct argp_state *state, const struct args *args, unsigned n_min);
 
+/* The parser of a command with one word and --json; its input is a struct plain_input. */
+struct plain_input {
+	struct args args;
+	bool json;
+};
+error_t plain_parse(int key, char *arg, struct argp_state *state);
+
 /* An option that may be given again. */
 #define LIST_MAX 64
 struct list { size_t n; char *v[LIST_MAX]; };
@@ -84,6 +91,8 @@ error_t cli_usage(struct argp_state *state, const char *format, ...) __attribute
 error_t option_instant(struct argp_state *state, const char *option, const char *text, int64_t *ret_us);
 error_t option_day(struct argp_state *state, const char *option, const char *text, int32_t *ret_day);
 error_t option_number(struct argp_state *state, const char *option, const char *text, uint64_t max, uint64_t *ret_number);
+/* SEQ or COMMAND: digits are a seq, unless *${is_command} is true already. */
+error_t option_transaction(struct argp_state *state, const char *text, bool *is_command, uint64_t *ret_seq);
 error_t option_duration_ms(struct argp_state *state, const char *option, const char *text, uint32_t *ret_ms);
 
 /* Key codes of long options; short ones are their letters. */

@@ -12,31 +12,8 @@ enum { KEY_UNTIL = KEY_COMMAND };
 
 /* ---- new ---- */
 
-struct new_input {
-	struct args args;
-	bool json;
-};
-
-static error_t
-parse_new(int key, char *arg, struct argp_state *state)
-{
-	struct new_input *in = state->input;
-
-	switch (key) {
-	case KEY_JSON:
-		in->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
-	case ARGP_KEY_END:
-		return args_need(state, &in->args, 1);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static enum exit_code
-tell_new(const struct new_input *in, const uint8_t public_key[static PUBLIC_KEY_LEN])
+tell_new(const struct plain_input *in, const uint8_t public_key[static PUBLIC_KEY_LEN])
 {
 	char hex[2 * PUBLIC_KEY_LEN + 1], id[KEY_ID_TEXT_BYTES];
 
@@ -60,12 +37,12 @@ approver_key_new(int argc, char **argv)
 		{ "json", KEY_JSON, NULL, 0, "Print JSON", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse_new, "FILE",
+	static const struct argp argp = { options, plain_parse, "FILE",
 		"Make a key for approving, in FILE, and print its public half.\v"
 		"Run it as the person who approves, on their machine: FILE has mode 0400, and nobody else needs it. A FILE that is there already is left "
 		"alone.",
 		NULL, NULL, NULL };
-	struct new_input in = { .json = false };
+	struct plain_input in = { .json = false };
 	uint8_t public_key[PUBLIC_KEY_LEN];
 
 	cli_parse(&argp, argc, argv, &in);

@@ -2,34 +2,10 @@
 #include <stdio.h>
 
 #include "commands.h"
-#include "guard.h"
 #include "key_text.h"
 #include "log_source.h"
 
 #define VKEY_TEXT_BYTES (LOG_ORIGIN_BYTES_MAX + 64)
-
-struct log_key_input {
-	struct args args;
-	bool json;
-};
-
-static error_t
-parse(int key, char *arg, struct argp_state *state)
-{
-	struct log_key_input *in = state->input;
-
-	switch (key) {
-	case KEY_JSON:
-		in->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
-	case ARGP_KEY_END:
-		return args_need(state, &in->args, 1);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static const char *
 vkey_format(const struct note_key *key, char ret_text[static VKEY_TEXT_BYTES + 1])
@@ -69,22 +45,12 @@ enum exit_code
 cmd_log_key(int argc, char **argv)
 {
 	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
-	static const struct argp argp = { options, parse, "DATA",
+	static const struct argp argp = { options, plain_parse, "DATA",
 		"Print the key that verifies the checkpoints of the ledger in the data directory DATA: a verifier key by C2SP signed-note.\v"
 		"It is the one that the ledger's genesis names, or that a rotation put in its place. For a time after a rotation checkpoints are "
 		"signed by two keys, either of which verifies them: then both are printed, the newest first. Whoever verifies the log must get "
 		"it from you by a way that they trust, and not with the log itself.",
 		NULL, NULL, NULL };
-	struct log_key_input in = { 0 };
-	static struct log_source source;
 
-	cli_parse(&argp, argc, argv, &in);
-	guard_begin(in.json);
-	enum exit_code code = log_source_open(in.args.v[0], NULL, in.json, &source);
-	if (code != EXIT_DONE)
-		return code;
-	code = print_keys(&source, in.json);
-	log_source_close(&source);
-	guard_end();
-	return code;
+	return log_source_command(&argp, argc, argv, print_keys);
 }

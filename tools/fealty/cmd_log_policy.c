@@ -2,33 +2,9 @@
 #include <stdio.h>
 
 #include "commands.h"
-#include "guard.h"
 #include "log_source.h"
 
 #define POLICY_TEXT_BYTES (2 * LOG_ORIGIN_BYTES_MAX + 512)
-
-struct log_policy_input {
-	struct args args;
-	bool json;
-};
-
-static error_t
-parse(int key, char *arg, struct argp_state *state)
-{
-	struct log_policy_input *in = state->input;
-
-	switch (key) {
-	case KEY_JSON:
-		in->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
-	case ARGP_KEY_END:
-		return args_need(state, &in->args, 1);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static enum exit_code
 print_policy(const struct log_source *source, bool json)
@@ -61,22 +37,12 @@ enum exit_code
 cmd_log_policy(int argc, char **argv)
 {
 	static const struct argp_option options[] = { { "json", KEY_JSON, NULL, 0, "Print JSON", 0 }, { 0 } };
-	static const struct argp argp = { options, parse, "DATA",
+	static const struct argp argp = { options, plain_parse, "DATA",
 		"Print a trust policy (C2SP tlog-policy) for the log of the ledger in the data directory DATA: its key, or the "
 		"two of an overlap, and no witnesses.\v"
 		"A receipt from before a rotation needs the policy of then. Whoever verifies receipts by it must get it from you by a way "
 		"that they trust. Add the witnesses that you ask for.",
 		NULL, NULL, NULL };
-	struct log_policy_input in = { 0 };
-	static struct log_source source;
 
-	cli_parse(&argp, argc, argv, &in);
-	guard_begin(in.json);
-	enum exit_code code = log_source_open(in.args.v[0], NULL, in.json, &source);
-	if (code != EXIT_DONE)
-		return code;
-	code = print_policy(&source, in.json);
-	log_source_close(&source);
-	guard_end();
-	return code;
+	return log_source_command(&argp, argc, argv, print_policy);
 }

@@ -25,13 +25,7 @@ judge(struct argp_state *state, struct proof_input *in)
 		return cli_usage(state, "give either a transaction, SEQ or COMMAND, or --from SIZE for a proof between two sizes");
 	if (in->has_to && !in->has_from)
 		return cli_usage(state, "--to is for a proof between two sizes: give --from as well");
-	if (in->has_from)
-		return 0;
-	if (in->is_command || in->args.v[0][strspn(in->args.v[0], "0123456789")] != '\0') {
-		in->is_command = true;
-		return 0;
-	}
-	return option_number(state, "SEQ", in->args.v[0], UINT64_MAX, &in->seq);
+	return in->has_from ? 0 : option_transaction(state, in->args.v[0], &in->is_command, &in->seq);
 }
 
 static error_t

@@ -121,7 +121,7 @@ judge_policy(struct verification *v)
 	uint8_t hash[SHA256_BYTES];
 
 	merkle_leaf_hash(r->leaf, hash);
-	if (tlogproof_verify(&r->proof, hash, &v->policy, receipt_verify_signature, NULL, &v->verdict) != ST_OK)
+	if (tlogproof_verify(&r->proof, hash, &v->policy, verify_parts, NULL, &v->verdict) != ST_OK)
 		return cli_fail(v->in->json, EXIT_INTERNAL, "out of memory");
 	if (v->verdict.answer == TLOGPROOF_ACCEPTED)
 		return EXIT_DONE;

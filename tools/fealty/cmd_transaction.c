@@ -31,11 +31,7 @@ parse(int key, char *arg, struct argp_state *state)
 		return args_take(state, arg, &in->args, 1);
 	case ARGP_KEY_END: {
 		error_t failed = args_need(state, &in->args, 1);
-		if (failed != 0 || in->is_command || in->args.v[0][strspn(in->args.v[0], "0123456789")] != '\0') {
-			in->is_command = true;
-			return failed;
-		}
-		return option_number(state, "SEQ", in->args.v[0], UINT64_MAX, &in->seq);
+		return failed != 0 ? failed : option_transaction(state, in->args.v[0], &in->is_command, &in->seq);
 	}
 	default:
 		return ARGP_ERR_UNKNOWN;

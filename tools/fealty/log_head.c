@@ -42,25 +42,6 @@ log_head_read(struct bytes text, struct log_head *ret_head, const char **ret_why
 	return true;
 }
 
-enum status
-log_head_ed25519(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
-    const uint8_t signature[static NOTE_ED25519_BYTES])
-{
-	struct buf all;
-
-	(void)ctx;
-	if (n_parts == 1)
-		return verify_bytes(public_key, parts[0], bytes_of(signature, NOTE_ED25519_BYTES));
-	buf_init(&all);
-	for (size_t i = 0; i < n_parts; i++)
-		buf_put(&all, parts[i].data, parts[i].len);
-	enum status st = buf_status(&all);
-	if (st == ST_OK)
-		st = verify_bytes(public_key, buf_bytes(&all), bytes_of(signature, NOTE_ED25519_BYTES));
-	buf_release(&all);
-	return st;
-}
-
 enum log_head_result
 log_head_verify(const struct log_head *head, const struct note_key *key)
 {
@@ -73,7 +54,7 @@ log_head_verify(const struct log_head *head, const struct note_key *key)
 	assert(read);
 	if (!bytes_equal(c.origin, key->name))
 		return LOG_HEAD_OTHER_ORIGIN;
-	if (note_verify(&note, key, log_head_ed25519, NULL, &is_signed) != ST_OK || is_signed == NOTE_UNSIGNED)
+	if (note_verify(&note, key, verify_parts, NULL, &is_signed) != ST_OK || is_signed == NOTE_UNSIGNED)
 		return LOG_HEAD_NOT_SIGNED;
 	return is_signed == NOTE_SIGNED ? LOG_HEAD_OK : LOG_HEAD_FORGED;
 }

@@ -4,10 +4,10 @@
 #ifndef FEALTY_TOOLS_LOG_HEAD_H
 #define FEALTY_TOOLS_LOG_HEAD_H
 
+#include "apply/apply.h"
 #include "merkle/checkpoint.h"
 #include "merkle/note.h"
 
-#define LOG_NOTE_BYTES_MAX 16384	/* room for the lines of many witnesses */
 #define LOG_ORIGIN_BYTES_MAX 255
 
 struct log_head {
@@ -34,8 +34,5 @@ bool log_head_read(struct bytes note, struct log_head *ret_head, const char **re
 enum log_head_result log_head_verify(const struct log_head *head, const struct note_key *key) MUST_CHECK;
 
 struct bytes log_head_note(const struct log_head *head);	/* borrowed */
-
-/* The Ed25519 that note_verify() and policy_check() ask for. */
-note_verify_fn log_head_ed25519;
 
 #endif

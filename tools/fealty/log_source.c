@@ -168,6 +168,23 @@ log_source_close(struct log_source *source)
 	source->store = NULL;
 }
 
+enum exit_code
+log_source_command(const struct argp *argp, int argc, char **argv, log_source_print_fn *print)
+{
+	struct plain_input in = { .json = false };
+	static struct log_source source;
+
+	cli_parse(argp, argc, argv, &in);
+	guard_begin(in.json);
+	enum exit_code code = log_source_open(in.args.v[0], NULL, in.json, &source);
+	if (code != EXIT_DONE)
+		return code;
+	code = print(&source, in.json);
+	log_source_close(&source);
+	guard_end();
+	return code;
+}
+
 /* ---- checkpoints ---- */
 
 enum log_head_result
@@ -183,32 +200,6 @@ log_source_head(const struct log_source *source, struct bytes text, struct log_h
 	if (result == LOG_HEAD_OK)
 		*ret_head = head;
 	return result;
-}
-
-/* The lines of witnesses that are stored for this size follow the log's own, in the order of their keys, as far as there is room; one that is
- * damaged would spoil the whole note. */
-static enum status
-add_cosignatures(struct store_txn *ledger, struct log_head *head)
-{
-	unsigned lines = LOG_NOTE_COSIGNATURES_MAX;
-	struct store_cursor *cursor;
-	struct bytes key, line;
-	uint8_t from[8];
-
-	put_be64(from, head->size);
-	enum status st = store_cursor_open(ledger, TABLE_COSIGNATURE, bytes_of(from, sizeof(from)), &cursor);
-	if (st != ST_OK)
-		return st;
-	while ((st = store_cursor_next(cursor, &key, &line)) == ST_OK) {
-		if (key.len < 8 || get_be64(key.data) != head->size || lines-- == 0 || line.len > sizeof(head->note) - head->note_bytes)
-			break;
-		if (key.len != 8 + SHA256_BYTES || !note_is_line(line, get_be32(key.data + 8)))
-			continue;
-		memcpy(head->note + head->note_bytes, line.data, line.len);
-		head->note_bytes += line.len;
-	}
-	store_cursor_close(cursor);
-	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
 /* The row of a size, or the newest at or below it. */
@@ -230,7 +221,7 @@ read_head(const struct log_source *source, uint64_t size, bool exactly, struct l
 	if (st == ST_OK && (log_source_head(source, note, ret_head) != LOG_HEAD_OK || key.len != 8 || get_be64(key.data) != ret_head->size))
 		st = ST_CORRUPT;
 	if (st == ST_OK)
-		st = add_cosignatures(ledger, ret_head);
+		st = apply_put_cosignatures(ledger, ret_head->size, ret_head->note, &ret_head->note_bytes);
 	store_abort(ledger);
 	return st;
 }

@@ -10,7 +10,6 @@
 #include "log_head.h"
 #include "store/store.h"
 
-#define LOG_NOTE_COSIGNATURES_MAX 96	/* as the daemon shows them */
 
 struct log_source {
 	const char *data_path;			/* borrowed */
@@ -29,6 +28,10 @@ struct log_source {
  */
 enum exit_code log_source_open(const char *data_path, const char *head_lock, bool json, struct log_source *ret_source) MUST_CHECK;
 void log_source_close(struct log_source *source);
+
+/* A whole command, of a data directory and --json, that prints something of it: parsed by plain_parse(), opened, printed, closed. */
+typedef enum exit_code log_source_print_fn(const struct log_source *source, bool json);
+enum exit_code log_source_command(const struct argp *argp, int argc, char **argv, log_source_print_fn *print);
 
 /* The key that must have signed a checkpoint of ${size} transactions, and the one that may have as well: false when there is none. */
 struct note_key log_key(const struct log_source *source, uint64_t size);

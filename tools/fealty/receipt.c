@@ -86,20 +86,3 @@ receipt_release(struct receipt *receipt)
 {
 	arena_release(&receipt->arena);
 }
-
-enum status
-receipt_verify_signature(void *ctx, const uint8_t public_key[static NOTE_PUBLIC_KEY_BYTES], const struct bytes *parts, size_t n_parts,
-    const uint8_t signature[static NOTE_ED25519_BYTES])
-{
-	struct buf all;
-
-	(void)ctx;
-	buf_init(&all);
-	for (size_t i = 0; i < n_parts; i++)
-		buf_put(&all, parts[i].data, parts[i].len);
-	enum status st = buf_status(&all);
-	if (st == ST_OK)
-		st = verify_bytes(public_key, buf_bytes(&all), bytes_of(signature, NOTE_ED25519_BYTES));
-	buf_release(&all);
-	return st;
-}

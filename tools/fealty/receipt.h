@@ -33,7 +33,4 @@ struct receipt_fault {
 bool receipt_read(struct bytes text, struct receipt *ret_receipt, struct receipt_fault *ret_fault) MUST_CHECK;
 void receipt_release(struct receipt *receipt);
 
-/* For the policy: Ed25519 over parts in a row. */
-note_verify_fn receipt_verify_signature;
-
 #endif
