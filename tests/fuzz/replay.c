@@ -23,7 +23,8 @@ play(const uint8_t *data, size_t size)
 	if (map == MAP_FAILED || mprotect(map + room, page, PROT_NONE) != 0)
 		err(2, "mmap");
 	uint8_t *input = map + room - size;
-	memcpy(input, data, size);
+	if (size > 0)
+		memcpy(input, data, size);
 	(void)LLVMFuzzerTestOneInput(input, size);
 	(void)munmap(map, room + page);
 }
