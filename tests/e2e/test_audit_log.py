@@ -155,6 +155,40 @@ def test_what_is_wrong_is_said(world):
     assert "tile/entries/000 cannot be read: it is no file" in audit(path, code=3)["message"]
 
 
+def right_edge(path, size):
+    """A log of which only the tiles at its right edge are there, with hashes of nothing that add up to the checkpoint's root."""
+    node = lambda a, b: hashlib.sha256(b"\1" + a + b).digest()
+    edge, level, n = [], 0, size
+    while n > 0:
+        width, n = n % 256, n // 256
+        groups = re.findall("...", str(n).zfill((len(str(n)) + 2) // 3 * 3))
+        name = "/".join(["x" + g for g in groups[:-1]] + groups[-1:])
+        if width > 0:
+            write(os.path.join(path, "tile", str(level), f"{name}.p/{width}"), bytes(32 * width))
+        below, bit = bytes(32), 1
+        while bit < 256:
+            edge += [below] if width & bit else []
+            below, bit = node(below, below), bit * 2
+        level += 1
+    root = edge[0]
+    for left in edge[1:]:
+        root = node(left, root)
+    name = "test.example/nothing"
+    signature = base64.b64encode(bytes(68)).decode()
+    write(os.path.join(path, "checkpoint"), f"{name}\n{size}\n{base64.b64encode(root).decode()}\n\n\u2014 {name} {signature}\n".encode())
+
+
+def test_a_log_of_hashes_alone_holds_nothing(world):
+    """However large a server says that it is: without a transaction there is nothing that could hold."""
+    for size in (2**64 - 1, 2**64 - 255, 2**64 - 256, 2**63, 2**40 + 1, 257):
+        place = world.path(f"nothing-{size}")
+        right_edge(place, size)
+        for option in ((), ("--hashes-only",), ("--evidence", world.path(f"evidence-{size}"))):
+            expect(audit(place, *option, code=1), status="DATA_LOSS", reason="LOG_DAMAGED", transactions=0)
+        run = run_fealty(["rollforward", "--log", place, "--json"])
+        assert run.code == 1, run
+
+
 def test_a_checkpoint_of_another_log(world):
     ledger, path = exported(world, 20)
     good, key = read(os.path.join(path, "checkpoint")), key_of(ledger)

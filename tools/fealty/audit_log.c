@@ -220,7 +220,7 @@ run(struct source *s)
 	audit->redecide.find = find_leaf;
 	audit->redecide.find_ctx = s;
 	st = tiles_status(audit, &s->tiles, log_tiles_open(&s->tiles, s->fetch, s->head.size, s->head.root));
-	bundles = (audit->total + TILE_WIDTH - 1) / TILE_WIDTH;
+	bundles = tile_count(0, audit->total);
 	for (uint64_t i = 0; i < bundles && st == ST_OK; i++)
 		st = take_bundle(s, i);
 	if (st == ST_OK)

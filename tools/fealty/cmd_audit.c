@@ -294,7 +294,11 @@ audit_it(struct audit_input *in)
 	guard_begin(in->call.json);
 	enum status st = run_source(in, &code);
 	guard_end();
-	if (st == ST_OK && code == EXIT_DONE && in->audit.first > 0 && in->audit.depth != AUDIT_HASHES)
+	if (st == ST_OK && code == EXIT_DONE && in->audit.first == 0) {		/* whoever sent it: of nothing nothing can hold */
+		finding_set_at(&in->audit.finding, 0, "transaction 0: the ledger is empty, it has not even a genesis");
+		st = ST_INVALID;
+	}
+	if (st == ST_OK && code == EXIT_DONE && in->audit.depth != AUDIT_HASHES)
 		st = audit_books(&in->audit, &books);
 	progress_end(&progress);
 	double seconds = progress_seconds(&progress) - in->audit.measured_seconds;
