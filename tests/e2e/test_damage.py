@@ -351,4 +351,7 @@ def test_numbers_that_no_ledger_reaches(world):
         text = f.read().replace(f"\n{size}\n", f"\n{2**64 - 1}\n")
         f.seek(0)
         f.write(text)
-    assert "is not signed by the key" in ledger.cli("log", "export", ledger.data, export, code=1).json["message"]
+    assert "is no checkpoint" in ledger.cli("log", "export", ledger.data, export, code=1).json["message"]
+    for point in ("--from", "--to"):
+        told = ledger.cli("rollforward", ledger.data, point, os.path.join(export, "checkpoint"), code=2).json["message"]
+        assert "more transactions than a ledger can have" in told, told

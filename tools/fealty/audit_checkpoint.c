@@ -203,7 +203,9 @@ audit_checkpoint_signed(struct audit *audit, const struct log_head *head)
 enum status
 audit_checkpoint_trusted(struct audit *audit, const struct log_head *head)
 {
-	return audit->has_vkey ? judge_line(audit, head, &audit->vkey, true, "is not signed by the key that was given") : ST_OK;
+	static const char unsigned_by_it[] = "is not signed by the key that was given; if the log's key was rotated, give the new one";
+
+	return audit->has_vkey ? judge_line(audit, head, &audit->vkey, true, unsigned_by_it) : ST_OK;
 }
 
 static enum status

@@ -23,8 +23,8 @@ read_note(struct bytes text, struct note *note, struct checkpoint *c, const char
 		*ret_why = checkpoint_result_str(read);
 		return false;
 	}
-	*ret_why = "it is of no transactions, and a ledger begins with one";
-	return c->size > 0;
+	*ret_why = c->size == 0 ? "it is of no transactions, and a ledger begins with one" : "it is of more transactions than a ledger can have";
+	return c->size > 0 && c->size < UINT64_MAX;
 }
 
 bool

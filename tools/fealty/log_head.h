@@ -26,7 +26,7 @@ enum log_head_result {
 };
 
 /**
- * log_head_read(note, ret_head, ret_why): whether ${note} is a checkpoint of one transaction or more; else *${ret_why} says why not, in
+ * log_head_read(note, ret_head, ret_why): whether ${note} is a checkpoint of 1 to 2^64 - 2 transactions; else *${ret_why} says why not, in
  * static words, and *${ret_head} is untouched.  Nothing is verified.
  * log_head_verify(head, key): whether the log with this key, whose name is its origin, signed it.
  */
