@@ -8,6 +8,9 @@
  * and each time that falls below zero one step is added back and its points are taken.
  *
  * The followup of the purchase holds how much of it is left; the entry carries it whole.
+ *
+ * An audit decides again what others wrote, by an engine that it does not decide itself: purchase and followup are what they say, and need
+ * not fit each other.
  */
 #include <assert.h>
 #include <string.h>
@@ -46,8 +49,12 @@ begin(struct returning *r)
 		return ST_NOMEM;
 	if (r->f.returned && r->f.n_lines != past->u.purchase.n_lines)
 		return ST_CORRUPT;
+	if (r->f.returned && r->f.left > past->u.purchase.amount)
+		return ST_CORRUPT;
 	for (size_t i = 0; i < past->u.purchase.n_lines; i++) {
 		const struct entry_line *line = &past->u.purchase.lines[i];
+		if (r->f.returned && (r->f.lines[i].qty > line->qty || r->f.lines[i].amount > line->amount))
+			return ST_CORRUPT;
 		r->lines[i] = r->f.returned ? r->f.lines[i] : (struct line_left){ line->qty, line->amount };
 	}
 	if (!r->f.returned)
@@ -497,7 +504,7 @@ claw(struct returning *r)
 
 /* What each component loses by this return; points that could not be taken are owed, and come back when they are. */
 struct loss { const struct rule *rule; const char *name; int64_t before, after; };	/* what stands of it */
-struct losses { size_t n; struct loss rows[3 * PROGRAM_RULES_MAX + 3]; };
+struct losses { size_t n, cap; struct loss *rows; };
 
 static struct loss *
 loss_of(struct losses *l, const struct rule *rule, const char *name)
@@ -506,8 +513,21 @@ loss_of(struct losses *l, const struct rule *rule, const char *name)
 		if (strcmp(l->rows[i].name, name) == 0)
 			return &l->rows[i];
 	}
+	assert(l->n < l->cap);
 	l->rows[l->n] = (struct loss){ .rule = rule, .name = name };
 	return &l->rows[l->n++];
+}
+
+/* Room for a row of each that list_losses() and restore_caps() name. */
+static struct losses *
+losses_new(const struct returning *r)
+{
+	struct losses *l = arena_alloc(r->d->arena, sizeof(*l));
+	size_t cap = r->past->n_grants + r->before->n + r->after->n + r->f.n_owed + 2 * r->version->n_rules + 1;
+
+	if (l != NULL)
+		*l = (struct losses){ .cap = cap, .rows = arena_alloc(r->d->arena, cap * sizeof(*l->rows)) };
+	return l == NULL || l->rows == NULL ? NULL : l;
 }
 
 static const struct rule *
@@ -574,7 +594,8 @@ owe_the_rest(struct returning *r, struct losses *l)
 		row->after += part;
 		short_of -= part;
 		owed[n].points = part;
-		assert(strlen(row->name) < sizeof(owed[n].rule));
+		if (strlen(row->name) >= sizeof(owed[n].rule))
+			return ST_CORRUPT;
 		memcpy(owed[n].rule, row->name, strlen(row->name) + 1);
 		n++;
 	}
@@ -670,7 +691,7 @@ give_back_day(struct returning *r)
 static enum status
 restore_caps(struct returning *r)
 {
-	struct losses *l = arena_alloc(r->d->arena, sizeof(*l));
+	struct losses *l = losses_new(r);
 
 	if (l == NULL)
 		return ST_NOMEM;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -539,6 +540,58 @@ forged_reversals(void **state)
 	expect_faults(faults, sizeof(faults) / sizeof(faults[0]), half_reversed);
 }
 
+/* ---- an audit of what another engine wrote ---- */
+
+static void
+a_purchase_with_more_grants_than_rules(void **state)
+{
+	static struct grant grants[6000];
+	static char names[6000][8];
+	struct scene c;
+
+	(void)state;
+	scene_set(&c);
+	for (size_t i = 0; i < 6000; i++) {
+		snprintf(names[i], sizeof(names[i]), "g%zu", i);
+		grants[i] = (struct grant){ .rule = names[i], .wanted = 1, .granted = 1 };
+	}
+	for (size_t i = 0; i < c.purchase.n_grants; i++)
+		grants[i] = c.purchase.grants[i];
+	c.purchase.grants = grants;
+	c.purchase.n_grants = 6000;
+	struct cmd cmd = return_of(&c, "4000");
+	struct arena small;		/* so that what is written beyond its memory is written into somebody else's */
+	arena_init(&small, (size_t)4 << 20);
+	assert_int_equal(decide(&c.s.live.state, &cmd, c.s.now_us, &small, &c.s.entry, &c.s.refusal), ST_OK);
+	assert_int_equal(c.s.refusal.result, LEDGER_OK);
+	arena_release(&small);
+	stage_release(&c.s);
+}
+
+static void
+a_followup_of_more_than_was_bought(void **state)
+{
+	static const struct { int64_t left; struct line_left lines[3]; } rows[] = {
+		{ 10001, { { 3, 3000 }, { 1, 2000 }, { 2, 4000 } } },
+		{ 9000, { { 4, 3000 }, { 1, 2000 }, { 2, 4000 } } },
+		{ 9000, { { 3, 3000 }, { 1, 2001 }, { 2, 4000 } } },
+	};
+	static const struct line latte[] = { { .sku = "latte", .qty = 1 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct scene c;
+		scene_set(&c);
+		struct followup f = { .entry = c.purchase_id, .returned = true, .left = rows[i].left, .n_lines = 3, .lines = rows[i].lines };
+		assert_int_equal(c.s.live.state.put_followup(c.s.live.state.ctx, &f), ST_OK);
+		struct cmd cmd = return_of(&c, NULL);
+		cmd.u.past.lines = latte;
+		cmd.u.past.n_lines = 1;
+		assert_int_equal(decide(&c.s.live.state, &cmd, c.s.now_us, &c.s.arena, &c.s.entry, &c.s.refusal), ST_CORRUPT);
+		stage_release(&c.s);
+	}
+}
+
 int
 main(void)
 {
@@ -552,6 +605,8 @@ main(void)
 		cmocka_unit_test(reversals_go_back_to_their_lot_and_no_further),
 		cmocka_unit_test(forged_returns),
 		cmocka_unit_test(forged_reversals),
+		cmocka_unit_test(a_purchase_with_more_grants_than_rules),
+		cmocka_unit_test(a_followup_of_more_than_was_bought),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
