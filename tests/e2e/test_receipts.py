@@ -1,8 +1,12 @@
 """Receipts: of one command each, with its reply or later, and verified without a daemon."""
+import base64
+import hashlib
 import os
 import random
 import stat
 import threading
+
+from nacl.signing import SigningKey
 
 from case import plain_build, reduced, seconds
 from programs import PLAIN
@@ -11,7 +15,7 @@ from test_checkpoint import leaves_of
 from test_disk import fill, free_bytes, on_disk, small_disk
 from test_keys import rotate
 from test_proofs import until_public
-from wire import Closed, keyless, request
+from wire import Closed, keyless, ledger as ledger_pb, request
 from world import eventually, expect, run_fealty
 
 MOVES = PLAIN + 'transfers: {min: "1", times_per_year: 100}\n'
@@ -495,3 +499,21 @@ def test_bad_input_says_what_and_where(world):
     expect(verify(good, policy, "--public-key", other.public_key.hex(), "--public-key", ledger.public_key.hex()), signature="valid")
     verify(good, policy, "--public-key", "zz", code=2)
     assert run_fealty(["receipt", "verify", good]).code == 2 and run_fealty(["receipt"]).code == 2
+
+
+def test_what_it_says_moves_no_terminal(world):
+    """Who signs a ledger may write what he likes into it: on a terminal it stays text."""
+    origin, key = "test.example/rogue", SigningKey(bytes(range(32)))
+    key_id = hashlib.sha256(origin.encode() + b"\n\1" + bytes(key.verify_key)).digest()[:4]
+    t = ledger_pb.Transaction(origin=origin, seq=0, prev=bytes(32), committed_at=1)
+    entry = t.entries.add(principal="operator/\x1b[2Jred\u009b1m\x7f\r\u00e9", request_id="r", engine=1)
+    entry.inputs.clock_accept.SetInParent()
+    leaf = ledger_pb.SignedTransaction(transaction=t.SerializeToString(), signature=bytes(64), key_id=bytes(8)).SerializeToString()
+    text = f"{origin}\n1\n{base64.b64encode(hashlib.sha256(bytes(1) + leaf).digest()).decode()}\n"
+    line = base64.b64encode(key_id + key.sign(text.encode()).signature).decode()
+    path = world.write("receipt", f"c2sp.org/tlog-proof@v1\nextra {base64.b64encode(leaf).decode()}\nindex 0\n\n{text}\n\u2014 {origin} {line}\n")
+    vkey = base64.b64encode(b"\1" + bytes(key.verify_key)).decode()
+    policy = world.write("policy", f"log {origin}+{key_id.hex()}+{vkey}\nquorum none\n")
+    shown = run_fealty(["receipt", "verify", path, "--policy", policy])
+    assert shown.code == 0 and "operator/?[2Jred??1m??\u00e9" in shown.out, shown
+    assert all(c == "\n" or c.isprintable() for c in shown.out), shown.out

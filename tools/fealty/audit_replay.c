@@ -30,6 +30,7 @@ finding_write(struct finding *finding, const char *reason, const char *format, v
 	*finding = (struct finding){ .has_seq = false };
 	finding_reason(finding, reason);
 	(void)vsnprintf(finding->sentence, sizeof(finding->sentence), format, values);
+	text_clean(finding->sentence, strlen(finding->sentence));		/* it may say what is in the ledger */
 }
 
 void

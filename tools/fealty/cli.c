@@ -402,6 +402,18 @@ directory_remove(const char *path)
 	(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+void
+text_clean(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i], next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
+		if ((c < 0x20 && c != '\n') || c == 0x7F)
+			text[i] = '?';
+		else if (c == 0xC2 && next >= 0x80 && next < 0xA0)
+			text[i] = text[i + 1] = '?';
+	}
+}
+
 const char *
 hex_format(struct bytes bytes, char *ret_text)
 {

@@ -132,6 +132,9 @@ enum status file_write(const char *path, struct bytes data) MUST_CHECK;
 /* Removes a directory with all that is in it, as far as that works; follows no links. */
 void directory_remove(const char *path);
 
+/* Control characters but newlines, also those of two bytes (U+0080 to U+009F), become question marks: a terminal would obey them. */
+void text_clean(char *text, size_t len);
+
 /* Lower-case hex; ${ret_text} has room for 2 × len + 1. */
 const char *hex_format(struct bytes bytes, char *ret_text);
 /* Exactly ${len} bytes of hex. */

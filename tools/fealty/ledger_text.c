@@ -2,6 +2,7 @@
 #include "ledger_text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LEDGER_TEXT_ARENA_BYTES (64u << 20)
@@ -331,12 +332,31 @@ ledger_text_program_of(struct ledger_text *text, struct bytes leaf)
 	return t.program;
 }
 
+static void
+print_transaction(struct ledger_text *text, const struct transaction *t, bool long_form, FILE *out)
+{
+	char at[INSTANT_TEXT_BYTES];
+
+	for (size_t i = 0; i < t->n_entries; i++)
+		if (t->entries[i].op == OP_PUBLISH)
+			ledger_text_learn_program(text, t->program, t->entries[i].u.publish.definition);
+	(void)fprintf(out, "%" PRIu64 "  %s  ", t->seq, instant_format(t->committed_at_us, at));
+	if (t->n_entries == 1 && !long_form)
+		print_entry(text, &t->entries[0], out);
+	else
+		print_kinds(t, out);
+	if (long_form)
+		print_long(text, t, out);
+}
+
+/* Whoever signed it may have written what moves a terminal's cursor, or changes what stands there: so it is cleaned as a whole. */
 enum status
 ledger_text_print(struct ledger_text *text, struct bytes leaf, bool long_form, FILE *out)
 {
 	struct signed_transaction s;
 	struct transaction t;
-	char at[INSTANT_TEXT_BYTES];
+	char *lines = NULL;
+	size_t len = 0;
 
 	arena_reset(&text->arena);
 	enum status st = codec_signed_decode(leaf, &s);
@@ -344,17 +364,17 @@ ledger_text_print(struct ledger_text *text, struct bytes leaf, bool long_form, F
 		st = codec_transaction_decode(s.transaction, &text->arena, &t);
 	if (st != ST_OK)
 		return st;
-	for (size_t i = 0; i < t.n_entries; i++)
-		if (t.entries[i].op == OP_PUBLISH)
-			ledger_text_learn_program(text, t.program, t.entries[i].u.publish.definition);
-	(void)fprintf(out, "%" PRIu64 "  %s  ", t.seq, instant_format(t.committed_at_us, at));
-	if (t.n_entries == 1 && !long_form)
-		print_entry(text, &t.entries[0], out);
-	else
-		print_kinds(&t, out);
-	if (long_form)
-		print_long(text, &t, out);
-	return ST_OK;
+	FILE *memory = open_memstream(&lines, &len);
+	if (memory == NULL)
+		return ST_NOMEM;
+	print_transaction(text, &t, long_form, memory);
+	bool whole = fclose(memory) == 0;
+	if (whole) {
+		text_clean(lines, len);
+		(void)fwrite(lines, 1, len, out);
+	}
+	free(lines);
+	return whole ? ST_OK : ST_NOMEM;
 }
 
 json_t *

@@ -32,7 +32,7 @@ uint32_t ledger_text_program_of(struct ledger_text *text, struct bytes leaf);
 /**
  * ledger_text_print(text, leaf, long_form, out):
  * One line for a SignedTransaction; with ${long_form} another one for each entry, and one for each posting.  Learns from what it prints.
- * ST_CORRUPT: it cannot be read, and nothing was printed.
+ * Control characters in it come out as question marks.  ST_CORRUPT, ST_NOMEM: it cannot be read, and nothing was printed.
  */
 enum status ledger_text_print(struct ledger_text *text, struct bytes leaf, bool long_form, FILE *out) MUST_CHECK;
 
