@@ -164,6 +164,48 @@ def test_another_engine_is_not_judged(world):
     assert "; 2 not, 1 of them by another engine than 1." in words, words
 
 
+def rewritten(world, ledger, leaves, change):
+    """An export of less than a tile, of transactions that were changed, then chained and signed by whoever has the keys."""
+    transactions, prev, others = [transaction_of(leaf) for leaf in leaves], bytes(32), []
+    change(transactions)
+    for transaction in transactions:
+        transaction.prev = prev
+        others.append(signed(ledger, transaction))
+        prev = hashlib.sha256(transaction.SerializeToString()).digest()
+    place, n = world.path("rewritten"), len(others)
+    tiles = {f"0/000.p/{n}": b"".join(hashlib.sha256(b"\0" + leaf).digest() for leaf in others),
+             f"entries/000.p/{n}": b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in others)}
+    for name, data in tiles.items():
+        path = os.path.join(place, "tile", name)
+        os.makedirs(os.path.dirname(path))
+        with open(path, "wb") as f:
+            f.write(data)
+    with open(os.path.join(place, "checkpoint"), "w", encoding="utf-8") as f:
+        f.write(checkpoint(ledger, stored(ledger)[n], others))
+    return place
+
+
+def test_what_no_decision_can_go_by(world):
+    """An earlier return, by an engine that is not judged, leaves more of the purchase than was bought: the next one is a finding, and no failure."""
+    ledger, leaves = lived(world)
+    ledger.start()
+    with ledger.wire() as wire:
+        wire.ok("return", member="m1", purchase="p1", amount="100", key="b2")
+    leaves = ledger.leaves()
+    ledger.stop()
+    seqs = [seq for seq, leaf in enumerate(leaves) if any(e.request_id in ("b1", "b2") for e in transaction_of(leaf).entries)]
+
+    def more(transactions):
+        entry = next(e for e in transactions[seqs[0]].entries if e.request_id == "b1")
+        entry.engine = 77
+        assert entry.facts.followups[0].left == 15000
+        entry.facts.followups[0].left = 20001
+    place = rewritten(world, ledger, leaves, more)
+    found = ledger.cli("audit", "--log", place, code=1).json
+    expect(found, status="DATA_LOSS", reason="DECISION_DIFFERS", seq=seqs[1], field="inputs.return")
+    assert "does not fit together" in found["message"], found
+
+
 def test_programs_of_the_cases(world):
     """A plain program, whose entries are many to a transaction."""
     ledger = world.running(programs.PLAIN)

@@ -6,6 +6,7 @@
 #include "guard.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define ENTRY_ARENA_BYTES ((size_t)64 << 20)
 
@@ -74,6 +75,14 @@ find_given(struct audit_redecide *r, const struct ledger_state *state, const str
 	return entry_names(entry, &past) ? look_up(r, state, entry, id, past, given) : ST_OK;
 }
 
+/* It names what no decision can go by, such as more left of a purchase than was bought: whoever wrote that is found, too. */
+static void
+cannot_be_decided(struct redecide_difference *difference, enum op op)
+{
+	(void)snprintf(difference->field, sizeof(difference->field), "inputs.%s", op_str(op));
+	(void)snprintf(difference->sentence, sizeof(difference->sentence), "what it goes by, in earlier entries, does not fit together");
+}
+
 static enum status
 judge(void *ctx, const struct ledger_state *state, const struct entry *entry, struct entry_id id, int64_t now_us)
 {
@@ -88,6 +97,11 @@ judge(void *ctx, const struct ledger_state *state, const struct entry *entry, st
 	enum status st = find_given(r, state, entry, id, &given);
 	if (st == ST_OK)
 		st = redecide(state, entry, &given, now_us, &r->arena, &result, &r->difference);
+	if (st == ST_CORRUPT) {
+		cannot_be_decided(&r->difference, entry->op);
+		result = REDECIDE_DIFFERS;
+		st = ST_OK;
+	}
 	if (st != ST_OK)
 		return st;
 	switch (result) {
