@@ -35,6 +35,24 @@ struct returning {
 
 /* ---- what is left ---- */
 
+/* What is left is no more than was bought, and its lines are parts of it. */
+static bool
+fits(const struct returning *r)
+{
+	const struct entry *past = r->past;
+	int64_t rest = r->f.left;
+
+	if (r->f.left < 0 || r->f.left > past->u.purchase.amount)
+		return false;
+	for (size_t i = 0; i < past->u.purchase.n_lines; i++) {
+		const struct entry_line *bought = &past->u.purchase.lines[i];
+		if (r->lines[i].qty > bought->qty || r->lines[i].amount > bought->amount || r->lines[i].amount < 0 || r->lines[i].amount > rest)
+			return false;
+		rest -= r->lines[i].amount;
+	}
+	return true;
+}
+
 /* As if the first return came to a purchase of which all is left. */
 static enum status
 begin(struct returning *r)
@@ -49,19 +67,15 @@ begin(struct returning *r)
 		return ST_NOMEM;
 	if (r->f.returned && r->f.n_lines != past->u.purchase.n_lines)
 		return ST_CORRUPT;
-	if (r->f.returned && r->f.left > past->u.purchase.amount)
-		return ST_CORRUPT;
 	for (size_t i = 0; i < past->u.purchase.n_lines; i++) {
 		const struct entry_line *line = &past->u.purchase.lines[i];
-		if (r->f.returned && (r->f.lines[i].qty > line->qty || r->f.lines[i].amount > line->amount))
-			return ST_CORRUPT;
 		r->lines[i] = r->f.returned ? r->f.lines[i] : (struct line_left){ line->qty, line->amount };
 	}
 	if (!r->f.returned)
 		r->f.left = past->u.purchase.amount;
 	r->f.n_lines = past->u.purchase.n_lines;
 	r->f.lines = r->lines;
-	return ST_OK;
+	return fits(r) ? ST_OK : ST_CORRUPT;
 }
 
 static bool
