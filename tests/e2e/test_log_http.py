@@ -223,10 +223,8 @@ def resident_kib(ledger):
         return next(int(line.split()[1]) for line in f if line.startswith("RssAnon:"))
 
 
-@plain_build
-@seconds(120)
-def test_many_who_read_big_bundles_slowly(world):
-    """Sixty clients ask for 15 MB each and do not read: what is kept for them is bounded, and the others are told to come again."""
+def big_bundle(world):
+    """A ledger with a bundle of 15 MB, the port of its door, and the bundle's path."""
     ledger = world.running(programs.PLAIN, *ANY_PORT)
     where = port(ledger)
     with ledger.wire() as wire:
@@ -238,6 +236,14 @@ def test_many_who_read_big_bundles_slowly(world):
             n += 1
     path = "/tile/entries/000"
     eventually(lambda: get(where, path, "HEAD").code == 200, "that the bundle is full")
+    return ledger, where, path
+
+
+@plain_build
+@seconds(120)
+def test_many_who_read_big_bundles_slowly(world):
+    """Sixty clients ask for 15 MB each and do not read: what is kept for them is bounded, and the others are told to come again."""
+    ledger, where, path = big_bundle(world)
     length = int(get(where, path, "HEAD").headers["content-length"])
     assert length > 10 << 20, length
     base = resident_kib(ledger)
@@ -271,7 +277,10 @@ def test_many_who_read_big_bundles_slowly(world):
         s.close()
     assert eventually(lambda: (lambda a: a if a.code == 200 else None)(get(where, path)), "room again").headers["content-length"] == str(length)
     assert resident_kib(ledger) - base < (80 << 10) * SLOWNESS
-    # an end while an answer is on its way
+
+
+def test_an_end_while_an_answer_is_on_its_way(world):
+    ledger, where, path = big_bundle(world)
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.settimeout(30)
