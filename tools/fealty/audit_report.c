@@ -45,6 +45,7 @@ put_replay(json_t *object, const struct audit *audit, const struct audit_books *
 	json_put_number(object, "entries", audit->redecide.seen);
 	json_put_number(object, "redecided", audit->redecide.equal);
 	json_put_number(object, "not_redecided", audit->redecide.seen - audit->redecide.equal);
+	json_put_number(object, "other_engine", audit->redecide.other_engine);
 	json_put_number(object, "signatures", audit->signatures);
 	json_put_number(object, "members", books->members);
 	for (size_t i = 0; i < books->n; i++)
@@ -153,9 +154,11 @@ report_redecided(const struct audit *audit)
 	(void)printf("%" PRIu64 " entries decided again, each with the same outcome", r->equal);
 	if (r->not_decided + r->other_engine > 0)
 		(void)printf("; %" PRIu64 " not", r->not_decided + r->other_engine);
-	if (r->other_engine > 0)
-		(void)printf(", %" PRIu64 " of them by another engine than %d", r->other_engine, LEDGER_ENGINE);
 	(void)printf(".\n");
+	if (r->other_engine > 0)
+		(void)printf("ATTENTION: %" PRIu64 " of them name another engine than %d, and this audit has the rules of that one alone: what they brought "
+			     "about was taken as it is. Audit with the fealty that wrote them.\n",
+		    r->other_engine, LEDGER_ENGINE);
 }
 
 static void
