@@ -62,14 +62,14 @@ test("where there is no receipt", async t => {
 	await client.purchase({ member: "a", amount: "50" });
 	const want_receipt = true;
 	const refusals = [
-		[client.transfer({ member: "a", to: "b", points: "10", want_receipt }), "PERMISSION_DENIED", "want_receipt"],
-		[client.quote({ member: "a", amount: "1", want_receipt }), "INVALID_ARGUMENT", "want_receipt"],
-		[client.batch([{ op: "purchase", member: "a", amount: "1", want_receipt }], { atomic: true }), "INVALID_ARGUMENT", "commands[0].want_receipt"],
-		[client.proof({ from: 1, receipt: true }), "INVALID_ARGUMENT", "receipt"],
+		[() => client.transfer({ member: "a", to: "b", points: "10", want_receipt }), "PERMISSION_DENIED", "want_receipt"],
+		[() => client.quote({ member: "a", amount: "1", want_receipt }), "INVALID_ARGUMENT", "want_receipt"],
+		[() => client.batch([{ op: "purchase", member: "a", amount: "1", want_receipt }], { atomic: true }), "INVALID_ARGUMENT", "commands[0].want_receipt"],
+		[() => client.proof({ from: 1, receipt: true }), "INVALID_ARGUMENT", "receipt"],
 	];
 
 	for (const [call, reason, field] of refusals) {
-		const e = await failure(call);
+		const e = await failure(call());
 		assert.deepEqual([e.reason, e.field, e.outcome], [reason, field, "refused"]);
 	}
 	assert.equal((await client.balance({ member: "a" })).available, "50");
