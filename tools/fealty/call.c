@@ -137,6 +137,29 @@ variable(const char *name)
 }
 
 error_t
+named_parse(int key, char *arg, struct argp_state *state)
+{
+	struct named_input *in = state->input;
+	error_t failed;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->call;
+		return 0;
+	case KEY_COMMAND_NAME:
+		in->is_command = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return args_take(state, arg, &in->args, in->n_words);
+	case ARGP_KEY_END:
+		failed = args_need(state, &in->args, in->n_words);
+		return failed != 0 ? failed : option_transaction(state, in->args.v[0], &in->is_command, &in->seq);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+error_t
 call_source(struct argp_state *state, const struct call_options *options, bool has_dir, const char *log)
 {
 	if (has_dir + (log != NULL) + options->has_address > 1)

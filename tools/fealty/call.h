@@ -50,6 +50,20 @@ void call_input_init(struct call_input *in, unsigned n_min, unsigned n_max);
 error_t call_input_parse(int key, char *arg, struct argp_state *state, struct call_input *in);
 error_t call_parse(int key, char *arg, struct argp_state *state);
 
+/**
+ * What the parser of a command about one transaction fills: its first word is SEQ or COMMAND, the latter for sure with KEY_COMMAND_NAME.  The
+ * command's argp has connect_children or call_children.
+ */
+struct named_input {
+	struct call_options call;
+	struct args args;
+	unsigned n_words;		/* as many as there must be */
+	bool is_command;
+	uint64_t seq;
+};
+error_t named_parse(int key, char *arg, struct argp_state *state);
+#define NAMED_OPTION { "command", KEY_COMMAND_NAME, NULL, 0, "The word is a request id, even if it has digits only", 0 }
+
 /* A request with the common options filled in; the strings are borrowed. */
 void call_request_init(const struct call_options *options, Fealty__V1__Request__OpCase op, Fealty__V1__Request *ret_request);
 

@@ -25,8 +25,7 @@ take_kind(struct argp_state *state, const char *arg, enum key_kind *ret_kind)
 /* ---- new ---- */
 
 struct new_input {
-	struct args args;
-	bool json;
+	struct plain_input plain;
 	enum key_kind kind;
 };
 
@@ -35,19 +34,7 @@ parse_new(int key, char *arg, struct argp_state *state)
 {
 	struct new_input *in = state->input;
 
-	switch (key) {
-	case KEY_KIND:
-		return take_kind(state, arg, &in->kind);
-	case KEY_JSON:
-		in->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
-	case ARGP_KEY_END:
-		return args_need(state, &in->args, 1);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	return key == KEY_KIND ? take_kind(state, arg, &in->kind) : plain_parse(key, arg, state);
 }
 
 static enum exit_code
@@ -57,8 +44,8 @@ tell_new(const struct new_input *in, const uint8_t public_key[static PUBLIC_KEY_
 	const char *kind = key_kind_str(in->kind);
 
 	(void)hex_format(bytes_of(public_key, PUBLIC_KEY_LEN), hex);
-	if (!in->json) {
-		(void)printf("Made %s/%s.next.key.\n  public key  %s\n  key id      %s\n", in->args.v[0], kind, hex, key_id_format(public_key, id));
+	if (!in->plain.json) {
+		(void)printf("Made %s/%s.next.key.\n  public key  %s\n  key id      %s\n", in->plain.args.v[0], kind, hex, key_id_format(public_key, id));
 		(void)printf("Keep a copy of it where the other keys' copies are, then put it in its place:\n  fealty key rotate --kind %s %s\n",
 		    kind, hex);
 		return EXIT_DONE;
@@ -88,22 +75,22 @@ key_new(int argc, char **argv)
 	uint8_t public_key[PUBLIC_KEY_LEN];
 
 	cli_parse(&argp, argc, argv, &in);
-	const char *dir = in.args.v[0], *kind = key_kind_str(in.kind);
+	const char *dir = in.plain.args.v[0], *kind = key_kind_str(in.kind);
 	enum status st = keys_next_create(dir, in.kind == KEY_OF_TRANSACTIONS ? KEY_TRANSACTION : KEY_CHECKPOINT, public_key);
 	switch (st) {
 	case ST_OK:
 		return tell_new(&in, public_key);
 	case ST_BUSY:
-		return cli_fail(in.json, EXIT_USAGE, "%s/%s.next.key is there already: rotate to it. Remove it only if the ledger does not name it: after a "
+		return cli_fail(in.plain.json, EXIT_USAGE, "%s/%s.next.key is there already: rotate to it. Remove it only if the ledger does not name it: after a "
 		    "key.files_not_renamed in the daemon's log it is the key in use, and a start of the daemon puts it in its place", dir, kind);
 	case ST_NOTFOUND:
-		return cli_fail(in.json, EXIT_USAGE, "%s is not a daemon's key directory, as \"fealty init\" makes it beside the ledger", dir);
+		return cli_fail(in.plain.json, EXIT_USAGE, "%s is not a daemon's key directory, as \"fealty init\" makes it beside the ledger", dir);
 	case ST_INVALID:
-		return cli_fail(in.json, EXIT_USAGE, "%s is open to others than its owner; set its mode to 0700", dir);
+		return cli_fail(in.plain.json, EXIT_USAGE, "%s is open to others than its owner; set its mode to 0700", dir);
 	case ST_NOMEM:
-		return cli_fail(in.json, EXIT_INTERNAL, "memory for a key could not be locked, raise RLIMIT_MEMLOCK");
+		return cli_fail(in.plain.json, EXIT_INTERNAL, "memory for a key could not be locked, raise RLIMIT_MEMLOCK");
 	default:
-		return cli_fail(in.json, EXIT_INTERNAL, "%s/%s.next.key could not be made: %s; nothing was left behind", dir, kind, strerror(errno));
+		return cli_fail(in.plain.json, EXIT_INTERNAL, "%s/%s.next.key could not be made: %s; nothing was left behind", dir, kind, strerror(errno));
 	}
 }
 

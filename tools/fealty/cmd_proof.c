@@ -1,31 +1,29 @@
 /* fealty proof: that a transaction is in the log, or that one checkpoint's log goes on from another's. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "call.h"
 #include "commands.h"
 #include "merkle/lines.h"
 
-enum { KEY_COMMAND_NAME = KEY_COMMAND, KEY_FROM, KEY_TO };
+enum { KEY_FROM = KEY_COMMAND, KEY_TO };
 
 #define HASH_TEXT_BYTES 64		/* base64 of a hash has 44 */
 
 struct proof_input {
-	struct call_options call;
-	struct args args;
-	bool is_command, has_from, has_to;
-	uint64_t seq, from, to;
+	struct named_input base;
+	bool has_from, has_to;
+	uint64_t from, to;
 };
 
 static error_t
 judge(struct argp_state *state, struct proof_input *in)
 {
-	if (in->has_from != (in->args.n == 0))
+	if (in->has_from != (in->base.args.n == 0))
 		return cli_usage(state, "give either a transaction, SEQ or COMMAND, or --from SIZE for a proof between two sizes");
 	if (in->has_to && !in->has_from)
 		return cli_usage(state, "--to is for a proof between two sizes: give --from as well");
-	return in->has_from ? 0 : option_transaction(state, in->args.v[0], &in->is_command, &in->seq);
+	return in->has_from ? 0 : option_transaction(state, in->base.args.v[0], &in->base.is_command, &in->base.seq);
 }
 
 static error_t
@@ -34,24 +32,16 @@ parse(int key, char *arg, struct argp_state *state)
 	struct proof_input *in = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->call;
-		return 0;
-	case KEY_COMMAND_NAME:
-		in->is_command = true;
-		return 0;
 	case KEY_FROM:
 		in->has_from = true;
 		return option_number(state, "--from", arg, UINT64_MAX, &in->from);
 	case KEY_TO:
 		in->has_to = true;
 		return option_number(state, "--to", arg, UINT64_MAX, &in->to);
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
 	case ARGP_KEY_END:
 		return judge(state, in);
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return named_parse(key, arg, state);
 	}
 }
 
@@ -78,7 +68,7 @@ enum exit_code
 cmd_proof(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "command", KEY_COMMAND_NAME, NULL, 0, "The word is a request id, even if it has digits only", 0 },
+		NAMED_OPTION,
 		{ "from", KEY_FROM, "SIZE", 0, "That the log of so many transactions is the beginning of the one of --to", 0 },
 		{ "to", KEY_TO, "SIZE", 0, "Of this size (default: the newest public checkpoint's)", 0 },
 		{ 0 },
@@ -87,20 +77,20 @@ cmd_proof(int argc, char **argv)
 		"Print the proof that a transaction is in the newest public checkpoint, or that the log of one size goes on from that of another.\v"
 		"A transaction that is newer than the newest public checkpoint has a proof a second or two later (exit code 3 until then).",
 		connect_children, NULL, NULL };
-	struct proof_input in = { 0 };
+	struct proof_input in = { .base = { .n_words = 1 } };
 	Fealty__V1__Request request;
 	Fealty__V1__ProofGet body = FEALTY__V1__PROOF_GET__INIT;
 
-	call_options_init(&in.call, CALL_TIMEOUT_MS);
+	call_options_init(&in.base.call, CALL_TIMEOUT_MS);
 	cli_parse(&argp, argc, argv, &in);
-	call_request_init(&in.call, FEALTY__V1__REQUEST__OP_PROOF, &request);
-	body.has_seq = !in.has_from && !in.is_command;
-	body.seq = in.seq;
-	body.command = !in.has_from && in.is_command ? in.args.v[0] : NULL;
+	call_request_init(&in.base.call, FEALTY__V1__REQUEST__OP_PROOF, &request);
+	body.has_seq = !in.has_from && !in.base.is_command;
+	body.seq = in.base.seq;
+	body.command = !in.has_from && in.base.is_command ? in.base.args.v[0] : NULL;
 	body.has_from = in.has_from;
 	body.from = in.from;
 	body.has_to = in.has_to;
 	body.to = in.to;
 	request.proof = &body;
-	return call_run(&in.call, &request, show_proof);
+	return call_run(&in.base.call, &request, show_proof);
 }

@@ -1,46 +1,13 @@
 /* fealty receipt save: transaction, inclusion proof and checkpoint as one file. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "call.h"
 #include "commands.h"
 #include "receipt_file.h"
 
-enum { KEY_COMMAND_NAME = KEY_COMMAND };
-
-struct save_input {
-	struct call_options call;
-	struct args args;
-	bool is_command;
-	uint64_t seq;
-};
-
-static error_t
-parse(int key, char *arg, struct argp_state *state)
-{
-	struct save_input *in = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->call;
-		return 0;
-	case KEY_COMMAND_NAME:
-		in->is_command = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 2);
-	case ARGP_KEY_END: {
-		error_t failed = args_need(state, &in->args, 2);
-		return failed != 0 ? failed : option_transaction(state, in->args.v[0], &in->is_command, &in->seq);
-	}
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static enum exit_code
-keep(const struct save_input *in, const struct fealty_result *result, struct receipt_file *file)
+keep(const struct named_input *in, const struct fealty_result *result, struct receipt_file *file)
 {
 	const char *why;
 
@@ -57,7 +24,7 @@ keep(const struct save_input *in, const struct fealty_result *result, struct rec
 }
 
 static enum exit_code
-save(const struct save_input *in, const Fealty__V1__Request *request)
+save(const struct named_input *in, const Fealty__V1__Request *request)
 {
 	struct fealty_client *client;
 	struct fealty_result result;
@@ -79,16 +46,16 @@ enum exit_code
 cmd_receipt_save(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "command", KEY_COMMAND_NAME, NULL, 0, "The word is a request id, even if it has digits only", 0 },
+		NAMED_OPTION,
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "SEQ|COMMAND FILE",
+	static const struct argp argp = { options, named_parse, "SEQ|COMMAND FILE",
 		"Write the receipt of a transaction to FILE, which must not be there yet: a log proof (C2SP tlog-proof) with the signed "
 		"transaction, the proof that it is in the log, and the newest public checkpoint, with the signatures of its witnesses.\v"
 		"A transaction is named by its number, or by an entry's id or request id. One that is newer than the newest public checkpoint is "
 		"waited for. The receipt shows all of the transaction: those of a batch may be about several members.",
 		connect_children, NULL, NULL };
-	struct save_input in = { 0 };
+	struct named_input in = { .n_words = 2 };
 	Fealty__V1__Request request;
 	Fealty__V1__ProofGet body = FEALTY__V1__PROOF_GET__INIT;
 

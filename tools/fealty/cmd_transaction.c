@@ -1,42 +1,9 @@
 /* fealty transaction: one transaction of the ledger, as it is stored. */
 #include <stdio.h>
-#include <string.h>
 
 #include "call.h"
 #include "commands.h"
 #include "ledger_text.h"
-
-enum { KEY_COMMAND_NAME = KEY_COMMAND };
-
-struct transaction_input {
-	struct call_options call;
-	struct args args;
-	bool is_command;
-	uint64_t seq;
-};
-
-static error_t
-parse(int key, char *arg, struct argp_state *state)
-{
-	struct transaction_input *in = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->call;
-		return 0;
-	case KEY_COMMAND_NAME:
-		in->is_command = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return args_take(state, arg, &in->args, 1);
-	case ARGP_KEY_END: {
-		error_t failed = args_need(state, &in->args, 1);
-		return failed != 0 ? failed : option_transaction(state, in->args.v[0], &in->is_command, &in->seq);
-	}
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 /* The daemon's answer with the transaction decoded, and its bytes under `leaf` for who wants to verify them. */
 static enum exit_code
@@ -90,12 +57,12 @@ enum exit_code
 cmd_transaction(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "command", KEY_COMMAND_NAME, NULL, 0, "The word is a request id, even if it has digits only", 0 },
+		NAMED_OPTION,
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "SEQ|COMMAND",
+	static const struct argp argp = { options, named_parse, "SEQ|COMMAND",
 		"Print one transaction: by its number, or by an entry's id or request id.", call_children, NULL, NULL };
-	struct transaction_input in = { 0 };
+	struct named_input in = { .n_words = 1 };
 	Fealty__V1__Request request;
 	Fealty__V1__TransactionGet body = FEALTY__V1__TRANSACTION_GET__INIT;
 
