@@ -125,7 +125,7 @@ member_encode(const struct member *m, struct buf *out)
 	size_t n_counters = counters_used(m);
 
 	buf_put_u8(out, RECORD_FORMAT);
-	buf_put_u8(out, (uint8_t)flags);
+	buf_put_varint(out, flags);
 	buf_put_svarint(out, m->enrolled_day);
 	buf_put_svarint(out, m->available);
 	buf_put_svarint(out, m->pending);
@@ -406,7 +406,7 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 
 	if (cursor_u8(&r.c) != RECORD_FORMAT)
 		return ST_CORRUPT;
-	unsigned flags = cursor_u8(&r.c);
+	uint64_t flags = cursor_varint(&r.c);
 	m.enrolled_day = read_day(&r);
 	m.available = cursor_svarint(&r.c);
 	m.pending = cursor_svarint(&r.c);
