@@ -138,6 +138,27 @@ get_pending(struct message *parent, struct pending_change *c)
 }
 
 static void
+get_voucher(struct message *parent, struct voucher_change *c)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(VOUCHER_FROM, VOUCHER_LAST_DAY));
+
+	c->v.last_day = DAY_NEVER;
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case VOUCHER_FROM: c->v.from = get_entry_id(&m); break;
+		case VOUCHER_N: c->v.n = get_u32(&m); break;
+		case VOUCHER_ID: get_word(&m, c->v.id); break;
+		case VOUCHER_STATE: c->v.state = (enum voucher_state)get_uint(&m, VOUCHER_STATE_COUNT - 1); break;
+		case VOUCHER_SOURCE: c->v.source = (enum voucher_source)get_uint(&m, VOUCHER_SOURCE_COUNT - 1); break;
+		case VOUCHER_OF: get_word(&m, c->v.of); break;
+		case VOUCHER_AT: c->v.at = get_u32(&m); break;
+		case VOUCHER_LAST_DAY: c->v.last_day = get_day(&m, DAY_NEVER); break;
+		}
+	}
+	c->has_from = seen(&m, VOUCHER_FROM);
+}
+
+static void
 get_fall(struct message *parent, struct metric_day *day)
 {
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(DATED_DAY, DATED_METRICS));
@@ -269,8 +290,8 @@ get_side(struct message *parent, struct side *s)
 
 /* The lists of facts while they grow. */
 struct fact_lists {
-	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides;
-	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides;
+	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers;
+	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides, cap_vouchers;
 };
 
 static void
@@ -307,6 +328,10 @@ get_fact_row(struct message *m, struct entry *e, struct fact_lists *l)
 	case FACTS_FOLLOWUPS:
 		if ((row = append(r, &l->followups, &e->n_followups, &l->cap_followups, sizeof(struct followup))) != NULL)
 			get_followup(m, row);
+		break;
+	case FACTS_VOUCHERS:
+		if ((row = append(r, &l->vouchers, &e->n_vouchers, &l->cap_vouchers, sizeof(struct voucher_change))) != NULL)
+			get_voucher(m, row);
 		break;
 	case FACTS_SIDES:
 		if ((row = append(r, &l->sides, &e->n_sides, &l->cap_sides, sizeof(struct side))) != NULL)
@@ -360,6 +385,7 @@ get_facts(struct message *parent, struct entry *e)
 	e->falls = l.falls;
 	e->followups = l.followups;
 	e->sides = l.sides;
+	e->vouchers = l.vouchers;
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);

@@ -27,13 +27,13 @@ fail(struct reader *r, enum status st)
 struct message {
 	struct reader *r;
 	struct bytes rest;
-	uint32_t singular, seen;
+	uint64_t singular, seen;
 	struct field f;
 };
-#define FIELDS(first, last) ((uint32_t)((UINT64_C(2) << (last)) - (UINT64_C(1) << (first))))
+#define FIELDS(first, last) ((UINT64_C(2) << (last)) - (UINT64_C(1) << (first)))
 
 static inline struct message
-message_of(struct reader *r, struct bytes body, uint32_t singular)
+message_of(struct reader *r, struct bytes body, uint64_t singular)
 {
 	return (struct message){ .r = r, .rest = body, .singular = singular };
 }
@@ -51,7 +51,7 @@ next(struct message *m)
 			fail(m->r, ST_CORRUPT);
 		return 0;
 	}
-	uint32_t bit = m->f.number < 32 ? UINT32_C(1) << m->f.number & m->singular : 0;
+	uint64_t bit = m->f.number < 64 ? UINT64_C(1) << m->f.number & m->singular : 0;
 	if ((bit & m->seen) != 0)
 		fail(m->r, ST_CORRUPT);
 	m->seen |= bit;

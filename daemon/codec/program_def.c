@@ -22,7 +22,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "rounding.mode", NULL }, { "rounding.at", NULL },
 	{ "stacking", NULL },
 	{ "carry_remainder", NULL }, { "counters", NULL },
-	{ "earn.id", NULL }, { "earn.priority", NULL }, { "earn.on", NULL }, { "earn.kind", "base multiplier bonus counter" },
+	{ "earn.id", NULL }, { "earn.priority", NULL }, { "earn.on", NULL }, { "earn.kind", NULL },
 	{ "earn.per_amount.amount", NULL }, { "earn.per_amount.points", NULL }, { "earn.per_amount.whole_steps", NULL },
 	{ "earn.fixed.points", NULL }, { "earn.per_item.points", NULL }, { "earn.multiply", NULL },
 	{ "earn.when.min_amount", NULL }, { "earn.when.max_amount", NULL }, { "earn.when.categories", NULL }, { "earn.when.skus", NULL },
@@ -31,6 +31,9 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "earn.when.until", NULL }, { "earn.when.first_purchase", NULL }, { "earn.when.member_days_min", NULL },
 	{ "earn.when.previous_month_spend.min", NULL }, { "earn.when.previous_month_spend.waive_months", NULL },
 	{ "earn.when.segments", NULL }, { "earn.when.activity", NULL },
+	{ "earn.voucher", NULL },
+	{ "vouchers.id", NULL }, { "vouchers.name", NULL }, { "vouchers.value.amount", NULL },
+	{ "vouchers.valid.days", NULL }, { "vouchers.valid.months", NULL }, { "vouchers.valid.years", NULL },
 	{ "earn.counter.id", NULL }, { "earn.counter.add", NULL }, { "earn.counter.per", NULL },
 	{ "earn.pending.days", NULL }, { "earn.pending.until.next_month_start", NULL }, { "earn.pending.on_activity", NULL },
 	{ "earn.pending.within_days", NULL },
@@ -354,7 +357,7 @@ kind_of(Fealty__Program__V1__EarnKind__Of v)
 	case FEALTY__PROGRAM__V1__EARN_KIND__OF__multiplier: return RULE_MULTIPLIER;
 	case FEALTY__PROGRAM__V1__EARN_KIND__OF__bonus: return RULE_BONUS;
 	case FEALTY__PROGRAM__V1__EARN_KIND__OF__counter: return RULE_COUNTER;
-	case FEALTY__PROGRAM__V1__EARN_KIND__OF__voucher: break;		/* not built: check_message() refused it */
+	case FEALTY__PROGRAM__V1__EARN_KIND__OF__voucher: return RULE_VOUCHER;
 	default: break;
 	}
 	assert(false);
@@ -369,6 +372,7 @@ fill_measure(struct rule_def *def, const Fealty__Program__V1__Earn *e)
 	def->has_per_item = e->per_item != NULL;
 	def->has_counter = e->counter != NULL;
 	def->multiply = e->multiply;
+	def->voucher = e->voucher;
 	if (e->per_amount != NULL) {
 		def->amount = e->per_amount->amount;
 		def->points = e->per_amount->points;
@@ -489,6 +493,26 @@ fill_tier(struct tier_def *def, const Fealty__Program__V1__Tier *t)
 	def->all_open = t->has_expiry_applies && t->expiry_applies == FEALTY__PROGRAM__V1__EXPIRY_APPLIES__OF__all_open_while_held;
 }
 
+static struct term_def
+term_def_of(const Fealty__Program__V1__Span *s)
+{
+	if (s == NULL)
+		return (struct term_def){ 0 };
+	return (struct term_def){ true, s->has_days, s->has_months, s->has_years, s->days, s->months, s->years };
+}
+
+static void
+fill_vouchers(struct program_def *def, const PbProgram *p)
+{
+	def->n_vouchers = p->n_vouchers;
+	for (size_t i = 0; i < p->n_vouchers && i < PROGRAM_VOUCHERS_MAX; i++) {
+		const Fealty__Program__V1__Voucher *v = p->vouchers[i];
+
+		def->vouchers[i] = (struct voucher_def){ .id = v->id, .name = v->name, .valid = term_def_of(v->valid),
+		    .value = v->value == NULL ? NULL : v->value->amount };
+	}
+}
+
 static void
 fill_birthday(struct program_def *def, const Fealty__Program__V1__Birthday *b)
 {
@@ -592,6 +616,7 @@ fill_program(struct program_def *def, const PbProgram *p)
 	def->n_tiers = p->n_tiers;
 	for (size_t i = 0; i < p->n_tiers && i < PROGRAM_TIERS_MAX; i++)
 		fill_tier(&def->tiers[i], p->tiers[i]);
+	fill_vouchers(def, p);
 	fill_birthday(def, p->birthday);
 	fill_redemption(def, p->redemption);
 	def->has_anniversary = p->anniversary != NULL;

@@ -21,6 +21,7 @@ enum {
 	RESPONSE_HISTORY = 40, RESPONSE_NEXT_BEFORE, RESPONSE_TRANSACTION, RESPONSE_PROGRAM, RESPONSE_VERSION,
 };
 enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT };
+enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED };
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
@@ -174,7 +175,7 @@ lots_account(enum op op)
 	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_TIER_REVIEW:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE:
-	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_COUNT:
+	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -233,6 +234,29 @@ put_clawed(struct buf *out, const struct entry *e, unsigned scale)
 	return true;
 }
 
+/* Ids of the vouchers that the entry gives or takes, sorted: each round writes those of the next id. */
+static void
+put_voucher_ids(struct buf *out, uint32_t number, const struct entry *e, enum voucher_state state)
+{
+	const char *last = NULL, *next;
+
+	do {
+		next = NULL;
+		for (size_t i = 0; i < e->n_vouchers; ++i) {
+			const struct voucher_change *c = &e->vouchers[i];
+			bool counts = c->v.state == state && (state != VOUCHER_ISSUED || !c->has_from);
+			if (counts && (last == NULL || strcmp(c->v.id, last) > 0) && (next == NULL || strcmp(c->v.id, next) < 0))
+				next = c->v.id;
+		}
+		for (size_t i = 0; i < e->n_vouchers && next != NULL; ++i) {
+			const struct voucher_change *c = &e->vouchers[i];
+			if (c->v.state == state && (state != VOUCHER_ISSUED || !c->has_from) && strcmp(c->v.id, next) == 0)
+				field_put_text(out, number, next);
+		}
+		last = next;
+	} while (next != NULL);
+}
+
 static bool
 put_outcome(struct buf *out, const struct reply *r, bool brief)
 {
@@ -270,6 +294,8 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->key_change.until_us);
 	if (e->waiting)
 		field_put_uint(out, RESPONSE_WAITING, 1);
+	put_voucher_ids(out, RESPONSE_ISSUED, e, VOUCHER_ISSUED);
+	put_voucher_ids(out, RESPONSE_REVOKED, e, VOUCHER_REVOKED);
 	return true;
 }
 
@@ -418,6 +444,8 @@ encode(const struct reply *reply, bool brief, struct buf *out)
 		field_put_uint(out, RESPONSE_SEQ, reply->seq);
 	if (reply->balance != NULL && !brief)
 		put_counters(out, reply);
+	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_vouchers && !brief; ++i)
+		field_put_text(out, RESPONSE_VOUCHERS, reply->balance->vouchers[i]);
 	put_reads(out, reply);
 	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_notices && !brief; ++i)
 		put_notice(out, &reply->balance->notices[i], reply->scale);

@@ -255,7 +255,7 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_HOLD_TIMEOUT] = put_capture, [OP_TIER_END] = put_nothing, [OP_EXPIRE] = put_nothing, [OP_CLOCK_ACCEPT] = put_nothing,
 	[OP_ACTIVITY] = put_activity, [OP_LAPSE] = put_nothing, [OP_ACTIVATE] = put_nothing,
 	[OP_ZONE_DATA] = put_zone_data, [OP_TIER_REVIEW] = put_nothing, [OP_TIER_LOOK] = put_nothing,
-	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_FREEZE] = put_standing,
+	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_VOUCHER_EXPIRE] = put_nothing, [OP_FREEZE] = put_standing,
 	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
 	[OP_RETURN] = put_return, [OP_REVERSE_REDEEM] = put_reverse_redeem, [OP_TRANSFER] = put_transfer, [OP_MERGE] = put_merge,
 	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key, [OP_APPROVE] = put_approve, [OP_APPROVER_KEY] = put_approver_key,
@@ -351,6 +351,23 @@ put_pending(struct buf *out, const struct pending_change *c)
 	put_text_unless_empty(out, PENDING_TERM, c->p.term);
 	put_uint_unless_zero(out, PENDING_VERSION, c->p.version);
 	put_sint_unless_zero(out, PENDING_POINTS, c->p.points);
+	field_end(out, begun);
+}
+
+static void
+put_voucher(struct buf *out, const struct voucher_change *c)
+{
+	size_t begun = field_begin(out, FACTS_VOUCHERS);
+
+	if (c->has_from)
+		put_entry_id(out, VOUCHER_FROM, c->v.from);
+	put_uint_unless_zero(out, VOUCHER_N, c->v.n);
+	put_text_unless_empty(out, VOUCHER_ID, c->v.id);
+	put_uint_unless_zero(out, VOUCHER_STATE, (uint64_t)c->v.state);
+	put_uint_unless_zero(out, VOUCHER_SOURCE, (uint64_t)c->v.source);
+	put_text_unless_empty(out, VOUCHER_OF, c->v.of);
+	put_uint_unless_zero(out, VOUCHER_AT, c->v.at);
+	put_day_unless(out, VOUCHER_LAST_DAY, c->v.last_day, DAY_NEVER);
 	field_end(out, begun);
 }
 
@@ -501,6 +518,8 @@ put_facts(struct buf *out, const struct entry *e)
 	if (e->has_key_change)
 		put_key_change(out, e);
 	put_uint_unless_zero(out, FACTS_WAITING, e->waiting);
+	for (size_t i = 0; i < e->n_vouchers; ++i)
+		put_voucher(out, &e->vouchers[i]);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
 }
@@ -511,7 +530,7 @@ has_facts(const struct entry *e)
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
 	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
-	    e->waiting;
+	    e->waiting || e->n_vouchers > 0;
 }
 
 /* ---- effects ---- */

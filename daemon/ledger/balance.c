@@ -1,5 +1,6 @@
 /* What a reply shows of a member, as of a local date that the caller has rolled the member forward to. */
 #include <assert.h>
+#include <string.h>
 
 #include "ledger/internal.h"
 
@@ -126,6 +127,30 @@ counters_of(const struct member *m, const struct program *program, struct arena 
 	return ST_OK;
 }
 
+/* Ids in order, as they come from few rows. */
+static enum status
+vouchers_of(const struct member *m, struct arena *arena, struct balance *ret)
+{
+	const char **ids = arena_alloc(arena, m->n_vouchers * sizeof(*ids));
+	size_t n = 0;
+
+	if (ids == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < m->n_vouchers; i++) {
+		size_t at = n;
+
+		if (m->vouchers[i].state != VOUCHER_ISSUED)
+			continue;
+		for (; at > 0 && strcmp(ids[at - 1], m->vouchers[i].id) > 0; at--)
+			ids[at] = ids[at - 1];
+		ids[at] = m->vouchers[i].id;
+		n++;
+	}
+	ret->vouchers = ids;
+	ret->n_vouchers = n;
+	return ST_OK;
+}
+
 enum status
 balance_of(const struct member *m, const struct program *program, int32_t today, struct arena *arena, struct balance *ret)
 {
@@ -137,6 +162,8 @@ balance_of(const struct member *m, const struct program *program, int32_t today,
 
 	if (st == ST_OK)
 		st = counters_of(m, program, arena, &b);
+	if (st == ST_OK)
+		st = vouchers_of(m, arena, &b);
 	if (st != ST_OK)
 		return st;
 	tier_of(m, program, today, &b);

@@ -277,7 +277,7 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		break;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
-	case OP_ANNIVERSARY:
+	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
 		break;
 	}
 }
@@ -456,6 +456,22 @@ same_side(struct comparison *c, const struct entry *stored, const struct entry *
 }
 
 static void
+same_voucher(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct voucher_change *a = &stored->vouchers[i], *b = &decided->vouchers[i];
+
+	same_presence(c, "from", a->has_from, b->has_from);
+	same_id(c, "from", a->v.from, b->v.from);
+	same_unsigned(c, "n", a->v.n, b->v.n);
+	same_text(c, "id", a->v.id, b->v.id);
+	same_text(c, "state", voucher_state_str(a->v.state), voucher_state_str(b->v.state));
+	same_text(c, "source", voucher_source_str(a->v.source), voucher_source_str(b->v.source));
+	same_text(c, "of", a->v.of, b->v.of);
+	same_unsigned(c, "at", a->v.at, b->v.at);
+	same_day(c, "last_day", a->v.last_day, b->v.last_day);
+}
+
+static void
 same_segment(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
 {
 	same_text(c, "", stored->segments[i], decided->segments[i]);
@@ -474,6 +490,7 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_bool(c, "facts.enrolled", a->enrolled, b->enrolled);
 	same_clock(c, "facts.", &a->clock, &b->clock);
 	same_rows(c, "facts.pendings", a, b, a->n_pendings, b->n_pendings, same_pending);
+	same_rows(c, "facts.vouchers", a, b, a->n_vouchers, b->n_vouchers, same_voucher);
 	same_rows(c, "facts.segments", a, b, a->n_segments, b->n_segments, same_segment);
 	same_rows(c, "facts.tallies", a, b, a->n_tallies, b->n_tallies, same_tally);
 	same_unsigned(c, "facts.conditions", a->conditions, b->conditions);

@@ -4,7 +4,6 @@
 
 #include "ledger/internal.h"
 
-#define SPAN_DAYS_MAX 36500
 #define MULTIPLIER_MAX (1000 * MULTIPLIER_ONE)
 
 struct compiler {
@@ -27,11 +26,18 @@ const char *path_of(char buffer[static PATH_BYTES], const char *format, ...) __a
 bool compile_id(struct compiler *c, const char *path, const char *id, char ret_id[static LEDGER_ID_MAX + 1]) MUST_CHECK;
 bool compile_decimal(struct compiler *c, const char *path, const char *text, unsigned scale, const char *what, int64_t least,
     int64_t *ret) MUST_CHECK;
+bool compile_text(struct compiler *c, const char *path, const char *text, size_t max, char *ret_text) MUST_CHECK;
 bool compile_points(struct compiler *c, const char *path, const char *text, int64_t least, int64_t *ret) MUST_CHECK;
 bool compile_money(struct compiler *c, const char *path, const char *text, int64_t least, int64_t *ret) MUST_CHECK;
 bool compile_at_most(struct compiler *c, const char *path, uint32_t value, uint32_t max, uint32_t *ret) MUST_CHECK;
 bool compile_multiplier(struct compiler *c, const char *path, const char *text, int64_t *ret) MUST_CHECK;	/* NULL: 1 */
 bool compile_expiry(struct compiler *c, const char *path, const struct expiry_def *def, struct expiry *ret) MUST_CHECK;
+
+/* Exactly one of days, months and years, at least 1. */
+bool compile_term(struct compiler *c, const char *path, const struct term_def *def, struct term *ret) MUST_CHECK;
+/* An id of the program's vouchers; NULL is required and missing. */
+bool compile_voucher_ref(struct compiler *c, const char *path, const char *id, size_t *ret_index) MUST_CHECK;
+bool compile_vouchers(struct compiler *c) MUST_CHECK;
 
 /* stacking, carry_remainder, counters, earn and limits.earn_per_day; compile_stacking() needs the tiers. */
 bool compile_counters(struct compiler *c) MUST_CHECK;

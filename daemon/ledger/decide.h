@@ -24,7 +24,7 @@ enum status decide(const struct ledger_state *state, const struct cmd *cmd, int6
 /* In the order within one instant. */
 enum due_kind {
 	DUE_HOLD_TIMEOUT, DUE_LAPSE, DUE_ACTIVATE, DUE_BIRTHDAY, DUE_ANNIVERSARY, DUE_TIER_END, DUE_TIER_REVIEW,
-	DUE_EXPIRE, DUE_INACTIVITY, DUE_HOLD_EXPIRE, DUE_TIER_LOOK,
+	DUE_EXPIRE, DUE_INACTIVITY, DUE_HOLD_EXPIRE, DUE_VOUCHER_EXPIRE, DUE_TIER_LOOK,
 };
 struct due {
 	enum due_kind kind;
@@ -89,6 +89,7 @@ enum evolve_fault {
 	EVOLVE_UNBALANCED,	/* postings do not sum to zero, or overflow */
 	EVOLVE_NEGATIVE,	/* a balance or a lot below zero, or debt above zero in postings */
 	EVOLVE_NO_LOT,		/* a posting takes from a lot or a hold that is not there */
+	EVOLVE_VOUCHER,		/* a voucher that is not there, or not in a state that can become the new one */
 	EVOLVE_NO_MEMBER,	/* a member that is not there, or enrolled twice, or not in touched[] */
 	EVOLVE_NO_PROGRAM,
 	EVOLVE_PREV_DIFFERS,	/* replay: touched[].prev is not the member's head */
@@ -146,6 +147,8 @@ struct balance {
 	size_t n_counters, n_remainders;
 	const struct balance_row *counters;	/* all of the program's, lifetime */
 	const struct balance_row *remainders;	/* of rules that carry one, in money */
+	size_t n_vouchers;
+	const char *const *vouchers;		/* ids of those that can be used, sorted, an id as often as it occurs */
 };
 /* What is told in a reply.  last_day: of the points or of the tier; due: the day on which it fell due. */
 enum notice_kind { NOTICE_EXPIRING, NOTICE_DOWNGRADE };

@@ -74,6 +74,13 @@ due_first(const struct member *m, const struct program *program)
 		lot.at_us = ended_at_us(program, m->holds[i].lots[0].last_day);
 		due_consider(&due, &lot);
 	}
+	for (size_t i = 0; i < m->n_vouchers; i++) {
+		struct due voucher = { .kind = DUE_VOUCHER_EXPIRE };
+		if (m->vouchers[i].state != VOUCHER_ISSUED)
+			continue;
+		voucher.at_us = ended_at_us(program, m->vouchers[i].last_day);
+		due_consider(&due, &voucher);
+	}
 	if (m->has_look) {
 		struct due look = { .kind = DUE_TIER_LOOK, .at_us = zone_midnight_us(&program->zone, m->look_day) };
 		due_consider(&due, &look);
@@ -217,6 +224,16 @@ due_hold_expire(struct decision *d, const struct due *due)
 	return decision_hold_expire(d, hold);
 }
 
+static enum status
+due_voucher_expire(struct decision *d)
+{
+	bool any;
+
+	d->entry->op = OP_VOUCHER_EXPIRE;
+	enum status st = decision_vouchers_end(d, &any);
+	return st == ST_OK && !any ? ST_NOTFOUND : st;
+}
+
 /* Under a version without a reward the entry says that the day has passed. */
 static enum status
 due_anniversary(struct decision *d)
@@ -241,6 +258,7 @@ due_run(struct decision *d, const struct due *due)
 	case DUE_INACTIVITY: return due_inactivity(d);
 	case DUE_HOLD_EXPIRE: return due_hold_expire(d, due);
 	case DUE_ANNIVERSARY: return due_anniversary(d);
+	case DUE_VOUCHER_EXPIRE: return due_voucher_expire(d);
 	case DUE_TIER_LOOK: return due_tier_look(d);
 	}
 	assert(false);

@@ -121,7 +121,7 @@ rule_points(const struct earning *e, const struct rule *rule, int64_t amount, in
 		if (rule->whole_steps)
 			return (struct exact){ .whole = (wide)(amount / rule->amount) * rule->points };
 		return exact_of(e, (wide)amount * rule->points, rule->amount, rule->points);
-	case MEASURE_MULTIPLY: case MEASURE_COUNTER:
+	case MEASURE_MULTIPLY: case MEASURE_COUNTER: case MEASURE_VOUCHER:
 		break;
 	}
 	assert(false);
@@ -615,7 +615,7 @@ evaluate_bonuses(struct earning *e)
 	return ST_OK;
 }
 
-/* What a counter rule adds is kept where other rules have their points. */
+/* What a counter rule adds is kept where other rules have their points; a voucher rule has a one there. */
 static enum status
 evaluate_counters(struct earning *e)
 {
@@ -625,11 +625,11 @@ evaluate_counters(struct earning *e)
 		const struct rule *rule = &e->p->rules[i];
 		struct component *c = &e->rules[i];
 
-		if (!e->applies[i] || rule->kind != RULE_COUNTER)
+		if (!e->applies[i] || (rule->kind != RULE_COUNTER && rule->kind != RULE_VOUCHER))
 			continue;
 		int64_t times = rule->counter_per_item ? rule_items(e, rule, NULL) : e->event->on == ON_ACTIVITY ? e->event->qty : 1;
 		struct component counted = { .rule = rule, .name = rule->id };
-		counted.wanted.whole = counted.granted.whole = (wide)rule->counter_add * times;
+		counted.wanted.whole = counted.granted.whole = rule->kind == RULE_VOUCHER ? 1 : (wide)rule->counter_add * times;
 		*c = (struct component){ .rule = rule, .name = rule->id };
 		enum status st = apply_caps(e, rule, 0, &counted, &none);
 		if (st != ST_OK)

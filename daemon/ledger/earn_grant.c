@@ -142,7 +142,8 @@ note_rule(struct earning *e, struct tally_list *list, size_t index)
 {
 	const struct rule *rule = &e->p->rules[index];
 	const struct component *c = &e->rules[index];
-	int64_t carried = rule_remainder(e, rule), granted = rule->kind == RULE_COUNTER ? (int64_t)c->granted.whole : c->last_granted;
+	bool gives_points = rule->kind != RULE_COUNTER && rule->kind != RULE_VOUCHER;
+	int64_t carried = rule_remainder(e, rule), granted = gives_points ? c->last_granted : (int64_t)c->granted.whole;
 
 	if (c->remainder != carried && rule_carries(e, rule)) {
 		struct tally t = tally_of(TALLY_REMAINDER, PERIOD_LIFETIME, rule->id, 0);
@@ -160,7 +161,7 @@ note_rule(struct earning *e, struct tally_list *list, size_t index)
 		if (st != ST_OK)
 			return st;
 	}
-	return note_caps(list, rule, rule->kind == RULE_COUNTER ? 0 : granted);
+	return note_caps(list, rule, gives_points ? granted : 0);
 }
 
 static enum status
@@ -198,6 +199,26 @@ count_counters(const struct earning *e, struct metric_day *metrics)
 		metrics->counters[e->p->rules[i].counter] = (int64_t)sum;
 	}
 	return true;
+}
+
+static enum status
+issue_vouchers(struct earning *e)
+{
+	struct decision *d = e->d;
+	bool fits = true;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < e->p->n_rules && st == ST_OK && fits; i++) {
+		const struct rule *rule = &e->p->rules[i];
+
+		if (!e->applies[i] || rule->kind != RULE_VOUCHER || e->rules[i].granted.whole == 0)
+			continue;
+		const struct voucher_kind *kind = &e->p->vouchers[rule->voucher];
+		st = decision_issue(d, kind, VOUCHER_BY_RULE, rule->id, 0, voucher_last_day(kind, d->business_date), &fits);
+	}
+	if (st == ST_OK && !fits)
+		return refuse(d, LEDGER_CAP_REACHED, NULL, "the member has %d vouchers that are not over; no more can be issued", LEDGER_VOUCHERS_MAX);
+	return st;
 }
 
 /* The day that a component's points wait for; they do not wait when its kind is PENDING_NONE. */
@@ -403,5 +424,7 @@ earn(struct decision *d, const struct earn_event *event)
 	if (!fits || !metrics_fit(d->member, metrics))
 		return too_large(d);
 	st = note_all(e, (int64_t)g.granted_rounded);
-	return st == ST_OK ? credit_lots(&g) : st;
+	if (st == ST_OK)
+		st = credit_lots(&g);
+	return st == ST_OK && d->refusal->result == LEDGER_OK ? issue_vouchers(e) : st;
 }

@@ -52,7 +52,7 @@ op_is_members(enum op op)
 	case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE: case OP_RELEASE: case OP_REDEEM: case OP_ADJUST:
 	case OP_TIER: case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
-	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE: case OP_APPROVE:
+	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE: case OP_APPROVE: case OP_VOUCHER_EXPIRE:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
 	case OP_APPROVER_KEY: case OP_COUNT:
@@ -67,7 +67,7 @@ static bool
 entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
-	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && !entry->has_metrics &&
+	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && entry->n_vouchers == 0 && !entry->has_metrics &&
 	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE && !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
 }
 
@@ -142,7 +142,7 @@ static bool
 entry_waits_ok(const struct entry *e)
 {
 	return e->op == OP_ADJUST && e->n_postings == 0 && e->n_grants == 0 && !e->has_metrics && !e->has_tier && !e->clock.on && e->n_tallies == 0 &&
-	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->birthday == DAY_NONE;
+	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_vouchers == 0 && e->birthday == DAY_NONE;
 }
 
 static bool
@@ -150,7 +150,7 @@ entry_shape_ok(const struct entry *entry)
 {
 	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE || entry->op == OP_TIER_REVIEW ||
 	    entry->op == OP_TIER_LOOK || entry->op == OP_LAPSE || entry->op == OP_ACTIVATE || entry->op == OP_INACTIVITY ||
-	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY;
+	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY || entry->op == OP_VOUCHER_EXPIRE;
 	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
 	    entry->op == OP_HOLD_EXPIRE;
 
@@ -538,6 +538,15 @@ apply_followups(struct evolution *e)
 }
 
 static enum status
+apply_vouchers(struct evolution *e)
+{
+	bool ok = true;
+	enum status st = vouchers_apply(e->m, e->state->arena, e->entry, e->id, &ok);
+
+	return st == ST_OK && !ok ? fault(e, EVOLVE_VOUCHER) : st;
+}
+
+static enum status
 apply_side(struct evolution *e, const struct side *s)
 {
 	struct member *m = touched_member(e, s->member);
@@ -596,6 +605,9 @@ apply_rest(struct evolution *e)
 {
 	bool ok = true;
 	enum status st = apply_followups(e);
+
+	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->n_vouchers > 0)
+		st = apply_vouchers(e);
 
 	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->waiting)
 		st = apply_waiting(e);

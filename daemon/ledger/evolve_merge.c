@@ -69,6 +69,8 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 	enum status st = *ret_ok ? metrics_merge(from, into, arena, ret_ok) : ST_OK;
 	if (st == ST_OK && *ret_ok)
 		st = merge_rows(from, into, arena, ret_ok);
+	if (st == ST_OK && *ret_ok)
+		st = vouchers_merge(from, into, arena, ret_ok);
 	if (st != ST_OK || !*ret_ok)
 		return st;
 	into->purchases += from->purchases;

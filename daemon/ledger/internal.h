@@ -37,6 +37,7 @@ lot_day_ok(int32_t day)
 #define MULTIPLIER_ONE INT64_C(1000000)
 #define COMMON_STEP_MAX INT64_C(1000000000000)
 #define LATE_DAYS_DEFAULT 45
+#define SPAN_DAYS_MAX 36500
 
 /* ---- decide ---- */
 
@@ -53,9 +54,10 @@ struct decision {
 	int64_t event_us;			/* min(occurred_at, now_us) */
 	int32_t today, business_date;		/* of now_us, and of event_us */
 
-	size_t cap_postings, cap_pendings, cap_followups, cap_sides;
+	size_t cap_postings, cap_pendings, cap_followups, cap_sides, cap_vouchers;
 	struct posting *postings;
 	struct pending_change *pendings;
+	struct voucher_change *vouchers;
 	struct followup *followups;
 	struct side *sides;
 	int64_t debt_paid;			/* by credits so far */
@@ -235,6 +237,31 @@ enum status decision_pending(struct decision *d, const struct pending_change *ch
 enum status decision_activate(struct decision *d, const char *activity, const struct entry_id *from, bool *ret_any) MUST_CHECK;
 /* Cancels what has waited too long for an activity. */
 enum status decision_lapse(struct decision *d, bool *ret_any) MUST_CHECK;
+
+/* ---- vouchers ---- */
+
+bool voucher_is_over(enum voucher_state state) MUST_CHECK;
+int voucher_compare(const struct voucher *a, const struct voucher *b);		/* by name */
+/* Rows rise by name and every field is in range. */
+bool vouchers_check(const struct member *m) MUST_CHECK;
+void vouchers_encode(const struct member *m, struct buf *out);
+bool voucher_decode(struct cursor *c, struct voucher *ret) MUST_CHECK;
+/* What entry ${id} does to them; *${ret_ok} is false when it may not be. */
+enum status vouchers_apply(struct member *m, struct arena *arena, const struct entry *entry, struct entry_id id, bool *ret_ok) MUST_CHECK;
+/* Those of the one that goes, beside those of the one that stays. */
+enum status vouchers_merge(struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
+/* The last day of one that is issued on ${day}. */
+int32_t voucher_last_day(const struct voucher_kind *kind, int32_t day);
+/**
+ * decision_issue(): adds a voucher of ${kind} to what the entry issues, through ${last_day}; *${ret_fits} is false, and nothing is added,
+ * when the member's record has no room.
+ * decision_voucher(): ${v}, one of the member's, gets ${state}; twice in one entry is the later one.
+ */
+enum status decision_issue(struct decision *d, const struct voucher_kind *kind, enum voucher_source source, const char *of, uint32_t at,
+    int32_t last_day, bool *ret_fits) MUST_CHECK;
+enum status decision_voucher(struct decision *d, const struct voucher *v, enum voucher_state state) MUST_CHECK;
+/* The vouchers that ended yesterday. */
+enum status decision_vouchers_end(struct decision *d, bool *ret_any) MUST_CHECK;
 
 /* ---- what later entries did to an entry ---- */
 

@@ -139,6 +139,7 @@ op_name(enum op op)
 		[OP_ROTATE_KEY] = "rotate_key",
 		[OP_APPROVE] = "approve",
 		[OP_APPROVER_KEY] = "approver_key",
+		[OP_VOUCHER_EXPIRE] = "voucher_expire",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;
@@ -157,6 +158,38 @@ op_str(enum op op)
 
 	assert(name != NULL);
 	return name;
+}
+
+const char *
+voucher_state_str(enum voucher_state s)
+{
+	static const char *const names[VOUCHER_STATE_COUNT] = {
+		[VOUCHER_NONE] = "none",
+		[VOUCHER_ISSUED] = "issued",
+		[VOUCHER_HELD] = "held",
+		[VOUCHER_USED] = "used",
+		[VOUCHER_EXPIRED] = "expired",
+		[VOUCHER_REVOKED] = "revoked",
+	};
+
+	return NAME(names, s);
+}
+
+const char *
+voucher_source_str(enum voucher_source s)
+{
+	static const char *const names[VOUCHER_SOURCE_COUNT] = {
+		[VOUCHER_BY_NOTHING] = "none",
+		[VOUCHER_BY_RULE] = "rule",
+		[VOUCHER_BY_REWARD] = "reward",
+		[VOUCHER_BY_BIRTHDAY] = "birthday",
+		[VOUCHER_BY_ANNIVERSARY] = "anniversary",
+		[VOUCHER_BY_CARD] = "card",
+		[VOUCHER_BY_MILESTONE] = "milestone",
+		[VOUCHER_BY_AUTO_REDEEM] = "auto_redeem",
+	};
+
+	return NAME(names, s);
 }
 
 const char *
@@ -209,6 +242,7 @@ evolve_fault_str(enum evolve_fault f)
 		[EVOLVE_UNBALANCED] = "its postings do not sum to zero, or overflow",
 		[EVOLVE_NEGATIVE] = "it leaves a balance or a lot below zero, or debt above zero",
 		[EVOLVE_NO_LOT] = "it takes points from a lot or a hold that is not there",
+		[EVOLVE_VOUCHER] = "it changes a voucher that is not there, or not in a state that can become the new one",
 		[EVOLVE_NO_MEMBER] = "it names a member that is not there, is enrolled already, or is not in its list of members touched",
 		[EVOLVE_NO_PROGRAM] = "it names a program or a version that is not there",
 		[EVOLVE_PREV_DIFFERS] = "its link to the member's previous entry is wrong",

@@ -24,6 +24,7 @@
 #define LEDGER_PENDINGS_MAX 1000	/* rows of pending points of a member; one more purchase with pending points is CAP_REACHED */
 #define LEDGER_GAPS_MAX 256		/* instants kept for min_gap, over all rules; the oldest go first */
 #define LEDGER_TALLIES_MAX 65536	/* beyond what periods and late_days allow */
+#define LEDGER_VOUCHERS_MAX 1000	/* a member's record keeps; the oldest that is over goes first, and when none is, one more is CAP_REACHED */
 #define LEDGER_PROGRAM_CAPS_MAX 32	/* caps `per: program` in all versions of a program */
 #define LEDGER_LINES_MAX 200		/* of a purchase */
 #define LEDGER_TOUCHED_MAX 8		/* members that one entry changes */
@@ -98,7 +99,7 @@ enum op {
 	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
-	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_COUNT
+	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_VOUCHER_EXPIRE = 48, OP_COUNT
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
@@ -222,6 +223,32 @@ enum standing { STANDING_ACTIVE, STANDING_FROZEN, STANDING_CLOSED };
 #define DAY_NONE INT32_MIN
 #define INSTANT_NEVER INT64_MAX
 
+/* Values of fealty.ledger.v1.VoucherState; the last three are over. */
+enum voucher_state { VOUCHER_NONE, VOUCHER_ISSUED, VOUCHER_HELD, VOUCHER_USED, VOUCHER_EXPIRED, VOUCHER_REVOKED, VOUCHER_STATE_COUNT };
+const char *voucher_state_str(enum voucher_state s);	/* "issued", "held", … */
+
+/* Values of fealty.ledger.v1.VoucherSource: what issued it. */
+enum voucher_source {
+	VOUCHER_BY_NOTHING, VOUCHER_BY_RULE, VOUCHER_BY_REWARD, VOUCHER_BY_BIRTHDAY, VOUCHER_BY_ANNIVERSARY, VOUCHER_BY_CARD, VOUCHER_BY_MILESTONE,
+	VOUCHER_BY_AUTO_REDEEM, VOUCHER_SOURCE_COUNT
+};
+const char *voucher_source_str(enum voucher_source s);	/* "rule", "reward", … */
+
+/* One voucher, single use.  Its name is "<seq>.<index>.<n>"; what a person types is a code that the daemon derives from it. */
+struct voucher {
+	struct entry_id from;		/* the entry that issued it */
+	uint32_t n;			/* its place among those that the entry issued, from 0 */
+	enum voucher_state state;
+	enum voucher_source source;
+	char id[LEDGER_ID_MAX + 1];	/* in the program's vouchers */
+	char of[LEDGER_ID_MAX + 1];	/* the rule, reward or stamp card; "" */
+	uint32_t at;			/* BY_MILESTONE: its number of stamps */
+	int32_t last_day;		/* DAY_NEVER */
+	struct entry_id by;		/* that changed it last: HELD: the hold */
+};
+/* Whole as it is after the entry, without by. */
+struct voucher_change { bool has_from; struct voucher v; };	/* from absent: this entry issues it */
+
 struct member {
 	uint32_t program;
 	uint64_t number;			/* from 1, in its program */
@@ -253,6 +280,8 @@ struct member {
 	size_t n_tallies, cap_tallies, n_pendings, cap_pendings;
 	struct tally *tallies;
 	struct pending *pendings;		/* their sum is pending */
+	size_t n_vouchers, cap_vouchers;
+	struct voucher *vouchers;		/* in order of their names */
 };
 
 /**
@@ -528,6 +557,8 @@ struct entry {
 	size_t n_tallies;
 	size_t n_pendings;
 	const struct pending_change *pendings;
+	size_t n_vouchers;
+	const struct voucher_change *vouchers;
 	size_t n_segments;
 	const char *const *segments;			/* those of the member's that the program's rules name */
 	const struct tally *tallies;			/* what is added to the member's, PROGRAM: to the program's */

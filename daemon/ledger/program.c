@@ -79,7 +79,7 @@ compile_id(struct compiler *c, const char *path, const char *id, char ret_id[sta
 }
 
 /* Text of 1 to max bytes. */
-static bool
+bool
 compile_text(struct compiler *c, const char *path, const char *text, size_t max, char *ret_text)
 {
 	if (text == NULL)
@@ -768,7 +768,8 @@ program_compile(const struct program_def *def, const struct zone *zone, struct a
 		return ST_NOMEM;
 	p->zone = *zone;
 	if (!compile_head(&c) || !compile_counters(&c) || !compile_earn(&c) || !compile_expiry(&c, "expiry", &def->expiry, &p->expiry) || !compile_tiers(&c) ||
-	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) || !compile_moves(&c) || !compile_limits_and_notices(&c) ||
+	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) ||
+	    !compile_vouchers(&c) || !compile_moves(&c) || !compile_limits_and_notices(&c) ||
 	    !compile_at_most(&c, "limits.late_days", def->has_late_days ? def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &p->late_days) ||
 	    !compile_accounting(&c) || !compile_stacking(&c))
 		return c.no_memory ? ST_NOMEM : ST_INVALID;

@@ -16,13 +16,15 @@
 #define PROGRAM_CAPS_MAX 8		/* of a rule */
 #define PROGRAM_REACH_MAX 16		/* `any` lists of a tier, and thresholds of an `all` list */
 #define PROGRAM_SCALE_MAX 6
+#define PROGRAM_VOUCHERS_MAX 64
+#define VOUCHER_NAME_BYTES 101
 #define MULTIPLIER_DIGITS 6		/* multipliers are stored × 10^6 */
 #define METRIC_DAYS_KEPT 400		/* days of metrics a record keeps at least, so that a later version may look back a year */
 
 enum rounding_mode { ROUNDING_FLOOR, ROUNDING_NEAREST, ROUNDING_CEIL };
 enum rule_on { ON_PURCHASE, ON_ACTIVITY, ON_ENROL };
-enum rule_kind { RULE_BASE, RULE_BONUS, RULE_MULTIPLIER, RULE_COUNTER };
-enum rule_measure { MEASURE_PER_AMOUNT, MEASURE_FIXED, MEASURE_PER_ITEM, MEASURE_MULTIPLY, MEASURE_COUNTER };
+enum rule_kind { RULE_BASE, RULE_BONUS, RULE_MULTIPLIER, RULE_COUNTER, RULE_VOUCHER };
+enum rule_measure { MEASURE_PER_AMOUNT, MEASURE_FIXED, MEASURE_PER_ITEM, MEASURE_MULTIPLY, MEASURE_COUNTER, MEASURE_VOUCHER };
 enum stacking { STACKING_ADD, STACKING_MULTIPLY, STACKING_BEST };
 enum cap_over { CAP_CLIP, CAP_REJECT, CAP_FALLBACK };
 enum pending_kind { PENDING_NONE, PENDING_DAYS, PENDING_NEXT_MONTH, PENDING_ACTIVITY };
@@ -81,6 +83,7 @@ struct rule_def {
 	const char *amount, *points;		/* per_amount.amount; points of per_amount, fixed or per_item */
 	bool whole_steps;
 	const char *multiply;
+	const char *voucher;
 	const char *counter;
 	bool has_counter_add, counter_per_item;
 	uint32_t counter_add;
@@ -115,6 +118,11 @@ struct tier_def {
 	bool has_birthday_window;
 	uint32_t birthday_days_before, birthday_days_after;
 };
+struct term_def { bool given, has_days, has_months, has_years; uint32_t days, months, years; };
+struct voucher_def {
+	const char *id, *name, *value;
+	struct term_def valid;
+};
 struct program_def {
 	const char *id, *name, *timezone, *currency;
 	bool has_points, has_scale;
@@ -128,6 +136,8 @@ struct program_def {
 	size_t n_rules, n_tiers;		/* beyond the maxima program_compile() refuses without reading */
 	struct rule_def rules[PROGRAM_RULES_MAX];
 	struct tier_def tiers[PROGRAM_TIERS_MAX];
+	size_t n_vouchers;			/* likewise */
+	struct voucher_def vouchers[PROGRAM_VOUCHERS_MAX];
 	struct expiry_def expiry;
 	bool has_requires, has_within_months;
 	const char *requires_points;
@@ -216,7 +226,8 @@ struct rule {
 	int64_t points;
 	bool whole_steps;
 	int64_t multiplier;		/* × 10^6, at least 10^6 */
-	size_t counter;			/* index in the program's */
+	size_t voucher;			/* index in the program's */
+	size_t counter;			/* likewise */
 	int64_t counter_add;
 	bool counter_per_item;
 	struct when when;
@@ -250,6 +261,14 @@ struct tier {
 	bool has_expiry, all_open;		/* all_open: expiry_applies all_open_while_held */
 	struct expiry expiry;
 };
+struct term { uint32_t days, months; };		/* years are 12 months each; neither: for ever */
+struct voucher_kind {
+	char id[LEDGER_ID_MAX + 1];
+	char name[VOUCHER_NAME_BYTES];
+	struct term valid;		/* through the day of issue + it */
+	bool has_value;
+	int64_t value;			/* money */
+};
 struct program {
 	uint32_t number, version;	/* set by who holds it; 0 after program_compile() */
 	int64_t in_force_us;		/* likewise: committed_at of its publish */
@@ -272,6 +291,8 @@ struct program {
 	size_t n_rules, n_tiers;
 	struct rule rules[PROGRAM_RULES_MAX];		/* by priority */
 	struct tier tiers[PROGRAM_TIERS_MAX];		/* by rank; [0] is what everybody has */
+	size_t n_vouchers;
+	struct voucher_kind vouchers[PROGRAM_VOUCHERS_MAX];	/* in the order of the file */
 	struct expiry expiry;
 	bool has_inactivity;			/* one and the same wherever the program names it */
 	struct inactivity inactivity;
@@ -327,6 +348,9 @@ bool currency_digits(const char *code, unsigned *ret_digits) MUST_CHECK;
 
 /* NULL when the program has no such tier. */
 const struct tier *program_tier(const struct program *p, const char *id);
+
+/* NULL when the program has no such voucher. */
+const struct voucher_kind *program_voucher(const struct program *p, const char *id);
 
 /* The last day of points earned on ${day} under ${tier} (NULL: no tiers): the tier's term, or else the program's. */
 int32_t program_last_day(const struct program *p, const struct tier *tier, int32_t day);

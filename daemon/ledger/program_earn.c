@@ -281,22 +281,26 @@ compile_per_item(struct compiler *c, size_t at, const struct rule_def *def, stru
 static bool
 compile_measure(struct compiler *c, size_t at, const struct rule_def *def, struct rule *rule)
 {
-	int n = (int)def->has_per_amount + (int)def->has_fixed + (int)def->has_per_item + (def->multiply != NULL) + (int)def->has_counter;
+	int n = (int)def->has_per_amount + (int)def->has_fixed + (int)def->has_per_item + (def->multiply != NULL) + (int)def->has_counter +
+	    (def->voucher != NULL);
 
 	if (rule->kind == RULE_MULTIPLIER && (n != 1 || def->multiply == NULL))
 		return wrong(c, PATH("earn[%zu]", at), "a multiplier needs `multiply` and no other measure");
 	if (rule->kind == RULE_COUNTER && (n != 1 || !def->has_counter))
 		return wrong(c, PATH("earn[%zu]", at), "a rule of kind counter needs `counter` and no other measure");
-	if (n != 1 || (rule->kind <= RULE_BONUS && (def->multiply != NULL || def->has_counter)))
+	if (rule->kind == RULE_VOUCHER && (n != 1 || def->voucher == NULL))
+		return wrong(c, PATH("earn[%zu]", at), "a rule of kind voucher needs `voucher` and no other measure");
+	if (n != 1 || (rule->kind <= RULE_BONUS && (def->multiply != NULL || def->has_counter || def->voucher != NULL)))
 		return wrong(c, PATH("earn[%zu]", at), "a rule needs one of per_amount, fixed and per_item");
 	rule->measure = def->has_per_amount ? MEASURE_PER_AMOUNT : def->has_fixed ? MEASURE_FIXED : def->has_per_item ? MEASURE_PER_ITEM :
-	    def->multiply != NULL ? MEASURE_MULTIPLY : MEASURE_COUNTER;
+	    def->multiply != NULL ? MEASURE_MULTIPLY : def->has_counter ? MEASURE_COUNTER : MEASURE_VOUCHER;
 	switch (rule->measure) {
 	case MEASURE_PER_AMOUNT: return compile_per_amount(c, at, def, rule);
 	case MEASURE_FIXED: return compile_fixed(c, at, def, rule);
 	case MEASURE_PER_ITEM: return compile_per_item(c, at, def, rule);
 	case MEASURE_MULTIPLY: return compile_multiply(c, at, def, rule);
 	case MEASURE_COUNTER: return compile_counter(c, at, def, rule);
+	case MEASURE_VOUCHER: return compile_voucher_ref(c, PATH("earn[%zu].voucher", at), def->voucher, &rule->voucher);
 	}
 	assert(false);
 	return false;
@@ -319,8 +323,8 @@ compile_cap(struct compiler *c, size_t at, size_t i, const struct rule_def *def,
 		return wrong(c, PATH("earn[%zu].caps[%zu].count", at, i), "count is at least 1");
 	if (d->has_count)
 		cap->limit = d->count;
-	else if (rule->kind == RULE_COUNTER)
-		return wrong(c, PATH("earn[%zu].caps[%zu].points", at, i), "a rule of kind counter gives no points; use count");
+	else if (rule->kind == RULE_COUNTER || rule->kind == RULE_VOUCHER)
+		return wrong(c, PATH("earn[%zu].caps[%zu].points", at, i), "a rule of kind counter or voucher gives no points; use count");
 	else if (!compile_points(c, PATH("earn[%zu].caps[%zu].points", at, i), d->points, 0, &cap->limit))
 		return false;
 	cap->over = d->over;
@@ -370,8 +374,8 @@ compile_pending(struct compiler *c, size_t at, const struct pending_def *def, st
 
 	if (!def->given)
 		return true;
-	if (rule->kind == RULE_COUNTER)
-		return wrong(c, PATH("earn[%zu].pending", at), "a rule of kind counter gives no points that could wait");
+	if (rule->kind == RULE_COUNTER || rule->kind == RULE_VOUCHER)
+		return wrong(c, PATH("earn[%zu].pending", at), "a rule of kind counter or voucher gives no points that could wait");
 	if (n != 1)
 		return wrong(c, PATH("earn[%zu].pending", at), "pending needs one of days, until and on_activity");
 	if (def->has_within_days != (def->on_activity != NULL))
@@ -397,8 +401,8 @@ compile_terms(struct compiler *c, size_t at, const struct rule_def *def, struct 
 {
 	if (!compile_pending(c, at, &def->pending, rule))
 		return false;
-	if (def->expiry.given && rule->kind == RULE_COUNTER)
-		return wrong(c, PATH("earn[%zu].expiry", at), "a rule of kind counter gives no points that could expire");
+	if (def->expiry.given && (rule->kind == RULE_COUNTER || rule->kind == RULE_VOUCHER))
+		return wrong(c, PATH("earn[%zu].expiry", at), "a rule of kind counter or voucher gives no points that could expire");
 	rule->has_expiry = def->expiry.given;
 	return compile_expiry(c, PATH("earn[%zu].expiry", at), &def->expiry, &rule->expiry);
 }
@@ -416,7 +420,7 @@ compile_rule_head(struct compiler *c, size_t at, const struct rule_def *def, str
 		return wrong(c, PATH("earn[%zu].priority", at), "priority is required; rules with lower ones come first");
 	rule->priority = def->priority;
 	if (!def->has_kind)
-		return wrong(c, PATH("earn[%zu].kind", at), "kind is required: base, multiplier, bonus or counter");
+		return wrong(c, PATH("earn[%zu].kind", at), "kind is required: base, multiplier, bonus, voucher or counter");
 	rule->on = def->on;
 	rule->kind = def->kind;
 	rule->replaces = RULE_NONE;

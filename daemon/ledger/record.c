@@ -19,6 +19,7 @@
 #define FLAG_ANNIVERSARY 32
 #define FLAG_NOTICED 64
 #define FLAG_MOVED 128			/* lent points, or merged into another */
+#define FLAG_VOUCHERS 256
 #define ROOM 8				/* for rows that the command will add */
 
 /* ---- writing ---- */
@@ -120,7 +121,8 @@ member_encode(const struct member *m, struct buf *out)
 	unsigned flags = (m->has_head ? FLAG_HEAD : 0) | (m->due_at_us != INSTANT_NEVER ? FLAG_DUE : 0) |
 	    (m->birthday_paid != DAY_NONE ? FLAG_BIRTHDAY : 0) | (m->has_look ? FLAG_LOOK : 0) |
 	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
-	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0);
+	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
+	    (m->n_vouchers > 0 ? FLAG_VOUCHERS : 0);
 
 	size_t n_counters = counters_used(m);
 
@@ -182,6 +184,8 @@ member_encode(const struct member *m, struct buf *out)
 	counts_encode(m, out);
 	tallies_encode(m->tallies, m->n_tallies, out);
 	pendings_encode(m, out);
+	if (m->n_vouchers > 0)
+		vouchers_encode(m, out);
 }
 
 /* ---- reading: the first thing that is out of range sticks, as in struct cursor ---- */
@@ -349,6 +353,15 @@ read_pendings(struct reader *r, struct member *m)
 		r->corrupt |= !pending_decode(&r->c, &m->pendings[i]);
 }
 
+static void
+read_vouchers(struct reader *r, struct member *m)
+{
+	m->vouchers = read_rows(r, 10, sizeof(*m->vouchers), &m->n_vouchers, &m->cap_vouchers);
+	for (size_t i = 0; i < m->n_vouchers; i++)
+		r->corrupt |= !voucher_decode(&r->c, &m->vouchers[i]);
+	r->corrupt |= m->n_vouchers == 0;
+}
+
 /* Only rows that metrics_check() takes: each step is forward, and no row is of zeros. */
 static void
 read_days(struct reader *r, struct member *m)
@@ -465,6 +478,8 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 	read_counts(&r, &m);
 	read_tallies(&r, &m);
 	read_pendings(&r, &m);
+	if (flags & FLAG_VOUCHERS)
+		read_vouchers(&r, &m);
 	if (r.no_memory)
 		return ST_NOMEM;
 	if (r.corrupt || !cursor_done(&r.c) || member_check_books(&m) != EVOLVE_OK || !tallies_check(m.tallies, m.n_tallies))

@@ -212,7 +212,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.approver_key.until = below(w, 2) == 0 ? DAY_NEVER : (int32_t)below(w, 40000);
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
-	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY:
+	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
 	case OP_COUNT:
 		break;
@@ -240,6 +240,7 @@ any_pendings(struct world *w, struct entry *e)
 	size_t n = (size_t)below(w, 3);
 	struct pending_change *changes = any_array(w, n, sizeof(*changes));
 	const char **segments = any_array(w, n, sizeof(*segments));
+	struct voucher_change *vouchers = any_array(w, n, sizeof(*vouchers));
 
 	for (size_t i = 0; i < n; ++i) {
 		changes[i] = (struct pending_change){ .has_from = any_bool(w) };
@@ -251,9 +252,17 @@ any_pendings(struct world *w, struct entry *e)
 		changes[i].p.version = (uint32_t)any_uint(w);
 		changes[i].p.points = any_int(w);
 		segments[i] = any_text(w);
+		vouchers[i] = (struct voucher_change){ .has_from = any_bool(w), .v = { .n = (uint32_t)any_uint(w), .at = (uint32_t)any_uint(w),
+		    .state = (enum voucher_state)below(w, VOUCHER_STATE_COUNT), .source = (enum voucher_source)below(w, VOUCHER_SOURCE_COUNT),
+		    .last_day = any_bool(w) ? DAY_NEVER : (int32_t)below(w, 40000) } };
+		if (vouchers[i].has_from)
+			vouchers[i].v.from = any_id(w);
+		any_word(w, vouchers[i].v.id);
+		any_word(w, vouchers[i].v.of);
 	}
-	e->n_pendings = e->n_segments = n;
+	e->n_pendings = e->n_segments = e->n_vouchers = n;
 	e->pendings = changes;
+	e->vouchers = vouchers;
 	e->segments = segments;
 }
 

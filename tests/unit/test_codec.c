@@ -144,7 +144,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.advance.points, b->u.advance.points);
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
-	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY:
+	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
 	case OP_COUNT:
 		break;
@@ -267,6 +267,18 @@ same_facts(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->n_segments, b->n_segments);
 	for (size_t i = 0; i < a->n_segments; ++i)
 		same_text(a->segments[i], b->segments[i]);
+	assert_int_equal(a->n_vouchers, b->n_vouchers);
+	for (size_t i = 0; i < a->n_vouchers; ++i) {
+		assert_int_equal(a->vouchers[i].has_from, b->vouchers[i].has_from);
+		same_id(a->vouchers[i].v.from, b->vouchers[i].v.from);
+		assert_int_equal(a->vouchers[i].v.n, b->vouchers[i].v.n);
+		assert_string_equal(a->vouchers[i].v.id, b->vouchers[i].v.id);
+		assert_int_equal(a->vouchers[i].v.state, b->vouchers[i].v.state);
+		assert_int_equal(a->vouchers[i].v.source, b->vouchers[i].v.source);
+		assert_string_equal(a->vouchers[i].v.of, b->vouchers[i].v.of);
+		assert_int_equal(a->vouchers[i].v.at, b->vouchers[i].v.at);
+		assert_int_equal(a->vouchers[i].v.last_day, b->vouchers[i].v.last_day);
+	}
 	assert_int_equal(a->n_pendings, b->n_pendings);
 	for (size_t i = 0; i < a->n_pendings; ++i) {
 		assert_int_equal(a->pendings[i].has_from, b->pendings[i].has_from);

@@ -209,6 +209,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_INACTIVITY:
 		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)));
 		break;
+	case OP_VOUCHER_EXPIRE:
 	case OP_TIER_REVIEW:
 	case OP_TIER_LOOK:
 	case OP_ANNIVERSARY:
@@ -222,6 +223,13 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_COUNT:
 		break;
 	}
+}
+
+static void
+print_vouchers(const struct entry *e, FILE *out)
+{
+	for (size_t i = 0; i < e->n_vouchers; i++)
+		(void)fprintf(out, ", voucher %s %s", e->vouchers[i].v.id, voucher_state_str(e->vouchers[i].v.state));
 }
 
 static int64_t
@@ -264,6 +272,7 @@ print_entry(const struct ledger_text *text, const struct entry *e, FILE *out)
 	print_inputs(text, e, out);
 	if (e->n_grants > 0)
 		(void)fprintf(out, ", granted %s", POINTS_OF(e, granted(e)));
+	print_vouchers(e, out);
 	if (e->n_touched > 0)
 		print_standing(text, e, out);
 	(void)fprintf(out, " (%s%s%s)\n", e->principal != NULL ? e->principal : "-", e->request_id != NULL ? " " : "",

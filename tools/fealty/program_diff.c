@@ -139,7 +139,7 @@ effect_of_being(const struct program *p, const struct fact *fact, bool comes)
 		return EFFECT_OTHER;
 	for (size_t i = 0; fact->topic == TOPIC_EARNING && i < p->n_rules; i++) {
 		if (strcmp(p->rules[i].id, fact->entity + strlen("earn.")) == 0 && (p->rules[i].replaces != RULE_NONE ||
-		    p->rules[i].kind == RULE_COUNTER))
+		    p->rules[i].kind == RULE_COUNTER || p->rules[i].kind == RULE_VOUCHER))
 			return EFFECT_OTHER;
 	}
 	return comes ? EFFECT_BETTER : EFFECT_WORSE;

@@ -218,6 +218,9 @@ state_gives(struct speaker *s, const struct rule *rule)
 		    MULTIPLIER_DIGITS),
 		    event)), 1, rule->multiplier, 1, "times");
 		return;
+	case MEASURE_VOUCHER:
+		(void)state(s, "gives", label, false, SAY(s, "a voucher %s for each %s", s->p->vouchers[rule->voucher].id, event));
+		return;
 	case MEASURE_COUNTER:
 		compare_by(state(s, "gives", label, false, SAY(s, "%lld to %s for each %s", (long long)rule->counter_add, s->p->counters[rule->counter],
 		    rule->counter_per_item ? "piece" : event)), 1, rule->counter_add, 1, s->p->counters[rule->counter]);
@@ -362,6 +365,7 @@ state_rule(struct speaker *s, const struct rule *rule)
 {
 	static const char *const kinds[] = {
 		[RULE_BASE] = "base rule", [RULE_BONUS] = "bonus", [RULE_MULTIPLIER] = "multiplier", [RULE_COUNTER] = "counting rule",
+		[RULE_VOUCHER] = "voucher rule",
 	};
 	bool replaces = rule->replaces != RULE_NONE;
 

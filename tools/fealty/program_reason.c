@@ -105,6 +105,7 @@ rule_once(const struct rule *rule)
 	case MEASURE_COUNTER:
 		return rule->counter_per_item || rule->on == ON_ACTIVITY ? AMOUNT_ENDLESS : rule->counter_add;
 	case MEASURE_MULTIPLY: return rule->multiplier > MULTIPLIER_UNIT ? AMOUNT_ENDLESS : 0;
+	case MEASURE_VOUCHER: return 0;
 	case MEASURE_PER_AMOUNT: case MEASURE_PER_ITEM: break;
 	}
 	return rule->points > 0 ? AMOUNT_ENDLESS : 0;
@@ -283,7 +284,7 @@ rule_stage(const struct rule *rule)
 	case RULE_BASE: return rule->replaces != RULE_NONE ? 0 : 1;
 	case RULE_MULTIPLIER: return 2;
 	case RULE_BONUS: return 3;
-	case RULE_COUNTER: break;
+	case RULE_COUNTER: case RULE_VOUCHER: break;
 	}
 	return 4;
 }

@@ -622,7 +622,7 @@ trap_hold_outlives(struct finder *f)
 
 	for (size_t i = 0; i < f->p->n_rules; i++) {
 		int32_t life = rule_life_days(f->p, &f->p->rules[i]);
-		if (f->p->rules[i].kind != RULE_COUNTER && life < least)
+		if (f->p->rules[i].kind != RULE_COUNTER && f->p->rules[i].kind != RULE_VOUCHER && life < least)
 			least = life;
 	}
 	if (f->p->has_redemption && f->p->expire_at_once && days > least)

@@ -321,6 +321,29 @@ tier_json(const struct tier_state *tier)
 }
 
 static json_t *
+vouchers_json(const struct member *m)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->n_vouchers; i++) {
+		const struct voucher *v = &m->vouchers[i];
+		json_t *row = json_new();
+
+		put_id(row, "from", v->from);
+		json_put_number(row, "n", v->n);
+		json_put_text(row, "id", v->id);
+		json_put_text(row, "state", voucher_state_str(v->state));
+		json_put_text(row, "source", voucher_source_str(v->source));
+		if (v->of[0] != '\0')
+			json_put_text(row, "of", v->of);
+		put_day(row, "last_day", v->last_day);
+		put_id(row, "by", v->by);
+		(void)json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *
 member_json(struct bytes value)
 {
 	struct arena arena;
@@ -357,6 +380,8 @@ member_json(struct bytes value)
 		put_instant(object, "due_at", m.due_at_us);
 		json_put(object, "lots", lots_json(m.lots, m.n_lots));
 		json_put(object, "holds", holds_json(&m));
+		if (m.n_vouchers > 0)
+			json_put(object, "vouchers", vouchers_json(&m));
 		json_put(object, "days", days_json(&m));
 		json_put(object, "counts", counts_json(&m));
 	}

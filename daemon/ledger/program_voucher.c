@@ -1,0 +1,79 @@
+/* The vouchers section, and what other sections say of vouchers: those name them, so they look into the definition, which is all there. */
+#include <string.h>
+
+#include "ledger/compile.h"
+
+bool
+compile_term(struct compiler *c, const char *path, const struct term_def *def, struct term *ret)
+{
+	int n = (int)def->has_days + (int)def->has_months + (int)def->has_years;
+	uint32_t number = def->days + def->months + def->years;
+
+	if (!def->given)
+		return true;
+	if (n != 1)
+		return wrong(c, path, "it needs one of days, months and years");
+	if (number == 0 || (uint64_t)number * (def->has_days ? 1 : def->has_months ? 31 : 366) > SPAN_DAYS_MAX)
+		return wrong(c, path, "a span is at least 1, and at most %d days long", SPAN_DAYS_MAX);
+	*ret = (struct term){ .days = def->days, .months = def->months + 12 * def->years };
+	return true;
+}
+
+bool
+compile_voucher_ref(struct compiler *c, const char *path, const char *id, size_t *ret_index)
+{
+	const struct program_def *def = c->def;
+
+	if (id == NULL)
+		return wrong(c, path, "%s is required: one of the program's vouchers", path);
+	for (size_t i = 0; i < def->n_vouchers && i < PROGRAM_VOUCHERS_MAX; i++) {
+		if (def->vouchers[i].id != NULL && strcmp(def->vouchers[i].id, id) == 0) {
+			*ret_index = i;
+			return true;
+		}
+	}
+	return wrong(c, path, "this program has no voucher %.40s", id);
+}
+
+static bool
+compile_voucher(struct compiler *c, size_t at)
+{
+	const struct voucher_def *def = &c->def->vouchers[at];
+	struct program *p = c->p;
+	struct voucher_kind *v = &p->vouchers[at];
+
+	if (!compile_id(c, PATH("vouchers[%zu].id", at), def->id, v->id))
+		return false;
+	for (size_t i = 0; i < at; i++) {
+		if (strcmp(p->vouchers[i].id, v->id) == 0)
+			return wrong(c, PATH("vouchers[%zu].id", at), "two vouchers have the id %s", v->id);
+	}
+	if (!compile_text(c, PATH("vouchers[%zu].name", at), def->name, VOUCHER_NAME_BYTES - 1, v->name))
+		return false;
+	v->has_value = def->value != NULL;
+	return compile_term(c, PATH("vouchers[%zu].valid", at), &def->valid, &v->valid) &&
+	    (!v->has_value || compile_money(c, PATH("vouchers[%zu].value.amount", at), def->value, 1, &v->value));
+}
+
+bool
+compile_vouchers(struct compiler *c)
+{
+	if (c->def->n_vouchers > PROGRAM_VOUCHERS_MAX)
+		return wrong(c, "vouchers", "a program has at most %d vouchers", PROGRAM_VOUCHERS_MAX);
+	for (size_t i = 0; i < c->def->n_vouchers; i++) {
+		if (!compile_voucher(c, i))
+			return false;
+		c->p->n_vouchers++;
+	}
+	return true;
+}
+
+const struct voucher_kind *
+program_voucher(const struct program *p, const char *id)
+{
+	for (size_t i = 0; i < p->n_vouchers; i++) {
+		if (strcmp(p->vouchers[i].id, id) == 0)
+			return &p->vouchers[i];
+	}
+	return NULL;
+}
