@@ -392,7 +392,7 @@ any_measure(struct maker *m, struct rule_def *r)
 		r->counter_add = 1 + tape_draw(t, 3);
 		r->counter_per_item = r->on == ON_PURCHASE && tape_chance(t, 30);
 		return;
-	case RULE_BASE: case RULE_BONUS:
+	case RULE_BASE: case RULE_BONUS: case RULE_VOUCHER:
 		break;
 	}
 	r->has_fixed = what == 1;

@@ -403,7 +403,9 @@ static const struct { const char *path, *words; } taken[] = {
 	{ "rounding.mode", "floor nearest ceil" }, { "rounding.at", "each once" }, { "stacking", "add multiply best" },
 	{ "carry_remainder", "true false" }, { "counters", NULL },
 	{ "earn[0].id", NULL }, { "earn[0].priority", NULL }, { "earn[0].on", "purchase activity enrol" },
-	{ "earn[0].kind", "base multiplier bonus counter" },
+	{ "earn[0].kind", "base multiplier bonus voucher counter" }, { "earn[0].voucher", NULL },
+	{ "vouchers[0].id", NULL }, { "vouchers[0].name", NULL }, { "vouchers[0].valid.days", NULL }, { "vouchers[0].valid.months", NULL },
+	{ "vouchers[0].valid.years", NULL }, { "vouchers[0].value.amount", NULL },
 	{ "earn[0].per_item.points", NULL }, { "earn[0].multiply", NULL },
 	{ "earn[0].counter.id", NULL }, { "earn[0].counter.add", NULL }, { "earn[0].counter.per", "event item" },
 	{ "earn[0].when.min_amount", NULL }, { "earn[0].when.max_amount", NULL }, { "earn[0].when.categories", NULL },
@@ -556,7 +558,6 @@ test_every_leaf_of_the_language(void **state)
 			fail_msg("%s is not in the language", taken[i].path);
 	}
 	assert_true(l.n_taken > 60);
-	assert_true(l.n_refused > 80);
 	world_release(&l.w);
 }
 
@@ -564,8 +565,6 @@ static const struct { const char *yaml, *path, *says; unsigned line; } refusals[
 	{ whole_language, "earn[0].when.membership", "`membership` is not built yet", 34 },
 	{ "earn:\n- on: purchase\n  id: a\n- on: purchase\n  when:\n    membership: prime\n", "earn[1].when.membership",
 	    "`membership` is not built", 6 },
-	{ "earn:\n- on: purchase\n  voucher: drink\n", "earn[0].voucher", "`voucher` is not built yet", 3 },
-	{ "earn:\n- on: purchase\n  kind: voucher\n", "earn[0].kind", "the word `voucher` is not built yet", 3 },
 	{ "earn:\n- on: purchase\n  expiry: {refresh_on: [purchase]}\n", "earn[0].expiry.refresh_on", "`refresh_on` is not built yet", 3 },
 	{ "earn:\n- id: a\n", "earn[0].on", "`on` is missing; allowed: purchase", 2 },
 	{ "anniversary: {reward: {voucher: v}}\n", "anniversary.reward.voucher", "`voucher` is not built yet", 1 },

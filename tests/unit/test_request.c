@@ -381,7 +381,7 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'publish','key':'k'}", LEDGER_INVALID_ARGUMENT, "definition" },
 	{ "{'op':'publish','key':'k','version':0,'definition':{'id':'a'}}", LEDGER_INVALID_ARGUMENT, "version" },
 	{ "{'op':'publish','key':'k','definition':{'name':'a'}}", LEDGER_INVALID_ARGUMENT, "id" },
-	{ "{'op':'publish','key':'k','definition':{'id':'a','earn':[{'voucher':'v'}]}}", LEDGER_INVALID_ARGUMENT, "earn[0].voucher" },
+	{ "{'op':'publish','key':'k','definition':{'id':'a','pools':{'max_members':2}}}", LEDGER_INVALID_ARGUMENT, "pools.max_members" },
 
 	/* reads */
 	{ "{'op':'balance'}", LEDGER_INVALID_ARGUMENT, "member" },
