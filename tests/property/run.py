@@ -24,12 +24,14 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import checks  # noqa: E402
 import generate  # noqa: E402
+import vectors  # noqa: E402
 from model import Model  # noqa: E402
 
 PLAY_SECONDS = 20
 SHRINK_SECONDS = 40
 AGAIN_EVERY, PARTS_EVERY = 3, 4        # cases
-REQUIRED = ("at", "op", "key", "member", "amount", "points", "reason", "activity", "hold", "purchase", "redeem", "to", "into", "tier", "program")
+REQUIRED = ("at", "op", "key", "member", "amount", "points", "reason", "activity", "hold", "purchase", "redeem", "to", "into", "tier", "program", "voucher", "reward",
+            "head", "membership", "purpose", "given")
 
 
 class Refused(Exception):
@@ -228,6 +230,11 @@ def main():
     if not os.access(options.fealty, os.X_OK):
         print(f"run.py: there is no program {options.fealty}", file=sys.stderr)
         return 2
+    wrong = list(vectors.failures())
+    for sentence in wrong:
+        print(f"the model is wrong about {sentence}")
+    if wrong:
+        return 1
     chosen = tuple(options.only), tuple(options.without)
     jobs = ((options.fealty, options.seed + number, *chosen, not options.no_shrink) for number in range(options.cases))
     start, count, kinds = time.monotonic(), 0, collections.Counter()

@@ -22,6 +22,8 @@ def absorb(model, into, member, event):
     for other in model.members:
         for debit in other.redeems.values():
             debit.taken = [(into if owner is member else owner, lot) for owner, lot in debit.taken]
+        for hold in other.holds.values():
+            hold.parts = [(into if owner is member else owner, part) for owner, part in hold.parts]
     into.vouchers += member.vouchers
     stamps.merge_cards(into, member)
     add_up(into, member)

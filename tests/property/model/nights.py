@@ -122,7 +122,7 @@ def leave_holds(model, member, today):
             left = hold.left
             hold.lots = [lot for lot in hold.lots if lot.clock is not None or lot.last is None or lot.last >= today]
             whose, main = next((other, one) for other in model.members for one in other.holds.values()
-                               if one is hold or any(part is hold for _, part in one.parts))
+                               if one.ends is not None and (one is hold or any(part is hold for _, part in one.parts)))
             whose.redeemed_on[hold.day] -= left - hold.left
             if not main.whole:
                 main.state = "expired"
