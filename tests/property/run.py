@@ -30,8 +30,8 @@ from model import Model  # noqa: E402
 PLAY_SECONDS = 20
 SHRINK_SECONDS = 40
 AGAIN_EVERY, PARTS_EVERY = 3, 4        # cases
-REQUIRED = ("at", "op", "key", "member", "amount", "points", "reason", "activity", "hold", "purchase", "redeem", "to", "into", "tier", "program", "voucher", "reward",
-            "head", "membership", "purpose", "given")
+REQUIRED = ("at", "op", "key", "member", "amount", "points", "reason", "activity", "hold", "purchase", "redeem", "to", "into", "tier", "program",
+            "voucher", "reward", "head", "membership", "purpose", "given")
 
 
 class Refused(Exception):
