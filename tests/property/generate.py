@@ -546,7 +546,7 @@ class Events(generate_more.MoreEvents):
         if self.purchases and self.rng.random() < .6:
             of = self.rng.choice(self.purchases[-6:])
             member, fields["purchase"], fields["activity"] = of["member"], of["key"], "delivered"
-        self.add("activity", member=member, **fields)
+        self.add("activity", member=member, partner=self.at_partner(), **fields)
 
     def adjust(self):
         points = self.maker.points(1, 60)

@@ -123,7 +123,7 @@ class MoreProgram:
         program["partners"] = [{"id": name, "issue_price": self.pick("1", "0.5", "2/3"), "redeem_price": self.pick("1", "2/3"),
                                 "settlement": self.pick("postpaid", "prepaid")} for name in names]
         for rule in program["earn"]:
-            if rule["on"] == "purchase" and self.chance(.3):
+            if rule["on"] != "enrol" and self.chance(.3):
                 rule.setdefault("when", {})["partners"] = self.some(names)
 
     def memberships(self, program):

@@ -180,7 +180,7 @@ def earn(model, event, member, shape, source=None):
 
 def check_partner(model, event):
     if event.get("partner") is not None and event.get("partner") not in model.program.partners:
-        refuse(("NOT_FOUND", "INVALID_ARGUMENT"), "partner")
+        refuse("NOT_FOUND", "partner")
 
 
 def shape_of(model, event):
@@ -235,6 +235,7 @@ def stamp_keys(stamped):
 
 
 def activity(model, event, member):
+    check_partner(model, event)
     shape = shape_of(model, event)
     completes = None
     if event.get("purchase") is not None:
