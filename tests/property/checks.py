@@ -271,3 +271,26 @@ def same_end(one, other):
     if plain(last[0]) != plain(last[1]):
         return f"one order leaves {last[0]}, another {last[1]}"
     return None
+
+
+# Codes of vouchers
+
+def with_codes(events, replies, model):
+    """The events, with the code in place of the id where a command named a voucher whose code a reply told."""
+    codes, of = collections.defaultdict(list), {}
+    for event, reply in zip(events, replies):
+        for row in [] if reply.get("replayed") else reply.get("codes") or []:
+            codes[event.get("key"), row["id"], row.get("last_day")].append(row["code"])
+    for voucher in model.all_issued:
+        mine = codes[voucher.key, voucher.id, voucher.last.isoformat() if voucher.last else None]
+        if mine:
+            of[voucher] = mine.pop(0)
+    named = {event.get("key"): of.get(model.chosen.get(event.get("key"))) for event in events if "voucher" in event}
+    return [dict(event, voucher=named[event["key"]]) if "voucher" in event and named.get(event["key"]) else event for event in events]
+
+
+def same_but_codes(events, replies, coded):
+    for number, (event, one, other) in enumerate(zip(events, replies, coded)):
+        if plain(one) != plain(other):
+            return number, f"event {event.get('key', '')} {event['op']} by code: {other}; by id: {one}", "codes"
+    return None

@@ -59,6 +59,9 @@ class Model:
         self.sold = {}                 # reward → n
         self.issued = []               # by the event at hand: (member, voucher id)
         self.revoked = []
+        self.key = None                # of the command at hand; None at night
+        self.all_issued = []
+        self.chosen = {}               # key of a command → the voucher that its id meant
         self.tiers_before = {}         # member → the tier held before the event at hand
 
     # Replies
@@ -109,7 +112,9 @@ class Model:
     def apply(self, fields):
         """The reply to one event."""
         self.now = instant(fields["at"])
+        self.key = None
         roll(self, self.now)
+        self.key = fields.get("key")
         self.issued, self.revoked = [], []
         self.tiers_before = {member: shown(self.program, member) for member in self.members}
         for member in self.members:

@@ -59,6 +59,8 @@ class Voucher:
         self.last = last               # its last day, None for ever
         self.source = source           # what issued it: ("rule", id), ("card", id), ("milestone", id), ("reward", id), ("birthday",) …
         self.value = value
+        self.key = None                # of the command that issued it; None: the system did
+        self.number = 0                # in order of issuing
         self.state = "issued"          # issued | held | used | expired | revoked
 
 

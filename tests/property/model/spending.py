@@ -176,7 +176,7 @@ def choose(model, member, name):
     mine = [voucher for voucher in member.vouchers if voucher.id == name]
     open_ones = [voucher for voucher in mine if voucher.state == "issued"]
     if open_ones:
-        return min(open_ones, key=lambda voucher: voucher.last or FAR), None
+        return min(open_ones, key=lambda voucher: (voucher.last or FAR, voucher.number)), None
     reasons = {"used": "ALREADY_USED", "expired": "VOUCHER_EXPIRED", "held": "ALREADY_USED", "revoked": "NOT_FOUND"}
     found = {reasons[voucher.state] for voucher in mine}
     for reason in ("ALREADY_USED", "VOUCHER_EXPIRED"):
@@ -190,6 +190,7 @@ def named(model, event, member):
     voucher, reason = choose(model, member, event.get("voucher"))
     if reason == "NOT_FOUND":
         refuse("NOT_FOUND", "voucher")
+    model.chosen[event.key] = voucher
     return voucher, reason
 
 

@@ -7,6 +7,8 @@ def issue(model, member, name, day, source, last=None):
     """Usable through `last`, or as long as the voucher's own `valid` says."""
     kind = model.program.vouchers[name]
     voucher = Voucher(name, last or kind.valid.last_day(day), source, kind.value)
+    voucher.key, voucher.number = model.key, len(model.all_issued)
+    model.all_issued.append(voucher)
     member.vouchers.append(voucher)
     model.issued.append((member, name))
     return voucher
