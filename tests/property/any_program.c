@@ -11,6 +11,7 @@
 
 static const char *const tier_ids[TIERS_MAX] = { "green", "gold", "ruby" };
 static const char *const rule_ids[RULES_MAX] = { "base", "second", "third", "fourth", "fifth", "sixth", "seventh" };
+static const char *const voucher_ids[] = { "drink", "cookie", "mug" };
 static const char *const counter_ids[] = { "nights", "flights" };
 static const char *const categories[] = { "drink", "food", "gift" }, *const skus[] = { "latte", "cake" };
 static const char *const stores[] = { "s1", "s2" }, *const partners[] = { "p1", "p2" }, *const segments[] = { "vip", "kids", "staff" };
@@ -296,6 +297,33 @@ any_sections(struct maker *m)
 	}
 }
 
+/* ---- vouchers ---- */
+
+/* All of them from the start, so that the second version has what the first has issued; their terms may be others. */
+static void
+any_vouchers(struct maker *m)
+{
+	struct tape *t = m->t;
+
+	if (!tape_chance(t, 60))
+		return;
+	m->def->n_vouchers = LEN(voucher_ids);
+	for (size_t i = 0; i < LEN(voucher_ids); i++) {
+		struct voucher_def *v = &m->def->vouchers[i];
+		uint32_t term = tape_draw(t, 4);
+
+		*v = (struct voucher_def){ .id = voucher_ids[i], .name = voucher_ids[i] };
+		v->valid.given = term > 0;
+		v->valid.has_days = term == 1;
+		v->valid.has_months = term == 2;
+		v->valid.has_years = term == 3;
+		v->valid.days = tape_draw(t, 40);
+		v->valid.months = v->valid.years = 1;
+		if (tape_chance(t, 60))
+			v->value = any_money(m, 1, 9);
+	}
+}
+
 /* ---- tiers ---- */
 
 static void
@@ -392,7 +420,10 @@ any_measure(struct maker *m, struct rule_def *r)
 		r->counter_add = 1 + tape_draw(t, 3);
 		r->counter_per_item = r->on == ON_PURCHASE && tape_chance(t, 30);
 		return;
-	case RULE_BASE: case RULE_BONUS: case RULE_VOUCHER:
+	case RULE_VOUCHER:
+		r->voucher = PICK(t, voucher_ids);
+		return;
+	case RULE_BASE: case RULE_BONUS:
 		break;
 	}
 	r->has_fixed = what == 1;
@@ -484,7 +515,7 @@ any_caps(struct maker *m, struct rule_def *r)
 		struct cap_def cap = { .has_per = true, .per = (enum period)tape_draw(t, PERIOD_COUNT) };
 		enum cap_over over = falls_back && tape_chance(t, 60) ? CAP_FALLBACK : (enum cap_over)tape_draw(t, 2);
 
-		cap.has_count = r->kind == RULE_COUNTER || tape_chance(t, 30);
+		cap.has_count = r->kind == RULE_COUNTER || r->kind == RULE_VOUCHER || tape_chance(t, 30);
 		if (cap.has_count)
 			cap.count = 1 + tape_draw(t, 3);
 		else
@@ -496,7 +527,7 @@ any_caps(struct maker *m, struct rule_def *r)
 		r->caps[r->n_caps++] = cap;
 	}
 	for (size_t i = 0; i < 2; i++) {
-		if (!may_have_caps(m, r) || (r->kind == RULE_COUNTER && i == 0) || !tape_chance(t, 30))
+		if (!may_have_caps(m, r) || ((r->kind == RULE_COUNTER || r->kind == RULE_VOUCHER) && i == 0) || !tape_chance(t, 30))
 			continue;
 		r->caps[r->n_caps] = m->groups[i];
 		r->caps[r->n_caps++].over = (enum cap_over)tape_draw(t, falls_back ? 3 : 2);
@@ -545,7 +576,8 @@ static void
 any_rule(struct maker *m, size_t i)
 {
 	static const enum rule_on events[] = { ON_PURCHASE, ON_PURCHASE, ON_PURCHASE, ON_PURCHASE, ON_ACTIVITY, ON_ACTIVITY, ON_ENROL };
-	static const enum rule_kind kinds[] = { RULE_BASE, RULE_BASE, RULE_BASE, RULE_BONUS, RULE_BONUS, RULE_MULTIPLIER, RULE_MULTIPLIER, RULE_COUNTER };
+	static const enum rule_kind kinds[] = { RULE_BASE, RULE_BASE, RULE_BASE, RULE_BONUS, RULE_BONUS, RULE_MULTIPLIER, RULE_MULTIPLIER, RULE_COUNTER,
+	    RULE_VOUCHER };
 	struct tape *t = m->t;
 	struct rule_def r = { .id = rule_ids[i], .has_priority = true, .has_kind = true };
 
@@ -556,15 +588,18 @@ any_rule(struct maker *m, size_t i)
 		r.priority = 200 + (uint32_t)i;
 	if (r.kind == RULE_COUNTER && m->def->counters.n == 0)
 		r.kind = RULE_BONUS;
+	if (r.kind == RULE_VOUCHER && m->def->n_vouchers == 0)
+		r.kind = RULE_BONUS;
 	any_measure(m, &r);
 	if (r.kind == RULE_COUNTER && counter_is_taken(m, &r))
 		return;
 	if (r.kind == RULE_BASE && tape_chance(t, 40))
 		r.replaces = any_replaced(m, &r);
 	any_caps(m, &r);
-	if (r.kind != RULE_COUNTER && tape_chance(t, 25))
+	bool gives_points = r.kind != RULE_COUNTER && r.kind != RULE_VOUCHER;
+	if (gives_points && tape_chance(t, 25))
 		any_pending(m, &r);
-	if (r.kind != RULE_COUNTER && tape_chance(t, 20))
+	if (gives_points && tape_chance(t, 20))
 		r.expiry = any_expiry(m);
 	any_when(m, &r);
 	m->def->rules[m->def->n_rules++] = r;
@@ -580,6 +615,8 @@ any_program(struct life *l, unsigned version)
 	any_head(&m);
 	tape_seek(m.t, first + BLOCK_SECTIONS);
 	any_sections(&m);
+	tape_seek(m.t, first + BLOCK_VOUCHERS);
+	any_vouchers(&m);
 	any_tiers(&m, first + BLOCK_TIERS);
 	for (size_t i = 0; i < RULES_MAX; i++) {
 		tape_seek(m.t, first + BLOCK_RULES + i);

@@ -37,8 +37,8 @@ note_tallies(const struct entry *entry)
 static void
 note_rule(const struct program *p, const char *id)
 {
-	static const char *const kinds[] = { "base", "bonus", "multiplier", "counter" };
-	static const char *const measures[] = { "per_amount", "fixed", "per_item", "multiply", "counter" };
+	static const char *const kinds[] = { "base", "bonus", "multiplier", "counter", "voucher" };
+	static const char *const measures[] = { "per_amount", "fixed", "per_item", "multiply", "counter", "voucher" };
 
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct rule *r = &p->rules[i];
@@ -98,6 +98,10 @@ census_decided(struct life *l, const struct entry *entry)
 		note("by", "system");
 	if (entry->has_occurred_at)
 		note("by", "late");
+	for (size_t i = 0; i < entry->n_vouchers; i++) {
+		note("voucher", voucher_state_str(entry->vouchers[i].v.state));
+		note("by", voucher_source_str(entry->vouchers[i].v.source));
+	}
 	if (entry->has_tier && entry->tier.grace)
 		note("tier", "grace");
 	if (entry->waiting)
@@ -126,6 +130,7 @@ census_missing(FILE *out)
 		"per lifetime", "per program", "by system", "by late", "tier grace", "version two", "pending activity", "kind base", "kind bonus",
 		"kind multiplier", "kind tier", "measure per_amount", "measure fixed", "measure per_item", "rule replaces", "when segments",
 		"when previous_month_spend", "when categories", "when first_purchase", "over clip", "over reject", "over fallback",
+		"voucher issued", "voucher expired", "by rule", "op voucher_expire",
 		"cap transaction", "cap day", "cap month", "cap year", "cap lifetime", "cap program", "cap earn_per_day", "cap shared", "cap counted",
 	};
 	size_t missing = 0;

@@ -36,6 +36,20 @@ same_day(const struct metric_day *a, const struct metric_day *b)
 }
 
 static bool
+same_vouchers(const struct member *a, const struct member *b)
+{
+	bool same = a->n_vouchers == b->n_vouchers;
+
+	for (size_t i = 0; same && i < a->n_vouchers; i++) {
+		const struct voucher *x = &a->vouchers[i], *y = &b->vouchers[i];
+		same = x->from.seq == y->from.seq && x->from.index == y->from.index && x->n == y->n && x->state == y->state && x->source == y->source &&
+		    strcmp(x->id, y->id) == 0 && strcmp(x->of, y->of) == 0 && x->at == y->at && x->last_day == y->last_day && x->by.seq == y->by.seq &&
+		    x->by.index == y->by.index;
+	}
+	return same;
+}
+
+static bool
 same_metrics(const struct member *a, const struct member *b)
 {
 	bool same = a->n_days == b->n_days && a->n_counts == b->n_counts;
@@ -98,7 +112,7 @@ static bool
 same_member(const struct member *a, const struct member *b)
 {
 	return same_numbers(a, b) && same_clock(&a->clock, &b->clock) && same_tier(&a->tier, &b->tier) && same_day(&a->start_base, &b->start_base) &&
-	    same_lots(a->lots, a->n_lots, b->lots, b->n_lots) && same_holds(a, b) && same_rows(a, b);
+	    same_lots(a->lots, a->n_lots, b->lots, b->n_lots) && same_holds(a, b) && same_vouchers(a, b) && same_rows(a, b);
 }
 
 static void

@@ -41,6 +41,12 @@ void keeping_begin(struct life *l);
 void keeping_before(struct life *l, const struct entry *entry);
 void points_are_kept(struct life *l, const struct entry *entry);
 
+/* ---- check_vouchers.c ---- */
+
+/* Vouchers once more, from entries alone. */
+void vouchers_begin(struct life *l);
+void vouchers_follow(struct life *l, const struct entry *entry);
+
 /* ---- census.c: what happened at all, over all lives ---- */
 
 void census_decided(struct life *l, const struct entry *entry);

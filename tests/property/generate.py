@@ -5,6 +5,7 @@ import copy
 import datetime as dt
 import random
 
+import generate_more
 from model.dates import DAY, add_months, decimal_text, instant_text, zone, DIGITS, SECOND
 
 ZONES = [("Asia/Seoul", "KRW"), ("America/Los_Angeles", "USD"), ("UTC", "USD"), ("America/Santiago", "CLP"), ("Asia/Seoul", "USD"),
@@ -21,10 +22,11 @@ FEATURES = {                      # feature → how often a case has it
     "late": .2, "versions": .12, "receipts": .08, "freeze": .08, "close": .05, "replays": .25, "quotes": .3, "as_of": .08, "activities": .3,
     "enrol_rules": .15, "paid": .15, "lines": .5, "profile": .12, "errors": .15, "long": .15,
     "returns": .5, "reverse": .3, "transfers": .2, "merge": .08, "advance": .1,
+    **generate_more.FEATURES,
 }
 
 
-class Maker:
+class Maker(generate_more.MoreProgram):
     def __init__(self, seed, only=(), without=()):
         self.rng = random.Random(seed)
         rng = self.rng
@@ -137,6 +139,7 @@ class Maker:
                     program["transfers"][name] = value
         if self.has("advance"):
             program["advance"] = {"max": self.points(20, 60)}
+        self.more_sections(program)
 
     def expiry(self, top=False):
         rng = self.rng
@@ -392,7 +395,7 @@ class Maker:
         return program
 
 
-class Events:
+class Events(generate_more.MoreEvents):
     def __init__(self, maker, versions):
         self.maker = maker
         self.rng = maker.rng
@@ -438,6 +441,7 @@ class Events:
                 table[name] = weight
         if maker.has("pending") and "activity" not in table:
             table["activity"] = 2
+        table.update(self.more_choices())
         if self.holds:
             table["capture"] = table["release"] = 2
         return {name: weight for name, weight in table.items() if weight}
@@ -505,7 +509,8 @@ class Events:
                 lines.append({"sku": sku, "category": rng.choice(CATEGORIES), "qty": rng.randint(1, 4), "amount": decimal_text(part, maker.digits)})
                 left -= part
         paid = decimal_text(rng.randint(0, minor), maker.digits) if maker.has("paid") and rng.random() < .4 else None
-        return {"amount": amount, "lines": lines, "paid_with_points": paid, "store": rng.choice(STORES) if rng.random() < .6 else None}
+        return {"amount": amount, "lines": lines, "paid_with_points": paid, "store": rng.choice(STORES) if rng.random() < .6 else None,
+                "partner": self.at_partner()}
 
     def purchase(self):
         member, fields = self.who(), self.bought()
@@ -520,7 +525,13 @@ class Events:
         self.add("quote", key=False, member=self.who(), **self.bought())
 
     def balance(self):
-        self.add("balance", key=False, member=self.who())
+        self.add("balance", key=False, member=self.who(), pool=self.in_pool())
+
+    def in_pool(self):
+        return True if self.maker.has("pools") and self.rng.random() < .4 else None
+
+    def at_partner(self):
+        return self.rng.choice(generate_more.PARTNERS) if self.maker.has("partners") and self.rng.random() < .5 else None
 
     def as_of(self):
         self.add("balance", key=False, member=self.who(), as_of=instant_text(self.now + self.rng.randint(0, 200 * 86400) * SECOND))
@@ -535,7 +546,7 @@ class Events:
         if self.purchases and self.rng.random() < .6:
             of = self.rng.choice(self.purchases[-6:])
             member, fields["purchase"], fields["activity"] = of["member"], of["key"], "delivered"
-        self.add("activity", member=member, **fields)
+        self.add("activity", member=member, partner=self.at_partner(), **fields)
 
     def adjust(self):
         points = self.maker.points(1, 60)
@@ -556,12 +567,12 @@ class Events:
             fields["order_amount"] = self.maker.money(1, 60)
         if self.rng.random() < .2:
             fields["round_down"] = True
-        event = self.add("redeem", member=self.who(), points=self.maker.points(1, 40), **fields)
+        event = self.add("redeem", member=self.who(), points=self.maker.points(1, 40), pool=self.in_pool(), partner=self.at_partner(), **fields)
         self.redeems.append(event)
 
     def hold(self):
         ttl = self.rng.choice([None, "1s", "30s", "300s", "1h", "3d", "20d", "30d"])
-        event = self.add("hold", member=self.who(), points=self.maker.points(1, 40), ttl=ttl)
+        event = self.add("hold", member=self.who(), points=self.maker.points(1, 40), ttl=ttl, pool=self.in_pool(), partner=self.at_partner())
         self.holds.append(event)
 
     def capture(self):

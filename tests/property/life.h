@@ -21,7 +21,8 @@
 /* The tape's blocks: what a program is made of, for each version, then one for each command. */
 #define BLOCK_HEAD 0
 #define BLOCK_SECTIONS 1
-#define BLOCK_TIERS 2
+#define BLOCK_VOUCHERS 2
+#define BLOCK_TIERS 3
 #define TIERS_MAX 3
 #define BLOCK_RULES (BLOCK_TIERS + TIERS_MAX)
 #define RULES_MAX 7

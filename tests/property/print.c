@@ -166,6 +166,7 @@ print_measure(FILE *out, const struct rule_def *r)
 	if (r->has_per_item)
 		(void)fprintf(out, "per_item: {points: \"%s\"}, ", r->points);
 	text(out, "multiply", r->multiply);
+	text(out, "voucher", r->voucher);
 	if (r->has_counter)
 		(void)fprintf(out, "counter: {id: %s, add: %u%s}, ", r->counter, r->counter_add, r->counter_per_item ? ", per: item" : "");
 }
@@ -173,7 +174,8 @@ print_measure(FILE *out, const struct rule_def *r)
 static void
 print_rule(FILE *out, const struct rule_def *r)
 {
-	static const char *const events[] = { "purchase", "activity", "enrol" }, *const kinds[] = { "base", "bonus", "multiplier", "counter" };
+	static const char *const events[] = { "purchase", "activity", "enrol" }, *const kinds[] = { "base", "bonus", "multiplier", "counter",
+	    "voucher" };
 
 	(void)fprintf(out, "  - {id: %s, priority: %u, on: %s, kind: %s, ", r->id, r->priority, events[r->on], kinds[r->kind]);
 	print_measure(out, r);
@@ -192,6 +194,22 @@ print_rule(FILE *out, const struct rule_def *r)
 	print_expiry(out, &r->expiry);
 	print_when(out, &r->when);
 	(void)fprintf(out, "}\n");
+}
+
+static void
+print_vouchers(FILE *out, const struct program_def *def)
+{
+	for (size_t i = 0; i < def->n_vouchers; i++) {
+		const struct voucher_def *v = &def->vouchers[i];
+
+		(void)fprintf(out, "voucher: {id: %s, ", v->id);
+		if (v->valid.given)
+			(void)fprintf(out, "valid: {%s: %u}, ", v->valid.has_days ? "days" : v->valid.has_months ? "months" : "years",
+			    v->valid.has_days ? v->valid.days : v->valid.months);
+		if (v->value != NULL)
+			(void)fprintf(out, "value: {amount: \"%s\"}", v->value);
+		(void)fprintf(out, "}\n");
+	}
 }
 
 static void
@@ -250,6 +268,7 @@ print_program(const struct program_def *def, FILE *out)
 	(void)fprintf(out, "\ntiers:\n");
 	for (size_t i = 0; i < def->n_tiers; i++)
 		print_tier(out, &def->tiers[i]);
+	print_vouchers(out, def);
 	print_sections(out, def);
 	(void)fprintf(out, "limits: {");
 	text(out, "earn_per_day", def->earn_per_day);

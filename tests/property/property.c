@@ -22,6 +22,7 @@ const struct property properties[] = {
 	{ "sums", "the postings of every entry sum to zero", .applied = sums_to_zero },
 	{ "parts", "a balance is the sum of its lots, and a program's totals are those of its members", .applied = parts_are_equal },
 	{ "books", "lots and holds are what postings say", .begin = books_begin, .applied = books_follow },
+	{ "vouchers", "a voucher is in one state, is used but once, and is where entries say", .begin = vouchers_begin, .applied = vouchers_follow },
 	{ "zero", "nothing is ever below zero", .applied = nothing_is_below_zero },
 	{ "caps", "no cap and no limit is exceeded", .begin = caps_begin, .applied = caps_are_kept },
 	{ "quote", "a quote is what the purchase right after it gets", .begin = quotes_begin, .command = quote_is_grant, .decided = quoted_entry },

@@ -5,6 +5,7 @@ import datetime as dt
 from .dates import add_months, year_day
 from .lots import credit, term_today
 from .tiers import shown
+from .vouchers import issue
 
 
 def birth_date(program, month, day, year):
@@ -50,10 +51,16 @@ def requires_met(program, member, day):
     return member.metric("points_earned", add_months(day, -months), day) >= program.points(spec["points_earned"])
 
 
-def grant(program, member, date, month_day, day):
-    points = program.points(program.birthday["reward"]["points"])
-    credit(member, term_today(program, member, day), day, points, "birthday")
+def grant(model, member, date, month_day, day):
+    """The points, or None when the reward is a voucher: usable through the last day of the window."""
+    program = model.program
+    reward = program.birthday["reward"]
     member.births_paid[date.year] = (date, month_day)
+    if "voucher" in reward:
+        issue(model, member, reward["voucher"], day, ("birthday",), last=date + dt.timedelta(days=window(program, member)[1]))
+        return None
+    points = program.points(reward["points"])
+    credit(member, term_today(program, member, day), day, points, "birthday")
     return points
 
 
@@ -62,9 +69,14 @@ def birthday_night(model, member, today):
     program = model.program
     if program.birthday is None or not member.births or program.birthday.get("issue", "automatic") == "on_claim":
         return False
-    for found in in_force(program, member, today.year):
-        if found[0] == today and allowed(program, member, *found) and requires_met(program, member, today):
-            grant(program, member, *found, today)
+    if "voucher" in program.birthday["reward"]:
+        found = due(program, member, today)
+        candidates = [found] if found else []
+    else:
+        candidates = [found for found in in_force(program, member, today.year) if found[0] == today]
+    for found in candidates:
+        if allowed(program, member, *found) and requires_met(program, member, today):
+            grant(model, member, *found, today)
             return True
     return False
 
@@ -81,7 +93,12 @@ def due(program, member, today):
 
 def anniversary_night(model, member, today):
     program = model.program
-    if program.anniversary is None or today.year == member.enrolled.year:
+    if program.anniversary is None or member.enrolled is None or today.year == member.enrolled.year:
         return
-    if year_day(today.year, member.enrolled.month, member.enrolled.day) == today:
-        credit(member, term_today(program, member, today), today, program.points(program.anniversary["reward"]["points"]), "anniversary")
+    if year_day(today.year, member.enrolled.month, member.enrolled.day) != today:
+        return
+    reward = program.anniversary["reward"]
+    if "voucher" in reward:
+        issue(model, member, reward["voucher"], today, ("anniversary",))
+    else:
+        credit(member, term_today(program, member, today), today, program.points(reward["points"]), "anniversary")

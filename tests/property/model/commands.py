@@ -1,16 +1,15 @@
 """Every command but returns and reversals: a function of (model, event, member) that changes the member and returns the outcome's
 keys, or raises Refusal before it changed anything."""
-from . import birthdays, earning
-from .dates import SECOND, day_of, decimal, duration, instant_text
+import copy
+
+from . import birthdays, earning, people, stamps, vouchers
+from .dates import day_of, decimal
+from .ladder import member_may, open_member, refuse, touch
 from .lots import credit, credit_all, make_lot, pay_debt, put, refresh, rows, take, term_today
-from .member import Hold, Lot, Member, Waiting
-from .nights import activate, change_tier, end_hold
-from .tiers import hold_tier, look_up, shown
-
-
-def refuse(reason, field=None):
-    from .engine import Refusal
-    raise Refusal(reason, field)
+from .member import Lot, Waiting
+from .merging import absorb
+from .nights import activate, change_tier
+from .tiers import look_up, shown
 
 
 # Syntax, and what every command does
@@ -24,30 +23,6 @@ def syntax(model, event):
             refuse("POINTS_NOT_POSITIVE", "points")
         if value < 0 and event.op != "adjust":
             refuse("INVALID_ARGUMENT", "points")
-
-
-def touch(model, event, member):
-    """The inactivity clock, which each named activity restarts."""
-    for activities in {tuple(sorted(term.activities)) for term in clock_terms(model, member)}:
-        if event.op in activities or (event.activity is not None and event.activity in activities):
-            member.clock = max(member.clock, event.day)
-
-
-def clock_terms(model, member):
-    terms = [lot.clock for lot in member.lots if lot.clock is not None]
-    terms += [term for term in (model.program.expiry, term_today(model.program, member)) if term.kind == "inactivity"]
-    return terms
-
-
-def open_member(member):
-    if member.closed:
-        refuse("MEMBER_CLOSED")
-
-
-def spender(member):
-    open_member(member)
-    if member.frozen:
-        refuse("MEMBER_FROZEN")
 
 
 def lot_rows(model, member, lots):
@@ -76,6 +51,8 @@ class Record:
         self.terms = []            # of the lots that it, and the activations of its points, posted
         self.counters = dict(result.counters)      # as the last return left them
         self.owed = {}             # component → room of its caps that comes back when more is clawed
+        self.gifts = []            # [(rule id, voucher)]
+        self.stamps = {}           # card → stamps.Stamped
         self.stepped = {}          # rule that carries → points of the steps that returns took back
 
     def activated(self, waiting, day):
@@ -111,10 +88,26 @@ def used_before(model, program, member, day):
 def evaluate(model, event, member, shape):
     program = model.program
     tier = shown(program, member)
-    held = earning.conditions(program, member, event, tier.id if tier else None)
+    held = earning.conditions(program, member, event, tier_id(program, member))
     room = None if program.earn_per_day is None else program.earn_per_day - member.earned_on.get(event.day, 0)
-    context = earning.Context(held, tier, used_before(model, program, member, event.day), event.day, room, dict(member.remainders))
+    running = [kind for name, kind in program.memberships.items() if name in event.memberships]
+    context = earning.Context(held, tier, used_before(model, program, member, event.day), event.day, room, dict(member.remainders), running)
     return context, earning.evaluate(program, shape, context)
+
+
+def use_memberships(program, member, event, shape, result):
+    """A benefit is used when an event got a membership's multiplier, or met `when.membership`."""
+    held = earning.conditions(program, member, event, tier_id(program, member))
+    names = {component.name for component in result.components if component.wanted}
+    met = {rule.when.get("membership") for rule in program.rules if rule.id in held and earning.amount_holds(shape, rule)}
+    for name in event.memberships:
+        if "membership:" + name in names or name in met:
+            member.memberships[name].used.append(event.day)
+
+
+def tier_id(program, member):
+    tier = shown(program, member)
+    return tier.id if tier else None
 
 
 def outcome(model, result):
@@ -155,7 +148,8 @@ def earn(model, event, member, shape, source=None):
     context, result = evaluate(model, event, member, shape)
     record = Record(event, shape, context, program, result) if source else None
     book = [(component, *terms(model, member, component)) for component in result.components if component.granted]
-    use_caps(model, member, result.components, event.day)
+    use_caps(model, member, result.components + result.gifts, event.day)
+    use_memberships(program, member, event, shape, result)
     member.earned_on[event.day] = member.earned_on.get(event.day, 0) + result.granted
     member.remainders.update(result.remainders)
     for rule in result.fired:
@@ -174,9 +168,19 @@ def earn(model, event, member, shape, source=None):
         if record:
             record.parts.append(Part(component.granted, event.day))
     credit_all(member, lots)
+    for gift in result.gifts:
+        if gift.granted:
+            voucher = vouchers.issue(model, member, gift.rule.voucher, event.day, ("rule", gift.name))
+            if record:
+                record.gifts.append((gift.name, voucher))
     for name, count in result.counters.items():
         member.add_metric(name, event.day, count)
     return record, result
+
+
+def check_partner(model, event):
+    if event.get("partner") is not None and event.get("partner") not in model.program.partners:
+        refuse("NOT_FOUND", "partner")
 
 
 def shape_of(model, event):
@@ -191,13 +195,17 @@ def shape_of(model, event):
 
 
 def purchase(model, event, member, quote=False):
+    check_partner(model, event)
     shape = shape_of(model, event)
     open_member(member)
     if quote:
-        return outcome(model, evaluate(model, event, member, shape)[1])
+        return quoted(model, event, member, shape)
     touch(model, event, member)
     member.posted = []
+    tier = shown(model.program, member)
+    stamped = stamps.stamp(model, event, member, shape, tier)
     record, result = earn(model, event, member, shape, source=True)
+    record.stamps = stamped
     refresh(model.program, member, "purchase", None, event.day)
     member.add_metric("spend", event.day, shape.total)
     member.add_metric("visits", event.day, 1)
@@ -205,10 +213,29 @@ def purchase(model, event, member, quote=False):
     member.purchases[event.key] = record
     change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.day, event.today))
     record.terms += member.posted
-    return outcome(model, result)
+    others = people.refer(model, event, member, record)
+    return {**outcome(model, result), **stamp_keys(stamped), "_others": [other for other in others if other is not member]}
+
+
+def quoted(model, event, member, shape):
+    result = evaluate(model, event, member, shape)[1]
+    card_owner = copy.copy(member)     # what it gets there is nobody's
+    card_owner.cards, card_owner.fired, card_owner.used = copy.deepcopy((member.cards, member.fired, member.used))
+    card_owner.vouchers = []
+    used, model.program_used = model.program_used, dict(model.program_used)
+    stamped = stamps.stamp(model, event, card_owner, shape, shown(model.program, member))
+    model.program_used = used
+    issued = [voucher.id for voucher in card_owner.vouchers] + [gift.rule.voucher for gift in result.gifts if gift.granted]
+    return {**outcome(model, result), **stamp_keys(stamped), "issued": sorted(issued)}
+
+
+def stamp_keys(stamped):
+    return {"stamps_wanted": {name: one.wanted for name, one in stamped.items()},
+            "stamps_granted": {name: one.granted for name, one in stamped.items()}}
 
 
 def activity(model, event, member):
+    check_partner(model, event)
     shape = shape_of(model, event)
     completes = None
     if event.get("purchase") is not None:
@@ -226,18 +253,10 @@ def activity(model, event, member):
 
 
 def enrol(model, event):
-    from .engine import Refusal
-    names = [event.get("member")] + list(event.get("aliases") or [])
-    if any(name in model.aliases for name in names):
-        raise Refusal("ALREADY_EXISTS", "member")
-    member = Member(len(model.members) + 1, names, event.day, event.get("segments") or [])
-    member.rolled = event.today
-    if model.program.tiers:
-        hold_tier(model.program, member, 0, event.day, event.day)
-        member.since_after = event.day.fromordinal(event.day.toordinal() - 1)     # nothing comes before an enrolment
-    model.members.append(member)
-    for name in names:
-        model.aliases[name] = member
+    referrer = people.referrer_of(model, event)
+    member = people.newcomer(model, event)
+    member.segments = event.get("segments") or []
+    member.referrer = referrer
     birth(event, member)
     touch(model, event, member)
     _, result = earn(model, event, member, earning.Shape("enrol"))
@@ -258,14 +277,17 @@ def birth(event, member):
 
 def profile(model, event, member):
     for name in event.get("add_aliases") or []:
-        if model.aliases.get(name, member) is not member:
+        if model.aliases.get(name, member) is not member and model.aliases[name].enrolled is not None:
             refuse("ALREADY_EXISTS", "add_aliases")
-    open_member(member)
+    member_may(member)
     touch(model, event, member)
     if event.get("segments") is not None:
         member.segments = list(event.get("segments"))
     birth(event, member)
     for name in event.get("add_aliases") or []:
+        other = model.aliases.get(name, member)
+        if other is not member:
+            absorb(model, member, other, event)
         model.aliases[name] = member
     for name in event.get("remove_aliases") or []:
         model.aliases.pop(name, None)
@@ -279,11 +301,14 @@ def birthday(model, event, member):
     found = birthdays.due(program, member, event.day)
     if (found[0].year if found else event.day.year) in member.births_paid:
         refuse("ALREADY_EXISTS")
-    open_member(member)
+    member_may(member)
     if found is None or not birthdays.allowed(program, member, *found) or not birthdays.requires_met(program, member, event.day):
         refuse("NOT_ELIGIBLE")
     touch(model, event, member)
-    points = model.points(birthdays.grant(program, member, *found, event.day))
+    granted = birthdays.grant(model, member, *found, event.day)
+    if granted is None:
+        return {}
+    points = model.points(granted)
     return {"granted": points, "wanted": points, "grants": [{"rule": "birthday", "wanted": points, "granted": points}]}
 
 
@@ -292,7 +317,7 @@ def birthday(model, event, member):
 def adjust(model, event, member):
     program = model.program
     points = program.points(event.get("points"))
-    open_member(member)
+    member_may(member)
     if points < 0 and -points > member.available:
         refuse("INSUFFICIENT_POINTS")
     if points >= 0:
@@ -320,7 +345,7 @@ def tier(model, event, member):
         refuse("NOT_OFFERED")
     if name and name not in [each.id for each in program.tiers]:
         refuse("NOT_FOUND", "tier")
-    open_member(member)
+    member_may(member)
     touch(model, event, member)
     until = day_of(event.get("until")) if event.get("until") else None
 
@@ -331,155 +356,21 @@ def tier(model, event, member):
 
 
 def freeze(model, event, member):
-    open_member(member)
+    member_may(member)
     touch(model, event, member)
     member.frozen = event.op == "freeze"
     return {}
 
 
 def close(model, event, member):
-    open_member(member)
+    member_may(member)
     if member.available or member.pending or member.held or member.debt:
         refuse("NOT_ELIGIBLE")
     member.closed = True
     return {}
 
 
-# Redemption
-
-def redemption_of(model):
-    if model.program.redemption is None:
-        refuse("NOT_OFFERED")
-    return model.program
-
-
-def check_redemption(model, event, points):
-    """min, step and the share of the order; the points after round_down."""
-    program = model.program
-    if event.get("round_down"):
-        points -= points % program.redeem_step
-        if points == 0:
-            refuse("NOT_A_STEP")
-    if points < program.redeem_min:
-        refuse("BELOW_MINIMUM")
-    if points % program.redeem_step:
-        refuse("NOT_A_STEP")
-    if event.get("order_amount") is not None and program.worth is not None:
-        order = program.money(event.get("order_amount"))
-        if worth_of(program, points) * 100 > order * program.redeem_percent:
-            refuse("OVER_ORDER_TOTAL")
-    return points
-
-
-def worth_of(program, points):
-    value = points * program.worth
-    return value.numerator // value.denominator
-
-
-def value_of(model, points):
-    return {} if model.program.worth is None else {"value": model.money(worth_of(model.program, points))}
-
-
-def count_redeemed(model, event, member, points):
-    member.redeemed_on[event.day] = member.redeemed_on.get(event.day, 0) + points
-
-
-def check_day(model, event, member, points):
-    limit = model.program.redeem_per_day
-    if limit is not None and member.redeemed_on.get(event.day, 0) + points > limit:
-        refuse("CAP_REACHED")
-
-
-class Debit:
-    """What a redeem or a capture took, and how much of it was given back."""
-
-    def __init__(self, lots, day):
-        self.day = day                 # for whose limit it counts
-        self.lots = [lot.part(lot.points) for lot in lots]
-
-
-def redeem(model, event, member):
-    points = model.program.points(event.get("points"))
-    redemption_of(model)
-    spender(member)
-    points = check_redemption(model, event, points)
-    check_day(model, event, member, points)
-    if points > member.available:
-        refuse("INSUFFICIENT_POINTS")
-    taken = take(member, member.lots, points)
-    touch(model, event, member)
-    shown_rows = lot_rows(model, member, taken)
-    refresh(model.program, member, "redeem", None, event.day)
-    count_redeemed(model, event, member, points)
-    member.redeems[event.key] = Debit(taken, event.day)
-    return {"lots": shown_rows, **value_of(model, points)}
-
-
-def hold(model, event, member):
-    points = model.program.points(event.get("points"))
-    program = redemption_of(model)
-    ttl = duration(event.get("ttl")) if event.get("ttl") else program.default_ttl
-    if not SECOND <= ttl <= program.max_ttl:
-        refuse("INVALID_ARGUMENT", "ttl")
-    spender(member)
-    check_redemption(model, event, points)
-    check_day(model, event, member, points)
-    if points > member.available:
-        refuse("INSUFFICIENT_POINTS")
-    made = Hold(event.key, event.now + ttl, take(member, member.lots, points), event.day)
-    touch(model, event, member)
-    shown_rows = lot_rows(model, member, made.lots)
-    refresh(program, member, "hold", None, event.day)
-    member.holds[event.key] = made
-    count_redeemed(model, event, member, points)
-    return {"lots": shown_rows, "left": model.points(points), "ends_at": instant_text(made.ends)}
-
-
-def open_hold(event, member):
-    found = member.holds.get(event.get("hold"))
-    if found is None:
-        refuse("NOT_FOUND", "hold")
-    return found
-
-
-def check_hold(found):
-    if found.state == "expired":
-        refuse("HOLD_EXPIRED")
-    if found.state != "open":
-        refuse("HOLD_NOT_OPEN")
-
-
-def capture(model, event, member):
-    points = model.program.points(event.get("points")) if event.get("points") else None
-    found = open_hold(event, member)
-    spender(member)
-    check_hold(found)
-    points = found.left if points is None else points
-    if points > found.left:
-        refuse("HOLD_TOO_SMALL")
-    taken = take(member, found.lots, points)
-    touch(model, event, member)
-    shown_rows = lot_rows(model, member, taken)
-    if not found.left:
-        found.state = "closed"
-    refresh(model.program, member, "capture", None, event.day)
-    member.redeems[event.key] = Debit(taken, found.day)
-    return {"lots": shown_rows, "left": model.points(found.left), **value_of(model, points)}
-
-
-def release(model, event, member):
-    found = open_hold(event, member)
-    open_member(member)
-    check_hold(found)
-    touch(model, event, member)
-    shown_rows = lot_rows(model, member, found.lots)
-    end_hold(model, member, found, event.today, "closed")
-    refresh(model.program, member, "release", None, event.day)
-    change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.today, event.today, only_balance=True))
-    return {"lots": shown_rows, "left": model.points(0)}
-
-
 TABLE = {
     "purchase": purchase, "activity": activity, "profile": profile, "birthday": birthday, "adjust": adjust, "tier": tier,
-    "freeze": freeze, "unfreeze": freeze, "close": close, "redeem": redeem, "hold": hold, "capture": capture, "release": release,
+    "freeze": freeze, "unfreeze": freeze, "close": close,
 }

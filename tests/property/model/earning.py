@@ -63,6 +63,7 @@ class Earned:
         self.amounts = {}          # rule id → what it covers of the amount
         self.fired = set()         # ids of rules that gave something
         self.rejected = set()      # names of components that a cap rejected
+        self.gifts = []            # of voucher rules, one each
 
     @property
     def wanted(self):
@@ -76,13 +77,14 @@ class Earned:
 class Context:
     """Everything but amounts that an evaluation depends on, fixed when the event happened."""
 
-    def __init__(self, held, tier, used, day, day_room, remainders):
+    def __init__(self, held, tier, used, day, day_room, remainders, memberships=()):
         self.held = held           # ids of the rules whose conditions, but for amounts, hold
         self.tier = tier
         self.used = used           # cap key → use before the event
         self.day = day
         self.day_room = day_room   # of limits.earn_per_day, or None
         self.remainders = remainders
+        self.memberships = memberships     # those that run
         self.past = None           # the first result, when what is left of the event is evaluated
 
     def again(self, result):
@@ -105,6 +107,10 @@ def holds(program, member, event, tier_id, rule):
         return False
     if "tiers" in when and tier_id not in when["tiers"]:
         return False
+    if "partners" in when and event.get("partner") not in when["partners"]:
+        return False
+    if "membership" in when and when["membership"] not in event.memberships:
+        return False
     if "segments" in when and not set(when["segments"]) & set(member.segments):
         return False
     if "weekdays" in when and WEEKDAYS[local.weekday()] not in when["weekdays"]:
@@ -117,7 +123,7 @@ def holds(program, member, event, tier_id, rule):
         return False
     if str(when.get("first_purchase", False)).lower() == "true" and member.purchases_accepted:
         return False
-    if "member_days_min" in when and (event.day - member.enrolled).days < int(when["member_days_min"]):
+    if "member_days_min" in when and (member.enrolled is None or (event.day - member.enrolled).days < int(when["member_days_min"])):
         return False
     if rule.min_gap is not None and any(abs(event.occurred - other) < rule.min_gap for other in member.fired.get(rule.id, ())):
         return False
@@ -135,8 +141,8 @@ def hours_hold(text, local):
 
 
 def previous_month_holds(program, member, event, spec):
-    waive = int(spec.get("waive_months") or 0)
-    months = (event.day.year - member.enrolled.year) * 12 + event.day.month - member.enrolled.month
+    waive = int(spec.get("waive_months") or 0) if member.enrolled else 0
+    months = waive and (event.day.year - member.enrolled.year) * 12 + event.day.month - member.enrolled.month
     if 0 <= months < waive:
         return True
     before = add_months(event.day.replace(day=1), -1)
@@ -183,7 +189,10 @@ def evaluate(program, shape, context):
             if add * count:
                 earned.counters[name] = earned.counters.get(name, 0) + add * count
                 earned.fired.add(rule.id)
-    earned.fired |= {component.rule.id for component in earned.components if component.rule and component.granted > 0}
+        if rule.kind == "voucher":
+            earned.gifts.append(Component(rule.id, rule, 1))
+    give(context, earned)
+    earned.fired |= {component.rule.id for component in earned.components + earned.gifts if component.rule and component.granted > 0}
     return earned
 
 
@@ -288,6 +297,9 @@ def shares(program, shape, context, rules, bases, first, best=True):
     factors = []
     if context.tier is not None and context.tier.multiplier != 1:
         factors.append(("tier:" + context.tier.id, None, context.tier.multiplier, total))
+    for membership in context.memberships:
+        if membership.multiplier != 1:
+            factors.append(("membership:" + membership.id, None, membership.multiplier, total))
     for rule in rules:
         if rule.kind == "multiplier":
             base = total
@@ -339,6 +351,13 @@ def apply_caps(program, context, earned):
                 key = cap.key(context.day)
                 used[key] = used.get(key, 0) + (1 if cap.count is not None else granted)
     earned.rejected = rejected
+
+
+def give(context, earned):
+    """Vouchers, each as far as the counts of its rule's caps let it."""
+    for gift in earned.gifts:
+        if any(context.used.get(cap.key(context.day), 0) >= cap.limit for cap in gift.rule.caps):
+            gift.granted = 0
 
 
 def cumulate(program, components, field):

@@ -2,8 +2,9 @@
 import copy
 import json
 
-from . import birthdays, commands, returns
+from . import birthdays, commands, memberships, people, pools, returns, spending, vouchers
 from .dates import SECOND, Malformed, decimal_text, instant, instant_text
+from .ladder import Refusal
 from .lots import expiring
 from .nights import change_tier, notices, roll, settle
 from .program import Program
@@ -16,13 +17,8 @@ STATUS = {
 }
 BARE = {"INVALID_ARGUMENT", "POINTS_NOT_POSITIVE", "REQUEST_ID_REUSED", "RECEIPT_REUSED"}
 READS = {"balance", "quote"}
-
-
-class Refusal(Exception):
-    def __init__(self, reason, field=None):
-        super().__init__(reason)
-        self.reason = reason
-        self.field = field
+TABLE = {**commands.TABLE, **returns.TABLE, **spending.TABLE, **memberships.TABLE, **pools.TABLE, **people.TABLE}
+EARNS = {"purchase", "quote", "activity"}       # what an alias that nobody has may do
 
 
 class Event:
@@ -42,6 +38,7 @@ class Event:
         self.local = zone.local(self.occurred)
         self.day = self.local.date()
         self.today = zone.date(self.now)
+        self.memberships = []          # ids of those that run
 
     def get(self, name, default=None):
         return self.fields.get(name, default)
@@ -59,6 +56,13 @@ class Model:
         self.done = {}                 # (principal, key) → (body, member, outcome, after)
         self.receipts = {}
         self.program_used = {}         # use of `program` caps
+        self.sold = {}                 # reward → n
+        self.issued = []               # by the event at hand: (member, voucher id)
+        self.revoked = []
+        self.key = None                # of the command at hand; None at night
+        self.all_issued = []
+        self.chosen = {}               # key of a command → the voucher that its id meant
+        self.tiers_before = {}         # member → the tier held before the event at hand
 
     # Replies
 
@@ -81,6 +85,10 @@ class Model:
         }
         carried = [rule.id for rule in program.rules if rule.carries]
         block["remainders"] = {name: self.money(member.remainders.get(name, 0)) for name in carried}
+        block["vouchers"] = vouchers.usable(member)
+        block["stamps"] = {name: max(card.on, 0) for name, card in member.cards.items()}
+        block["stamp_debt"] = {name: max(-card.on, 0) for name, card in member.cards.items()}
+        block.update(memberships.block(member, today))
         if program.tiers:
             self.tier_block(member, block, today)
         return block
@@ -104,8 +112,13 @@ class Model:
     def apply(self, fields):
         """The reply to one event."""
         self.now = instant(fields["at"])
+        self.key = None
+        roll(self, self.now)
+        self.key = fields.get("key")
+        self.issued, self.revoked = [], []
+        self.tiers_before = {member: shown(self.program, member) for member in self.members}
         for member in self.members:
-            roll(self, member, self.now)
+            member.credited = False
         today = self.program.zone.date(self.now)
         tells = self.program.expiring_days or self.program.downgrade_days
         self.before = {member: self.due_rows(member, today) for member in self.members if tells}
@@ -114,9 +127,10 @@ class Model:
         except Malformed:
             return {"status": "INVALID_ARGUMENT", "reason": "INVALID_ARGUMENT"}
         except Refusal as refusal:
-            reply = {"status": STATUS.get(refusal.reason, "FAILED_PRECONDITION"), "reason": refusal.reason}
+            reasons = refusal.reason if isinstance(refusal.reason, tuple) else (refusal.reason,)
+            reply = {"status": tuple(STATUS.get(reason, "FAILED_PRECONDITION") for reason in reasons), "reason": reasons}
             member = self.aliases.get(fields.get("member"))
-            if member is not None and refusal.reason not in BARE:
+            if member is not None and not set(reasons) & BARE:
                 reply.update(self.block(member))
             return reply
 
@@ -136,9 +150,12 @@ class Model:
                 raise Refusal("EVENT_TOO_OLD")
         if event.op == "enrol":
             return self.finish(event, commands.enrol(self, event), body)
+        if event.op == "opening":
+            return self.finish(event, people.opening(self, event), body)
         member = self.aliases.get(fields["member"])
         if member is None:
-            raise Refusal("NOT_FOUND", "member")
+            return self.stranger(event, body)
+        event.memberships = memberships.running(member, event.today)
         if event.op == "balance":
             return self.balance(event, member)
         if event.op == "quote":
@@ -146,8 +163,25 @@ class Model:
         same = self.same_receipt(event, member)
         if same is not None:
             return same
-        handler = commands.TABLE.get(event.op) or returns.TABLE[event.op]
-        return self.finish(event, (member, handler(self, event, member)), body)
+        return self.finish(event, (member, TABLE[event.op](self, event, member)), body)
+
+    def stranger(self, event, body):
+        """An alias that nobody has; a quote leaves nobody behind."""
+        if not self.program.provisional or event.op not in EARNS:
+            raise Refusal("NOT_FOUND", "member")
+        kept = self.aliases, self.members
+        self.aliases, self.members = dict(self.aliases), list(self.members)
+        member = people.provisional(self, event.get("member"), event.day, event.today)
+        if event.op == "quote":
+            reply = self.reply(member, commands.purchase(self, event, member, quote=True))
+            self.aliases, self.members = kept
+            return {name: value for name, value in reply.items() if name != "member_no"}
+        try:
+            same = self.same_receipt(event, member)
+            return same or self.finish(event, (member, TABLE[event.op](self, event, member)), body)
+        except Refusal:
+            self.aliases, self.members = kept
+            raise
 
     def finish(self, event, done, body):
         member, outcome = done
@@ -156,10 +190,12 @@ class Model:
         after = {name: block[name] for name in ("available", "pending", "held", "debt", "tier") if name in block}
         self.between = self.due_rows(member, event.today)
         for each in [member] + outcome.pop("_others", []):
-            settle(self, each, event.today)
+            settle(self, each, event.today, self.tiers_before.get(each) or shown(self.program, each))
         if event.op in ("enrol", "profile"):
             if birthdays.birthday_night(self, member, event.today):
                 change_tier(self.program, member, event.today, lambda: look_up(self.program, member, event.today, event.today, only_balance=True))
+        outcome["issued"] = sorted(name for who, name in self.issued if who is member)
+        outcome["revoked"] = sorted(name for who, name in self.revoked if who is member)
         kept = (body, member, outcome, after)
         self.done[(event.get("principal", "simulate"), event.key)] = kept
         if event.op == "purchase" and event.get("receipt_no") and event.store:
@@ -225,12 +261,11 @@ class Model:
         then = instant(event.get("as_of"))
         if then < self.now:
             raise Refusal("INVALID_ARGUMENT", "as_of")
-        ahead = copy.deepcopy(member)
-        kept, self.now = self.now, then
-        roll(self, ahead, then)
-        reply = self.reply(ahead, {})
-        self.now = kept
-        return reply
+        same = {id(each): each for each in self.versions + [self.done, self.receipts, self.before]}
+        ahead = copy.deepcopy(self, same)
+        ahead.now = then
+        roll(ahead, then)
+        return ahead.reply(ahead.members[self.members.index(member)], {})
 
     def publish(self, fields):
         done = self.done.get((fields.get("principal", "simulate"), fields["key"]))

@@ -45,6 +45,7 @@ def put(member, lot):
 
 
 def pay_debt(member, points):
+    member.credited |= points > 0
     paid = min(points, member.debt)
     member.debt -= paid
     member.advanced -= min(paid, member.advanced)

@@ -28,26 +28,72 @@ class Waiting:
         self.expiry = expiry
         self.source = source           # the record of the purchase, or None
         self.order = order             # of what is due the same day
+        self.kind = "earned"           # the kind of the lot it becomes
 
 
 class Hold:
+    """Of a pool's points it has the lots of whoever holds; those of the others are in holds of theirs, its `parts`."""
+
     def __init__(self, key, ends, lots, day):
         self.key = key
         self.day = day                 # it counts for redeem_per_day while it is open
-        self.ends = ends
+        self.ends = ends               # None for a part
         self.lots = lots               # [Lot]
         self.state = "open"            # open | closed | expired
+        self.voucher = None            # held instead of points
+        self.parts = []                # [(owner, Hold)], in the order of the pool
 
     @property
     def left(self):
+        """Of the member's own points."""
         return sum(lot.points for lot in self.lots)
+
+    @property
+    def whole(self):
+        return self.left + sum(part.left for _, part in self.parts)
+
+
+class Voucher:
+    def __init__(self, name, last, source, value):
+        self.id = name
+        self.last = last               # its last day, None for ever
+        self.source = source           # what issued it: ("rule", id), ("card", id), ("milestone", id), ("reward", id), ("birthday",) …
+        self.value = value
+        self.key = None                # of the command that issued it; None: the system did
+        self.number = 0                # in order of issuing
+        self.state = "issued"          # issued | held | used | expired | revoked
+
+
+class Card:
+    """A stamp card: `net` stamps, and how many vouchers they have filled.  Places count through all cards: net - size × filled is what is on
+    the one at hand."""
+
+    def __init__(self, size):
+        self.size = size
+        self.net = 0
+        self.filled = 0
+        self.begun = {}                # number of a card → day of its first stamp
+        self.fired = {}                # (number of a card, at) → voucher
+
+    @property
+    def on(self):
+        return self.net - self.size * self.filled
+
+
+class Pool:
+    def __init__(self, head):
+        self.members = [head]          # the head first, then as they joined
+
+    @property
+    def head(self):
+        return self.members[0]
 
 
 class Member:
-    def __init__(self, number, aliases, day, segments):
+    def __init__(self, number, aliases, day, segments=(), enrolled=True):
         self.no = number
         self.aliases = list(aliases)
-        self.enrolled = day
+        self.enrolled = day if enrolled else None      # None: provisional
         self.segments = list(segments)
         self.rolled = day              # the last date whose night is done
         self.lots = []
@@ -81,6 +127,16 @@ class Member:
         self.events = 0                # that earned, to tell their pending points apart
         self.transfers_out = {}        # year → [points, times]
         self.transfers_in = {}
+        self.vouchers = []
+        self.cards = {}                # stamp id → Card
+        self.rewards_used = {}         # (reward, period, key) → n
+        self.memberships = {}          # id → memberships.Holding
+        self.trials = set()            # memberships whose trial is used
+        self.pool = None
+        self.referrer = None
+        self.referral = None           # people.Referral, once it was due
+        self.referrals = {}            # year → rewards as a referrer
+        self.credited = False          # the event at hand gave something that pays debt first
 
     @property
     def available(self):

@@ -1,36 +1,44 @@
 """What the system does by itself: hold time-outs at their instant, and the night of each local date."""
+from . import stamps, vouchers
 from .birthdays import anniversary_night, birthday_night
 from .dates import DAY
 from .lots import clock_ends, clock_goes_on, credit_all, expire_lots, expiring, make_lot, new_terms, put, term_today
 from .tiers import earned, kept, look_up, points_to_keep, review, shown
 
 
-def roll(model, member, now):
-    """Everything that is due for a member up to and including `now`."""
+def roll(model, now):
+    """Everything that is due up to and including `now`: time-outs at their instant, then the night of each date, member by member."""
     program = model.program
-    if member.closed and member.gift is not None and member.gift[1] is not None and member.gift[1] < program.zone.date(now):
-        member.gift = None
-    while not member.closed:
-        next_day = member.rolled + DAY
-        midnight = program.zone.midnight(next_day)
-        for hold in sorted((hold for hold in member.holds.values() if hold.state == "open" and hold.ends <= min(midnight, now)),
-                           key=lambda hold: hold.ends):
-            end_hold(model, member, hold, program.zone.date(hold.ends), "expired")
+    today = program.zone.date(now)
+    for member in model.members:
+        if member.closed and member.gift is not None and member.gift[1] is not None and member.gift[1] < today:
+            member.gift = None
+    living = [member for member in model.members if not member.closed]
+    while living:
+        day = min(member.rolled for member in living) + DAY
+        midnight = program.zone.midnight(day)
+        over = [(hold.ends, member.no, member, hold) for member in living for hold in member.holds.values()
+                if hold.state == "open" and hold.ends is not None and hold.ends <= min(midnight, now)]
+        for ends, _, member, hold in sorted(over, key=lambda row: row[:2]):
+            end_hold(model, member, hold, program.zone.date(ends), "expired")
         if midnight > now:
             break
-        member.rolled = next_day
-        night(model, member, next_day)
+        for member in living:
+            if member.rolled < day:
+                member.rolled = day
+                night(model, member, day)
 
 
 def end_hold(model, member, hold, today, state):
-    """Its lots go back; those that ended meanwhile expire."""
+    """Its lots go back to whose they are; those that ended meanwhile expire."""
     hold.state = state
-    member.redeemed_on[hold.day] -= hold.left
-    lots, hold.lots = hold.lots, []
-    for lot in lots:
-        put(member, lot)
-    expire_lots(member, today)
-    return lots
+    member.redeemed_on[hold.day] = member.redeemed_on.get(hold.day, 0) - hold.whole
+    for owner, part in [(member, hold)] + hold.parts:
+        lots, part.lots, part.state = part.lots, [], state
+        for lot in lots:
+            put(owner, lot)
+        expire_lots(owner, today)
+    vouchers.let_go(member, hold, today)
 
 
 def night(model, member, today):
@@ -41,11 +49,15 @@ def night(model, member, today):
         activate_due(model, member, today)
     birthday_night(model, member, today)
     anniversary_night(model, member, today)
+    vouchers.auto_redeem(model, member, today, shown(program, member))
     end_tiers(program, member, today)
     expire_lots(member, today)
     clock_ends(program, member, today)
     if program.redemption is not None and program.at_once:
-        leave_holds(member, today)
+        leave_holds(model, member, today)
+        vouchers.leave_hold(member, today)
+    vouchers.expire_vouchers(member, today)
+    stamps.expire_cards(program, member, today)
     change_tier(program, member, today, lambda: look_up(program, member, today, today, only_balance=True))
 
 
@@ -68,10 +80,11 @@ def activate_due(model, member, today):
 
 def activate(member, ready, day):
     ready = sorted(ready, key=lambda waiting: waiting.order)
-    credit_all(member, [make_lot(waiting.expiry, day, waiting.points) for waiting in ready])
+    credit_all(member, [make_lot(waiting.expiry, day, waiting.points, waiting.kind) for waiting in ready])
     for waiting in ready:
         member.waiting.remove(waiting)
-        member.add_metric("points_earned", day, waiting.points)
+        if waiting.kind == "earned":
+            member.add_metric("points_earned", day, waiting.points)
         if waiting.source is not None:
             waiting.source.activated(waiting, day)
 
@@ -87,6 +100,8 @@ def change_tier(program, member, today, change):
         new_terms(program, member, after.expiry or program.expiry, today)
     if after.rank < before.rank and (before.all_open or after.all_open):
         new_terms(program, member, term_today(program, member), today)
+    if after.rank < before.rank and before.forfeits:
+        stamps.forfeit(member)
 
 
 def end_tiers(program, member, today):
@@ -100,15 +115,19 @@ def end_tiers(program, member, today):
     change_tier(program, member, today, change)
 
 
-def leave_holds(member, today):
+def leave_holds(model, member, today):
     """expire_at_once: a lot leaves the hold at its own midnight."""
     for hold in member.holds.values():
-        if hold.state == "open":
+        if hold.state == "open" and hold.voucher is None:
             left = hold.left
             hold.lots = [lot for lot in hold.lots if lot.clock is not None or lot.last is None or lot.last >= today]
-            member.redeemed_on[hold.day] -= left - hold.left
-            if not hold.left:
-                hold.state = "expired"
+            whose, main = next((other, one) for other in model.members for one in other.holds.values()
+                               if one.ends is not None and (one is hold or any(part is hold for _, part in one.parts)))
+            whose.redeemed_on[hold.day] -= left - hold.left
+            if not main.whole:
+                main.state = "expired"
+                for _, part in main.parts:
+                    part.state = "expired"
 
 
 def notices(program, member, today):
@@ -130,10 +149,17 @@ def notices(program, member, today):
     return sorted(rows, key=lambda row: (row["due"], row["last_day"]))
 
 
-def settle(model, member, today):
-    """After an event: what of it is due or over already."""
+def settle(model, member, today, tier):
+    """After an event: what of it is due or over already; `tier` was held before it."""
+    if member.credited:
+        vouchers.auto_redeem(model, member, today, tier)
     if member.waiting:
+        member.credited = False
         lapse(member, today)
         activate_due(model, member, today)
+        if member.credited:
+            vouchers.auto_redeem(model, member, today, tier)
     end_tiers(model.program, member, today)     # one that was reached on a day in the past may have ended since
     expire_lots(member, today)
+    vouchers.expire_vouchers(member, today)
+    stamps.expire_cards(model.program, member, today)

@@ -1,7 +1,7 @@
 """A program file as the model uses it: every default filled in, every decimal an int or a Fraction."""
 from fractions import Fraction
 
-from .dates import DAY, DIGITS, add_months, day_of, decimal, duration, month_end, round_up, year_day, zone
+from .dates import DAY, DIGITS, add_months, day_of, decimal, duration, round_up, year_day, zone
 import datetime as dt
 
 PERIODS = ["transaction", "day", "month", "year", "lifetime", "program"]
@@ -52,6 +52,68 @@ class Expiry:
 NEVER = Expiry("never")
 
 
+class Span:
+    """`{days: n}`, months or years from a day; of nothing there is no end."""
+
+    def __init__(self, spec):
+        self.unit, self.count = next(((unit, int(count)) for unit, count in (spec or {}).items()), (None, 0))
+
+    def last_day(self, start):
+        if self.unit is None:
+            return None
+        if self.unit == "days":
+            return start + dt.timedelta(days=self.count)
+        return add_months(start, self.count * (12 if self.unit == "years" else 1))
+
+
+class Voucher:
+    def __init__(self, spec, program):
+        self.id = spec["id"]
+        self.valid = Span(spec.get("valid"))
+        self.value = program.money(spec["value"]["amount"]) if spec.get("value") else None
+
+
+class Reward:
+    def __init__(self, spec, program):
+        self.id = spec["id"]
+        self.cost = program.points(spec["cost"])
+        self.voucher = spec["voucher"]
+        self.stock = int(spec["stock"]) if "stock" in spec else None
+        self.per_member = spec.get("per_member")
+        self.tiers = spec.get("tiers")
+        self.first = day_of(spec["from"]) if "from" in spec else None
+        self.last = day_of(spec["until"]) if "until" in spec else None
+
+
+class Stamp:
+    def __init__(self, spec, program):
+        self.id = spec["id"]
+        self.per_item = int(spec["per_item"])
+        self.rule = Rule({"id": "stamps:" + spec["id"], "priority": 0, "on": "purchase", "kind": "stamp", "when": spec.get("when")}, program)
+        self.cap = spec.get("cap")
+        self.size = int(spec["size"])
+        self.voucher = spec["voucher"]
+        self.milestones = {int(one["at"]): one["voucher"] for one in spec.get("milestones") or []}
+        self.drops = spec.get("overflow", "carry") == "drop"
+        self.valid = Span(spec.get("valid"))
+
+
+class Membership:
+    def __init__(self, spec, program):
+        self.id = spec["id"]
+        self.months = 12 if spec["term"] == "annual" else 1
+        self.fee = program.money(spec["fee"])
+        self.trial_days = int(spec["trial_days"]) if "trial_days" in spec else None
+        self.grace_days = int(spec.get("grace_days", 0))
+        self.refunds = str(spec.get("refund_if_unused", False)).lower() == "true"
+        self.multiplier = Fraction(spec.get("earn_multiplier", "1"))
+
+
+def period_key(per, day):
+    """What tells the use of a limit in one calendar period from that in another."""
+    return {"day": day, "month": (day.year, day.month), "year": day.year}.get(per)
+
+
 class Pending:
     def __init__(self, spec):
         self.days = int(spec["days"]) if "days" in spec else None
@@ -90,6 +152,7 @@ class Rule:
             counter = spec["counter"]
             self.counter = (counter["id"], int(counter["add"]), counter.get("per", "event"))
         self.replaces = spec.get("replaces")
+        self.voucher = spec.get("voucher")
         self.caps = sorted((Cap(cap, self, program) for cap in spec.get("caps") or []), key=lambda cap: PERIODS.index(cap.per))
         self.pending = Pending(spec["pending"]) if "pending" in spec else None
         self.expiry = Expiry(spec["expiry"]) if "expiry" in spec else None
@@ -122,8 +185,7 @@ class Cap:
 
     def key(self, day):
         """Under which use is counted, for a business date."""
-        period = {"day": day, "month": (day.year, day.month), "year": day.year}.get(self.per)
-        return self.name + (self.per, period, self.points is None)
+        return self.name + (self.per, period_key(self.per, day), self.points is None)
 
 
 class Tier:
@@ -142,6 +204,7 @@ class Tier:
         self.expiry = Expiry(spec["expiry"]) if "expiry" in spec else None
         self.all_open = spec.get("expiry_applies", "new_lots") == "all_open_while_held"
         self.birthday = spec.get("birthday")
+        self.forfeits = str(spec.get("forfeit_stamps_on_downgrade", False)).lower() == "true"
 
     def valid_until(self, start):
         """The last day of a validity that is counted from `start`, or None."""
@@ -185,6 +248,15 @@ class Program:
         self.returns = spec.get("returns") or {}
         self.transfers = spec.get("transfers")
         self.advance = spec.get("advance")
+        self.provisional = spec.get("unknown_alias", "provisional") == "provisional"
+        self.auto_redeem = spec.get("auto_redeem")
+        self.vouchers = {one["id"]: Voucher(one, self) for one in spec.get("vouchers") or []}
+        self.rewards = {one["id"]: Reward(one, self) for one in spec.get("rewards") or []}
+        self.stamps = [Stamp(one, self) for one in spec.get("stamps") or []]
+        self.memberships = {one["id"]: Membership(one, self) for one in spec.get("memberships") or []}
+        self.partners = [one["id"] for one in spec.get("partners") or []]
+        self.referral = spec.get("referral")
+        self.pools = spec.get("pools")
         limits = spec.get("limits") or {}
         self.late_days = int(limits.get("late_days", 45))
         self.redeem_per_day = self.points(limits["redeem_per_day"]) if "redeem_per_day" in limits else None

@@ -1,10 +1,12 @@
 """Returns, reversals, transfers, advances and merges."""
-from . import earning
-from .commands import lot_rows, open_member, refuse, spender, touch
-from .lots import FAR, in_order, make_lot, pay_debt, put, refresh, take, term_today
+from . import earning, people, stamps, vouchers
+from .commands import lot_rows
+from .ladder import member_may, open_member, refuse, spender, touch
+from .lots import in_order, make_lot, pay_debt, put, refresh, take, term_today
 from .member import Lot
+from .merging import absorb
 from .nights import change_tier
-from .tiers import gift, hold_tier, look_up
+from .tiers import look_up
 
 
 # Returns
@@ -32,9 +34,39 @@ def give_back(model, event, member):
         now = min(result.counters.get(name, 0), record.result.counters.get(name, 0))
         member.add_metric(name, record.day, now - record.counters.get(name, 0))
         record.counters[name] = now
+    stamps.stamps_back(model, member, record, rest)
+    vouchers_back(model, member, record, result)
     record.rest, record.returned = rest, True
+    others = people.refer_back(model, event, member, record)
     refresh(model.program, member, "return", None, event.day)
-    return {"wanted": model.points(taken), "clawed": model.points(taken), "lots": lot_rows(model, member, lots)}
+    return {"wanted": model.points(taken), "clawed": model.points(taken), "lots": lot_rows(model, member, lots),
+            "_others": [other for other in others if other is not member]}
+
+
+def vouchers_back(model, member, record, result):
+    """A voucher that the rest no longer earns is revoked; of a used one `used_voucher` decides, once."""
+    program = record.program
+    still = {gift.name for gift in result.gifts if gift.granted}
+    for name, voucher in list(record.gifts):
+        if name in still:
+            continue
+        if voucher.state in ("issued", "held"):
+            vouchers.revoke(model, member, voucher)
+            rule = next(rule for rule in program.rules if rule.id == name)
+            for cap in rule.caps:
+                used = model.program_used if cap.per == "program" else member.used
+                used[cap.key(record.day)] = max(used.get(cap.key(record.day), 0) - 1, 0)
+            record.gifts.remove((name, voucher))
+        elif voucher.state == "used" and program.returns.get("used_voucher", "keep") == "debt":
+            owe(member, -(-voucher.value // program.worth))
+            record.gifts.remove((name, voucher))
+
+
+def owe(member, points):
+    """From available first."""
+    now = min(points, member.available)
+    take(member, member.lots, now)
+    member.debt += points - now
 
 
 def what_is_left(record, event):
@@ -276,21 +308,25 @@ def reverse_redeem(model, event, member):
     debit = member.redeems.get(event.get("redeem"))
     if debit is None:
         refuse("NOT_FOUND", "redeem")
-    open_member(member)
-    left = sum(lot.points for lot in debit.lots)
+    member_may(member)
+    left = sum(lot.points for _, lot in debit.taken)
     points = model.program.points(event.get("points")) if event.get("points") is not None else left
     if points > left or left == 0:
         refuse("ALREADY_REVERSED")
     touch(model, event, member)
     if debit.day == event.day:         # what was redeemed today no longer counts for today's limit
         member.redeemed_on[event.day] = max(member.redeemed_on.get(event.day, 0) - points, 0)
-    for lot in reversed(debit.lots):   # what was taken last comes back first
+    owners = {}
+    for owner, lot in reversed(debit.taken):   # what was taken last comes back first
         part = min(points, lot.points)
         lot.points -= part
         points -= part
-        restore(model, event, member, lot.part(part))
-    change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.today, event.today, only_balance=True))
-    return {}
+        if part:
+            owners[owner] = True
+            restore(model, event, owner, lot.part(part))
+    for owner in [member] + [other for other in owners if other is not member]:
+        change_tier(model.program, owner, event.today, lambda who=owner: look_up(model.program, who, event.today, event.today, only_balance=True))
+    return {"_others": [owner for owner in owners if owner is not member]}
 
 
 def restore(model, event, member, lot):
@@ -323,6 +359,7 @@ def transfer(model, event, member):
     open_member(member)
     open_member(receiver)
     spender(member)
+    member_may(receiver)
     if points < program.points(terms.get("min", "0")):
         refuse("BELOW_MINIMUM")
     if (event.day - member.enrolled).days < int(terms.get("member_days_min", 0)):
@@ -374,59 +411,10 @@ def merge(model, event, member):
         refuse("INVALID_ARGUMENT", "into")
     open_member(member)
     open_member(into)
-    for lot in member.lots:
-        put(into, lot)
-    into.waiting += member.waiting
-    for key, hold in member.holds.items():
-        into.holds[key] = hold
-    into.debt += member.debt
-    into.advanced += member.advanced
-    for name, days in member.metrics.items():
-        for day, count in days.items():
-            into.add_metric(name, day, count)
-    into.purchases.update(member.purchases)
-    into.redeems.update(member.redeems)
-    add_up(into, member)
-    if model.program.tiers:
-        change_tier(model.program, into, event.today, lambda: merge_tiers(model.program, into, member))
-    into.frozen |= member.frozen
-    into.births = into.births or member.births
-    into.segments = into.segments or member.segments
-    for name, other in list(model.aliases.items()):
-        if other is member:
-            model.aliases[name] = into
-    member.lots, member.waiting, member.holds, member.debt, member.closed = [], [], {}, 0, True
-    member.metrics, member.totals = {}, {}
+    member_may(member)
+    member_may(into)
+    absorb(model, into, member, event)
     return {"_block": into}
-
-
-def merge_tiers(program, into, member):
-    """The higher tier stands with its dates, of the same one that lasts longer; a gift likewise."""
-    if (member.rank, member.until or FAR) > (into.rank, into.until or FAR):
-        hold_tier(program, into, member.rank, member.since, member.start)
-        into.until, into.in_grace, into.since_after = member.until, member.in_grace, member.since_after
-    mine, its = gift(program, into), gift(program, member)
-    if its is None:
-        return
-    if mine is None or its.rank > mine.rank or its is mine and (member.gift[1] or FAR) > (into.gift[1] or FAR):
-        into.gift = member.gift
-
-
-def add_up(into, member):
-    for name in ("used", "earned_on", "redeemed_on", "remainders"):
-        mine = getattr(into, name)
-        for key, count in getattr(member, name).items():
-            mine[key] = mine.get(key, 0) + count
-    for year, (points, times) in member.transfers_out.items():
-        sent, count = into.transfers_out.get(year, (0, 0))
-        into.transfers_out[year] = (sent + points, count + times)
-    for year, points in member.transfers_in.items():
-        into.transfers_in[year] = into.transfers_in.get(year, 0) + points
-    for rule, instants in member.fired.items():
-        into.fired.setdefault(rule, []).extend(instants)
-    into.purchases_accepted += member.purchases_accepted
-    for year, paid in member.births_paid.items():
-        into.births_paid[year] = max(into.births_paid.get(year, paid), paid)
 
 
 TABLE = {"return": give_back, "reverse_redeem": reverse_redeem, "transfer": transfer, "advance": advance, "merge": merge}

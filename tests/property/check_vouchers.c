@@ -1,0 +1,112 @@
+/* Vouchers once more, from entries alone: each is in one state, ends but once, and is what the record says. */
+#include "checks.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define VOUCHERS_MAX 2048
+
+struct voucher_row { uint64_t member; struct voucher v; };
+struct voucher_book { size_t n; struct voucher_row rows[VOUCHERS_MAX]; };
+
+void
+vouchers_begin(struct life *l)
+{
+	l->own = life_alloc(l, sizeof(struct voucher_book));
+}
+
+static struct voucher_row *
+row_of(struct voucher_book *b, const struct voucher *v)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		const struct voucher *have = &b->rows[i].v;
+		if (have->from.seq == v->from.seq && have->from.index == v->from.index && have->n == v->n)
+			return &b->rows[i];
+	}
+	return NULL;
+}
+
+static bool
+is_over(enum voucher_state s)
+{
+	return s == VOUCHER_USED || s == VOUCHER_EXPIRED || s == VOUCHER_REVOKED;
+}
+
+static void
+issued(struct life *l, const struct entry *entry, const struct voucher *v)
+{
+	struct voucher_book *b = l->own;
+	struct voucher_row row = { .member = entry->member, .v = *v };
+
+	if (v->state != VOUCHER_ISSUED)
+		life_fail(l, "entry %s: a new voucher is %s", life_entry_text(l, entry), voucher_state_str(v->state));
+	row.v.from = life_id(l, l->n_stored - 1);
+	if (row_of(b, &row.v) != NULL)
+		life_fail(l, "entry %s: voucher %u of it is there twice", life_entry_text(l, entry), v->n);
+	assert(b->n < VOUCHERS_MAX);
+	b->rows[b->n++] = row;
+}
+
+/* One that was used may still be taken back by a return, which makes it debt; nothing else that is over changes. */
+static void
+changed(struct life *l, const struct entry *entry, const struct voucher *v)
+{
+	struct voucher_row *row = row_of(l->own, v);
+
+	if (row == NULL)
+		life_fail(l, "entry %s: its voucher %llu.%u.%u was never issued", life_entry_text(l, entry), (unsigned long long)v->from.seq,
+		    v->from.index, v->n);
+	bool taken_back = row->v.state == VOUCHER_USED && v->state == VOUCHER_REVOKED && entry->op == OP_RETURN;
+	if (row->v.state == v->state || (is_over(row->v.state) && !taken_back))
+		life_fail(l, "entry %s: a voucher that was %s is %s", life_entry_text(l, entry), voucher_state_str(row->v.state),
+		    voucher_state_str(v->state));
+	if (row->member != entry->member)
+		life_fail(l, "entry %s: its voucher is member %llu's", life_entry_text(l, entry), (unsigned long long)row->member);
+	if (v->state == VOUCHER_EXPIRED && v->last_day >= life_today(l))
+		life_fail(l, "entry %s: a voucher expired before its last day was over", life_entry_text(l, entry));
+	row->v.state = v->state;
+}
+
+/* Everything of the record is in the book, and what the book has as usable is in the record. */
+static void
+same_vouchers(struct life *l, const struct entry *entry, const struct member *m)
+{
+	struct voucher_book *b = l->own;
+	size_t living = 0;
+
+	for (size_t i = 0; i < m->n_vouchers; i++) {
+		const struct voucher_row *row = row_of(b, &m->vouchers[i]);
+		if (row == NULL || row->member != m->number || row->v.state != m->vouchers[i].state || row->v.last_day != m->vouchers[i].last_day)
+			life_fail(l, "after entry %s: voucher %zu of member %llu is not what entries say", life_entry_text(l, entry), i,
+			    (unsigned long long)m->number);
+		living += !is_over(row->v.state);
+	}
+	for (size_t i = 0; i < b->n; i++)
+		living -= b->rows[i].member == m->number && !is_over(b->rows[i].v.state);
+	if (living != 0)
+		life_fail(l, "after entry %s: member %llu has not all of the vouchers", life_entry_text(l, entry), (unsigned long long)m->number);
+}
+
+static void
+move_to(struct voucher_book *b, uint64_t from, uint64_t into)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->rows[i].member == from)
+			b->rows[i].member = into;
+	}
+}
+
+void
+vouchers_follow(struct life *l, const struct entry *entry)
+{
+	if (entry->op == OP_MERGE)
+		move_to(l->own, entry->u.other.member, entry->member);
+	for (size_t i = 0; i < entry->n_vouchers; i++) {
+		if (entry->vouchers[i].has_from)
+			changed(l, entry, &entry->vouchers[i].v);
+		else
+			issued(l, entry, &entry->vouchers[i].v);
+	}
+	for (size_t i = 0; i < entry->n_touched; i++)
+		same_vouchers(l, entry, life_member(l, entry->touched[i].member));
+}

@@ -1,0 +1,136 @@
+"""Stamp cards: what a purchase puts on them, what its returns take off, and when a card ends."""
+from . import earning, vouchers
+from .member import Card
+from .program import period_key
+
+
+class Stamped:
+    """What a purchase put on one card."""
+
+    def __init__(self, card, day, room, granted, wanted):
+        self.card = card
+        self.day = day
+        self.room = room               # of its cap before the purchase, or None
+        self.granted = granted
+        self.wanted = wanted
+        self.left = granted            # not taken by returns
+        self.vouchers = []             # that it filled a card with
+        self.milestones = []           # [(number of the card, at)]
+
+
+def wanted_of(card, shape, held):
+    if not held or not earning.amount_holds(shape, card.rule):
+        return 0
+    return card.per_item * shape.part(card.rule)[1]
+
+
+def cap_key(card, day):
+    return ("stamps", card.id, card.cap["per"], period_key(card.cap["per"], day))
+
+
+def stamp(model, event, member, shape, tier):
+    """Every card of the program; {card id: Stamped}, and the outcome's keys."""
+    program, done = model.program, {}
+    for card in program.stamps:
+        held = earning.holds(program, member, event, tier.id if tier else None, card.rule)
+        wanted, room = wanted_of(card, shape, held), None
+        granted = wanted
+        if card.cap:
+            used = (model.program_used if card.cap["per"] == "program" else member.used)
+            key = cap_key(card, event.day)
+            limit = int(card.cap["count"])
+            room = limit if card.cap["per"] == "transaction" else max(limit - used.get(key, 0), 0)
+            granted = min(wanted, room)
+            used[key] = used.get(key, 0) + granted
+        one = done[card.id] = Stamped(card, event.day, room, granted, wanted)
+        one.held = held
+        fill(model, member, one, granted)
+        if granted and card.rule.id not in member.fired.setdefault(card.rule.id, []):
+            member.fired[card.rule.id].append(event.occurred)
+    return done
+
+
+def state_of(member, card):
+    return member.cards.setdefault(card.id, Card(card.size))
+
+
+def fill(model, member, one, count):
+    """One by one; under `drop` what a full card has no place for is gone."""
+    card, state = one.card, state_of(member, one.card)
+    for done in range(count):
+        state.net += 1
+        place = state.filled, state.on
+        if state.on == 1:
+            state.begun[state.filled] = one.day
+        if state.on in card.milestones and place not in state.fired:
+            state.fired[place] = vouchers.issue(model, member, card.milestones[state.on], one.day, ("milestone", card.id))
+            one.milestones.append(place)
+        if state.on >= card.size:
+            one.vouchers.append(vouchers.issue(model, member, card.voucher, one.day, ("card", card.id)))
+            state.filled += 1
+            if card.drops:
+                one.left = one.granted = done + 1
+                break
+
+
+def stamps_back(model, member, record, rest):
+    """What the rest of a purchase no longer earns leaves the cards, and then vouchers that it filled."""
+    for one in record.stamps.values():
+        card, state = one.card, state_of(member, one.card)
+        still = wanted_of(card, rest, one.held)
+        still = min(still if one.room is None else min(still, one.room), one.left)
+        gone, one.left = one.left - still, still
+        if not gone:
+            continue
+        state.net -= gone
+        if card.cap:
+            used = (model.program_used if card.cap["per"] == "program" else member.used)
+            key = cap_key(card, one.day)
+            used[key] = max(used.get(key, 0) - gone, 0)
+        for voucher in reversed(one.vouchers):
+            if state.on < 0 and voucher.state in ("issued", "held"):
+                vouchers.revoke(model, member, voucher)
+                state.filled -= 1
+        for number, at in list(one.milestones):
+            voucher = state.fired.get((number, at))
+            if voucher is not None and state.net < number * card.size + at and voucher.state in ("issued", "held"):
+                vouchers.revoke(model, member, voucher)
+                del state.fired[(number, at)]
+                one.milestones.remove((number, at))
+        if state.on <= 0:
+            state.begun.pop(state.filled, None)
+
+
+def wipe(state):
+    """The card at hand ends: its stamps are gone, and the next one begins with the next stamp."""
+    if state.on > 0:
+        state.net = state.filled * state.size
+    state.begun.pop(state.filled, None)
+    for place in [place for place in state.fired if place[0] == state.filled]:
+        del state.fired[place]
+
+
+def expire_cards(program, member, today):
+    for card in program.stamps:
+        state = member.cards.get(card.id)
+        begun = state.begun.get(state.filled) if state is not None else None
+        if begun is not None and state.on > 0:
+            last = card.valid.last_day(begun)
+            if last is not None and last < today:
+                wipe(state)
+
+
+def forfeit(member):
+    for state in member.cards.values():
+        if state.on > 0:
+            wipe(state)
+
+
+def merge_cards(into, member):
+    for name, other in member.cards.items():
+        mine = into.cards.setdefault(name, Card(other.size))
+        begun = [state.begun.get(state.filled) for state in (mine, other) if state.begun.get(state.filled)]
+        mine.net += other.net
+        mine.filled += other.filled
+        if begun:
+            mine.begun[mine.filled] = min(begun)
