@@ -75,6 +75,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL },
 	{ "transfers.times_per_year", NULL }, { "transfers.member_days_min", NULL }, { "transfers.expiry", NULL },
 	{ "advance.max", NULL },
+	{ "partners.id", NULL }, { "partners.issue_price", NULL }, { "partners.redeem_price", NULL }, { "partners.settlement", NULL },
 	{ "accounting.cost_per_point", NULL }, { "accounting.expected_redemption", NULL },
 };
 
@@ -565,6 +566,23 @@ fill_transfers(struct program_def *def, const Fealty__Program__V1__Transfers *t)
 }
 
 static void
+fill_partners(struct program_def *def, const PbProgram *p)
+{
+	def->n_partners = p->n_partners;
+	for (size_t i = 0; i < p->n_partners && i < PROGRAM_PARTNERS_MAX; i++) {
+		const Fealty__Program__V1__Partner *in = p->partners[i];
+
+		def->partners[i] = (struct partner_def){
+			.id = in->id,
+			.issue_price = in->issue_price,
+			.redeem_price = in->redeem_price,
+			.has_settlement = in->has_settlement,
+			.prepaid = in->has_settlement && in->settlement == FEALTY__PROGRAM__V1__SETTLEMENT__OF__prepaid,
+		};
+	}
+}
+
+static void
 fill_program(struct program_def *def, const PbProgram *p)
 {
 	def->id = p->id;
@@ -606,6 +624,7 @@ fill_program(struct program_def *def, const PbProgram *p)
 		def->cost_per_point = p->accounting->cost_per_point;
 		def->expected_redemption = p->accounting->expected_redemption;
 	}
+	fill_partners(def, p);
 	def->has_advance = p->advance != NULL;
 	def->advance_max = p->advance == NULL ? NULL : p->advance->max;
 	def->redeem_per_day = p->limits == NULL ? NULL : p->limits->redeem_per_day;

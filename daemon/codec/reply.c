@@ -225,7 +225,8 @@ put_clawed(struct buf *out, const struct entry *e, unsigned scale)
 
 	for (size_t i = 0; i < e->n_postings; ++i) {
 		const struct posting *p = &e->postings[i];
-		if (p->account == ACCOUNT_CLAWED && !checked_add(clawed, p->points, &clawed))
+		bool taken = p->account == ACCOUNT_CLAWED || p->account == ACCOUNT_PARTNER_ISSUED;
+		if (taken && !checked_add(clawed, p->points, &clawed))
 			return false;
 	}
 	put_decimal(out, RESPONSE_WANTED, clawed, scale);

@@ -390,7 +390,7 @@ judge_hold(struct judge *j, const Fealty__V1__Request *in)
 		invalid(j, "ttl", "is not a duration of at least 1s, as in 15m: a number and s, m, h or d");
 	take_order_amount(j, h->order_amount, &cmd->u.hold.has_order_amount, &cmd->u.hold.order_amount);
 	not_built(j, "pool", h->has_pool && h->pool);
-	not_built(j, "partner", h->partner != NULL);
+	take_partner(j, h->partner, &cmd->u.hold.partner);
 	not_built(j, "for_terminal", h->for_terminal != NULL);
 }
 
@@ -426,7 +426,7 @@ judge_redeem(struct judge *j, const Fealty__V1__Request *in)
 	take_order_amount(j, r->order_amount, &cmd->u.redeem.has_order_amount, &cmd->u.redeem.order_amount);
 	cmd->u.redeem.round_down = r->has_round_down && r->round_down;
 	not_built(j, "pool", r->has_pool && r->pool);
-	not_built(j, "partner", r->partner != NULL);
+	take_partner(j, r->partner, &cmd->u.redeem.partner);
 }
 
 static void

@@ -125,6 +125,7 @@ put_hold(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, HOLD_TTL_US, (uint64_t)e->u.hold.ttl_us);
 	if (e->u.hold.has_order_amount)
 		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
+	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
 }
 
 static void
@@ -142,6 +143,7 @@ put_redeem(struct buf *out, const struct entry *e)
 	if (e->u.redeem.has_order_amount)
 		field_put_sint(out, REDEEM_ORDER_AMOUNT, e->u.redeem.order_amount);
 	put_uint_unless_zero(out, REDEEM_ROUND_DOWN, e->u.redeem.round_down);
+	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
 }
 
 static void
@@ -527,6 +529,7 @@ put_posting(struct buf *out, const struct posting *p)
 	if (p->last_day != DAY_CLOCK)
 		put_day_unless(out, POSTING_LAST_DAY, p->last_day, DAY_NEVER);
 	put_uint_unless_zero(out, POSTING_CLASS, (uint64_t)p->class);
+	put_text_if_given(out, POSTING_PARTNER, p->partner);
 	put_uint_unless_zero(out, POSTING_INACTIVITY, p->last_day == DAY_CLOCK);
 	if (p->has_hold)
 		put_entry_id(out, POSTING_HOLD, p->hold);

@@ -175,6 +175,7 @@ same_hold_inputs(struct comparison *c, const struct entry *a, const struct entry
 	same_number(c, "inputs.hold.ttl_us", a->u.hold.ttl_us, b->u.hold.ttl_us);
 	same_presence(c, "inputs.hold.order_amount", a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 	same_number(c, "inputs.hold.order_amount", a->u.hold.order_amount, b->u.hold.order_amount);
+	same_text(c, "inputs.hold.partner", a->u.hold.partner, b->u.hold.partner);
 }
 
 static void
@@ -184,6 +185,7 @@ same_redeem(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_presence(c, "inputs.redeem.order_amount", a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
 	same_number(c, "inputs.redeem.order_amount", a->u.redeem.order_amount, b->u.redeem.order_amount);
 	same_bool(c, "inputs.redeem.round_down", a->u.redeem.round_down, b->u.redeem.round_down);
+	same_text(c, "inputs.redeem.partner", a->u.redeem.partner, b->u.redeem.partner);
 }
 
 static void
@@ -505,6 +507,7 @@ same_posting(struct comparison *c, const struct entry *stored, const struct entr
 		comparison_differ(c, "class", lot_class_str(a->class), lot_class_str(b->class));
 	same_presence(c, "hold", a->has_hold, b->has_hold);
 	same_id(c, "hold", a->hold, b->hold);
+	same_text(c, "partner", a->partner, b->partner);
 }
 
 static void

@@ -434,6 +434,13 @@ set_target(struct returning *r)
 	return st;
 }
 
+/* What was issued at a partner goes back to its account, so that a settlement nets the two. */
+static enum account
+clawed_to(const struct returning *r)
+{
+	return r->d->partner != NULL ? ACCOUNT_PARTNER_ISSUED : ACCOUNT_CLAWED;
+}
+
 static enum status
 take_pending(struct returning *r)
 {
@@ -453,7 +460,7 @@ take_pending(struct returning *r)
 		r->taken += part;
 	}
 	r->from_pending = r->taken;
-	return r->taken == 0 ? ST_OK : decision_move(r->d, ACCOUNT_PENDING, ACCOUNT_CLAWED, &lot, r->taken);
+	return r->taken == 0 ? ST_OK : decision_move(r->d, ACCOUNT_PENDING, clawed_to(r), &lot, r->taken);
 }
 
 /* Whether a lot has terms that the purchase's points had. */
@@ -493,7 +500,7 @@ take_lots(struct returning *r, bool its)
 	}
 	int64_t part = left < there ? left : there;
 	r->taken += part;
-	return decision_take(r->d, lots, n, part, ACCOUNT_MEMBER, ACCOUNT_CLAWED, ACCOUNT_CLAWED, r->d->today);
+	return decision_take(r->d, lots, n, part, ACCOUNT_MEMBER, clawed_to(r), clawed_to(r), r->d->today);
 }
 
 static enum status
@@ -511,7 +518,7 @@ claw(struct returning *r)
 	if (st != ST_OK || policy != CLAW_UNLIMITED || rest == 0)
 		return st;
 	r->taken += rest;
-	return decision_move(r->d, ACCOUNT_DEBT, ACCOUNT_CLAWED, &none, rest);
+	return decision_move(r->d, ACCOUNT_DEBT, clawed_to(r), &none, rest);
 }
 
 /* ---- caps come back ---- */
@@ -855,6 +862,8 @@ decide_return(struct decision *d)
 	r.version = d->state->program_version(d->state->ctx, d->entry->program, past->program_version);
 	if (r.version == NULL)
 		return ST_CORRUPT;
+	if (past->u.purchase.partner != NULL && program_partner(r.version, past->u.purchase.partner) != NULL)
+		d->partner = past->u.purchase.partner;
 	enum status st = begin(&r);
 	return st == ST_OK ? run(&r) : st;
 }

@@ -249,7 +249,7 @@ move_pending(struct earning *e)
 
 	for (size_t i = 0; i < e->d->entry->n_pendings; i++)
 		lot.points += e->d->entry->pendings[i].p.points;
-	return lot.points == 0 ? ST_OK : decision_move(e->d, ACCOUNT_ISSUED, ACCOUNT_PENDING, &lot, lot.points);
+	return lot.points == 0 ? ST_OK : decision_move(e->d, decision_issued(e->d), ACCOUNT_PENDING, &lot, lot.points);
 }
 
 /* One lot for each last day, in the order of the components: debt is paid by the first. */
@@ -279,7 +279,7 @@ credit_lots(const struct granting *g)
 			lots[n++] = (struct lot){ .last_day = last_day, .class = LOT_EARNED };
 		lots[k].points += c->last_granted;
 	}
-	enum status st = decision_credit_lots(e->d, ACCOUNT_ISSUED, lots, n);
+	enum status st = decision_credit_lots(e->d, decision_issued(e->d), lots, n);
 	return st == ST_OK ? move_pending(e) : st;
 }
 

@@ -250,11 +250,13 @@ static enum status
 hold_new(struct evolution *e)
 {
 	struct member *m = e->m;
+	const char *named = e->entry->u.hold.partner;
 	struct hold hold = { .id = e->id, .ends_at_us = e->entry->hold.ends_at_us, .day = e->entry->business_date,
 	    .expire_at_once = e->entry->hold.expire_at_once };
 
 	if (m->n_holds >= LEDGER_HOLDS_MAX || member_hold(m, e->id) != NULL)
 		return fault(e, EVOLVE_MALFORMED);
+	tier_id_copy(hold.partner, named != NULL && program_partner(e->program, named) != NULL ? named : "");
 	struct hold *grown = arena_grow(e->state->arena, m->holds, &m->cap_holds, m->n_holds + 1, sizeof(*grown));
 	if (grown == NULL)
 		return ST_NOMEM;
@@ -354,12 +356,22 @@ post_number(struct evolution *e, struct member *m, const struct posting *p)
 	return m->pending < 0 || m->debt < 0 ? fault(e, EVOLVE_NEGATIVE) : ST_OK;
 }
 
+static bool
+partner_ok(const char *id)
+{
+	size_t len = strlen(id);
+
+	return len > 0 && len <= LEDGER_ID_MAX;
+}
+
 static enum status
 post(struct evolution *e, const struct posting *p)
 {
 	struct member *m;
 
 	if (p->account == ACCOUNT_NONE || p->account >= ACCOUNT_COUNT || p->points == 0 || (p->has_hold && p->account != ACCOUNT_HELD))
+		return fault(e, EVOLVE_MALFORMED);
+	if (account_is_partners(p->account) != (p->partner != NULL) || (p->partner != NULL && !partner_ok(p->partner)))
 		return fault(e, EVOLVE_MALFORMED);
 	if (!checked_add(e->totals->account[p->account], p->points, &e->totals->account[p->account]))
 		return fault(e, EVOLVE_UNBALANCED);

@@ -30,8 +30,9 @@ lot_day_ok(int32_t day)
 }
 
 /**
- * The bound of ISSUED and ADJUSTED, either way, and of a member's metrics.  Points come from these two accounts alone, so that all
- * others stay below 2 × POINTS_MAX and no sum in a ledger overflows: only commands that touch the two need a check.
+ * The bound of what was issued, by the program and by its partners, and of ADJUSTED, either way, and of a member's metrics.  Points come from
+ * these accounts alone, so that all others stay below 2 × POINTS_MAX and no sum in a ledger overflows: only commands that touch them need a
+ * check.  What a return gives back to a partner's account and the member owes stays counted, until it is earned.
  */
 #define POINTS_MAX (INT64_C(1) << 61)
 #define MULTIPLIER_ONE INT64_C(1000000)
@@ -59,6 +60,7 @@ struct decision {
 	struct followup *followups;
 	struct side *sides;
 	int64_t debt_paid;			/* by credits so far */
+	const char *partner;			/* whose accounts PARTNER_ISSUED and PARTNER_REDEEMED are; NULL: the program's own serve */
 };
 
 /* Writes the refusal; always ST_OK, so that `return refuse(…)` ends a decision. */
@@ -102,7 +104,16 @@ enum status decision_credit(struct decision *d, enum account from, const struct 
 /* The same of several lots, none empty; the first pay the debt. */
 enum status decision_credit_lots(struct decision *d, enum account from, const struct lot *lots, size_t n_lots) MUST_CHECK;
 
-/* Whether ISSUED or ADJUSTED may move by ${points} (signed), and the member's metrics by ${add}. */
+/**
+ * decision_partner(): the partner that a command names: refused as NOT_FOUND when the program has partners, and not this one.
+ * decision_issued(), decision_redeemed(): the accounts that points come from and go to: those of d->partner, or the program's.
+ */
+bool decision_partner(struct decision *d, const char *partner) MUST_CHECK;
+enum account decision_issued(const struct decision *d);
+enum account decision_redeemed(const struct decision *d);
+bool account_is_partners(enum account account) MUST_CHECK;
+
+/* Whether ISSUED (a partner's is counted with it) or ADJUSTED may move by ${points} (signed), and the member's metrics by ${add}. */
 enum status decision_account_fits(struct decision *d, enum account account, int64_t points, bool *ret_fits) MUST_CHECK;
 bool metrics_fit(const struct member *m, const struct metric_day *add) MUST_CHECK;
 

@@ -156,6 +156,7 @@ struct hold {
 	int64_t ends_at_us;		/* that instant excluded */
 	int32_t day;			/* business date on which it was made */
 	bool expire_at_once;		/* a lot leaves it at its own midnight */
+	char partner[LEDGER_ID_MAX + 1];	/* whose account captures go to; "": none's */
 	size_t n_lots, cap_lots;
 	struct lot *lots;		/* what is left, in consumption order; sum > 0 */
 };
@@ -359,6 +360,7 @@ struct cmd {
 			bool has_ttl, has_order_amount;
 			int64_t ttl_us;
 			struct decimal order_amount;
+			const char *partner;	/* NULL: none */
 		} hold;
 		struct {
 			bool found;		/* the reference named exactly one entry of the member, and it made a hold */
@@ -370,6 +372,7 @@ struct cmd {
 			struct decimal points;
 			bool has_order_amount, round_down;
 			struct decimal order_amount;
+			const char *partner;	/* NULL: none */
 		} redeem;
 		struct {
 			struct decimal points;
@@ -430,6 +433,7 @@ struct posting {
 	enum lot_class class;		/* LOT_NONE on DEBT and when no lot is meant */
 	bool has_hold;			/* HELD: of this hold, and not of the one that the entry is about */
 	struct entry_id hold;
+	const char *partner;		/* on PARTNER_ISSUED and PARTNER_REDEEMED; else NULL */
 };
 
 struct grant {
@@ -483,9 +487,9 @@ struct entry {
 			const struct entry_line *lines;
 			const char *partner, *receipt_no;
 		} purchase;
-		struct { int64_t points, ttl_us, order_amount; bool has_order_amount; } hold;
+		struct { int64_t points, ttl_us, order_amount; bool has_order_amount; const char *partner; } hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
-		struct { int64_t points, order_amount; bool has_order_amount, round_down; } redeem;
+		struct { int64_t points, order_amount; bool has_order_amount, round_down; const char *partner; } redeem;
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
 		struct { const char *tier, *reason; int32_t until; } tier;			/* until DAY_NEVER: absent */
 		struct {

@@ -13,6 +13,7 @@
 #define PROGRAM_RULES_MAX 64
 #define PROGRAM_TIERS_MAX 16
 #define PROGRAM_COUNTERS_MAX LEDGER_COUNTERS_MAX
+#define PROGRAM_PARTNERS_MAX 64
 #define PROGRAM_CAPS_MAX 8		/* of a rule */
 #define PROGRAM_REACH_MAX 16		/* `any` lists of a tier, and thresholds of an `all` list */
 #define PROGRAM_SCALE_MAX 6
@@ -115,6 +116,10 @@ struct tier_def {
 	bool has_birthday_window;
 	uint32_t birthday_days_before, birthday_days_after;
 };
+struct partner_def {
+	const char *id, *issue_price, *redeem_price;
+	bool has_settlement, prepaid;
+};
 struct program_def {
 	const char *id, *name, *timezone, *currency;
 	bool has_points, has_scale;
@@ -162,6 +167,8 @@ struct program_def {
 	const char *advance_max;
 	bool has_accounting;
 	const char *cost_per_point, *expected_redemption;
+	size_t n_partners;			/* beyond the maximum program_compile() refuses without reading */
+	struct partner_def partners[PROGRAM_PARTNERS_MAX];
 };
 
 /* ---- compiled ---- */
@@ -250,6 +257,13 @@ struct tier {
 	bool has_expiry, all_open;		/* all_open: expiry_applies all_open_while_held */
 	struct expiry expiry;
 };
+/* Money for one whole point, exactly: num / den minor units, in lowest terms, both above zero. */
+struct price { int64_t num, den; };
+struct partner {
+	char id[LEDGER_ID_MAX + 1];
+	struct price issue, redeem;	/* for reports; no decision looks at them */
+	bool prepaid;			/* likewise: the points are paid for before they are issued */
+};
 struct program {
 	uint32_t number, version;	/* set by who holds it; 0 after program_compile() */
 	int64_t in_force_us;		/* likewise: committed_at of its publish */
@@ -308,6 +322,8 @@ struct program {
 	bool has_accounting;			/* for reports; no decision looks at it */
 	struct decimal cost_per_point;		/* money for one whole point */
 	struct decimal expected_redemption;	/* of all points, 0 to 1 */
+	size_t n_partners;			/* 0: partners are names that conditions may ask for, and have no accounts */
+	struct partner *partners;		/* in the order of the file */
 	uint32_t metric_days;		/* days of metrics that members keep under it, at least METRIC_DAYS_KEPT */
 };
 
@@ -325,8 +341,9 @@ enum status program_compile(const struct program_def *def, const struct zone *zo
 /* Digits after the point of an ISO 4217 currency code; false when the code is unknown. */
 bool currency_digits(const char *code, unsigned *ret_digits) MUST_CHECK;
 
-/* NULL when the program has no such tier. */
+/* NULL when the program has no such tier, or partner. */
 const struct tier *program_tier(const struct program *p, const char *id);
+const struct partner *program_partner(const struct program *p, const char *id);
 
 /* The last day of points earned on ${day} under ${tier} (NULL: no tiers): the tier's term, or else the program's. */
 int32_t program_last_day(const struct program *p, const struct tier *tier, int32_t day);

@@ -19,6 +19,9 @@
 #define FLAG_ANNIVERSARY 32
 #define FLAG_NOTICED 64
 #define FLAG_MOVED 128			/* lent points, or merged into another */
+#define HOLD_AT_ONCE 1
+#define HOLD_PARTNER 2
+#define HOLD_FLAGS (HOLD_AT_ONCE | HOLD_PARTNER)
 #define ROOM 8				/* for rows that the command will add */
 
 /* ---- writing ---- */
@@ -114,6 +117,19 @@ tier_encode(const struct tier_state *t, struct buf *out)
 	buf_put_u8(out, t->grace);
 }
 
+static void
+hold_encode(const struct hold *h, struct buf *out)
+{
+	buf_put_varint(out, h->id.seq);
+	buf_put_varint(out, h->id.index);
+	buf_put_svarint(out, h->ends_at_us);
+	buf_put_svarint(out, h->day);
+	buf_put_varint(out, (h->expire_at_once ? HOLD_AT_ONCE : 0) | (h->partner[0] != 0 ? HOLD_PARTNER : 0));
+	if (h->partner[0] != 0)
+		buf_put_string(out, h->partner);
+	lots_encode(h->lots, h->n_lots, out);
+}
+
 void
 member_encode(const struct member *m, struct buf *out)
 {
@@ -170,14 +186,8 @@ member_encode(const struct member *m, struct buf *out)
 		buf_put_svarint(out, m->due_at_us);
 	lots_encode(m->lots, m->n_lots, out);
 	buf_put_varint(out, m->n_holds);
-	for (size_t i = 0; i < m->n_holds; i++) {
-		buf_put_varint(out, m->holds[i].id.seq);
-		buf_put_varint(out, m->holds[i].id.index);
-		buf_put_svarint(out, m->holds[i].ends_at_us);
-		buf_put_svarint(out, m->holds[i].day);
-		buf_put_u8(out, m->holds[i].expire_at_once);
-		lots_encode(m->holds[i].lots, m->holds[i].n_lots, out);
-	}
+	for (size_t i = 0; i < m->n_holds; i++)
+		hold_encode(&m->holds[i], out);
 	days_encode(m, out);
 	counts_encode(m, out);
 	tallies_encode(m->tallies, m->n_tallies, out);
@@ -310,7 +320,11 @@ read_holds(struct reader *r, struct member *m)
 		h->id.index = read_u32(r);
 		h->ends_at_us = cursor_svarint(&r->c);
 		h->day = read_day(r);
-		h->expire_at_once = read_bool(r);
+		uint64_t flags = cursor_varint(&r->c);
+		h->expire_at_once = (flags & HOLD_AT_ONCE) != 0;
+		if ((flags & HOLD_PARTNER) != 0)
+			read_id(r, h->partner);
+		r->corrupt |= flags > HOLD_FLAGS || ((flags & HOLD_PARTNER) != 0 && h->partner[0] == 0);
 		h->lots = read_lots(r, &h->n_lots, &h->cap_lots);
 	}
 }

@@ -134,6 +134,7 @@ hold_command(const struct program *p, const struct entry *entry, struct cmd *cmd
 	cmd->u.hold.ttl_us = entry->u.hold.ttl_us;
 	cmd->u.hold.has_order_amount = entry->u.hold.has_order_amount;
 	cmd->u.hold.order_amount = money_of(p, entry->u.hold.order_amount);
+	cmd->u.hold.partner = entry->u.hold.partner;
 }
 
 static void
@@ -152,6 +153,7 @@ redeem_command(const struct program *p, const struct entry *entry, struct cmd *c
 	cmd->u.redeem.round_down = entry->u.redeem.round_down;
 	cmd->u.redeem.has_order_amount = entry->u.redeem.has_order_amount;
 	cmd->u.redeem.order_amount = money_of(p, entry->u.redeem.order_amount);
+	cmd->u.redeem.partner = entry->u.redeem.partner;
 }
 
 static void

@@ -135,6 +135,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.hold.ttl_us = (int64_t)(any_uint(w) >> 1);
 		e->u.hold.has_order_amount = has;
 		e->u.hold.order_amount = has ? any_int(w) : 0;
+		e->u.hold.partner = any_text_or_none(w);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		has = has && e->op == OP_CAPTURE;
@@ -146,6 +147,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.redeem.points = any_int(w);
 		e->u.redeem.has_order_amount = has;
 		e->u.redeem.order_amount = has ? any_int(w) : 0;
+		e->u.redeem.partner = any_text_or_none(w);
 		e->u.redeem.round_down = any_bool(w);
 		break;
 	case OP_ADJUST:
@@ -401,7 +403,7 @@ any_effects(struct world *w, struct entry *e)
 
 	for (size_t i = 0; i < n; ++i)
 		postings[i] = (struct posting){ (enum account)(1 + below(w, ACCOUNT_COUNT - 1)), any_uint(w), any_int(w),
-		    any_day(w, DAY_NEVER), (enum lot_class)below(w, LOT_CLASS_COUNT), any_bool(w), { 0 } };
+		    any_day(w, DAY_NEVER), (enum lot_class)below(w, LOT_CLASS_COUNT), any_bool(w), { 0 }, any_text_or_none(w) };
 	for (size_t i = 0; i < n; ++i) {
 		if (postings[i].has_hold)
 			postings[i].hold = any_id(w);

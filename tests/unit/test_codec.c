@@ -72,6 +72,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.hold.ttl_us, b->u.hold.ttl_us);
 		assert_int_equal(a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 		assert_int_equal(a->u.hold.order_amount, b->u.hold.order_amount);
+		same_text(a->u.hold.partner, b->u.hold.partner);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		same_id(a->u.capture.hold, b->u.capture.hold);
@@ -82,6 +83,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.redeem.points, b->u.redeem.points);
 		assert_int_equal(a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
 		assert_int_equal(a->u.redeem.order_amount, b->u.redeem.order_amount);
+		same_text(a->u.redeem.partner, b->u.redeem.partner);
 		assert_int_equal(a->u.redeem.round_down, b->u.redeem.round_down);
 		break;
 	case OP_ACTIVITY:
@@ -310,6 +312,7 @@ same_effects(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->postings[i].last_day, b->postings[i].last_day);
 		assert_int_equal(a->postings[i].class, b->postings[i].class);
 		assert_int_equal(a->postings[i].has_hold, b->postings[i].has_hold);
+		same_text(a->postings[i].partner, b->postings[i].partner);
 		same_id(a->postings[i].hold, b->postings[i].hold);
 	}
 	assert_int_equal(a->n_touched, b->n_touched);
