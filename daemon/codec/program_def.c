@@ -30,7 +30,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "earn.when.min_gap", NULL }, { "earn.when.weekdays", NULL }, { "earn.when.hours", NULL }, { "earn.when.from", NULL },
 	{ "earn.when.until", NULL }, { "earn.when.first_purchase", NULL }, { "earn.when.member_days_min", NULL },
 	{ "earn.when.previous_month_spend.min", NULL }, { "earn.when.previous_month_spend.waive_months", NULL },
-	{ "earn.when.segments", NULL }, { "earn.when.activity", NULL },
+	{ "earn.when.segments", NULL }, { "earn.when.activity", NULL }, { "earn.when.membership", NULL },
 	{ "earn.counter.id", NULL }, { "earn.counter.add", NULL }, { "earn.counter.per", NULL },
 	{ "earn.pending.days", NULL }, { "earn.pending.until.next_month_start", NULL }, { "earn.pending.on_activity", NULL },
 	{ "earn.pending.within_days", NULL },
@@ -75,6 +75,8 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL },
 	{ "transfers.times_per_year", NULL }, { "transfers.member_days_min", NULL }, { "transfers.expiry", NULL },
 	{ "advance.max", NULL },
+	{ "memberships.id", NULL }, { "memberships.term", NULL }, { "memberships.fee", NULL }, { "memberships.trial_days", NULL },
+	{ "memberships.grace_days", NULL }, { "memberships.refund_if_unused", NULL }, { "memberships.earn_multiplier", NULL },
 	{ "partners.id", NULL }, { "partners.issue_price", NULL }, { "partners.redeem_price", NULL }, { "partners.settlement", NULL },
 	{ "accounting.cost_per_point", NULL }, { "accounting.expected_redemption", NULL },
 };
@@ -288,6 +290,7 @@ fill_when(struct when_def *def, const Fealty__Program__V1__When *w)
 		.from = w->from,
 		.until = w->until,
 		.activity = w->activity,
+		.membership = w->membership,
 		.has_first_purchase = w->has_first_purchase,
 		.first_purchase = w->first_purchase,
 		.has_member_days_min = w->has_member_days_min,
@@ -583,6 +586,26 @@ fill_partners(struct program_def *def, const PbProgram *p)
 }
 
 static void
+fill_memberships(struct program_def *def, const PbProgram *p)
+{
+	def->n_memberships = p->n_memberships;
+	for (size_t i = 0; i < p->n_memberships && i < PROGRAM_MEMBERSHIPS_MAX; i++) {
+		const Fealty__Program__V1__Membership *in = p->memberships[i];
+
+		def->memberships[i] = (struct membership_def){
+			.id = in->id,
+			.fee = in->fee,
+			.earn_multiplier = in->earn_multiplier,
+			.has_term = in->has_term,
+			.annual = in->has_term && in->term == FEALTY__PROGRAM__V1__TERM__OF__annual,
+			.refund_if_unused = in->has_refund_if_unused && in->refund_if_unused,
+			.trial_days = in->trial_days,
+			.grace_days = in->grace_days,
+		};
+	}
+}
+
+static void
 fill_program(struct program_def *def, const PbProgram *p)
 {
 	def->id = p->id;
@@ -625,6 +648,7 @@ fill_program(struct program_def *def, const PbProgram *p)
 		def->expected_redemption = p->accounting->expected_redemption;
 	}
 	fill_partners(def, p);
+	fill_memberships(def, p);
 	def->has_advance = p->advance != NULL;
 	def->advance_max = p->advance == NULL ? NULL : p->advance->max;
 	def->redeem_per_day = p->limits == NULL ? NULL : p->limits->redeem_per_day;

@@ -315,6 +315,19 @@ get_approve(struct message *m, struct entry *e)
 }
 
 static void
+get_membership(struct message *m, struct entry *e)
+{
+	e->u.membership.membership = "";
+	m->singular = FIELDS(MEMBERSHIP_MEMBERSHIP, MEMBERSHIP_TRIAL);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		if (n == MEMBERSHIP_MEMBERSHIP)
+			e->u.membership.membership = get_text(m);
+		else if (n == MEMBERSHIP_TRIAL && e->op == OP_MEMBERSHIP_START)
+			e->u.membership.trial = get_bool(m);
+	}
+}
+
+static void
 get_approver_key(struct message *m, struct entry *e)
 {
 	e->u.approver_key.until = DAY_NEVER;
@@ -339,6 +352,8 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_UNFREEZE] = get_standing, [OP_CLOSE] = get_standing,
 	[OP_RETURN] = get_return, [OP_REVERSE_REDEEM] = get_reverse_redeem, [OP_TRANSFER] = get_transfer, [OP_MERGE] = get_merge,
 	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key, [OP_APPROVE] = get_approve, [OP_APPROVER_KEY] = get_approver_key,
+	[OP_MEMBERSHIP_START] = get_membership, [OP_MEMBERSHIP_RENEW] = get_membership, [OP_MEMBERSHIP_CANCEL] = get_membership,
+	[OP_MEMBERSHIP_END] = get_nothing,
 };
 
 /* A oneof: exactly one operation that we know. */

@@ -126,6 +126,22 @@ counters_of(const struct member *m, const struct program *program, struct arena 
 	return ST_OK;
 }
 
+static enum status
+memberships_of(const struct member *m, int32_t today, struct arena *arena, struct balance *ret)
+{
+	struct membership_row *rows = arena_alloc(arena, (m->n_memberships + 1) * sizeof(*rows));
+
+	if (rows == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < m->n_memberships; i++) {
+		const struct membership *s = &m->memberships[i];
+		rows[i] = (struct membership_row){ .id = s->id, .state = membership_state(s, today), .until = membership_until(s, today) };
+	}
+	ret->n_memberships = m->n_memberships;
+	ret->memberships = rows;
+	return ST_OK;
+}
+
 enum status
 balance_of(const struct member *m, const struct program *program, int32_t today, struct arena *arena, struct balance *ret)
 {
@@ -137,6 +153,8 @@ balance_of(const struct member *m, const struct program *program, int32_t today,
 
 	if (st == ST_OK)
 		st = counters_of(m, program, arena, &b);
+	if (st == ST_OK)
+		st = memberships_of(m, today, arena, &b);
 	if (st != ST_OK)
 		return st;
 	tier_of(m, program, today, &b);

@@ -33,8 +33,9 @@ bool compile_at_most(struct compiler *c, const char *path, uint32_t value, uint3
 bool compile_multiplier(struct compiler *c, const char *path, const char *text, int64_t *ret) MUST_CHECK;	/* NULL: 1 */
 bool compile_expiry(struct compiler *c, const char *path, const struct expiry_def *def, struct expiry *ret) MUST_CHECK;
 
-/* partners; expects the currency. */
+/* partners; memberships; both expect the currency. */
 bool compile_partners(struct compiler *c) MUST_CHECK;
+bool compile_memberships(struct compiler *c) MUST_CHECK;
 
 /* stacking, carry_remainder, counters, earn and limits.earn_per_day; compile_stacking() needs the tiers. */
 bool compile_counters(struct compiler *c) MUST_CHECK;

@@ -322,7 +322,8 @@ points_given(const struct cmd *cmd)
 	case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY:
-	case OP_APPROVE: case OP_APPROVER_KEY: case OP_COUNT:
+	case OP_APPROVE: case OP_APPROVER_KEY: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
+	case OP_MEMBERSHIP_END: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -450,6 +451,9 @@ static const struct decide_row {
 	[OP_ROTATE_KEY] = { true, false, false, decide_rotate_key },
 	[OP_APPROVE] = { true, true, false, decide_approve },
 	[OP_APPROVER_KEY] = { true, false, false, decide_approver_key },
+	[OP_MEMBERSHIP_START] = { true, true, true, decide_membership_start },
+	[OP_MEMBERSHIP_RENEW] = { true, true, true, decide_membership_renew },
+	[OP_MEMBERSHIP_CANCEL] = { true, true, true, decide_membership_cancel },
 };
 
 static enum status
@@ -518,6 +522,12 @@ version_compatible(struct decision *d, const struct program *before, const struc
 	for (size_t i = 0; i < before->n_tiers; i++) {
 		if (program_tier(next, before->tiers[i].id) == NULL)
 			return invalid(d, "tiers", "a further version keeps every tier; %s is missing", before->tiers[i].id);
+	}
+	for (size_t i = 0; i < before->n_memberships; i++) {
+		const struct program_membership *kept = program_membership(next, before->memberships[i].id);
+		if (kept == NULL || kept->months != before->memberships[i].months)
+			return invalid(d, "memberships", "a further version keeps every membership and its term; %s is missing, or another",
+			    before->memberships[i].id);
 	}
 	return true;
 }

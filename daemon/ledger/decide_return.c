@@ -544,7 +544,7 @@ static struct losses *
 losses_new(const struct returning *r)
 {
 	struct losses *l = arena_alloc(r->d->arena, sizeof(*l));
-	size_t cap = r->past->n_grants + r->before->n + r->after->n + r->f.n_owed + 2 * r->version->n_rules + 1;
+	size_t cap = r->past->n_grants + r->before->n + r->after->n + r->f.n_owed + 2 * r->version->n_rules + 1 + PROGRAM_MEMBERSHIPS_MAX;
 
 	if (l != NULL)
 		*l = (struct losses){ .cap = cap, .rows = arena_alloc(r->d->arena, cap * sizeof(*l->rows)) };
@@ -589,8 +589,10 @@ list_losses(const struct returning *r, struct losses *l)
 		loss_of(l, rule_of(r->version, r->f.owed[i].rule), r->f.owed[i].rule)->before += r->f.owed[i].points;
 	for (size_t i = 0; i < r->version->n_rules; i++)
 		add_steps_lost(r, l, i, &r->version->rules[i], r->version->rules[i].id);
-	if (r->back.share != NULL)
-		add_steps_lost(r, l, r->version->n_rules, NULL, r->back.share);
+	for (size_t i = 0; i < sizeof(r->back.shares) / sizeof(r->back.shares[0]); i++) {
+		if (r->back.shares[i] != NULL)
+			add_steps_lost(r, l, r->version->n_rules + i, NULL, r->back.shares[i]);
+	}
 }
 
 /* From the last component back, as far as it was taken. */

@@ -150,14 +150,14 @@ const struct grant *past_grant(const struct entry *past, const char *rule);	/* N
 
 /* What a purchase brings with some of it returned: components in their order. */
 struct worth_row {
-	const struct rule *rule;	/* NULL: the tier's share */
+	const struct rule *rule;	/* NULL: the share of the tier, or of a membership */
 	const char *name;
 	int64_t wanted, points;
 	bool waits;			/* for an activity, or waited */
 };
 struct worth {
 	size_t n;
-	struct worth_row rows[PROGRAM_RULES_MAX + 1];
+	struct worth_row rows[PROGRAM_COMPONENTS_MAX];
 	int64_t points;					/* their sum */
 	int64_t counted[PROGRAM_RULES_MAX];		/* by counter rules */
 	int64_t counters[LEDGER_COUNTERS_MAX];
@@ -166,10 +166,10 @@ struct worth {
 };
 const struct worth_row *worth_find(const struct worth *w, const char *name);	/* NULL: it has no such row */
 
-/* What is to be taken of each rule for the points of steps that were given back, and of the tier's share behind them; and the sum. */
+/* What is to be taken of each rule for the points of steps that were given back, and behind them of each share; and the sum. */
 struct worth_back {
-	const char *share;		/* name of the tier's share; NULL: it has none */
-	int64_t of[PROGRAM_RULES_MAX + 1];
+	const char *shares[1 + PROGRAM_MEMBERSHIPS_MAX];	/* names of those of the tier and of memberships; NULL: it has none */
+	int64_t of[PROGRAM_COMPONENTS_MAX];	/* the n_rules rules, then the shares */
 	int64_t points;
 };
 
@@ -246,6 +246,32 @@ enum status decision_pending(struct decision *d, const struct pending_change *ch
 enum status decision_activate(struct decision *d, const char *activity, const struct entry_id *from, bool *ret_any) MUST_CHECK;
 /* Cancels what has waited too long for an activity. */
 enum status decision_lapse(struct decision *d, bool *ret_any) MUST_CHECK;
+
+/* ---- memberships ---- */
+
+/**
+ * member_membership(): NULL when the member never had it.
+ * membership_state(), membership_until(): as of a day; until is the last day of what is paid, of the trial, or of grace.
+ * member_holds_membership(): its benefits hold on that day.
+ * memberships_put(): takes the place of its row, or makes one.
+ */
+const struct membership *member_membership(const struct member *m, const char *id);
+enum membership_state membership_state(const struct membership *s, int32_t today);
+int32_t membership_until(const struct membership *s, int32_t today);
+bool member_holds_membership(const struct member *m, const char *id, int32_t today) MUST_CHECK;
+bool membership_ok(const struct membership *s) MUST_CHECK;
+bool memberships_check(const struct member *m) MUST_CHECK;
+enum status memberships_put(struct member *m, struct arena *arena, const struct membership *row) MUST_CHECK;
+enum status memberships_merge(const struct member *from, struct member *into, struct arena *arena) MUST_CHECK;
+void memberships_encode(const struct member *m, struct buf *out);
+bool membership_decode(struct cursor *c, struct membership *ret) MUST_CHECK;
+/* Notes that the event gave the member a benefit of it; whatever has a `when` that asked for it says so. */
+enum status decision_membership_used(struct decision *d, const char *id) MUST_CHECK;
+/* Ends those whose day has come. */
+enum status decision_memberships_end(struct decision *d, bool *ret_any) MUST_CHECK;
+enum status decide_membership_start(struct decision *d) MUST_CHECK;
+enum status decide_membership_renew(struct decision *d) MUST_CHECK;
+enum status decide_membership_cancel(struct decision *d) MUST_CHECK;
 
 /* ---- what later entries did to an entry ---- */
 

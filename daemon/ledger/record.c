@@ -22,6 +22,7 @@
 #define HOLD_AT_ONCE 1
 #define HOLD_PARTNER 2
 #define HOLD_FLAGS (HOLD_AT_ONCE | HOLD_PARTNER)
+#define FLAG_MEMBERSHIPS 1024
 #define ROOM 8				/* for rows that the command will add */
 
 /* ---- writing ---- */
@@ -136,7 +137,8 @@ member_encode(const struct member *m, struct buf *out)
 	unsigned flags = (m->has_head ? FLAG_HEAD : 0) | (m->due_at_us != INSTANT_NEVER ? FLAG_DUE : 0) |
 	    (m->birthday_paid != DAY_NONE ? FLAG_BIRTHDAY : 0) | (m->has_look ? FLAG_LOOK : 0) |
 	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
-	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0);
+	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
+	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0);
 
 	size_t n_counters = counters_used(m);
 
@@ -192,6 +194,8 @@ member_encode(const struct member *m, struct buf *out)
 	counts_encode(m, out);
 	tallies_encode(m->tallies, m->n_tallies, out);
 	pendings_encode(m, out);
+	if (m->n_memberships > 0)
+		memberships_encode(m, out);
 }
 
 /* ---- reading: the first thing that is out of range sticks, as in struct cursor ---- */
@@ -363,6 +367,15 @@ read_pendings(struct reader *r, struct member *m)
 		r->corrupt |= !pending_decode(&r->c, &m->pendings[i]);
 }
 
+static void
+read_memberships(struct reader *r, struct member *m)
+{
+	m->memberships = read_rows(r, 5, sizeof(*m->memberships), &m->n_memberships, &m->cap_memberships);
+	r->corrupt |= m->n_memberships == 0;
+	for (size_t i = 0; i < m->n_memberships; i++)
+		r->corrupt |= !membership_decode(&r->c, &m->memberships[i]);
+}
+
 /* Only rows that metrics_check() takes: each step is forward, and no row is of zeros. */
 static void
 read_days(struct reader *r, struct member *m)
@@ -479,6 +492,8 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 	read_counts(&r, &m);
 	read_tallies(&r, &m);
 	read_pendings(&r, &m);
+	if (flags & FLAG_MEMBERSHIPS)
+		read_memberships(&r, &m);
 	if (r.no_memory)
 		return ST_NOMEM;
 	if (r.corrupt || !cursor_done(&r.c) || member_check_books(&m) != EVOLVE_OK || !tallies_check(m.tallies, m.n_tallies))

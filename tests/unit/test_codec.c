@@ -142,13 +142,17 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_true(bytes_equal(a->u.approver_key.public_key, b->u.approver_key.public_key));
 		assert_int_equal(a->u.approver_key.until, b->u.approver_key.until);
 		break;
+	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
+		same_text(a->u.membership.membership, b->u.membership.membership);
+		assert_int_equal(a->u.membership.trial, b->u.membership.trial);
+		break;
 	case OP_ADVANCE:
 		assert_int_equal(a->u.advance.points, b->u.advance.points);
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
-	case OP_COUNT:
+	case OP_MEMBERSHIP_END: case OP_COUNT:
 		break;
 	}
 }
@@ -260,6 +264,25 @@ same_facts(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->grants[i].granted, b->grants[i].granted);
 		same_text(a->grants[i].cap, b->grants[i].cap);
 	}
+	assert_int_equal(a->n_memberships, b->n_memberships);
+	for (size_t i = 0; i < a->n_memberships; ++i) {
+		const struct membership *x = &a->memberships[i], *y = &b->memberships[i];
+
+		assert_string_equal(x->id, y->id);
+		assert_int_equal(x->ended, y->ended);
+		assert_int_equal(x->cancelled, y->cancelled);
+		assert_int_equal(x->trial, y->trial);
+		assert_int_equal(x->anchor, y->anchor);
+		assert_int_equal(x->periods, y->periods);
+		assert_int_equal(x->next, y->next);
+		assert_int_equal(x->ends, y->ends);
+		assert_int_equal(x->used, y->used);
+	}
+	assert_int_equal(a->n_multiplied_by, b->n_multiplied_by);
+	for (size_t i = 0; i < a->n_multiplied_by; ++i)
+		same_text(a->multiplied_by[i], b->multiplied_by[i]);
+	assert_int_equal(a->has_refund, b->has_refund);
+	assert_int_equal(a->refund, b->refund);
 	assert_int_equal(a->has_metrics, b->has_metrics);
 	assert_int_equal(a->metrics.day, b->metrics.day);
 	assert_int_equal(a->metrics.points_earned, b->metrics.points_earned);

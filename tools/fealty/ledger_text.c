@@ -134,6 +134,14 @@ print_approver(const struct entry *e, FILE *out)
 }
 
 static void
+print_membership(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	(void)fprintf(out, " %s%s", e->u.membership.membership, e->u.membership.trial ? " for a trial" : "");
+	if (e->has_refund)
+		(void)fprintf(out, ", refund %s", MONEY_OF(e, e->refund));
+}
+
+static void
 print_partner(const char *partner, FILE *out)
 {
 	if (partner != NULL)
@@ -213,6 +221,11 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_APPROVER_KEY:
 		print_approver(e, out);
 		break;
+	case OP_MEMBERSHIP_START:
+	case OP_MEMBERSHIP_RENEW:
+	case OP_MEMBERSHIP_CANCEL:
+		print_membership(text, e, out);
+		break;
 	case OP_ADVANCE:
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.advance.points));
 		break;
@@ -232,6 +245,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_PROFILE:
 	case OP_BIRTHDAY:
 	case OP_TIER_END:
+	case OP_MEMBERSHIP_END:
 	case OP_CLOCK_ACCEPT:
 	case OP_ZONE_DATA:
 	case OP_COUNT:
