@@ -142,6 +142,13 @@ export interface MergeFields extends OfMember {
 export interface AdvanceFields extends OfMember {
 	points: string;
 }
+export interface MembershipFields extends OfMember {
+	/** Its id in the program. */
+	membership: string;
+}
+export interface MembershipStartFields extends MembershipFields {
+	trial?: boolean;
+}
 export interface TierFields extends OfMember {
 	tier: string;
 	reason: string;
@@ -245,6 +252,9 @@ export type BatchCommand =
 	| { op: "transfer" } & TransferFields
 	| { op: "merge" } & MergeFields
 	| { op: "advance" } & AdvanceFields
+	| { op: "membership_start" } & MembershipStartFields
+	| { op: "membership_renew" } & MembershipFields
+	| { op: "membership_cancel" } & MembershipFields
 	| { op: "tier" } & TierFields
 	| { op: "birthday" } & BirthdayFields
 	| { op: "freeze" } & FreezeFields
@@ -325,6 +335,12 @@ export interface Reply {
 	seq?: number;
 	counters?: Record<string, number>;
 	remainder?: Record<string, string>;
+	/** Of each membership that the member ever had: trial, active, grace or ended. */
+	membership?: Record<string, string>;
+	/** The last day of each: of what is paid, of the trial, or of grace. */
+	membership_until?: Record<string, Day>;
+	/** Money, of a membership that was cancelled. */
+	refund?: string;
 	notices?: Notice[];
 	history?: HistoryRow[];
 	next_before?: number;
@@ -535,6 +551,10 @@ export interface Client {
 	transfer: Call<TransferFields, MemberReply>;
 	merge: Call<MergeFields, MemberReply>;
 	advance: Call<AdvanceFields, MemberReply>;
+	membership_start: Call<MembershipStartFields, MemberReply>;
+	membership_renew: Call<MembershipFields, MemberReply>;
+	/** `refund` says what to pay back. */
+	membership_cancel: Call<MembershipFields, MemberReply>;
 	tier: Call<TierFields, MemberReply>;
 	birthday: Call<BirthdayFields, EarnReply>;
 	freeze: Call<FreezeFields, MemberReply>;

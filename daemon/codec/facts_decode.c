@@ -288,10 +288,34 @@ get_side(struct message *parent, struct side *s)
 	s->tallies = tallies;
 }
 
+static void
+get_membership_state(struct message *parent, struct membership *s)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(STATE_ID, STATE_USED));
+
+	*s = (struct membership){ .trial = DAY_NONE, .anchor = DAY_NONE, .used = DAY_NONE };
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case STATE_ID: get_word(&m, s->id); break;
+		case STATE_ENDED: s->ended = get_bool(&m); break;
+		case STATE_CANCELLED: s->cancelled = get_bool(&m); break;
+		case STATE_TRIAL: s->trial = get_day(&m, DAY_NONE); break;
+		case STATE_ANCHOR: s->anchor = get_day(&m, DAY_NONE); break;
+		case STATE_PERIODS: s->periods = get_u32(&m); break;
+		case STATE_NEXT: s->next = get_day(&m, DAY_NONE); break;
+		case STATE_ENDS: s->ends = get_day(&m, DAY_NONE); break;
+		case STATE_USED: s->used = get_day(&m, DAY_NONE); break;
+		}
+	}
+	if (!seen(&m, STATE_NEXT) || !seen(&m, STATE_ENDS))
+		fail(m.r, ST_CORRUPT);
+}
+
 /* The lists of facts while they grow. */
 struct fact_lists {
-	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers;
-	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides, cap_vouchers;
+	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers, *memberships, *multiplied_by;
+	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides, cap_vouchers, cap_memberships,
+	    cap_multiplied_by;
 };
 
 static void
@@ -333,6 +357,14 @@ get_fact_row(struct message *m, struct entry *e, struct fact_lists *l)
 		if ((row = append(r, &l->vouchers, &e->n_vouchers, &l->cap_vouchers, sizeof(struct voucher_change))) != NULL)
 			get_voucher(m, row);
 		break;
+	case FACTS_MEMBERSHIPS:
+		if ((row = append(r, &l->memberships, &e->n_memberships, &l->cap_memberships, sizeof(struct membership))) != NULL)
+			get_membership_state(m, row);
+		break;
+	case FACTS_MULTIPLIED_BY:
+		if ((row = append(r, &l->multiplied_by, &e->n_multiplied_by, &l->cap_multiplied_by, sizeof(const char *))) != NULL)
+			*(const char **)row = get_text(m);
+		break;
 	case FACTS_SIDES:
 		if ((row = append(r, &l->sides, &e->n_sides, &l->cap_sides, sizeof(struct side))) != NULL)
 			get_side(m, row);
@@ -359,7 +391,8 @@ get_facts(struct message *parent, struct entry *e)
 {
 	struct fact_lists l = { 0 };
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED) |
-	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_KEY_CHANGE, FACTS_WAITING) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY));
+	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_KEY_CHANGE, FACTS_WAITING) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY) |
+	    FIELDS(FACTS_REFUND, FACTS_REFUND));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -374,6 +407,7 @@ get_facts(struct message *parent, struct entry *e)
 		case FACTS_MULTIPLIED: e->multiplied = get_text(&m); break;
 		case FACTS_KEY_CHANGE: get_key_change(&m, e); break;
 		case FACTS_WAITING: e->waiting = get_bool(&m); break;
+		case FACTS_REFUND: e->refund = get_sint(&m); break;
 		default: get_fact_row(&m, e, &l); break;
 		}
 	}
@@ -386,6 +420,9 @@ get_facts(struct message *parent, struct entry *e)
 	e->followups = l.followups;
 	e->sides = l.sides;
 	e->vouchers = l.vouchers;
+	e->memberships = l.memberships;
+	e->multiplied_by = l.multiplied_by;
+	e->has_refund = seen(&m, FACTS_REFUND);
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);

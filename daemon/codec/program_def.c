@@ -33,7 +33,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "earn.when.segments", NULL }, { "earn.when.activity", NULL },
 	{ "earn.voucher", NULL },
 	{ "vouchers.id", NULL }, { "vouchers.name", NULL }, { "vouchers.value.amount", NULL },
-	{ "vouchers.valid.days", NULL }, { "vouchers.valid.months", NULL }, { "vouchers.valid.years", NULL },
+	{ "vouchers.valid.days", NULL }, { "vouchers.valid.months", NULL }, { "vouchers.valid.years", NULL }, { "earn.when.membership", NULL },
 	{ "earn.counter.id", NULL }, { "earn.counter.add", NULL }, { "earn.counter.per", NULL },
 	{ "earn.pending.days", NULL }, { "earn.pending.until.next_month_start", NULL }, { "earn.pending.on_activity", NULL },
 	{ "earn.pending.within_days", NULL },
@@ -78,6 +78,9 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL },
 	{ "transfers.times_per_year", NULL }, { "transfers.member_days_min", NULL }, { "transfers.expiry", NULL },
 	{ "advance.max", NULL },
+	{ "memberships.id", NULL }, { "memberships.term", NULL }, { "memberships.fee", NULL }, { "memberships.trial_days", NULL },
+	{ "memberships.grace_days", NULL }, { "memberships.refund_if_unused", NULL }, { "memberships.earn_multiplier", NULL },
+	{ "partners.id", NULL }, { "partners.issue_price", NULL }, { "partners.redeem_price", NULL }, { "partners.settlement", NULL },
 	{ "accounting.cost_per_point", NULL }, { "accounting.expected_redemption", NULL },
 };
 
@@ -290,6 +293,7 @@ fill_when(struct when_def *def, const Fealty__Program__V1__When *w)
 		.from = w->from,
 		.until = w->until,
 		.activity = w->activity,
+		.membership = w->membership,
 		.has_first_purchase = w->has_first_purchase,
 		.first_purchase = w->first_purchase,
 		.has_member_days_min = w->has_member_days_min,
@@ -589,6 +593,43 @@ fill_transfers(struct program_def *def, const Fealty__Program__V1__Transfers *t)
 }
 
 static void
+fill_partners(struct program_def *def, const PbProgram *p)
+{
+	def->n_partners = p->n_partners;
+	for (size_t i = 0; i < p->n_partners && i < PROGRAM_PARTNERS_MAX; i++) {
+		const Fealty__Program__V1__Partner *in = p->partners[i];
+
+		def->partners[i] = (struct partner_def){
+			.id = in->id,
+			.issue_price = in->issue_price,
+			.redeem_price = in->redeem_price,
+			.has_settlement = in->has_settlement,
+			.prepaid = in->has_settlement && in->settlement == FEALTY__PROGRAM__V1__SETTLEMENT__OF__prepaid,
+		};
+	}
+}
+
+static void
+fill_memberships(struct program_def *def, const PbProgram *p)
+{
+	def->n_memberships = p->n_memberships;
+	for (size_t i = 0; i < p->n_memberships && i < PROGRAM_MEMBERSHIPS_MAX; i++) {
+		const Fealty__Program__V1__Membership *in = p->memberships[i];
+
+		def->memberships[i] = (struct membership_def){
+			.id = in->id,
+			.fee = in->fee,
+			.earn_multiplier = in->earn_multiplier,
+			.has_term = in->has_term,
+			.annual = in->has_term && in->term == FEALTY__PROGRAM__V1__TERM__OF__annual,
+			.refund_if_unused = in->has_refund_if_unused && in->refund_if_unused,
+			.trial_days = in->trial_days,
+			.grace_days = in->grace_days,
+		};
+	}
+}
+
+static void
 fill_program(struct program_def *def, const PbProgram *p)
 {
 	def->id = p->id;
@@ -631,6 +672,8 @@ fill_program(struct program_def *def, const PbProgram *p)
 		def->cost_per_point = p->accounting->cost_per_point;
 		def->expected_redemption = p->accounting->expected_redemption;
 	}
+	fill_partners(def, p);
+	fill_memberships(def, p);
 	def->has_advance = p->advance != NULL;
 	def->advance_max = p->advance == NULL ? NULL : p->advance->max;
 	def->redeem_per_day = p->limits == NULL ? NULL : p->limits->redeem_per_day;

@@ -20,7 +20,8 @@ enum {
 	RESPONSE_VISITS, RESPONSE_AS_OF, RESPONSE_SEQ, RESPONSE_COUNTERS, RESPONSE_REMAINDER,
 	RESPONSE_HISTORY = 40, RESPONSE_NEXT_BEFORE, RESPONSE_TRANSACTION, RESPONSE_PROGRAM, RESPONSE_VERSION,
 };
-enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT };
+enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT,
+	RESPONSE_REFUND = 68, RESPONSE_MEMBERSHIP, RESPONSE_MEMBERSHIP_UNTIL = 83 };
 enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED };
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
@@ -30,7 +31,7 @@ enum {
 	HISTORY_ID = 1, HISTORY_AT, HISTORY_BUSINESS_DATE, HISTORY_OP, HISTORY_PRINCIPAL, HISTORY_KEY, HISTORY_POINTS, HISTORY_AVAILABLE,
 	HISTORY_HELD, HISTORY_DEBT, HISTORY_TIER, HISTORY_AMOUNT, HISTORY_STORE, HISTORY_PENDING, HISTORY_WAITING, HISTORY_WANTED,
 };
-enum { COUNTER_ROW_ID = 1, COUNTER_ROW_COUNT };		/* of `remainder`: rule and amount */
+enum { COUNTER_ROW_ID = 1, COUNTER_ROW_COUNT };		/* of `remainder`: rule and amount; of `membership`: id and state, id and until */
 enum { BATCH_RESPONSE_OUTCOME = 1, BATCH_RESPONSE_RESULTS };
 
 /* gRPC's canonical codes. */
@@ -175,7 +176,8 @@ lots_account(enum op op)
 	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_TIER_REVIEW:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE:
-	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_COUNT:
+	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
+	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -226,7 +228,8 @@ put_clawed(struct buf *out, const struct entry *e, unsigned scale)
 
 	for (size_t i = 0; i < e->n_postings; ++i) {
 		const struct posting *p = &e->postings[i];
-		if (p->account == ACCOUNT_CLAWED && !checked_add(clawed, p->points, &clawed))
+		bool taken = p->account == ACCOUNT_CLAWED || p->account == ACCOUNT_PARTNER_ISSUED;
+		if (taken && !checked_add(clawed, p->points, &clawed))
 			return false;
 	}
 	put_decimal(out, RESPONSE_WANTED, clawed, scale);
@@ -418,6 +421,25 @@ put_reads(struct buf *out, const struct reply *r)
 }
 
 static void
+put_memberships(struct buf *out, const struct balance *b)
+{
+	for (size_t i = 0; i < b->n_memberships; ++i) {
+		size_t begun = field_begin(out, RESPONSE_MEMBERSHIP);
+
+		field_put_text(out, COUNTER_ROW_ID, b->memberships[i].id);
+		field_put_text(out, COUNTER_ROW_COUNT, membership_state_str(b->memberships[i].state));
+		field_end(out, begun);
+	}
+	for (size_t i = 0; i < b->n_memberships; ++i) {
+		size_t begun = field_begin(out, RESPONSE_MEMBERSHIP_UNTIL);
+
+		field_put_text(out, COUNTER_ROW_ID, b->memberships[i].id);
+		field_put_sint(out, COUNTER_ROW_COUNT, b->memberships[i].until);
+		field_end(out, begun);
+	}
+}
+
+static void
 put_log(struct buf *out, const struct reply *r)
 {
 	if (r->note.len > 0)
@@ -450,6 +472,10 @@ encode(const struct reply *reply, bool brief, struct buf *out)
 	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_notices && !brief; ++i)
 		put_notice(out, &reply->balance->notices[i], reply->scale);
 	put_log(out, reply);
+	if (reply->entry != NULL && reply->entry->has_refund)
+		put_decimal(out, RESPONSE_REFUND, reply->entry->refund, reply->currency_digits);
+	if (reply->balance != NULL)
+		put_memberships(out, reply->balance);
 	return buf_status(out);
 }
 

@@ -390,7 +390,7 @@ judge_hold(struct judge *j, const Fealty__V1__Request *in)
 		invalid(j, "ttl", "is not a duration of at least 1s, as in 15m: a number and s, m, h or d");
 	take_order_amount(j, h->order_amount, &cmd->u.hold.has_order_amount, &cmd->u.hold.order_amount);
 	not_built(j, "pool", h->has_pool && h->pool);
-	not_built(j, "partner", h->partner != NULL);
+	take_partner(j, h->partner, &cmd->u.hold.partner);
 	not_built(j, "for_terminal", h->for_terminal != NULL);
 }
 
@@ -426,7 +426,7 @@ judge_redeem(struct judge *j, const Fealty__V1__Request *in)
 	take_order_amount(j, r->order_amount, &cmd->u.redeem.has_order_amount, &cmd->u.redeem.order_amount);
 	cmd->u.redeem.round_down = r->has_round_down && r->round_down;
 	not_built(j, "pool", r->has_pool && r->pool);
-	not_built(j, "partner", r->partner != NULL);
+	take_partner(j, r->partner, &cmd->u.redeem.partner);
 }
 
 static void
@@ -553,6 +553,38 @@ judge_advance(struct judge *j, const Fealty__V1__Request *in)
 {
 	judge_alias(j, in->advance->member);
 	take_points(j, in->advance->points, false, &j->ret->cmd.u.advance.points);
+}
+
+static void
+take_membership(struct judge *j, const char *member, const char *membership)
+{
+	judge_alias(j, member);
+	if (membership == NULL)
+		invalid(j, "membership", "is missing");
+	else if (!words_id(membership))
+		invalid(j, "membership", "is not 1 to 32 of a-z 0-9 _ -");
+	j->ret->cmd.u.membership.membership = membership;
+}
+
+static void
+judge_membership_start(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__MembershipStart *m = in->membership_start;
+
+	take_membership(j, m->member, m->membership);
+	j->ret->cmd.u.membership.trial = m->has_trial && m->trial;
+}
+
+static void
+judge_membership_renew(struct judge *j, const Fealty__V1__Request *in)
+{
+	take_membership(j, in->membership_renew->member, in->membership_renew->membership);
+}
+
+static void
+judge_membership_cancel(struct judge *j, const Fealty__V1__Request *in)
+{
+	take_membership(j, in->membership_cancel->member, in->membership_cancel->membership);
 }
 
 static void
@@ -768,6 +800,10 @@ static const struct op_row {
 	[REQUEST_ROTATE_KEY] = { "rotate_key", OP_ROTATE_KEY, FEALTY__V1__REQUEST__OP_ROTATE_KEY, judge_rotate_key },
 	[REQUEST_APPROVE] = { "approve", OP_APPROVE, FEALTY__V1__REQUEST__OP_APPROVE, judge_approve },
 	[REQUEST_APPROVER_KEY] = { "approver_key", OP_APPROVER_KEY, FEALTY__V1__REQUEST__OP_APPROVER_KEY, judge_approver_key },
+	[REQUEST_MEMBERSHIP_START] = { "membership_start", OP_MEMBERSHIP_START, FEALTY__V1__REQUEST__OP_MEMBERSHIP_START, judge_membership_start },
+	[REQUEST_MEMBERSHIP_RENEW] = { "membership_renew", OP_MEMBERSHIP_RENEW, FEALTY__V1__REQUEST__OP_MEMBERSHIP_RENEW, judge_membership_renew },
+	[REQUEST_MEMBERSHIP_CANCEL] = { "membership_cancel", OP_MEMBERSHIP_CANCEL, FEALTY__V1__REQUEST__OP_MEMBERSHIP_CANCEL,
+	    judge_membership_cancel },
 	[REQUEST_CLOCK_ACCEPT] = { "clock_accept", OP_CLOCK_ACCEPT, FEALTY__V1__REQUEST__OP_CLOCK_ACCEPT, judge_nothing },
 	[REQUEST_QUOTE] = { "quote", OP_PURCHASE, FEALTY__V1__REQUEST__OP_QUOTE, judge_purchase },
 	[REQUEST_BALANCE] = { "balance", OP_NONE, FEALTY__V1__REQUEST__OP_BALANCE, judge_balance },

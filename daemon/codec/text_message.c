@@ -52,7 +52,8 @@ text_nested(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDe
 bool
 text_is_map(const ProtobufCFieldDescriptor *field)
 {
-	return field->descriptor == &fealty__v1__counter_row__descriptor || field->descriptor == &fealty__v1__remainder_row__descriptor;
+	return field->descriptor == &fealty__v1__counter_row__descriptor || field->descriptor == &fealty__v1__remainder_row__descriptor ||
+	    field->descriptor == &fealty__v1__membership_row__descriptor || field->descriptor == &fealty__v1__membership_until_row__descriptor;
 }
 
 const char *

@@ -125,6 +125,7 @@ put_hold(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, HOLD_TTL_US, (uint64_t)e->u.hold.ttl_us);
 	if (e->u.hold.has_order_amount)
 		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
+	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
 }
 
 static void
@@ -142,6 +143,7 @@ put_redeem(struct buf *out, const struct entry *e)
 	if (e->u.redeem.has_order_amount)
 		field_put_sint(out, REDEEM_ORDER_AMOUNT, e->u.redeem.order_amount);
 	put_uint_unless_zero(out, REDEEM_ROUND_DOWN, e->u.redeem.round_down);
+	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
 }
 
 static void
@@ -241,6 +243,14 @@ put_approve(struct buf *out, const struct entry *e)
 }
 
 static void
+put_membership(struct buf *out, const struct entry *e)
+{
+	put_text_unless_empty(out, MEMBERSHIP_MEMBERSHIP, e->u.membership.membership);
+	if (e->op == OP_MEMBERSHIP_START)
+		put_uint_unless_zero(out, MEMBERSHIP_TRIAL, e->u.membership.trial);
+}
+
+static void
 put_approver_key(struct buf *out, const struct entry *e)
 {
 	put_text_if_given(out, APPROVER_KEY_PRINCIPAL, e->u.approver_key.principal);
@@ -259,6 +269,8 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
 	[OP_RETURN] = put_return, [OP_REVERSE_REDEEM] = put_reverse_redeem, [OP_TRANSFER] = put_transfer, [OP_MERGE] = put_merge,
 	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key, [OP_APPROVE] = put_approve, [OP_APPROVER_KEY] = put_approver_key,
+	[OP_MEMBERSHIP_START] = put_membership, [OP_MEMBERSHIP_RENEW] = put_membership, [OP_MEMBERSHIP_CANCEL] = put_membership,
+	[OP_MEMBERSHIP_END] = put_nothing,
 };
 
 static void
@@ -467,6 +479,34 @@ put_side(struct buf *out, const struct side *s)
 }
 
 static void
+put_membership_state(struct buf *out, const struct membership *s)
+{
+	size_t begun = field_begin(out, FACTS_MEMBERSHIPS);
+
+	put_text_unless_empty(out, STATE_ID, s->id);
+	put_uint_unless_zero(out, STATE_ENDED, s->ended);
+	put_uint_unless_zero(out, STATE_CANCELLED, s->cancelled);
+	put_day_unless(out, STATE_TRIAL, s->trial, DAY_NONE);
+	put_day_unless(out, STATE_ANCHOR, s->anchor, DAY_NONE);
+	put_uint_unless_zero(out, STATE_PERIODS, s->periods);
+	field_put_sint(out, STATE_NEXT, s->next);
+	field_put_sint(out, STATE_ENDS, s->ends);
+	put_day_unless(out, STATE_USED, s->used, DAY_NONE);
+	field_end(out, begun);
+}
+
+static void
+put_membership_facts(struct buf *out, const struct entry *e)
+{
+	for (size_t i = 0; i < e->n_memberships; ++i)
+		put_membership_state(out, &e->memberships[i]);
+	if (e->has_refund)
+		field_put_sint(out, FACTS_REFUND, e->refund);
+	for (size_t i = 0; i < e->n_multiplied_by; ++i)
+		field_put_text(out, FACTS_MULTIPLIED_BY, e->multiplied_by[i]);
+}
+
+static void
 put_key_change(struct buf *out, const struct entry *e)
 {
 	size_t begun = field_begin(out, FACTS_KEY_CHANGE);
@@ -522,6 +562,7 @@ put_facts(struct buf *out, const struct entry *e)
 		put_voucher(out, &e->vouchers[i]);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
+	put_membership_facts(out, e);
 }
 
 static bool
@@ -530,7 +571,7 @@ has_facts(const struct entry *e)
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
 	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
-	    e->waiting || e->n_vouchers > 0;
+	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0;
 }
 
 /* ---- effects ---- */
@@ -546,6 +587,7 @@ put_posting(struct buf *out, const struct posting *p)
 	if (p->last_day != DAY_CLOCK)
 		put_day_unless(out, POSTING_LAST_DAY, p->last_day, DAY_NEVER);
 	put_uint_unless_zero(out, POSTING_CLASS, (uint64_t)p->class);
+	put_text_if_given(out, POSTING_PARTNER, p->partner);
 	put_uint_unless_zero(out, POSTING_INACTIVITY, p->last_day == DAY_CLOCK);
 	if (p->has_hold)
 		put_entry_id(out, POSTING_HOLD, p->hold);

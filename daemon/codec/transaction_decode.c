@@ -104,12 +104,13 @@ get_purchase(struct message *m, struct entry *e)
 static void
 get_hold(struct message *m, struct entry *e)
 {
-	m->singular = FIELDS(HOLD_POINTS, HOLD_ORDER_AMOUNT);
+	m->singular = FIELDS(HOLD_POINTS, HOLD_ORDER_AMOUNT) | FIELDS(HOLD_PARTNER, HOLD_PARTNER);
 	for (uint32_t n; (n = next(m)) != 0;) {
 		switch (n) {
 		case HOLD_POINTS: e->u.hold.points = get_sint(m); break;
 		case HOLD_TTL_US: e->u.hold.ttl_us = (int64_t)get_uint(m, INT64_MAX); break;
 		case HOLD_ORDER_AMOUNT: e->u.hold.order_amount = get_sint(m); break;
+		case HOLD_PARTNER: e->u.hold.partner = get_text(m); break;
 		}
 	}
 	e->u.hold.has_order_amount = seen(m, HOLD_ORDER_AMOUNT);
@@ -131,12 +132,13 @@ get_capture(struct message *m, struct entry *e)
 static void
 get_redeem(struct message *m, struct entry *e)
 {
-	m->singular = FIELDS(REDEEM_POINTS, REDEEM_ROUND_DOWN);
+	m->singular = FIELDS(REDEEM_POINTS, REDEEM_ROUND_DOWN) | FIELDS(REDEEM_PARTNER, REDEEM_PARTNER);
 	for (uint32_t n; (n = next(m)) != 0;) {
 		switch (n) {
 		case REDEEM_POINTS: e->u.redeem.points = get_sint(m); break;
 		case REDEEM_ORDER_AMOUNT: e->u.redeem.order_amount = get_sint(m); break;
 		case REDEEM_ROUND_DOWN: e->u.redeem.round_down = get_bool(m); break;
+		case REDEEM_PARTNER: e->u.redeem.partner = get_text(m); break;
 		}
 	}
 	e->u.redeem.has_order_amount = seen(m, REDEEM_ORDER_AMOUNT);
@@ -313,6 +315,19 @@ get_approve(struct message *m, struct entry *e)
 }
 
 static void
+get_membership(struct message *m, struct entry *e)
+{
+	e->u.membership.membership = "";
+	m->singular = FIELDS(MEMBERSHIP_MEMBERSHIP, MEMBERSHIP_TRIAL);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		if (n == MEMBERSHIP_MEMBERSHIP)
+			e->u.membership.membership = get_text(m);
+		else if (n == MEMBERSHIP_TRIAL && e->op == OP_MEMBERSHIP_START)
+			e->u.membership.trial = get_bool(m);
+	}
+}
+
+static void
 get_approver_key(struct message *m, struct entry *e)
 {
 	e->u.approver_key.until = DAY_NEVER;
@@ -337,6 +352,8 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_UNFREEZE] = get_standing, [OP_CLOSE] = get_standing,
 	[OP_RETURN] = get_return, [OP_REVERSE_REDEEM] = get_reverse_redeem, [OP_TRANSFER] = get_transfer, [OP_MERGE] = get_merge,
 	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key, [OP_APPROVE] = get_approve, [OP_APPROVER_KEY] = get_approver_key,
+	[OP_MEMBERSHIP_START] = get_membership, [OP_MEMBERSHIP_RENEW] = get_membership, [OP_MEMBERSHIP_CANCEL] = get_membership,
+	[OP_MEMBERSHIP_END] = get_nothing,
 };
 
 /* A oneof: exactly one operation that we know. */
@@ -375,6 +392,7 @@ get_posting(struct message *parent, struct posting *p)
 		case POSTING_POINTS: p->points = get_sint(&m); break;
 		case POSTING_LAST_DAY: p->last_day = get_day(&m, DAY_NEVER); break;
 		case POSTING_CLASS: p->class = (enum lot_class)get_uint(&m, LOT_CLASS_COUNT - 1); break;
+		case POSTING_PARTNER: p->partner = get_text(&m); break;
 		case POSTING_INACTIVITY: clock = get_bool(&m); break;
 		case POSTING_HOLD: p->hold = get_entry_id(&m); break;
 		}

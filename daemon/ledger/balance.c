@@ -151,6 +151,22 @@ vouchers_of(const struct member *m, struct arena *arena, struct balance *ret)
 	return ST_OK;
 }
 
+static enum status
+memberships_of(const struct member *m, int32_t today, struct arena *arena, struct balance *ret)
+{
+	struct membership_row *rows = arena_alloc(arena, (m->n_memberships + 1) * sizeof(*rows));
+
+	if (rows == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < m->n_memberships; i++) {
+		const struct membership *s = &m->memberships[i];
+		rows[i] = (struct membership_row){ .id = s->id, .state = membership_state(s, today), .until = membership_until(s, today) };
+	}
+	ret->n_memberships = m->n_memberships;
+	ret->memberships = rows;
+	return ST_OK;
+}
+
 enum status
 balance_of(const struct member *m, const struct program *program, int32_t today, struct arena *arena, struct balance *ret)
 {
@@ -164,6 +180,8 @@ balance_of(const struct member *m, const struct program *program, int32_t today,
 		st = counters_of(m, program, arena, &b);
 	if (st == ST_OK)
 		st = vouchers_of(m, arena, &b);
+	if (st == ST_OK)
+		st = memberships_of(m, today, arena, &b);
 	if (st != ST_OK)
 		return st;
 	tier_of(m, program, today, &b);

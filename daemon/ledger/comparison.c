@@ -175,6 +175,7 @@ same_hold_inputs(struct comparison *c, const struct entry *a, const struct entry
 	same_number(c, "inputs.hold.ttl_us", a->u.hold.ttl_us, b->u.hold.ttl_us);
 	same_presence(c, "inputs.hold.order_amount", a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 	same_number(c, "inputs.hold.order_amount", a->u.hold.order_amount, b->u.hold.order_amount);
+	same_text(c, "inputs.hold.partner", a->u.hold.partner, b->u.hold.partner);
 }
 
 static void
@@ -184,6 +185,7 @@ same_redeem(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_presence(c, "inputs.redeem.order_amount", a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
 	same_number(c, "inputs.redeem.order_amount", a->u.redeem.order_amount, b->u.redeem.order_amount);
 	same_bool(c, "inputs.redeem.round_down", a->u.redeem.round_down, b->u.redeem.round_down);
+	same_text(c, "inputs.redeem.partner", a->u.redeem.partner, b->u.redeem.partner);
 }
 
 static void
@@ -275,6 +277,11 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		same_key(c, "inputs.approver_key.public_key", a->u.approver_key.public_key, b->u.approver_key.public_key);
 		same_day(c, "inputs.approver_key.until", a->u.approver_key.until, b->u.approver_key.until);
 		break;
+	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
+		same_text(c, "inputs.membership", a->u.membership.membership, b->u.membership.membership);
+		same_bool(c, "inputs.trial", a->u.membership.trial, b->u.membership.trial);
+		break;
+	case OP_MEMBERSHIP_END:
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
 	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
@@ -478,6 +485,28 @@ same_segment(struct comparison *c, const struct entry *stored, const struct entr
 }
 
 static void
+same_multiplied_by(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_text(c, "", stored->multiplied_by[i], decided->multiplied_by[i]);
+}
+
+static void
+same_membership(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct membership *a = &stored->memberships[i], *b = &decided->memberships[i];
+
+	same_text(c, "id", a->id, b->id);
+	same_bool(c, "ended", a->ended, b->ended);
+	same_bool(c, "cancelled", a->cancelled, b->cancelled);
+	same_day(c, "trial", a->trial, b->trial);
+	same_day(c, "anchor", a->anchor, b->anchor);
+	same_unsigned(c, "periods", a->periods, b->periods);
+	same_day(c, "next", a->next, b->next);
+	same_day(c, "ends", a->ends, b->ends);
+	same_day(c, "used", a->used, b->used);
+}
+
+static void
 same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 {
 	same_rows(c, "facts.grants", a, b, a->n_grants, b->n_grants, same_grant);
@@ -495,6 +524,10 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_rows(c, "facts.tallies", a, b, a->n_tallies, b->n_tallies, same_tally);
 	same_unsigned(c, "facts.conditions", a->conditions, b->conditions);
 	same_text(c, "facts.multiplied", a->multiplied, b->multiplied);
+	same_rows(c, "facts.multiplied_by", a, b, a->n_multiplied_by, b->n_multiplied_by, same_multiplied_by);
+	same_rows(c, "facts.memberships", a, b, a->n_memberships, b->n_memberships, same_membership);
+	same_presence(c, "facts.refund", a->has_refund, b->has_refund);
+	same_number(c, "facts.refund", a->refund, b->refund);
 	same_rows(c, "facts.used", a, b, a->n_used, b->n_used, same_used);
 	same_rows(c, "facts.falls", a, b, a->n_falls, b->n_falls, same_fall);
 	same_rows(c, "facts.followups", a, b, a->n_followups, b->n_followups, same_followup);
@@ -522,6 +555,7 @@ same_posting(struct comparison *c, const struct entry *stored, const struct entr
 		comparison_differ(c, "class", lot_class_str(a->class), lot_class_str(b->class));
 	same_presence(c, "hold", a->has_hold, b->has_hold);
 	same_id(c, "hold", a->hold, b->hold);
+	same_text(c, "partner", a->partner, b->partner);
 }
 
 static void

@@ -39,6 +39,10 @@ bool compile_term(struct compiler *c, const char *path, const struct term_def *d
 bool compile_voucher_ref(struct compiler *c, const char *path, const char *id, size_t *ret_index) MUST_CHECK;
 bool compile_vouchers(struct compiler *c) MUST_CHECK;
 
+/* partners; memberships; both expect the currency. */
+bool compile_partners(struct compiler *c) MUST_CHECK;
+bool compile_memberships(struct compiler *c) MUST_CHECK;
+
 /* stacking, carry_remainder, counters, earn and limits.earn_per_day; compile_stacking() needs the tiers. */
 bool compile_counters(struct compiler *c) MUST_CHECK;
 bool compile_earn(struct compiler *c) MUST_CHECK;

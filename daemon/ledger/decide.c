@@ -80,6 +80,35 @@ decision_post(struct decision *d, const struct posting *posting)
 	return ST_OK;
 }
 
+bool
+account_is_partners(enum account account)
+{
+	return account == ACCOUNT_PARTNER_ISSUED || account == ACCOUNT_PARTNER_REDEEMED;
+}
+
+bool
+decision_partner(struct decision *d, const char *partner)
+{
+	if (partner == NULL || d->program->n_partners == 0)
+		return true;
+	if (program_partner(d->program, partner) == NULL)
+		return refuse_false(d, LEDGER_NOT_FOUND, "partner", "this program has no such partner");
+	d->partner = partner;
+	return true;
+}
+
+enum account
+decision_issued(const struct decision *d)
+{
+	return d->partner != NULL ? ACCOUNT_PARTNER_ISSUED : ACCOUNT_ISSUED;
+}
+
+enum account
+decision_redeemed(const struct decision *d)
+{
+	return d->partner != NULL ? ACCOUNT_PARTNER_REDEEMED : ACCOUNT_REDEEMED;
+}
+
 static bool
 account_is_members(enum account account)
 {
@@ -95,6 +124,7 @@ posting_of(const struct decision *d, enum account account, const struct lot *lot
 		.points = points,
 		.last_day = account == ACCOUNT_DEBT ? DAY_NEVER : lot->last_day,
 		.class = account == ACCOUNT_DEBT ? LOT_NONE : lot->class,
+		.partner = account_is_partners(account) ? d->partner : NULL,
 	};
 }
 
@@ -199,12 +229,14 @@ decision_account_fits(struct decision *d, enum account account, int64_t points, 
 {
 	const struct totals *totals = NULL;
 	enum status st = d->state->totals(d->state->ctx, d->entry->program, &totals);
-	int64_t sum = 0;
 
 	if (st != ST_OK)
 		return st;
 	assert(account == ACCOUNT_ISSUED || account == ACCOUNT_ADJUSTED);
-	*ret_fits = totals == NULL || (checked_add(totals->account[account], points, &sum) && sum <= POINTS_MAX && sum >= -POINTS_MAX);
+	wide sum = totals == NULL ? 0 : totals->account[account];
+	if (totals != NULL && account == ACCOUNT_ISSUED)
+		sum += (wide)totals->account[ACCOUNT_PARTNER_ISSUED] + totals->account[ACCOUNT_DEBT];
+	*ret_fits = sum + points <= POINTS_MAX && sum + points >= -POINTS_MAX;
 	return ST_OK;
 }
 
@@ -290,7 +322,8 @@ points_given(const struct cmd *cmd)
 	case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY:
-	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_COUNT:
+	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
+	case OP_MEMBERSHIP_END: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -418,6 +451,9 @@ static const struct decide_row {
 	[OP_ROTATE_KEY] = { true, false, false, decide_rotate_key },
 	[OP_APPROVE] = { true, true, false, decide_approve },
 	[OP_APPROVER_KEY] = { true, false, false, decide_approver_key },
+	[OP_MEMBERSHIP_START] = { true, true, true, decide_membership_start },
+	[OP_MEMBERSHIP_RENEW] = { true, true, true, decide_membership_renew },
+	[OP_MEMBERSHIP_CANCEL] = { true, true, true, decide_membership_cancel },
 };
 
 static enum status
@@ -486,6 +522,12 @@ version_compatible(struct decision *d, const struct program *before, const struc
 	for (size_t i = 0; i < before->n_tiers; i++) {
 		if (program_tier(next, before->tiers[i].id) == NULL)
 			return invalid(d, "tiers", "a further version keeps every tier; %s is missing", before->tiers[i].id);
+	}
+	for (size_t i = 0; i < before->n_memberships; i++) {
+		const struct program_membership *kept = program_membership(next, before->memberships[i].id);
+		if (kept == NULL || kept->months != before->memberships[i].months)
+			return invalid(d, "memberships", "a further version keeps every membership and its term; %s is missing, or another",
+			    before->memberships[i].id);
 	}
 	return true;
 }

@@ -23,7 +23,7 @@ enum status decide(const struct ledger_state *state, const struct cmd *cmd, int6
 
 /* In the order within one instant. */
 enum due_kind {
-	DUE_HOLD_TIMEOUT, DUE_LAPSE, DUE_ACTIVATE, DUE_BIRTHDAY, DUE_ANNIVERSARY, DUE_TIER_END, DUE_TIER_REVIEW,
+	DUE_HOLD_TIMEOUT, DUE_LAPSE, DUE_ACTIVATE, DUE_BIRTHDAY, DUE_ANNIVERSARY, DUE_TIER_END, DUE_MEMBERSHIP_END, DUE_TIER_REVIEW,
 	DUE_EXPIRE, DUE_INACTIVITY, DUE_HOLD_EXPIRE, DUE_VOUCHER_EXPIRE, DUE_TIER_LOOK,
 };
 struct due {
@@ -130,6 +130,9 @@ bool posting_is_debit(const struct entry *entry, size_t index) MUST_CHECK;
 struct expiring { int32_t last_day; int64_t points; };
 struct notice;
 struct balance_row { const char *id; int64_t value; };
+enum membership_state { MEMBERSHIP_IS_TRIAL, MEMBERSHIP_IS_ACTIVE, MEMBERSHIP_IS_GRACE, MEMBERSHIP_IS_ENDED };
+const char *membership_state_str(enum membership_state state);	/* "trial", "active", … */
+struct membership_row { const char *id; enum membership_state state; int32_t until; };
 struct balance {
 	int64_t available, pending, held, debt;
 	size_t n_expiring;
@@ -149,6 +152,8 @@ struct balance {
 	const struct balance_row *remainders;	/* of rules that carry one, in money */
 	size_t n_vouchers;
 	const char *const *vouchers;		/* ids of those that can be used, sorted, an id as often as it occurs */
+	size_t n_memberships;
+	const struct membership_row *memberships;	/* all that the member ever had, by id */
 };
 /* What is told in a reply.  last_day: of the points or of the tier; due: the day on which it fell due. */
 enum notice_kind { NOTICE_EXPIRING, NOTICE_DOWNGRADE };

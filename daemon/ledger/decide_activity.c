@@ -30,7 +30,7 @@ decide_activity(struct decision *d)
 	struct entry *e = d->entry;
 	bool any;
 
-	if (!activity_inputs(d) || !decision_member_open(d, false))
+	if (!decision_partner(d, d->cmd->u.activity.partner) || !activity_inputs(d) || !decision_member_open(d, false))
 		return ST_OK;
 	struct earn_event event = {
 		.on = ON_ACTIVITY, .activity = e->u.activity.activity, .store = e->store, .partner = e->u.activity.partner,

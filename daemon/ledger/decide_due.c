@@ -55,6 +55,13 @@ due_first(const struct member *m, const struct program *program)
 		struct due gift = { .kind = DUE_TIER_END, .at_us = ended_at_us(program, m->tier.gift_until) };
 		due_consider(&due, &gift);
 	}
+	for (size_t i = 0; i < m->n_memberships; i++) {
+		struct due membership = { .kind = DUE_MEMBERSHIP_END };
+		if (m->memberships[i].ended)
+			continue;
+		membership.at_us = ended_at_us(program, m->memberships[i].ends - 1);
+		due_consider(&due, &membership);
+	}
 	if (m->tier.earned[0] != 0 && m->tier.until != DAY_NEVER) {
 		struct due review = { .kind = DUE_TIER_REVIEW, .at_us = ended_at_us(program, m->tier.until) };
 		due_consider(&due, &review);
@@ -169,6 +176,16 @@ due_tier_end(struct decision *d)
 }
 
 static enum status
+due_membership_end(struct decision *d)
+{
+	bool any;
+
+	d->entry->op = OP_MEMBERSHIP_END;
+	enum status st = decision_memberships_end(d, &any);
+	return st == ST_OK && !any ? ST_NOTFOUND : st;
+}
+
+static enum status
 due_tier_review(struct decision *d)
 {
 	if (d->member->tier.until >= d->today)
@@ -253,6 +270,7 @@ due_run(struct decision *d, const struct due *due)
 	case DUE_ACTIVATE: return due_activate(d);
 	case DUE_BIRTHDAY: return due_birthday(d, due);
 	case DUE_TIER_END: return due_tier_end(d);
+	case DUE_MEMBERSHIP_END: return due_membership_end(d);
 	case DUE_TIER_REVIEW: return due_tier_review(d);
 	case DUE_EXPIRE: return due_expire(d);
 	case DUE_INACTIVITY: return due_inactivity(d);

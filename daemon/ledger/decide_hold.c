@@ -120,6 +120,9 @@ hold_inputs(struct decision *d)
 	const struct program *p = d->program;
 	struct entry *e = d->entry;
 
+	e->u.hold.partner = cmd->u.hold.partner;
+	if (!decision_partner(d, cmd->u.hold.partner))
+		return false;
 	e->u.hold.ttl_us = cmd->u.hold.has_ttl ? cmd->u.hold.ttl_us : p->default_ttl_us;
 	e->u.hold.has_order_amount = cmd->u.hold.has_order_amount;
 	if (!decision_points(d, "points", cmd->u.hold.points, &e->u.hold.points))
@@ -250,7 +253,9 @@ decide_capture(struct decision *d)
 	if (!set_value(d, points))
 		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "points are worth more than can be counted");
 	hold_facts(d, hold, left - points);
-	return decision_take(d, hold->lots, hold->n_lots, points, ACCOUNT_HELD, ACCOUNT_REDEEMED, ACCOUNT_REDEEMED, d->today);
+	if (hold->partner[0] != 0 && (d->partner = arena_strdup(d->arena, hold->partner)) == NULL)
+		return ST_NOMEM;		/* a copy: the record may be gone before the entry is written */
+	return decision_take(d, hold->lots, hold->n_lots, points, ACCOUNT_HELD, decision_redeemed(d), decision_redeemed(d), d->today);
 }
 
 enum status
@@ -309,6 +314,17 @@ redeemed_points(const struct entry *e)
 	return points;
 }
 
+/* The partner that was to be paid for it; NULL: none. */
+static const char *
+redeemed_at(const struct entry *e)
+{
+	for (size_t i = 0; i < e->n_postings; i++) {
+		if (e->postings[i].account == ACCOUNT_PARTNER_REDEEMED)
+			return e->postings[i].partner;
+	}
+	return NULL;
+}
+
 /* What is over by today follows `restore`; under original it comes back as it was, and expires at once. */
 static int32_t
 restored_day(const struct decision *d, int32_t last_day)
@@ -340,7 +356,7 @@ restore_lots(struct decision *d, const struct entry *past, int64_t skip, int64_t
 		skip -= gone;
 		points -= part;
 		if (part > 0)
-			st = decision_move(d, ACCOUNT_REINSTATED, ACCOUNT_MEMBER, &lot, part);
+			st = decision_move(d, d->partner != NULL ? ACCOUNT_PARTNER_REDEEMED : ACCOUNT_REINSTATED, ACCOUNT_MEMBER, &lot, part);
 	}
 	return st;
 }
@@ -379,6 +395,7 @@ decide_reverse_redeem(struct decision *d)
 	int64_t left = redeemed_points(past) - f.reversed, points = e->u.past.has_points ? e->u.past.points : left;
 	if (points > left || left <= 0)
 		return refuse(d, LEDGER_ALREADY_REVERSED, "points", "%s points of the redemption are left to reverse", POINTS_TEXT(d, left));
+	d->partner = redeemed_at(past);
 	st = restore_lots(d, past, f.reversed, points);
 	if (st == ST_OK)
 		st = uncount_reversed(d, past, points);
@@ -398,6 +415,9 @@ decide_redeem(struct decision *d)
 	const struct cmd *cmd = d->cmd;
 	struct entry *e = d->entry;
 
+	e->u.redeem.partner = cmd->u.redeem.partner;
+	if (!decision_partner(d, cmd->u.redeem.partner))
+		return ST_OK;
 	e->u.redeem.has_order_amount = cmd->u.redeem.has_order_amount;
 	e->u.redeem.round_down = cmd->u.redeem.round_down;
 	if (!decision_points(d, "points", cmd->u.redeem.points, &e->u.redeem.points))
@@ -413,5 +433,5 @@ decide_redeem(struct decision *d)
 		return st;
 	if (points > d->member->available)
 		return refuse_insufficient(d, points);
-	return take_available(d, points, ACCOUNT_REDEEMED);
+	return take_available(d, points, decision_redeemed(d));
 }

@@ -56,6 +56,9 @@ decide_purchase(struct decision *d)
 {
 	struct entry *e = d->entry;
 	bool ok;
+
+	if (!decision_partner(d, d->cmd->u.purchase.partner))
+		return ST_OK;
 	enum status st = purchase_inputs(d, &ok);
 
 	if (st != ST_OK || !ok || !decision_member_open(d, false))

@@ -434,6 +434,13 @@ set_target(struct returning *r)
 	return st;
 }
 
+/* What was issued at a partner goes back to its account, so that a settlement nets the two. */
+static enum account
+clawed_to(const struct returning *r)
+{
+	return r->d->partner != NULL ? ACCOUNT_PARTNER_ISSUED : ACCOUNT_CLAWED;
+}
+
 static enum status
 take_pending(struct returning *r)
 {
@@ -453,7 +460,7 @@ take_pending(struct returning *r)
 		r->taken += part;
 	}
 	r->from_pending = r->taken;
-	return r->taken == 0 ? ST_OK : decision_move(r->d, ACCOUNT_PENDING, ACCOUNT_CLAWED, &lot, r->taken);
+	return r->taken == 0 ? ST_OK : decision_move(r->d, ACCOUNT_PENDING, clawed_to(r), &lot, r->taken);
 }
 
 /* Whether a lot has terms that the purchase's points had. */
@@ -493,7 +500,7 @@ take_lots(struct returning *r, bool its)
 	}
 	int64_t part = left < there ? left : there;
 	r->taken += part;
-	return decision_take(r->d, lots, n, part, ACCOUNT_MEMBER, ACCOUNT_CLAWED, ACCOUNT_CLAWED, r->d->today);
+	return decision_take(r->d, lots, n, part, ACCOUNT_MEMBER, clawed_to(r), clawed_to(r), r->d->today);
 }
 
 static enum status
@@ -511,7 +518,7 @@ claw(struct returning *r)
 	if (st != ST_OK || policy != CLAW_UNLIMITED || rest == 0)
 		return st;
 	r->taken += rest;
-	return decision_move(r->d, ACCOUNT_DEBT, ACCOUNT_CLAWED, &none, rest);
+	return decision_move(r->d, ACCOUNT_DEBT, clawed_to(r), &none, rest);
 }
 
 /* ---- caps come back ---- */
@@ -537,7 +544,7 @@ static struct losses *
 losses_new(const struct returning *r)
 {
 	struct losses *l = arena_alloc(r->d->arena, sizeof(*l));
-	size_t cap = r->past->n_grants + r->before->n + r->after->n + r->f.n_owed + 2 * r->version->n_rules + 1;
+	size_t cap = r->past->n_grants + r->before->n + r->after->n + r->f.n_owed + 2 * r->version->n_rules + 1 + PROGRAM_MEMBERSHIPS_MAX;
 
 	if (l != NULL)
 		*l = (struct losses){ .cap = cap, .rows = arena_alloc(r->d->arena, cap * sizeof(*l->rows)) };
@@ -582,8 +589,10 @@ list_losses(const struct returning *r, struct losses *l)
 		loss_of(l, rule_of(r->version, r->f.owed[i].rule), r->f.owed[i].rule)->before += r->f.owed[i].points;
 	for (size_t i = 0; i < r->version->n_rules; i++)
 		add_steps_lost(r, l, i, &r->version->rules[i], r->version->rules[i].id);
-	if (r->back.share != NULL)
-		add_steps_lost(r, l, r->version->n_rules, NULL, r->back.share);
+	for (size_t i = 0; i < sizeof(r->back.shares) / sizeof(r->back.shares[0]); i++) {
+		if (r->back.shares[i] != NULL)
+			add_steps_lost(r, l, r->version->n_rules + i, NULL, r->back.shares[i]);
+	}
 }
 
 /* From the last component back, as far as it was taken. */
@@ -855,6 +864,8 @@ decide_return(struct decision *d)
 	r.version = d->state->program_version(d->state->ctx, d->entry->program, past->program_version);
 	if (r.version == NULL)
 		return ST_CORRUPT;
+	if (past->u.purchase.partner != NULL && program_partner(r.version, past->u.purchase.partner) != NULL)
+		d->partner = past->u.purchase.partner;
 	enum status st = begin(&r);
 	return st == ST_OK ? run(&r) : st;
 }

@@ -7,10 +7,10 @@
  * of the rounded running sum; so the grants sum to the rounded total, and none is below zero.
  *
  * `replaces` and `fallback` split the amount; `wanted` is what the parts give before any cap clips or rejects them, `granted` what is left.
- * Shares are taken from the wanted base.
+ * Shares are taken from the wanted base: the tier's, those of the memberships held in the program's order, those of multiplier rules.
  *
  * A multiplier that selects lines has its own base.  Under `multiply` it compounds with what comes before it and reaches the same lines:
- * the tier, multipliers for everything, and multipliers of the very same selection.
+ * the tier, memberships, multipliers for everything, and multipliers of the very same selection.
  */
 #include <assert.h>
 #include <string.h>
@@ -485,14 +485,18 @@ same_selection(const struct rule *a, const struct rule *b)
 	    same_words(&a->when.exclude_categories, &b->when.exclude_categories);
 }
 
-/* The product of the multipliers that come before rule ${index} (all rules when it is n_rules) and reach its lines. */
+/* The product of the multipliers that come before membership ${n_memberships}, or with all of them before rule ${index}, and reach its lines. */
 static struct ratio
-chain_before(const struct earning *e, size_t index)
+chain_before(const struct earning *e, size_t n_memberships, size_t index)
 {
 	struct ratio chain = { 1, 1 };
 
 	if (e->tier != NULL)
 		ratio_times(&chain, e->tier->multiplier);
+	for (size_t i = 0; i < n_memberships; i++) {
+		if (e->held[i])
+			ratio_times(&chain, e->p->memberships[i].multiplier);
+	}
 	for (size_t i = 0; i < index; i++) {
 		const struct rule *rule = &e->p->rules[i];
 
@@ -536,6 +540,22 @@ set_share_terms(const struct earning *e, struct component *c)
 }
 
 static void
+evaluate_memberships(struct earning *e, struct exact base)
+{
+	for (size_t i = 0; i < e->p->n_memberships; i++) {
+		const struct program_membership *m = &e->p->memberships[i];
+		struct component *c = &e->memberships[i];
+
+		*c = (struct component){ .name = NULL };
+		if (!e->held[i] || m->multiplier == MULTIPLIER_ONE)
+			continue;
+		c->name = m->share_rule;
+		c->wanted = share_of(e, base, m->multiplier, chain_before(e, i, 0));
+		set_share_terms(e, c);
+	}
+}
+
+static void
 evaluate_shares(struct earning *e, struct exact base)
 {
 	bool multiplies = e->p->stacking == STACKING_MULTIPLY;
@@ -545,6 +565,7 @@ evaluate_shares(struct earning *e, struct exact base)
 		e->share.wanted = share_of(e, base, e->tier->multiplier, (struct ratio){ 1, 1 });
 		set_share_terms(e, &e->share);
 	}
+	evaluate_memberships(e, base);
 	for (size_t i = 0; i < e->p->n_rules; i++) {
 		const struct rule *rule = &e->p->rules[i];
 		struct component *c = &e->rules[i];
@@ -556,7 +577,7 @@ evaluate_shares(struct earning *e, struct exact base)
 		if (own.whole > POINTS_MAX)
 			own.whole = POINTS_MAX;		/* items of few lines: base is not large, but counted otherwise they may be */
 		c->wanted = share_of(e, own, rule->multiplier,
-		    multiplies ? chain_before(e, i) : (struct ratio){ 1, 1 });
+		    multiplies ? chain_before(e, e->p->n_memberships, i) : (struct ratio){ 1, 1 });
 		set_share_terms(e, c);
 	}
 }
@@ -567,12 +588,20 @@ keep_best(struct earning *e)
 {
 	struct component *best = &e->share;
 
+	for (size_t i = 0; i < e->p->n_memberships; i++) {
+		if (exact_less(best->wanted, e->memberships[i].wanted))
+			best = &e->memberships[i];
+	}
 	for (size_t i = 0; i < e->p->n_rules; i++) {
 		if (e->applies[i] && e->p->rules[i].kind == RULE_MULTIPLIER && exact_less(best->wanted, e->rules[i].wanted))
 			best = &e->rules[i];
 	}
 	if (best != &e->share)
 		e->share.wanted = (struct exact){ 0 };
+	for (size_t i = 0; i < e->p->n_memberships; i++) {
+		if (&e->memberships[i] != best)
+			e->memberships[i].wanted = (struct exact){ 0 };
+	}
 	for (size_t i = 0; i < e->p->n_rules; i++) {
 		if (e->applies[i] && e->p->rules[i].kind == RULE_MULTIPLIER && &e->rules[i] != best)
 			e->rules[i].wanted = (struct exact){ 0 };
@@ -585,6 +614,8 @@ cap_shares(struct earning *e)
 	int64_t none = 0;
 
 	e->share.granted = e->share.wanted;
+	for (size_t i = 0; i < e->p->n_memberships; i++)
+		e->memberships[i].granted = e->memberships[i].wanted;
 	for (size_t i = 0; i < e->p->n_rules; i++) {
 		if (!e->applies[i] || e->p->rules[i].kind != RULE_MULTIPLIER)
 			continue;
@@ -647,6 +678,16 @@ earn_shares(struct earning *e, int64_t base)
 	evaluate_shares(e, (struct exact){ .whole = base });
 }
 
+static bool
+multiplied_then(const struct entry *past, const char *membership)
+{
+	for (size_t i = 0; i < past->n_multiplied_by; i++) {
+		if (strcmp(past->multiplied_by[i], membership) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
 earn_begin(struct earning *e, struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event)
 {
@@ -655,6 +696,8 @@ earn_begin(struct earning *e, struct decision *d, const struct program *p, const
 	e->past = past;
 	e->event = event;
 	e->tier = past == NULL ? member_tier(d->member, p, d->today) : past->multiplied == NULL ? NULL : program_tier(p, past->multiplied);
+	for (size_t i = 0; i < p->n_memberships; i++)
+		e->held[i] = past == NULL ? member_holds_membership(d->member, p->memberships[i].id, d->today) : multiplied_then(past, p->memberships[i].id);
 	e->den = p->round_once ? (wide)p->common_step * p->share_den : 1;
 	e->second = -1;
 }

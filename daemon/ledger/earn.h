@@ -9,7 +9,7 @@ struct exact { wide whole, part; };
 
 /* What one rule, or the tier, brings.  terms: whose expiry its points take; NULL: the tier's or the program's. */
 struct component {
-	const struct rule *rule;	/* NULL: the tier's share */
+	const struct rule *rule;	/* NULL: the share of the tier, or of a membership */
 	const char *name;
 	struct exact wanted, granted;
 	const char *cap;
@@ -34,6 +34,8 @@ struct earning {
 	int64_t amount[PROGRAM_RULES_MAX];	/* of base rules and bonuses: what of it was left to them */
 	struct component rules[PROGRAM_RULES_MAX];
 	struct component share;		/* the tier's */
+	bool held[PROGRAM_MEMBERSHIPS_MAX];	/* memberships; of an event that is evaluated once more those that multiplied */
+	struct component memberships[PROGRAM_MEMBERSHIPS_MAX];	/* their shares; without a name: none */
 
 	/* looked up once, when a rule asks */
 	int32_t second;			/* of the local day; -1: not yet */
@@ -51,7 +53,7 @@ struct granting {
 	struct exact wanted, granted;		/* running sums */
 	wide wanted_rounded, granted_rounded;
 	size_t n;
-	struct component *order[PROGRAM_RULES_MAX + 1];	/* those with a grant */
+	struct component *order[PROGRAM_COMPONENTS_MAX];	/* those with a grant */
 	struct grant *grants;
 };
 /* False: the points are beyond what a ledger holds. */

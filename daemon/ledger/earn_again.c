@@ -83,7 +83,7 @@ earn_again(struct decision *d, const struct program *version, const struct entry
 {
 	struct earning *e = arena_alloc(d->arena, sizeof(*e));
 	struct worth *s = arena_alloc(d->arena, sizeof(*s));
-	struct granting g = { .e = e, .grants = arena_alloc(d->arena, (version->n_rules + 1) * sizeof(*g.grants)) };
+	struct granting g = { .e = e, .grants = arena_alloc(d->arena, PROGRAM_COMPONENTS_MAX * sizeof(*g.grants)) };
 
 	if (e == NULL || s == NULL || g.grants == NULL)
 		return ST_NOMEM;
@@ -199,7 +199,8 @@ take_share(struct carried *c, size_t index, const struct component *share)
 		points = (int64_t)(rounded - c->rounded);
 		c->rounded = rounded;
 	}
-	c->back->share = share->rule == NULL ? share->name : c->back->share;
+	if (share->rule == NULL)
+		c->back->shares[index - c->e->p->n_rules] = share->name;
 	take_back(c, index, share->name, points, share->pending != NULL && waits_for_activity(share->pending));
 }
 
@@ -221,6 +222,8 @@ earn_carried(struct decision *d, const struct program *version, const struct ent
 	earn_shares(e, c.base);
 	if (c.base > 0)
 		take_share(&c, version->n_rules, &e->share);
+	for (size_t i = 0; i < version->n_memberships && c.base > 0; i++)
+		take_share(&c, version->n_rules + 1 + i, &e->memberships[i]);
 	for (size_t i = 0; i < version->n_rules && c.base > 0; i++) {
 		if (e->applies[i] && version->rules[i].kind == RULE_MULTIPLIER)
 			take_share(&c, i, &e->rules[i]);

@@ -270,7 +270,7 @@ move_pending(struct earning *e)
 
 	for (size_t i = 0; i < e->d->entry->n_pendings; i++)
 		lot.points += e->d->entry->pendings[i].p.points;
-	return lot.points == 0 ? ST_OK : decision_move(e->d, ACCOUNT_ISSUED, ACCOUNT_PENDING, &lot, lot.points);
+	return lot.points == 0 ? ST_OK : decision_move(e->d, decision_issued(e->d), ACCOUNT_PENDING, &lot, lot.points);
 }
 
 /* One lot for each last day, in the order of the components: debt is paid by the first. */
@@ -278,7 +278,7 @@ static enum status
 credit_lots(const struct granting *g)
 {
 	struct earning *e = g->e;
-	struct lot lots[PROGRAM_RULES_MAX + 1];
+	struct lot lots[PROGRAM_COMPONENTS_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->n; i++) {
@@ -300,7 +300,7 @@ credit_lots(const struct granting *g)
 			lots[n++] = (struct lot){ .last_day = last_day, .class = LOT_EARNED };
 		lots[k].points += c->last_granted;
 	}
-	enum status st = decision_credit_lots(e->d, ACCOUNT_ISSUED, lots, n);
+	enum status st = decision_credit_lots(e->d, decision_issued(e->d), lots, n);
 	return st == ST_OK ? move_pending(e) : st;
 }
 
@@ -338,10 +338,39 @@ note_segments(struct earning *e)
 	return ST_OK;
 }
 
+static bool
+grant_memberships(struct granting *g)
+{
+	for (size_t i = 0; i < g->e->p->n_memberships; i++) {
+		if (!grant_component(g, &g->e->memberships[i]))
+			return false;
+	}
+	return true;
+}
+
 bool
 grant_all(struct granting *g)
 {
-	return grant_kind(g, RULE_BASE) && grant_component(g, &g->e->share) && grant_kind(g, RULE_MULTIPLIER) && grant_kind(g, RULE_BONUS);
+	return grant_kind(g, RULE_BASE) && grant_component(g, &g->e->share) && grant_memberships(g) && grant_kind(g, RULE_MULTIPLIER) &&
+	    grant_kind(g, RULE_BONUS);
+}
+
+/* Benefits of this event: a share, or a rule that asked for the membership. */
+static enum status
+note_memberships_used(const struct earning *e)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < e->p->n_memberships && st == ST_OK; i++) {
+		const char *id = e->p->memberships[i].id;
+		bool used = e->memberships[i].wanted.whole > 0 || e->memberships[i].wanted.part > 0;
+
+		for (size_t k = 0; k < e->p->n_rules && !used; k++)
+			used = e->applies[k] && strcmp(e->p->rules[k].when.membership, id) == 0;
+		if (used)
+			st = decision_membership_used(e->d, id);
+	}
+	return st;
 }
 
 /* ---- for a return: what it evaluates once more is as it was ---- */
@@ -360,6 +389,23 @@ note_used(struct tally_list *list, const struct tally *used)
 }
 
 static enum status
+note_multiplied_by(struct earning *e)
+{
+	const char **ids = arena_alloc(e->d->arena, (e->p->n_memberships + 1) * sizeof(*ids));
+	size_t n = 0;
+
+	if (ids == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < e->p->n_memberships; i++) {
+		if (e->held[i] && e->p->memberships[i].multiplier > MULTIPLIER_ONE)
+			ids[n++] = e->p->memberships[i].id;
+	}
+	e->d->entry->multiplied_by = ids;
+	e->d->entry->n_multiplied_by = n;
+	return ST_OK;
+}
+
+static enum status
 note_conditions(struct earning *e)
 {
 	struct tally_list list = { .d = e->d };
@@ -368,6 +414,7 @@ note_conditions(struct earning *e)
 
 	e->d->entry->conditions = e->conditions;
 	e->d->entry->multiplied = e->tier != NULL && e->tier->multiplier > MULTIPLIER_ONE ? e->tier->id : NULL;
+	st = note_multiplied_by(e);
 	for (size_t i = 0; i < e->p->n_rules; i++) {
 		const struct rule *rule = &e->p->rules[i];
 
@@ -398,7 +445,7 @@ earn(struct decision *d, const struct earn_event *event)
 {
 	const struct program *p = d->program;
 	struct earning *e = arena_alloc(d->arena, sizeof(*e));
-	struct granting g = { .e = e, .grants = arena_alloc(d->arena, (p->n_rules + 1) * sizeof(*g.grants)) };
+	struct granting g = { .e = e, .grants = arena_alloc(d->arena, PROGRAM_COMPONENTS_MAX * sizeof(*g.grants)) };
 	struct metric_day *metrics = &d->entry->metrics;
 	bool fits;
 
@@ -410,6 +457,8 @@ earn(struct decision *d, const struct earn_event *event)
 		st = note_segments(e);
 	if (st == ST_OK && event->on == ON_PURCHASE)
 		st = note_conditions(e);
+	if (st == ST_OK)
+		st = note_memberships_used(e);
 	if (st != ST_OK)
 		return st;
 	if (!grant_all(&g) || !count_counters(e, metrics))

@@ -135,6 +135,12 @@ time_holds(struct earning *e, const struct when *w)
 	return hours_hold(e, w);
 }
 
+static bool
+membership_holds(const struct earning *e, const struct when *w)
+{
+	return w->membership[0] == 0 || member_holds_membership(e->d->member, w->membership, e->d->today);
+}
+
 /* Purchases of the calendar month before; the days rise, so those that are later are passed over from the end. */
 static wide
 previous_month_spend(struct earning *e)
@@ -197,7 +203,7 @@ conditions_hold(struct earning *e, const struct rule *rule)
 
 	if (w->activity[0] != 0 && (e->event->activity == NULL || strcmp(w->activity, e->event->activity) != 0))
 		return false;
-	return lists_hold(e, w) && time_holds(e, w) && member_holds(e, rule);
+	return lists_hold(e, w) && membership_holds(e, w) && time_holds(e, w) && member_holds(e, rule);
 }
 
 bool

@@ -53,6 +53,7 @@ op_is_members(enum op op)
 	case OP_TIER: case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE: case OP_APPROVE: case OP_VOUCHER_EXPIRE:
+	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
 	case OP_APPROVER_KEY: case OP_COUNT:
@@ -68,7 +69,7 @@ entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
 	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && entry->n_vouchers == 0 && !entry->has_metrics &&
-	    !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE && !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
+	    entry->n_memberships == 0 && !entry->has_refund && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE && !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
 }
 
 /* A genesis and a rotation say who signs. */
@@ -142,7 +143,7 @@ static bool
 entry_waits_ok(const struct entry *e)
 {
 	return e->op == OP_ADJUST && e->n_postings == 0 && e->n_grants == 0 && !e->has_metrics && !e->has_tier && !e->clock.on && e->n_tallies == 0 &&
-	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_vouchers == 0 && e->birthday == DAY_NONE;
+	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_vouchers == 0 && e->n_memberships == 0 && e->birthday == DAY_NONE;
 }
 
 static bool
@@ -150,10 +151,12 @@ entry_shape_ok(const struct entry *entry)
 {
 	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE || entry->op == OP_TIER_REVIEW ||
 	    entry->op == OP_TIER_LOOK || entry->op == OP_LAPSE || entry->op == OP_ACTIVATE || entry->op == OP_INACTIVITY ||
-	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY || entry->op == OP_VOUCHER_EXPIRE;
+	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY || entry->op == OP_VOUCHER_EXPIRE || entry->op == OP_MEMBERSHIP_END;
 	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
 	    entry->op == OP_HOLD_EXPIRE;
 
+	if (entry->has_refund != (entry->op == OP_MEMBERSHIP_CANCEL) || entry->refund < 0)
+		return false;
 	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->waiting && !entry_waits_ok(entry)))
 		return false;
 	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
@@ -250,11 +253,13 @@ static enum status
 hold_new(struct evolution *e)
 {
 	struct member *m = e->m;
+	const char *named = e->entry->u.hold.partner;
 	struct hold hold = { .id = e->id, .ends_at_us = e->entry->hold.ends_at_us, .day = e->entry->business_date,
 	    .expire_at_once = e->entry->hold.expire_at_once };
 
 	if (m->n_holds >= LEDGER_HOLDS_MAX || member_hold(m, e->id) != NULL)
 		return fault(e, EVOLVE_MALFORMED);
+	tier_id_copy(hold.partner, named != NULL && program_partner(e->program, named) != NULL ? named : "");
 	struct hold *grown = arena_grow(e->state->arena, m->holds, &m->cap_holds, m->n_holds + 1, sizeof(*grown));
 	if (grown == NULL)
 		return ST_NOMEM;
@@ -354,12 +359,22 @@ post_number(struct evolution *e, struct member *m, const struct posting *p)
 	return m->pending < 0 || m->debt < 0 ? fault(e, EVOLVE_NEGATIVE) : ST_OK;
 }
 
+static bool
+partner_ok(const char *id)
+{
+	size_t len = strlen(id);
+
+	return len > 0 && len <= LEDGER_ID_MAX;
+}
+
 static enum status
 post(struct evolution *e, const struct posting *p)
 {
 	struct member *m;
 
 	if (p->account == ACCOUNT_NONE || p->account >= ACCOUNT_COUNT || p->points == 0 || (p->has_hold && p->account != ACCOUNT_HELD))
+		return fault(e, EVOLVE_MALFORMED);
+	if (account_is_partners(p->account) != (p->partner != NULL) || (p->partner != NULL && !partner_ok(p->partner)))
 		return fault(e, EVOLVE_MALFORMED);
 	if (!checked_add(e->totals->account[p->account], p->points, &e->totals->account[p->account]))
 		return fault(e, EVOLVE_UNBALANCED);
@@ -563,6 +578,19 @@ apply_side(struct evolution *e, const struct side *s)
 	return st;
 }
 
+static enum status
+apply_memberships(struct evolution *e)
+{
+	for (size_t i = 0; i < e->entry->n_memberships; i++) {
+		if (!membership_ok(&e->entry->memberships[i]))
+			return fault(e, EVOLVE_MALFORMED);
+		enum status st = memberships_put(e->m, e->state->arena, &e->entry->memberships[i]);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
 /* An adjust begins to wait. */
 static enum status
 apply_waiting(struct evolution *e)
@@ -609,6 +637,8 @@ apply_rest(struct evolution *e)
 	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->n_vouchers > 0)
 		st = apply_vouchers(e);
 
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_memberships(e);
 	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->waiting)
 		st = apply_waiting(e);
 	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->op == OP_APPROVE)

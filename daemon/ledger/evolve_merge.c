@@ -71,8 +71,11 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 		st = merge_rows(from, into, arena, ret_ok);
 	if (st == ST_OK && *ret_ok)
 		st = vouchers_merge(from, into, arena, ret_ok);
+	if (st == ST_OK && *ret_ok)
+		st = memberships_merge(from, into, arena);
 	if (st != ST_OK || !*ret_ok)
 		return st;
+	from->n_memberships = 0;
 	into->purchases += from->purchases;
 	if (from->birthday_paid > into->birthday_paid)
 		into->birthday_paid = from->birthday_paid;

@@ -30,8 +30,9 @@ lot_day_ok(int32_t day)
 }
 
 /**
- * The bound of ISSUED and ADJUSTED, either way, and of a member's metrics.  Points come from these two accounts alone, so that all
- * others stay below 2 × POINTS_MAX and no sum in a ledger overflows: only commands that touch the two need a check.
+ * The bound of what was issued, by the program and by its partners, and of ADJUSTED, either way, and of a member's metrics.  Points come from
+ * these accounts alone, so that all others stay below 2 × POINTS_MAX and no sum in a ledger overflows: only commands that touch them need a
+ * check.  What a return gives back to a partner's account and the member owes stays counted, until it is earned.
  */
 #define POINTS_MAX (INT64_C(1) << 61)
 #define MULTIPLIER_ONE INT64_C(1000000)
@@ -61,6 +62,7 @@ struct decision {
 	struct followup *followups;
 	struct side *sides;
 	int64_t debt_paid;			/* by credits so far */
+	const char *partner;			/* whose accounts PARTNER_ISSUED and PARTNER_REDEEMED are; NULL: the program's own serve */
 };
 
 /* Writes the refusal; always ST_OK, so that `return refuse(…)` ends a decision. */
@@ -104,7 +106,16 @@ enum status decision_credit(struct decision *d, enum account from, const struct 
 /* The same of several lots, none empty; the first pay the debt. */
 enum status decision_credit_lots(struct decision *d, enum account from, const struct lot *lots, size_t n_lots) MUST_CHECK;
 
-/* Whether ISSUED or ADJUSTED may move by ${points} (signed), and the member's metrics by ${add}. */
+/**
+ * decision_partner(): the partner that a command names: refused as NOT_FOUND when the program has partners, and not this one.
+ * decision_issued(), decision_redeemed(): the accounts that points come from and go to: those of d->partner, or the program's.
+ */
+bool decision_partner(struct decision *d, const char *partner) MUST_CHECK;
+enum account decision_issued(const struct decision *d);
+enum account decision_redeemed(const struct decision *d);
+bool account_is_partners(enum account account) MUST_CHECK;
+
+/* Whether ISSUED (a partner's is counted with it) or ADJUSTED may move by ${points} (signed), and the member's metrics by ${add}. */
 enum status decision_account_fits(struct decision *d, enum account account, int64_t points, bool *ret_fits) MUST_CHECK;
 bool metrics_fit(const struct member *m, const struct metric_day *add) MUST_CHECK;
 
@@ -141,14 +152,14 @@ const struct grant *past_grant(const struct entry *past, const char *rule);	/* N
 
 /* What a purchase brings with some of it returned: components in their order. */
 struct worth_row {
-	const struct rule *rule;	/* NULL: the tier's share */
+	const struct rule *rule;	/* NULL: the share of the tier, or of a membership */
 	const char *name;
 	int64_t wanted, points;
 	bool waits;			/* for an activity, or waited */
 };
 struct worth {
 	size_t n;
-	struct worth_row rows[PROGRAM_RULES_MAX + 1];
+	struct worth_row rows[PROGRAM_COMPONENTS_MAX];
 	int64_t points;					/* their sum */
 	int64_t counted[PROGRAM_RULES_MAX];		/* by counter rules */
 	int64_t counters[LEDGER_COUNTERS_MAX];
@@ -157,10 +168,10 @@ struct worth {
 };
 const struct worth_row *worth_find(const struct worth *w, const char *name);	/* NULL: it has no such row */
 
-/* What is to be taken of each rule for the points of steps that were given back, and of the tier's share behind them; and the sum. */
+/* What is to be taken of each rule for the points of steps that were given back, and behind them of each share; and the sum. */
 struct worth_back {
-	const char *share;		/* name of the tier's share; NULL: it has none */
-	int64_t of[PROGRAM_RULES_MAX + 1];
+	const char *shares[1 + PROGRAM_MEMBERSHIPS_MAX];	/* names of those of the tier and of memberships; NULL: it has none */
+	int64_t of[PROGRAM_COMPONENTS_MAX];	/* the n_rules rules, then the shares */
 	int64_t points;
 };
 
@@ -262,6 +273,32 @@ enum status decision_issue(struct decision *d, const struct voucher_kind *kind, 
 enum status decision_voucher(struct decision *d, const struct voucher *v, enum voucher_state state) MUST_CHECK;
 /* The vouchers that ended yesterday. */
 enum status decision_vouchers_end(struct decision *d, bool *ret_any) MUST_CHECK;
+
+/* ---- memberships ---- */
+
+/**
+ * member_membership(): NULL when the member never had it.
+ * membership_state(), membership_until(): as of a day; until is the last day of what is paid, of the trial, or of grace.
+ * member_holds_membership(): its benefits hold on that day.
+ * memberships_put(): takes the place of its row, or makes one.
+ */
+const struct membership *member_membership(const struct member *m, const char *id);
+enum membership_state membership_state(const struct membership *s, int32_t today);
+int32_t membership_until(const struct membership *s, int32_t today);
+bool member_holds_membership(const struct member *m, const char *id, int32_t today) MUST_CHECK;
+bool membership_ok(const struct membership *s) MUST_CHECK;
+bool memberships_check(const struct member *m) MUST_CHECK;
+enum status memberships_put(struct member *m, struct arena *arena, const struct membership *row) MUST_CHECK;
+enum status memberships_merge(const struct member *from, struct member *into, struct arena *arena) MUST_CHECK;
+void memberships_encode(const struct member *m, struct buf *out);
+bool membership_decode(struct cursor *c, struct membership *ret) MUST_CHECK;
+/* Notes that the event gave the member a benefit of it; whatever has a `when` that asked for it says so. */
+enum status decision_membership_used(struct decision *d, const char *id) MUST_CHECK;
+/* Ends those whose day has come. */
+enum status decision_memberships_end(struct decision *d, bool *ret_any) MUST_CHECK;
+enum status decide_membership_start(struct decision *d) MUST_CHECK;
+enum status decide_membership_renew(struct decision *d) MUST_CHECK;
+enum status decide_membership_cancel(struct decision *d) MUST_CHECK;
 
 /* ---- what later entries did to an entry ---- */
 

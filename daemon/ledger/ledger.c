@@ -140,6 +140,10 @@ op_name(enum op op)
 		[OP_APPROVE] = "approve",
 		[OP_APPROVER_KEY] = "approver_key",
 		[OP_VOUCHER_EXPIRE] = "voucher_expire",
+		[OP_MEMBERSHIP_START] = "membership_start",
+		[OP_MEMBERSHIP_RENEW] = "membership_renew",
+		[OP_MEMBERSHIP_CANCEL] = "membership_cancel",
+		[OP_MEMBERSHIP_END] = "membership_end",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;
@@ -232,6 +236,19 @@ key_recovery_of(const char *word)
 		if (strcmp(word, key_recovery_str(recovery)) == 0)
 			return recovery;
 	return RECOVERY_NONE;
+}
+
+const char *
+membership_state_str(enum membership_state state)
+{
+	static const char *const names[] = {
+		[MEMBERSHIP_IS_TRIAL] = "trial",
+		[MEMBERSHIP_IS_ACTIVE] = "active",
+		[MEMBERSHIP_IS_GRACE] = "grace",
+		[MEMBERSHIP_IS_ENDED] = "ended",
+	};
+
+	return NAME(names, state);
 }
 
 const char *

@@ -28,6 +28,7 @@
 #define LEDGER_PROGRAM_CAPS_MAX 32	/* caps `per: program` in all versions of a program */
 #define LEDGER_LINES_MAX 200		/* of a purchase */
 #define LEDGER_TOUCHED_MAX 8		/* members that one entry changes */
+#define LEDGER_MEMBERSHIPS_MAX 8	/* of a program in all its versions, and so of a member */
 #define LEDGER_BIRTHDAYS_MAX 4		/* dates that a member's profile remembers */
 #define LEDGER_SKEW_US (300 * US_PER_SECOND)
 
@@ -99,7 +100,8 @@ enum op {
 	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
-	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_VOUCHER_EXPIRE = 48, OP_COUNT
+	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45,
+	OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56, OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_VOUCHER_EXPIRE = 48, OP_COUNT
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
@@ -157,6 +159,7 @@ struct hold {
 	int64_t ends_at_us;		/* that instant excluded */
 	int32_t day;			/* business date on which it was made */
 	bool expire_at_once;		/* a lot leaves it at its own midnight */
+	char partner[LEDGER_ID_MAX + 1];	/* whose account captures go to; "": none's */
 	size_t n_lots, cap_lots;
 	struct lot *lots;		/* what is left, in consumption order; sum > 0 */
 };
@@ -204,6 +207,18 @@ struct inactivity_clock {
 	bool on;
 	int32_t last_day;
 	uint32_t months, percent;		/* what restarts it and what it takes, as it was set */
+};
+
+/* A membership that a member has, or had; membership.c says how its days hang together. */
+struct membership {
+	char id[LEDGER_ID_MAX + 1];
+	bool ended, cancelled;			/* cancelled: it ends with what is paid */
+	int32_t trial;				/* first day of its trial; DAY_NONE: it never had one */
+	int32_t anchor;				/* first day of the first period that is paid; DAY_NONE: none is */
+	uint32_t periods;			/* paid, from the anchor on */
+	int32_t next;				/* first day that is not paid, or the day on which the trial ends */
+	int32_t ends;				/* at whose 00:00 benefits end, if it is not renewed */
+	int32_t used;				/* newest day that is known to have used a benefit; DAY_NONE */
 };
 
 /* Points that wait, of one entry and under equal terms.  Sorted by due_day, from, version, activity, term. */
@@ -282,6 +297,8 @@ struct member {
 	struct pending *pendings;		/* their sum is pending */
 	size_t n_vouchers, cap_vouchers;
 	struct voucher *vouchers;		/* in order of their names */
+	size_t n_memberships, cap_memberships;
+	struct membership *memberships;		/* by id */
 };
 
 /**
@@ -306,7 +323,7 @@ struct closed_hold {
 
 struct line_left { uint32_t qty; int64_t amount; };
 struct activation { int32_t day, last_day; int64_t points; };	/* pending points that became a lot, and count from day */
-struct owed { char rule[LEDGER_ID_MAX + 6]; int64_t points; };	/* rule: as in struct grant */
+struct owed { char rule[LEDGER_ID_MAX + 12]; int64_t points; };	/* rule: as in struct grant */
 
 /* To a purchase returns and activations, to a redemption reversals. */
 struct followup {
@@ -388,6 +405,7 @@ struct cmd {
 			bool has_ttl, has_order_amount;
 			int64_t ttl_us;
 			struct decimal order_amount;
+			const char *partner;	/* NULL: none */
 		} hold;
 		struct {
 			bool found;		/* the reference named exactly one entry of the member, and it made a hold */
@@ -399,6 +417,7 @@ struct cmd {
 			struct decimal points;
 			bool has_order_amount, round_down;
 			struct decimal order_amount;
+			const char *partner;	/* NULL: none */
 		} redeem;
 		struct {
 			struct decimal points;
@@ -438,6 +457,7 @@ struct cmd {
 			struct decimal points;
 		} other;
 		struct { struct decimal points; } advance;
+		struct { const char *membership; bool trial; } membership;	/* start; renew, cancel: without trial */
 		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
 		struct {
 			const struct entry *entry;	/* the entry that it names, as it was stored; NULL: not found */
@@ -459,10 +479,11 @@ struct posting {
 	enum lot_class class;		/* LOT_NONE on DEBT and when no lot is meant */
 	bool has_hold;			/* HELD: of this hold, and not of the one that the entry is about */
 	struct entry_id hold;
+	const char *partner;		/* on PARTNER_ISSUED and PARTNER_REDEEMED; else NULL */
 };
 
 struct grant {
-	const char *rule;		/* rule id; "tier:<id>" for a tier's share; "birthday" */
+	const char *rule;		/* rule id; "tier:<id>" and "membership:<id>" for their shares; "birthday" */
 	int64_t wanted, granted;
 	const char *cap;		/* what made granted differ: a period, a group's id or "earn_per_day"; NULL: nothing */
 };
@@ -512,9 +533,9 @@ struct entry {
 			const struct entry_line *lines;
 			const char *partner, *receipt_no;
 		} purchase;
-		struct { int64_t points, ttl_us, order_amount; bool has_order_amount; } hold;
+		struct { int64_t points, ttl_us, order_amount; bool has_order_amount; const char *partner; } hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
-		struct { int64_t points, order_amount; bool has_order_amount, round_down; } redeem;
+		struct { int64_t points, order_amount; bool has_order_amount, round_down; const char *partner; } redeem;
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
 		struct { const char *tier, *reason; int32_t until; } tier;			/* until DAY_NEVER: absent */
 		struct {
@@ -535,6 +556,7 @@ struct entry {
 		} past;
 		struct { uint64_t member; int64_t points; } other;	/* transfer: to; merge: from, without points */
 		struct { int64_t points; } advance;
+		struct { const char *membership; bool trial; } membership;	/* start; renew, cancel: without trial */
 		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
 		struct { struct entry_id command; struct bytes signature, key_id; } approve;
 		struct { const char *principal; struct bytes public_key; int32_t until; } approver_key;	/* until DAY_NEVER: absent */
@@ -564,6 +586,11 @@ struct entry {
 	const struct tally *tallies;			/* what is added to the member's, PROGRAM: to the program's */
 	uint64_t conditions;				/* purchase: bit i: rules[i] met every condition but those on amounts and lines */
 	const char *multiplied;				/* purchase: id of the tier held, when it multiplies; NULL */
+	size_t n_multiplied_by, n_memberships;
+	const char *const *multiplied_by;		/* purchase: ids of the memberships held that multiply, in the program's order */
+	const struct membership *memberships;		/* those that change, whole as they are after the entry */
+	bool has_refund;				/* membership_cancel */
+	int64_t refund;					/* money */
 	size_t n_used, n_falls, n_followups, n_sides;
 	const struct tally *used;			/* purchase: use of its rules' caps before it, where there was any */
 	const struct metric_day *falls;			/* return: added to the metrics of their days; zero or below, but for counters */

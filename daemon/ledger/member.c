@@ -40,6 +40,10 @@ member_copy(const struct member *from, struct arena *arena, struct member *ret_m
 	m.vouchers = rows_copy(arena, from->vouchers, from->n_vouchers, sizeof(*m.vouchers));
 	if (m.vouchers == NULL && m.n_vouchers > 0)
 		return ST_NOMEM;
+	m.cap_memberships = m.n_memberships;
+	m.memberships = rows_copy(arena, from->memberships, from->n_memberships, sizeof(*m.memberships));
+	if (m.memberships == NULL && m.n_memberships > 0)
+		return ST_NOMEM;
 	if ((m.tallies == NULL && m.n_tallies > 0) || (m.pendings == NULL && m.n_pendings > 0))
 		return ST_NOMEM;
 	m.lots = rows_copy(arena, from->lots, from->n_lots, sizeof(*m.lots));
@@ -144,7 +148,7 @@ member_check_books(const struct member *m)
 		return EVOLVE_MALFORMED;
 	if (!day_ok(m->tier.from) || !day_ok(m->tier.start) || (m->has_look && !day_ok(m->look_day)))
 		return EVOLVE_MALFORMED;
-	return m->n_tallies <= LEDGER_TALLIES_MAX && pendings_check(m) && vouchers_check(m) ? EVOLVE_OK : EVOLVE_MALFORMED;
+	return m->n_tallies <= LEDGER_TALLIES_MAX && pendings_check(m) && vouchers_check(m) && memberships_check(m) ? EVOLVE_OK : EVOLVE_MALFORMED;
 }
 
 enum evolve_fault

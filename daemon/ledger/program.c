@@ -771,7 +771,7 @@ program_compile(const struct program_def *def, const struct zone *zone, struct a
 	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) ||
 	    !compile_vouchers(&c) || !compile_moves(&c) || !compile_limits_and_notices(&c) ||
 	    !compile_at_most(&c, "limits.late_days", def->has_late_days ? def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &p->late_days) ||
-	    !compile_accounting(&c) || !compile_stacking(&c))
+	    !compile_partners(&c) || !compile_memberships(&c) || !compile_accounting(&c) || !compile_stacking(&c))
 		return c.no_memory ? ST_NOMEM : ST_INVALID;
 	set_metric_days(p);
 	*ret_program = p;

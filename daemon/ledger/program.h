@@ -13,6 +13,9 @@
 #define PROGRAM_RULES_MAX 64
 #define PROGRAM_TIERS_MAX 16
 #define PROGRAM_COUNTERS_MAX LEDGER_COUNTERS_MAX
+#define PROGRAM_PARTNERS_MAX 64
+#define PROGRAM_MEMBERSHIPS_MAX LEDGER_MEMBERSHIPS_MAX
+#define PROGRAM_COMPONENTS_MAX (PROGRAM_RULES_MAX + 1 + PROGRAM_MEMBERSHIPS_MAX)	/* of an event: rules, and shares of the tier and memberships */
 #define PROGRAM_CAPS_MAX 8		/* of a rule */
 #define PROGRAM_REACH_MAX 16		/* `any` lists of a tier, and thresholds of an `all` list */
 #define PROGRAM_SCALE_MAX 6
@@ -53,7 +56,7 @@ struct word_list { size_t n; const char *const *v; };
 struct when_def {
 	const char *min_amount, *max_amount;
 	struct word_list categories, skus, exclude_categories, stores, partners, tiers, segments, weekdays;
-	const char *min_gap, *hours, *from, *until, *activity;
+	const char *min_gap, *hours, *from, *until, *activity, *membership;
 	bool has_first_purchase, first_purchase;
 	bool has_member_days_min;
 	uint32_t member_days_min;
@@ -123,6 +126,15 @@ struct voucher_def {
 	const char *id, *name, *value;
 	struct term_def valid;
 };
+struct partner_def {
+	const char *id, *issue_price, *redeem_price;
+	bool has_settlement, prepaid;
+};
+struct membership_def {
+	const char *id, *fee, *earn_multiplier;
+	bool has_term, annual, refund_if_unused;
+	uint32_t trial_days, grace_days;
+};
 struct program_def {
 	const char *id, *name, *timezone, *currency;
 	bool has_points, has_scale;
@@ -172,6 +184,10 @@ struct program_def {
 	const char *advance_max;
 	bool has_accounting;
 	const char *cost_per_point, *expected_redemption;
+	size_t n_partners;			/* beyond the maximum program_compile() refuses without reading */
+	struct partner_def partners[PROGRAM_PARTNERS_MAX];
+	size_t n_memberships;			/* likewise */
+	struct membership_def memberships[PROGRAM_MEMBERSHIPS_MAX];
 };
 
 /* ---- compiled ---- */
@@ -196,7 +212,7 @@ struct when {				/* all must hold; lists that are empty, and zeros, ask for noth
 	int32_t hours_from_s, hours_to_s;	/* seconds of the day; to below from: past midnight */
 	int32_t from, until;		/* dates, inclusive; INT32_MIN and DAY_NEVER */
 	bool first_purchase;
-	char activity[LEDGER_ID_MAX + 1];
+	char activity[LEDGER_ID_MAX + 1], membership[LEDGER_ID_MAX + 1];
 	uint32_t member_days_min;
 	int64_t min_gap_us;
 	bool has_previous_month_spend;
@@ -269,6 +285,22 @@ struct voucher_kind {
 	bool has_value;
 	int64_t value;			/* money */
 };
+/* Money for one whole point, exactly: num / den minor units, in lowest terms, both above zero. */
+struct price { int64_t num, den; };
+struct partner {
+	char id[LEDGER_ID_MAX + 1];
+	struct price issue, redeem;	/* for reports; no decision looks at them */
+	bool prepaid;			/* likewise: the points are paid for before they are issued */
+};
+struct program_membership {
+	char id[LEDGER_ID_MAX + 1];
+	char share_rule[LEDGER_ID_MAX + 12];	/* "membership:<id>" */
+	unsigned months;			/* of a period */
+	int64_t fee;
+	uint32_t trial_days, grace_days;	/* trial_days 0: no trial */
+	bool refund_if_unused;
+	int64_t multiplier;			/* × 10^6, at least 10^6 */
+};
 struct program {
 	uint32_t number, version;	/* set by who holds it; 0 after program_compile() */
 	int64_t in_force_us;		/* likewise: committed_at of its publish */
@@ -329,6 +361,10 @@ struct program {
 	bool has_accounting;			/* for reports; no decision looks at it */
 	struct decimal cost_per_point;		/* money for one whole point */
 	struct decimal expected_redemption;	/* of all points, 0 to 1 */
+	size_t n_partners;			/* 0: partners are names that conditions may ask for, and have no accounts */
+	struct partner *partners;		/* in the order of the file */
+	size_t n_memberships;
+	struct program_membership memberships[PROGRAM_MEMBERSHIPS_MAX];	/* likewise */
 	uint32_t metric_days;		/* days of metrics that members keep under it, at least METRIC_DAYS_KEPT */
 };
 
@@ -346,8 +382,10 @@ enum status program_compile(const struct program_def *def, const struct zone *zo
 /* Digits after the point of an ISO 4217 currency code; false when the code is unknown. */
 bool currency_digits(const char *code, unsigned *ret_digits) MUST_CHECK;
 
-/* NULL when the program has no such tier. */
+/* NULL when the program has no such tier, partner or membership. */
 const struct tier *program_tier(const struct program *p, const char *id);
+const struct partner *program_partner(const struct program *p, const char *id);
+const struct program_membership *program_membership(const struct program *p, const char *id);
 
 /* NULL when the program has no such voucher. */
 const struct voucher_kind *program_voucher(const struct program *p, const char *id);

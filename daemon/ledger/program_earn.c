@@ -200,6 +200,8 @@ check_when_fits(struct compiler *c, size_t at, const struct rule *rule)
 		return wrong(c, PATH("earn[%zu].when", at), "an enrolment has no amount to ask for");
 	if (rule->on == ON_ENROL && w->partners.n > 0)
 		return wrong(c, PATH("earn[%zu].when.partners", at), "an enrolment has no partner");
+	if (rule->on == ON_ENROL && w->membership[0] != 0)
+		return wrong(c, PATH("earn[%zu].when.membership", at), "who enrols has no membership yet");
 	if (rule->on != ON_ACTIVITY && w->activity[0] != 0)
 		return wrong(c, PATH("earn[%zu].when.activity", at), "activity goes with `on: activity`");
 	return true;
@@ -219,6 +221,8 @@ compile_when(struct compiler *c, size_t at, const struct when_def *def, struct r
 		return wrong(c, PATH("earn[%zu].when.first_purchase", at), "first_purchase is true or left out");
 	w->first_purchase = def->has_first_purchase;
 	if (def->activity != NULL && !compile_id(c, PATH("earn[%zu].when.activity", at), def->activity, w->activity))
+		return false;
+	if (def->membership != NULL && !compile_id(c, PATH("earn[%zu].when.membership", at), def->membership, w->membership))
 		return false;
 	if (def->has_member_days_min && !compile_at_most(c, PATH("earn[%zu].when.member_days_min", at), def->member_days_min, MEMBER_DAYS_MAX,
 	    &w->member_days_min))
@@ -622,6 +626,11 @@ compile_stacking(struct compiler *c)
 	}
 	num = tier_num;
 	den = tier_den;
+	for (size_t i = 0; i < p->n_memberships; i++) {
+		if (!stack_one(p->memberships[i].multiplier, &num, &den))
+			return wrong(c, PATH("memberships[%zu].earn_multiplier", i), "the product of all multipliers overflows or has too many digits; use "
+			    "fewer digits");
+	}
 	for (size_t i = 0; i < c->def->n_rules; i++) {
 		const struct rule *rule = &p->rules[rule_index(p, c->def->rules[i].id)];
 

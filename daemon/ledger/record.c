@@ -20,6 +20,10 @@
 #define FLAG_NOTICED 64
 #define FLAG_MOVED 128			/* lent points, or merged into another */
 #define FLAG_VOUCHERS 256
+#define HOLD_AT_ONCE 1
+#define HOLD_PARTNER 2
+#define HOLD_FLAGS (HOLD_AT_ONCE | HOLD_PARTNER)
+#define FLAG_MEMBERSHIPS 1024
 #define ROOM 8				/* for rows that the command will add */
 
 /* ---- writing ---- */
@@ -115,6 +119,19 @@ tier_encode(const struct tier_state *t, struct buf *out)
 	buf_put_u8(out, t->grace);
 }
 
+static void
+hold_encode(const struct hold *h, struct buf *out)
+{
+	buf_put_varint(out, h->id.seq);
+	buf_put_varint(out, h->id.index);
+	buf_put_svarint(out, h->ends_at_us);
+	buf_put_svarint(out, h->day);
+	buf_put_varint(out, (h->expire_at_once ? HOLD_AT_ONCE : 0) | (h->partner[0] != 0 ? HOLD_PARTNER : 0));
+	if (h->partner[0] != 0)
+		buf_put_string(out, h->partner);
+	lots_encode(h->lots, h->n_lots, out);
+}
+
 void
 member_encode(const struct member *m, struct buf *out)
 {
@@ -122,7 +139,8 @@ member_encode(const struct member *m, struct buf *out)
 	    (m->birthday_paid != DAY_NONE ? FLAG_BIRTHDAY : 0) | (m->has_look ? FLAG_LOOK : 0) |
 	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
 	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
-	    (m->n_vouchers > 0 ? FLAG_VOUCHERS : 0);
+	    (m->n_vouchers > 0 ? FLAG_VOUCHERS : 0) |
+	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0);
 
 	size_t n_counters = counters_used(m);
 
@@ -172,20 +190,16 @@ member_encode(const struct member *m, struct buf *out)
 		buf_put_svarint(out, m->due_at_us);
 	lots_encode(m->lots, m->n_lots, out);
 	buf_put_varint(out, m->n_holds);
-	for (size_t i = 0; i < m->n_holds; i++) {
-		buf_put_varint(out, m->holds[i].id.seq);
-		buf_put_varint(out, m->holds[i].id.index);
-		buf_put_svarint(out, m->holds[i].ends_at_us);
-		buf_put_svarint(out, m->holds[i].day);
-		buf_put_u8(out, m->holds[i].expire_at_once);
-		lots_encode(m->holds[i].lots, m->holds[i].n_lots, out);
-	}
+	for (size_t i = 0; i < m->n_holds; i++)
+		hold_encode(&m->holds[i], out);
 	days_encode(m, out);
 	counts_encode(m, out);
 	tallies_encode(m->tallies, m->n_tallies, out);
 	pendings_encode(m, out);
 	if (m->n_vouchers > 0)
 		vouchers_encode(m, out);
+	if (m->n_memberships > 0)
+		memberships_encode(m, out);
 }
 
 /* ---- reading: the first thing that is out of range sticks, as in struct cursor ---- */
@@ -314,7 +328,11 @@ read_holds(struct reader *r, struct member *m)
 		h->id.index = read_u32(r);
 		h->ends_at_us = cursor_svarint(&r->c);
 		h->day = read_day(r);
-		h->expire_at_once = read_bool(r);
+		uint64_t flags = cursor_varint(&r->c);
+		h->expire_at_once = (flags & HOLD_AT_ONCE) != 0;
+		if ((flags & HOLD_PARTNER) != 0)
+			read_id(r, h->partner);
+		r->corrupt |= flags > HOLD_FLAGS || ((flags & HOLD_PARTNER) != 0 && h->partner[0] == 0);
 		h->lots = read_lots(r, &h->n_lots, &h->cap_lots);
 	}
 }
@@ -360,6 +378,15 @@ read_vouchers(struct reader *r, struct member *m)
 	for (size_t i = 0; i < m->n_vouchers; i++)
 		r->corrupt |= !voucher_decode(&r->c, &m->vouchers[i]);
 	r->corrupt |= m->n_vouchers == 0;
+}
+
+static void
+read_memberships(struct reader *r, struct member *m)
+{
+	m->memberships = read_rows(r, 5, sizeof(*m->memberships), &m->n_memberships, &m->cap_memberships);
+	r->corrupt |= m->n_memberships == 0;
+	for (size_t i = 0; i < m->n_memberships; i++)
+		r->corrupt |= !membership_decode(&r->c, &m->memberships[i]);
 }
 
 /* Only rows that metrics_check() takes: each step is forward, and no row is of zeros. */
@@ -480,6 +507,8 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 	read_pendings(&r, &m);
 	if (flags & FLAG_VOUCHERS)
 		read_vouchers(&r, &m);
+	if (flags & FLAG_MEMBERSHIPS)
+		read_memberships(&r, &m);
 	if (r.no_memory)
 		return ST_NOMEM;
 	if (r.corrupt || !cursor_done(&r.c) || member_check_books(&m) != EVOLVE_OK || !tallies_check(m.tallies, m.n_tallies))

@@ -134,6 +134,7 @@ hold_command(const struct program *p, const struct entry *entry, struct cmd *cmd
 	cmd->u.hold.ttl_us = entry->u.hold.ttl_us;
 	cmd->u.hold.has_order_amount = entry->u.hold.has_order_amount;
 	cmd->u.hold.order_amount = money_of(p, entry->u.hold.order_amount);
+	cmd->u.hold.partner = entry->u.hold.partner;
 }
 
 static void
@@ -152,6 +153,7 @@ redeem_command(const struct program *p, const struct entry *entry, struct cmd *c
 	cmd->u.redeem.round_down = entry->u.redeem.round_down;
 	cmd->u.redeem.has_order_amount = entry->u.redeem.has_order_amount;
 	cmd->u.redeem.order_amount = money_of(p, entry->u.redeem.order_amount);
+	cmd->u.redeem.partner = entry->u.redeem.partner;
 }
 
 static void
@@ -244,6 +246,10 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		return ST_OK;
 	case OP_APPROVE:
 		return approve_command(entry, given, cmd);
+	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
+		cmd->u.membership.membership = entry->u.membership.membership;
+		cmd->u.membership.trial = entry->u.membership.trial;
+		return ST_OK;
 	case OP_APPROVER_KEY:
 		cmd->u.approver_key.principal = entry->u.approver_key.principal;
 		cmd->u.approver_key.public_key = entry->u.approver_key.public_key;
@@ -251,7 +257,7 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		return ST_OK;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT:
 	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
-	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
+	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_END:
 		break;
 	}
 	return ST_NOTFOUND;
@@ -267,6 +273,7 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_BIRTHDAY: *ret = DUE_BIRTHDAY; return true;
 	case OP_ANNIVERSARY: *ret = DUE_ANNIVERSARY; return true;
 	case OP_TIER_END: *ret = DUE_TIER_END; return true;
+	case OP_MEMBERSHIP_END: *ret = DUE_MEMBERSHIP_END; return true;
 	case OP_TIER_REVIEW: *ret = DUE_TIER_REVIEW; return true;
 	case OP_EXPIRE: *ret = DUE_EXPIRE; return true;
 	case OP_INACTIVITY: *ret = DUE_INACTIVITY; return true;
@@ -276,7 +283,8 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE:
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
-	case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_COUNT:
+	case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
+	case OP_MEMBERSHIP_CANCEL: case OP_COUNT:
 		break;
 	}
 	return false;

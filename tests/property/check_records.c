@@ -80,6 +80,12 @@ same_rows(const struct member *a, const struct member *b)
 		same = x->due_day == y->due_day && x->from.seq == y->from.seq && x->from.index == y->from.index && x->version == y->version &&
 		    strcmp(x->activity, y->activity) == 0 && strcmp(x->term, y->term) == 0 && x->points == y->points;
 	}
+	same = same && a->n_memberships == b->n_memberships;
+	for (size_t i = 0; same && i < a->n_memberships; i++) {
+		const struct membership *x = &a->memberships[i], *y = &b->memberships[i];
+		same = strcmp(x->id, y->id) == 0 && x->ended == y->ended && x->cancelled == y->cancelled && x->trial == y->trial &&
+		    x->anchor == y->anchor && x->periods == y->periods && x->next == y->next && x->ends == y->ends && x->used == y->used;
+	}
 	return same;
 }
 

@@ -135,6 +135,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.hold.ttl_us = (int64_t)(any_uint(w) >> 1);
 		e->u.hold.has_order_amount = has;
 		e->u.hold.order_amount = has ? any_int(w) : 0;
+		e->u.hold.partner = any_text_or_none(w);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		has = has && e->op == OP_CAPTURE;
@@ -146,6 +147,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.redeem.points = any_int(w);
 		e->u.redeem.has_order_amount = has;
 		e->u.redeem.order_amount = has ? any_int(w) : 0;
+		e->u.redeem.partner = any_text_or_none(w);
 		e->u.redeem.round_down = any_bool(w);
 		break;
 	case OP_ADJUST:
@@ -195,6 +197,10 @@ any_input(struct world *w, struct entry *e)
 	case OP_ADVANCE:
 		e->u.advance.points = any_int(w);
 		break;
+	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
+		e->u.membership.membership = any_text(w);
+		e->u.membership.trial = has && e->op == OP_MEMBERSHIP_START;
+		break;
 	case OP_ROTATE_KEY:
 		e->u.rotate_key.kind = (enum key_kind)below(w, KEY_KIND_COUNT);
 		e->u.rotate_key.new_key = any_bytes(w, 33);
@@ -213,7 +219,7 @@ any_input(struct world *w, struct entry *e)
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
-	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
+	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_MEMBERSHIP_END: case OP_NONE:
 	case OP_COUNT:
 		break;
 	}
@@ -352,11 +358,32 @@ any_sides(struct world *w, struct entry *e)
 }
 
 static void
+any_memberships(struct world *w, struct entry *e)
+{
+	struct membership *rows = any_array(w, 2, sizeof(*rows));
+	const char **ids = any_array(w, 2, sizeof(*ids));
+
+	e->n_memberships = (size_t)below(w, 3);
+	for (size_t i = 0; i < e->n_memberships; ++i)
+		rows[i] = (struct membership){ .id = "prime", .ended = any_bool(w), .cancelled = any_bool(w), .trial = any_day(w, DAY_NONE),
+		    .anchor = any_day(w, DAY_NONE), .periods = (uint32_t)any_uint(w), .next = (int32_t)below(w, 40000),
+		    .ends = (int32_t)below(w, 40000), .used = any_day(w, DAY_NONE) };
+	e->memberships = rows;
+	e->n_multiplied_by = (size_t)below(w, 3);
+	for (size_t i = 0; i < e->n_multiplied_by; ++i)
+		ids[i] = any_text(w);
+	e->multiplied_by = ids;
+	e->has_refund = any_bool(w);
+	e->refund = e->has_refund ? any_int(w) : 0;
+}
+
+static void
 any_facts(struct world *w, struct entry *e)
 {
 	size_t n = (size_t)below(w, 4);
 	struct grant *grants = any_array(w, n, sizeof(*grants));
 
+	any_memberships(w, e);
 	for (size_t i = 0; i < n; ++i)
 		grants[i] = (struct grant){ any_text(w), any_int(w), any_int(w), any_bool(w) ? any_text(w) : NULL };
 	e->n_grants = n;
@@ -410,7 +437,7 @@ any_effects(struct world *w, struct entry *e)
 
 	for (size_t i = 0; i < n; ++i)
 		postings[i] = (struct posting){ (enum account)(1 + below(w, ACCOUNT_COUNT - 1)), any_uint(w), any_int(w),
-		    any_day(w, DAY_NEVER), (enum lot_class)below(w, LOT_CLASS_COUNT), any_bool(w), { 0 } };
+		    any_day(w, DAY_NEVER), (enum lot_class)below(w, LOT_CLASS_COUNT), any_bool(w), { 0 }, any_text_or_none(w) };
 	for (size_t i = 0; i < n; ++i) {
 		if (postings[i].has_hold)
 			postings[i].hold = any_id(w);

@@ -72,6 +72,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.hold.ttl_us, b->u.hold.ttl_us);
 		assert_int_equal(a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 		assert_int_equal(a->u.hold.order_amount, b->u.hold.order_amount);
+		same_text(a->u.hold.partner, b->u.hold.partner);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		same_id(a->u.capture.hold, b->u.capture.hold);
@@ -82,6 +83,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.redeem.points, b->u.redeem.points);
 		assert_int_equal(a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
 		assert_int_equal(a->u.redeem.order_amount, b->u.redeem.order_amount);
+		same_text(a->u.redeem.partner, b->u.redeem.partner);
 		assert_int_equal(a->u.redeem.round_down, b->u.redeem.round_down);
 		break;
 	case OP_ACTIVITY:
@@ -140,13 +142,17 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_true(bytes_equal(a->u.approver_key.public_key, b->u.approver_key.public_key));
 		assert_int_equal(a->u.approver_key.until, b->u.approver_key.until);
 		break;
+	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
+		same_text(a->u.membership.membership, b->u.membership.membership);
+		assert_int_equal(a->u.membership.trial, b->u.membership.trial);
+		break;
 	case OP_ADVANCE:
 		assert_int_equal(a->u.advance.points, b->u.advance.points);
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
-	case OP_COUNT:
+	case OP_MEMBERSHIP_END: case OP_COUNT:
 		break;
 	}
 }
@@ -258,6 +264,25 @@ same_facts(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->grants[i].granted, b->grants[i].granted);
 		same_text(a->grants[i].cap, b->grants[i].cap);
 	}
+	assert_int_equal(a->n_memberships, b->n_memberships);
+	for (size_t i = 0; i < a->n_memberships; ++i) {
+		const struct membership *x = &a->memberships[i], *y = &b->memberships[i];
+
+		assert_string_equal(x->id, y->id);
+		assert_int_equal(x->ended, y->ended);
+		assert_int_equal(x->cancelled, y->cancelled);
+		assert_int_equal(x->trial, y->trial);
+		assert_int_equal(x->anchor, y->anchor);
+		assert_int_equal(x->periods, y->periods);
+		assert_int_equal(x->next, y->next);
+		assert_int_equal(x->ends, y->ends);
+		assert_int_equal(x->used, y->used);
+	}
+	assert_int_equal(a->n_multiplied_by, b->n_multiplied_by);
+	for (size_t i = 0; i < a->n_multiplied_by; ++i)
+		same_text(a->multiplied_by[i], b->multiplied_by[i]);
+	assert_int_equal(a->has_refund, b->has_refund);
+	assert_int_equal(a->refund, b->refund);
 	assert_int_equal(a->has_metrics, b->has_metrics);
 	assert_int_equal(a->metrics.day, b->metrics.day);
 	assert_int_equal(a->metrics.points_earned, b->metrics.points_earned);
@@ -322,6 +347,7 @@ same_effects(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->postings[i].last_day, b->postings[i].last_day);
 		assert_int_equal(a->postings[i].class, b->postings[i].class);
 		assert_int_equal(a->postings[i].has_hold, b->postings[i].has_hold);
+		same_text(a->postings[i].partner, b->postings[i].partner);
 		same_id(a->postings[i].hold, b->postings[i].hold);
 	}
 	assert_int_equal(a->n_touched, b->n_touched);

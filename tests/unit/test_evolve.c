@@ -112,6 +112,10 @@ FORGE(unbalanced, forge, f->postings[1].points = 999)
 FORGE(overflow, forge, f->postings[0].points = INT64_MIN; f->postings[1].points = INT64_MAX;
     f->postings[2] = f->postings[1]; f->postings[2].points = 1; f->entry.n_postings = 3)
 FORGE(zero, forge, f->postings[2] = lot_posting(ACCOUNT_ISSUED, 0, 0); f->entry.n_postings = 3)
+FORGE(partner_named, forge, f->postings[1].partner = "air")
+FORGE(partner_missing, forge, f->postings[1].account = ACCOUNT_PARTNER_REDEEMED)
+FORGE(partner_empty, forge, f->postings[1].account = ACCOUNT_PARTNER_REDEEMED; f->postings[1].partner = "")
+FORGE(partner_long, forge, f->postings[1].account = ACCOUNT_PARTNER_REDEEMED; f->postings[1].partner = "a123456789012345678901234567890123")
 FORGE(too_much, forge, f->postings[0].points = -100001; f->postings[1].points = 100001)
 FORGE(other_lot, forge, f->postings[0].class = LOT_EARNED)
 FORGE(other_day, forge, f->postings[0].last_day = day("2026-12-31"))
@@ -263,6 +267,10 @@ static const struct { const char *name; void (*forge)(struct scene *c, struct fo
 	{ "postings that do not sum to zero", forge_unbalanced, EVOLVE_UNBALANCED },
 	{ "postings at the ends of an int64", forge_overflow, EVOLVE_MALFORMED },
 	{ "a posting of nothing", forge_zero, EVOLVE_MALFORMED },
+	{ "a partner on an account that is none's", forge_partner_named, EVOLVE_MALFORMED },
+	{ "a partner's account without a partner", forge_partner_missing, EVOLVE_MALFORMED },
+	{ "a partner without a name", forge_partner_empty, EVOLVE_MALFORMED },
+	{ "a partner's name that is too long", forge_partner_long, EVOLVE_MALFORMED },
 	{ "more than the lot has", forge_too_much, EVOLVE_NO_LOT },
 	{ "a lot of another class", forge_other_lot, EVOLVE_NO_LOT },
 	{ "a lot of another day", forge_other_day, EVOLVE_NO_LOT },

@@ -184,12 +184,12 @@ spending_shows_its_lots(void **state)
 {
 	struct world *w = *state;
 	const struct posting postings[] = {
-		{ ACCOUNT_MEMBER, 1, -30, 100, LOT_EARNED, false, { 0, 0 } }, { ACCOUNT_REDEEMED, 0, 30, 100, LOT_EARNED, false, { 0, 0 } },
-		{ ACCOUNT_MEMBER, 1, -5, 100, LOT_BIRTHDAY, false, { 0, 0 } }, { ACCOUNT_REDEEMED, 0, 5, 100, LOT_BIRTHDAY, false, { 0, 0 } },
-		{ ACCOUNT_MEMBER, 1, -7, DAY_NEVER, LOT_EARNED, false, { 0, 0 } }, { ACCOUNT_REDEEMED, 0, 7, DAY_NEVER, LOT_EARNED, false, { 0, 0 } },
-		{ ACCOUNT_HELD, 1, -9, 200, LOT_EARNED, false, { 0, 0 } }, { ACCOUNT_MEMBER, 1, 9, 200, LOT_EARNED, false, { 0, 0 } },
+		{ ACCOUNT_MEMBER, 1, -30, 100, LOT_EARNED, false, { 0, 0 }, NULL }, { ACCOUNT_REDEEMED, 0, 30, 100, LOT_EARNED, false, { 0, 0 }, NULL },
+		{ ACCOUNT_MEMBER, 1, -5, 100, LOT_BIRTHDAY, false, { 0, 0 }, NULL }, { ACCOUNT_REDEEMED, 0, 5, 100, LOT_BIRTHDAY, false, { 0, 0 }, NULL },
+		{ ACCOUNT_MEMBER, 1, -7, DAY_NEVER, LOT_EARNED, false, { 0, 0 }, NULL }, { ACCOUNT_REDEEMED, 0, 7, DAY_NEVER, LOT_EARNED, false, { 0, 0 }, NULL },
+		{ ACCOUNT_HELD, 1, -9, 200, LOT_EARNED, false, { 0, 0 }, NULL }, { ACCOUNT_MEMBER, 1, 9, 200, LOT_EARNED, false, { 0, 0 }, NULL },
 		/* the rest of a lot gets another last day: nothing was taken from it */
-		{ ACCOUNT_MEMBER, 1, -50, 150, LOT_EARNED, false, { 0, 0 } }, { ACCOUNT_MEMBER, 1, 50, 180, LOT_EARNED, false, { 0, 0 } },
+		{ ACCOUNT_MEMBER, 1, -50, 150, LOT_EARNED, false, { 0, 0 }, NULL }, { ACCOUNT_MEMBER, 1, 50, 180, LOT_EARNED, false, { 0, 0 }, NULL },
 	};
 	struct entry e = { .op = OP_REDEEM, .n_postings = 10, .postings = postings, .has_value = true, .value = 420 };
 	struct reply r = { .entry = &e, .currency_digits = 2 };

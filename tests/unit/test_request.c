@@ -325,7 +325,8 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'hold'," W "'points':'1','ttl':'15'}", LEDGER_INVALID_ARGUMENT, "ttl" },
 	{ "{'op':'hold'," W "'points':'1','ttl':'1s'}", LEDGER_OK, NULL },
 	{ "{'op':'hold'," W "'points':'1','pool':true}", LEDGER_INVALID_ARGUMENT, "pool" },
-	{ "{'op':'hold'," W "'points':'1','partner':'p'}", LEDGER_INVALID_ARGUMENT, "partner" },
+	{ "{'op':'hold'," W "'points':'1','partner':'p'}", LEDGER_OK, NULL },
+	{ "{'op':'hold'," W "'points':'1','partner':'P'}", LEDGER_INVALID_ARGUMENT, "partner" },
 	{ "{'op':'hold'," W "'points':'1','for_terminal':'t'}", LEDGER_INVALID_ARGUMENT, "for_terminal" },
 	{ "{'op':'capture'," W "'points':'1'}", LEDGER_INVALID_ARGUMENT, "hold" },
 	{ "{'op':'capture'," W "'hold':'a b'}", LEDGER_INVALID_ARGUMENT, "hold" },
@@ -339,7 +340,8 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'redeem'," W "'points':'0'}", LEDGER_POINTS_NOT_POSITIVE, "points" },
 	{ "{'op':'redeem'," W "'points':'1','order_amount':'-5'}", LEDGER_INVALID_ARGUMENT, "order_amount" },
 	{ "{'op':'redeem'," W "'points':'1','pool':true}", LEDGER_INVALID_ARGUMENT, "pool" },
-	{ "{'op':'redeem'," W "'points':'1','partner':'p'}", LEDGER_INVALID_ARGUMENT, "partner" },
+	{ "{'op':'redeem'," W "'points':'1','partner':'p'}", LEDGER_OK, NULL },
+	{ "{'op':'redeem'," W "'points':'1','partner':''}", LEDGER_INVALID_ARGUMENT, "partner" },
 
 	/* adjust, tier, birthday */
 	{ "{'op':'adjust'," W "'points':'0','reason':'r'}", LEDGER_POINTS_NOT_POSITIVE, "points" },

@@ -6,11 +6,11 @@
 #include "ledger/calendar.h"
 #include "show.h"
 
-enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_TTL };
+enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_TTL, KEY_PARTNER };
 
 struct hold_input {
 	struct call_input base;
-	char *order_amount, *ttl;
+	char *order_amount, *ttl, *partner;
 };
 
 static error_t
@@ -24,6 +24,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_TTL:
 		in->ttl = arg;
+		return 0;
+	case KEY_PARTNER:
+		in->partner = arg;
 		return 0;
 	default:
 		return call_input_parse(key, arg, state, &in->base);
@@ -52,6 +55,7 @@ cmd_hold(int argc, char **argv)
 		    "The order that it is for: the program may limit the share that points pay", 0 },
 		{ "ttl", KEY_TTL, "DURATION", 0, "How long, such as 15m; then the points return by themselves (default: the program's)",
 		    0 },
+		{ "partner", KEY_PARTNER, "ID", 0, "The partner where they are spent: its account is settled for them", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER POINTS",
@@ -69,6 +73,7 @@ cmd_hold(int argc, char **argv)
 	body.points = in.base.args.v[1];
 	body.ttl = in.ttl;
 	body.order_amount = in.order_amount;
+	body.partner = in.partner;
 	request.hold = &body;
 	return call_run(&in.base.call, &request, show_held);
 }

@@ -5,11 +5,11 @@
 #include "commands.h"
 #include "show.h"
 
-enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_ROUND_DOWN };
+enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_ROUND_DOWN, KEY_PARTNER };
 
 struct redeem_input {
 	struct call_input base;
-	char *order_amount;
+	char *order_amount, *partner;
 	bool round_down;
 };
 
@@ -24,6 +24,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ROUND_DOWN:
 		in->round_down = true;
+		return 0;
+	case KEY_PARTNER:
+		in->partner = arg;
 		return 0;
 	default:
 		return call_input_parse(key, arg, state, &in->base);
@@ -46,6 +49,7 @@ cmd_redeem(int argc, char **argv)
 		{ "order-amount", KEY_ORDER_AMOUNT, "AMOUNT", 0,
 		    "The order that it is for: the program may limit the share that points pay", 0 },
 		{ "round-down", KEY_ROUND_DOWN, NULL, 0, "Take the points down to a whole step of the program", 0 },
+		{ "partner", KEY_PARTNER, "ID", 0, "The partner where they are spent: its account is settled for them", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER POINTS", "Spend points at once.", receipt_children, NULL, NULL };
@@ -59,6 +63,7 @@ cmd_redeem(int argc, char **argv)
 	body.member = in.base.args.v[0];
 	body.points = in.base.args.v[1];
 	body.order_amount = in.order_amount;
+	body.partner = in.partner;
 	body.has_round_down = in.round_down;
 	body.round_down = in.round_down;
 	request.redeem = &body;

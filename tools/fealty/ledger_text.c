@@ -106,7 +106,7 @@ print_return(const struct ledger_text *text, const struct entry *e, FILE *out)
 	else if (e->u.past.n_lines > 0)
 		(void)fprintf(out, " %zu %s", e->u.past.n_lines, e->u.past.n_lines == 1 ? "line" : "lines");
 	(void)fprintf(out, " of purchase %" PRIu64 ".%" PRIu32 ", clawed %s", e->u.past.entry.seq, e->u.past.entry.index,
-	    POINTS_OF(e, moved_to(e, ACCOUNT_CLAWED)));
+	    POINTS_OF(e, moved_to(e, ACCOUNT_CLAWED) + moved_to(e, ACCOUNT_PARTNER_ISSUED)));
 }
 
 static void
@@ -134,6 +134,28 @@ print_approver(const struct entry *e, FILE *out)
 }
 
 static void
+print_membership(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	(void)fprintf(out, " %s%s", e->u.membership.membership, e->u.membership.trial ? " for a trial" : "");
+	if (e->has_refund)
+		(void)fprintf(out, ", refund %s", MONEY_OF(e, e->refund));
+}
+
+static void
+print_partner(const char *partner, FILE *out)
+{
+	if (partner != NULL)
+		(void)fprintf(out, " at partner %s", partner);
+}
+
+static void
+print_spent(const struct ledger_text *text, const struct entry *e, int64_t points, const char *partner, FILE *out)
+{
+	(void)fprintf(out, " %s", POINTS_OF(e, points));
+	print_partner(partner, out);
+}
+
+static void
 print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
 	switch (e->op) {
@@ -145,9 +167,10 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		break;
 	case OP_PURCHASE:
 		(void)fprintf(out, " %s", MONEY_OF(e, e->u.purchase.amount));
+		print_partner(e->u.purchase.partner, out);
 		break;
 	case OP_HOLD:
-		(void)fprintf(out, " %s", POINTS_OF(e, e->u.hold.points));
+		print_spent(text, e, e->u.hold.points, e->u.hold.partner, out);
 		break;
 	case OP_CAPTURE:
 	case OP_RELEASE:
@@ -158,7 +181,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, " %s of hold %" PRIu64 ".%" PRIu32, POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)), e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_REDEEM:
-		(void)fprintf(out, " %s", POINTS_OF(e, e->u.redeem.points));
+		print_spent(text, e, e->u.redeem.points, e->u.redeem.partner, out);
 		break;
 	case OP_ADJUST:
 		(void)fprintf(out, " %s for %s%s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason, e->waiting ? ", waits for approval" : "");
@@ -179,7 +202,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		print_return(text, e, out);
 		break;
 	case OP_REVERSE_REDEEM:
-		(void)fprintf(out, " %s of %" PRIu64 ".%" PRIu32, POINTS_OF(e, -moved_to(e, ACCOUNT_REINSTATED)), e->u.past.entry.seq,
+		(void)fprintf(out, " %s of %" PRIu64 ".%" PRIu32, POINTS_OF(e, -moved_to(e, ACCOUNT_REINSTATED) - moved_to(e, ACCOUNT_PARTNER_REDEEMED)), e->u.past.entry.seq,
 		    e->u.past.entry.index);
 		break;
 	case OP_TRANSFER:
@@ -197,6 +220,11 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		break;
 	case OP_APPROVER_KEY:
 		print_approver(e, out);
+		break;
+	case OP_MEMBERSHIP_START:
+	case OP_MEMBERSHIP_RENEW:
+	case OP_MEMBERSHIP_CANCEL:
+		print_membership(text, e, out);
 		break;
 	case OP_ADVANCE:
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.advance.points));
@@ -218,6 +246,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_PROFILE:
 	case OP_BIRTHDAY:
 	case OP_TIER_END:
+	case OP_MEMBERSHIP_END:
 	case OP_CLOCK_ACCEPT:
 	case OP_ZONE_DATA:
 	case OP_COUNT:
@@ -292,6 +321,8 @@ print_postings(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, "  %s", POINTS_OF(e, p->points));
 		if (p->has_hold)
 			(void)fprintf(out, "  of hold %" PRIu64 ".%" PRIu32, p->hold.seq, p->hold.index);
+		if (p->partner != NULL)
+			(void)fprintf(out, "  of partner %s", p->partner);
 		if (p->class != LOT_NONE)
 			(void)fprintf(out, "  %s, last day %s", lot_class_str(p->class),
 			    p->last_day == DAY_CLOCK ? "of inactivity" : day_format(p->last_day, day));

@@ -57,8 +57,17 @@ cost_of(const struct program *p, int64_t amount, struct decimal price, struct de
 	return true;
 }
 
+/* What partners issued and redeemed counts with the program's own; theirs are net of returns and reversals. */
 static void
-put_cost(json_t *object, const struct sim_program *sp)
+fold_partners(const struct totals *totals, int64_t ret_account[static ACCOUNT_COUNT])
+{
+	memcpy(ret_account, totals->account, sizeof(totals->account));
+	ret_account[ACCOUNT_ISSUED] += ret_account[ACCOUNT_PARTNER_ISSUED];
+	ret_account[ACCOUNT_REDEEMED] += ret_account[ACCOUNT_PARTNER_REDEEMED];
+}
+
+static void
+put_cost(json_t *object, const struct sim_program *sp, const int64_t account[static ACCOUNT_COUNT])
 {
 	const struct program *p = sp->versions[sp->n_versions - 1].program;
 	const struct decimal one = { .mantissa = 1 };
@@ -66,9 +75,9 @@ put_cost(json_t *object, const struct sim_program *sp)
 
 	if (!p->has_accounting)
 		return;
-	if (cost_of(p, -sp->totals.account[ACCOUNT_ISSUED], p->cost_per_point, one, &cost))
+	if (cost_of(p, -account[ACCOUNT_ISSUED], p->cost_per_point, one, &cost))
 		json_put(object, "cost_granted", points(cost, p->currency_digits));
-	if (cost_of(p, sp->totals.account[ACCOUNT_REDEEMED] + sp->totals.account[ACCOUNT_REINSTATED], p->cost_per_point, one, &cost))
+	if (cost_of(p, account[ACCOUNT_REDEEMED] + account[ACCOUNT_REINSTATED], p->cost_per_point, one, &cost))
 		json_put(object, "cost_redeemed", points(cost, p->currency_digits));
 	if (cost_of(p, outstanding(&sp->totals), p->cost_per_point, p->expected_redemption, &cost))
 		json_put(object, "cost_expected", points(cost, p->currency_digits));
@@ -111,7 +120,7 @@ static json_t *
 program_json(struct sim *sim, const struct sim_program *sp)
 {
 	const struct program *p = sp->versions[sp->n_versions - 1].program;
-	const int64_t *account = sp->totals.account;
+	int64_t account[ACCOUNT_COUNT];
 	struct members c = count_members(sim, sp);
 	json_t *object = json_new(), *tiers = json_new();
 	static const struct { const char *key; enum account account; int sign; } rows[] = {
@@ -121,6 +130,7 @@ program_json(struct sim *sim, const struct sim_program *sp)
 		{ "pending", ACCOUNT_PENDING, 1 }, { "held", ACCOUNT_HELD, 1 }, { "debt", ACCOUNT_DEBT, -1 },
 	};
 
+	fold_partners(&sp->totals, account);
 	json_put_text(object, "program", p->id);
 	json_put_number(object, "version", p->version);
 	json_put_number(object, "members", sp->n_members);
@@ -133,7 +143,7 @@ program_json(struct sim *sim, const struct sim_program *sp)
 	json_put(object, "liability", points(outstanding(&sp->totals), p->scale));
 	put_share(object, "redeemed_percent", account[ACCOUNT_REDEEMED], -account[ACCOUNT_ISSUED]);
 	put_share(object, "expired_percent", account[ACCOUNT_EXPIRED], -account[ACCOUNT_ISSUED]);
-	put_cost(object, sp);
+	put_cost(object, sp, account);
 	for (size_t i = 0; i < p->n_tiers; i++)
 		json_put_number(tiers, p->tiers[i].id, c.tiers[i]);
 	json_put(object, "tiers", tiers);

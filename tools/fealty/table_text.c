@@ -305,6 +305,29 @@ counts_json(const struct member *m)
 }
 
 static json_t *
+memberships_json(const struct member *m)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < m->n_memberships; i++) {
+		const struct membership *s = &m->memberships[i];
+		json_t *row = json_new();
+
+		json_put_text(row, "id", s->id);
+		json_put(row, "ended", json_boolean(s->ended));
+		json_put(row, "cancelled", json_boolean(s->cancelled));
+		put_day(row, "trial", s->trial);
+		put_day(row, "anchor", s->anchor);
+		json_put(row, "periods", json_integer(s->periods));
+		put_day(row, "next", s->next);
+		put_day(row, "ends", s->ends);
+		put_day(row, "used", s->used);
+		(void)json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static json_t *
 tier_json(const struct tier_state *tier)
 {
 	json_t *object = json_new();
@@ -365,6 +388,8 @@ member_json(struct bytes value)
 		put_signed(object, "visits", m.visits);
 		json_put(object, "tier", tier_json(&m.tier));
 		put_day(object, "birthday_paid", m.birthday_paid);
+		if (m.n_memberships > 0)
+			json_put(object, "memberships", memberships_json(&m));
 		if (m.standing != STANDING_ACTIVE)
 			json_put(object, "standing", json_string(m.standing == STANDING_FROZEN ? "frozen" : "closed"));
 		if (m.merged_into != 0)

@@ -90,6 +90,18 @@ export function decimal(points, scale) {
 	return scale === 0 ? `${sign}${digits}` : `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 }
 
+/** Every partner's account of a kind as one: "partner_issued", "partner_redeemed". */
+function foldPartners(accounts) {
+	const folded = new Map();
+
+	for (const [name, points] of accounts) {
+		const [first, , kind] = name.split(":");
+		const account = kind === undefined ? name : `${first}_${kind}`;
+		folded.set(account, (folded.get(account) ?? 0n) + points);
+	}
+	return folded;
+}
+
 export class Books {
 	#programs = new Map();
 
@@ -186,7 +198,7 @@ export class Books {
 	report() {
 		return [...this.#programs.values()].sort((a, b) => a.number - b.number).map(program => {
 			const [available, pending, held, debt] = program.totals();
-			const moved = [...program.accounts].filter(([, points]) => points !== 0n);
+			const moved = [...foldPartners(program.accounts)].filter(([, points]) => points !== 0n);
 			const accounts = [["member", available], ["pending", pending], ["held", held], ["debt", debt], ...moved];
 			return { program: program.id, number: program.number, versions: program.versions, members: program.members,
 				accounts: Object.fromEntries(accounts.map(([name, points]) => [name, decimal(points, program.scale)])) };

@@ -89,6 +89,8 @@ function readGenesis(genesis, transaction, where) {
 function targetOf(posting, fault) {
 	const account = posting.account;
 
+	if (has(posting, "partner") && account < PARTNER_FIRST)
+		throw fault("partner", "a partner is named, and the account is no partner's");
 	if (account >= 1 && account <= MEMBER_ACCOUNTS) {
 		if (!(posting.member > 0n))
 			throw fault("account", "it is a member's, and no member is named");

@@ -14,7 +14,7 @@ import { formatDay, formatInstant, parseDay, parseInstant } from "./time.js";
 const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, Buffer.from(descriptor, "base64")));
 const LEDGER = "fealty.ledger.v1";
 const PROGRAM = "fealty.program.v1";
-const MAPS = new Set(["fealty.v1.CounterRow", "fealty.v1.RemainderRow"]);
+const MAPS = new Set(["CounterRow", "RemainderRow", "MembershipRow", "MembershipUntilRow"].map(name => `fealty.v1.${name}`));
 const UINT32_MAX = 0xffffffff;
 const UINT64_MAX = 0xffffffffffffffffn;
 const UNPAIRED = /\p{Surrogate}/u;

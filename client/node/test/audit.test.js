@@ -112,7 +112,7 @@ test("audit: balances are replayed for each program, in its digits", async t => 
 	const report = await auditOf(t, ledger);
 	assert.deepEqual(report.programs, [
 		{ program: "shop", number: 1, versions: 1, members: 2, accounts: { member: "60", pending: "7", held: "10", debt: "-5", issued: "-157", redeemed: "20", clawed: "65" } },
-		{ program: "miles", number: 2, versions: 1, members: 1, accounts: { member: "12.50", pending: "0.00", held: "0.00", debt: "0.00", "partner:bank:issued": "-12.50" } },
+		{ program: "miles", number: 2, versions: 1, members: 1, accounts: { member: "12.50", pending: "0.00", held: "0.00", debt: "0.00", "partner_issued": "-12.50" } },
 	], report.message);
 });
 
