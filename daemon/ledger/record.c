@@ -324,6 +324,7 @@ read_holds(struct reader *r, struct member *m)
 	for (size_t i = 0; i < m->n_holds; i++) {
 		struct hold *h = &m->holds[i];
 
+		*h = (struct hold){ 0 };
 		h->id.seq = cursor_varint(&r->c);
 		h->id.index = read_u32(r);
 		h->ends_at_us = cursor_svarint(&r->c);
