@@ -104,10 +104,14 @@ append(struct seq_range *ranges, size_t *n, size_t max, struct seq_range r)
 	ranges[(*n)++] = r;
 }
 
-void
-seq_ranges_add(struct seq_range ranges[static LEDGER_REFUSED_MAX], size_t *n, uint64_t seq)
+size_t
+seq_ranges_below(struct seq_range *ranges, size_t n, uint64_t seq)
 {
-	append(ranges, n, LEDGER_REFUSED_MAX, (struct seq_range){ seq, seq });
+	while (n > 0 && ranges[n - 1].first >= seq)
+		n--;
+	if (n > 0 && ranges[n - 1].last >= seq)
+		ranges[n - 1].last = seq - 1;
+	return n;
 }
 
 size_t

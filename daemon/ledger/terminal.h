@@ -60,10 +60,8 @@ uint64_t terminal_missing(const struct terminal_state *t);
 /* Rising, disjoint, each at least one number, all from 1 on and below ${seq}. */
 bool seq_ranges_valid(const struct seq_range *ranges, size_t n, uint64_t seq) MUST_CHECK;
 
-/**
- * seq_ranges_add(ranges, n, seq): puts in a number above all that are there; when there is no room for another range, the first goes.
- */
-void seq_ranges_add(struct seq_range ranges[static LEDGER_REFUSED_MAX], size_t *n, uint64_t seq);
+/* Cuts off what is not below ${seq}; returns how many ranges are left. */
+size_t seq_ranges_below(struct seq_range *ranges, size_t n, uint64_t seq);
 
 /* The rows of both, put into one list: at most LEDGER_REFUSED_MAX, the highest; returns how many. */
 size_t seq_ranges_join(const struct seq_range *a, size_t n_a, const struct seq_range *b, size_t n_b,

@@ -1,7 +1,7 @@
 /*
  * Commands that a terminal has numbered.  What became of a number is in the ledger or it was refused, and a refusal leaves no trace there; so
  * an entry says which numbers before it were: those that its command names, which the terminal has been told, and those that were refused
- * before it in its own batch, whose answers are still on their way.
+ * before it in its own batch, whose answers are still on their way.  A command that is refused hands what it would have said to the next.
  */
 #include <string.h>
 
@@ -20,40 +20,41 @@ same_terminal(const struct cmd *a, const struct cmd *b)
 	return is_same(a->store, b->store) && is_same(a->terminal, b->terminal);
 }
 
-/* Numbers of the batch that were refused since its last command of this terminal that was applied. */
-static size_t
-refused_in_batch(const struct work *work, size_t index, struct seq_range ret_ranges[static LEDGER_REFUSED_MAX])
+/* The command of the same terminal before it in the batch; NULL: there is none. */
+static const struct cmd *
+before_in_batch(const struct work *work, size_t index, enum ledger_result *ret_result)
 {
 	const struct cmd *cmd = &work->batch.commands[index].cmd;
-	size_t from = index, n = 0;
-	uint64_t last = 0;
 
-	while (from > 0 && !(work->results[from - 1] == LEDGER_OK && same_terminal(&work->batch.commands[from - 1].cmd, cmd)))
-		from--;
-	for (size_t i = from; i < index; i++) {
-		const struct cmd *earlier = &work->batch.commands[i].cmd;
-		bool is_final = work->results[i] != LEDGER_OK && work->results[i] < LEDGER_UNAVAILABLE;
+	for (size_t i = index; i > 0; i--) {
+		const struct cmd *earlier = &work->batch.commands[i - 1].cmd;
 
-		if (is_final && same_terminal(earlier, cmd) && earlier->terminal_seq > last && earlier->terminal_seq < cmd->terminal_seq)
-			seq_ranges_add(ret_ranges, &n, last = earlier->terminal_seq);
+		if (earlier->terminal_seq == 0 || !same_terminal(earlier, cmd))
+			continue;
+		*ret_result = work->results[i - 1];
+		return earlier;
 	}
-	return n;
+	return NULL;
 }
 
 enum status
 terminal_prepare(struct commit *c, struct work *work, size_t index)
 {
 	struct cmd *cmd = &work->batch.commands[index].cmd;
-	struct seq_range found[LEDGER_REFUSED_MAX];
+	enum ledger_result result = LEDGER_OK;
 
 	c->terminal_note = (struct terminal_note){ .gap = 0 };
-	size_t n = cmd->terminal_seq == 0 || index == 0 ? 0 : refused_in_batch(work, index, found);
-	if (n == 0)
+	const struct cmd *before = cmd->terminal_seq == 0 ? NULL : before_in_batch(work, index, &result);
+	if (before == NULL || result == LEDGER_OK)		/* its entry has said all that there was to say */
 		return ST_OK;
-	struct seq_range *all = arena_alloc(&work->arena, LEDGER_REFUSED_MAX * sizeof(*all));
-	if (all == NULL)
+	struct seq_range own = { before->terminal_seq, before->terminal_seq };
+	size_t n_own = result < LEDGER_UNAVAILABLE ? 1 : 0;	/* otherwise it comes again */
+	struct seq_range *said = arena_alloc(&work->arena, 2 * LEDGER_REFUSED_MAX * sizeof(*said)), *all = said + LEDGER_REFUSED_MAX;
+	if (said == NULL)
 		return ST_NOMEM;
-	cmd->n_refused = seq_ranges_join(cmd->refused, cmd->n_refused, found, n, all);
+	size_t n = seq_ranges_join(before->refused, before->n_refused, &own, n_own, said);
+	n = seq_ranges_join(cmd->refused, cmd->n_refused, said, n, all);
+	cmd->n_refused = seq_ranges_below(all, n, cmd->terminal_seq);
 	cmd->refused = all;
 	return ST_OK;
 }

@@ -619,14 +619,13 @@ before_numbered(struct sim *sim, struct cmd *cmd)
 	if (strcmp(name.store, sim->refused_of.store) != 0 || strcmp(name.terminal, sim->refused_of.terminal) != 0)
 		sim->n_refused = 0;
 	sim->refused_of = name;
-	if (!seq_ranges_valid(sim->refused, sim->n_refused, cmd->terminal_seq))
-		sim->n_refused = 0;
 	if (sim->n_refused == 0)
 		return ST_OK;
 	struct seq_range *all = arena_alloc(&sim->scratch, LEDGER_REFUSED_MAX * sizeof(*all));
 	if (all == NULL)
 		return ST_NOMEM;
-	cmd->n_refused = seq_ranges_join(cmd->refused, cmd->n_refused, sim->refused, sim->n_refused, all);
+	size_t n = seq_ranges_join(cmd->refused, cmd->n_refused, sim->refused, sim->n_refused, all);
+	cmd->n_refused = seq_ranges_below(all, n, cmd->terminal_seq);
 	cmd->refused = all;
 	return ST_OK;
 }
@@ -634,12 +633,11 @@ before_numbered(struct sim *sim, struct cmd *cmd)
 static void
 after_numbered(struct sim *sim, const struct cmd *cmd, const struct refusal *refusal)
 {
+	struct seq_range own = { cmd->terminal_seq, cmd->terminal_seq };
+
 	if (cmd->terminal_seq == 0)
 		return;
-	if (refusal->result == LEDGER_OK)
-		sim->n_refused = 0;
-	else
-		seq_ranges_add(sim->refused, &sim->n_refused, cmd->terminal_seq);
+	sim->n_refused = refusal->result == LEDGER_OK ? 0 : seq_ranges_join(cmd->refused, cmd->n_refused, &own, 1, sim->refused);
 }
 
 enum status
