@@ -332,13 +332,14 @@ put_item(const struct queue_item *item, const uint8_t *name, struct buf *body, s
 	queue_record_put(out, name, QUEUE_ANSWERS, buf_bytes(body));
 }
 
-/* BEGIN stands again behind the answers, which would otherwise say anew what it says already. */
+/* BEGIN stands again behind answers, which would otherwise say anew what it says already. */
 enum fealty_queue_error
 queue_rewrite(struct fealty_queue *q)
 {
 	uint8_t name[QUEUE_NAME_BYTES];
 	struct buf out, body;
 	enum fealty_queue_error error;
+	bool answers = false;
 
 	queue_file_name(name);
 	buf_init(&out);
@@ -347,9 +348,13 @@ queue_rewrite(struct fealty_queue *q)
 	queue_record_put(&out, name, QUEUE_BEGIN, buf_bytes(&body));
 	for (size_t i = 0; i < q->n; i++)
 		put_item(&q->items[i], name, &body, &out);
-	buf_clear(&body);
-	put_begin(q, &body);
-	queue_record_put(&out, name, QUEUE_BEGIN, buf_bytes(&body));
+	for (size_t i = 0; i < q->n; i++)
+		answers |= q->items[i].state == ITEM_ANSWERED;
+	if (answers) {
+		buf_clear(&body);
+		put_begin(q, &body);
+		queue_record_put(&out, name, QUEUE_BEGIN, buf_bytes(&body));
+	}
 	if (buf_status(&out) != ST_OK || buf_status(&body) != ST_OK)
 		error = no_memory(q);
 	else

@@ -52,7 +52,7 @@ upload(struct fealty_queue *queue, const char *address)
 {
 	struct fealty_options options;
 	struct fealty_client *client;
-	struct fealty_queue_upload how = { .total_ms = 10000, .on_answer = print_answer };
+	struct fealty_queue_upload how = { .total_ms = 3000, .on_answer = print_answer };
 	struct fealty_queue_report report;
 
 	fealty_options_init(&options);
