@@ -215,6 +215,8 @@ put_commits(struct buf *out, const struct figures *f)
 	static const struct label none = { NULL, NULL };
 
 	counter(out, "fealty_replays_total", "Commands answered with the outcome that they had before.", f->replays);
+	counter(out, "fealty_terminal_gaps_total", "Commands whose number showed that earlier ones of their terminal are missing.", f->terminal_gaps);
+	counter(out, "fealty_terminal_repeats_total", "Commands whose number another command of their terminal had.", f->terminal_repeats);
 	counter(out, "fealty_commits_total", "Group commits to the ledger.", f->commits);
 	counter(out, "fealty_commits_undone_total", "Group commits that found no space and were undone.", f->commits_undone);
 	family(out, "fealty_commit_transactions", "histogram", "Transactions of a group commit.");

@@ -388,6 +388,8 @@ apply_entry(struct apply *a, struct entry *e, struct entry_id id, int64_t commit
 		st = put_request(a, e, id);
 	if (st == ST_OK && e->op == OP_PURCHASE && e->u.purchase.receipt_no != NULL && e->store != NULL)
 		st = put_receipt(a, e, id);
+	if (st == ST_OK && e->terminal_seq != 0)
+		st = put_terminal(a, e, id);
 	return st;
 }
 

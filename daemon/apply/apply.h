@@ -11,6 +11,7 @@
 #include "codec/codec.h"
 #include "ledger/keys.h"
 #include "ledger/decide.h"
+#include "ledger/terminal.h"
 #include "merkle/proof.h"
 #include "store/store.h"
 
@@ -96,6 +97,17 @@ enum status apply_receipt(struct apply *apply, uint32_t program, const char *sto
     struct receipt_row *ret) MUST_CHECK;
 /* What makes two purchases with one receipt number equal: amount and lines. */
 enum status receipt_digest(int64_t amount, const struct entry_line *lines, size_t n_lines, uint8_t ret_digest[static 32]) MUST_CHECK;
+
+/* What the newest entry with a terminal_seq said of its terminal's sequence, whether flushed or not. */
+struct terminal_note apply_terminal_note(const struct apply *apply);
+
+/* A row of TABLE_TERMINAL.  ST_CORRUPT. */
+struct terminal_row {
+	struct terminal_name name;		/* as the commands say, a till's own */
+	char principal[LEDGER_PRINCIPAL_MAX + 1];
+	struct terminal_state state;
+};
+enum status terminal_row_decode(struct bytes key, struct bytes value, struct terminal_row *ret) MUST_CHECK;
 
 /* The first at or before ${until_us} by instant, then holds before all else, then program and member; ST_NOTFOUND. */
 struct due_row { int64_t at_us; bool hold; uint32_t program; uint64_t member; };

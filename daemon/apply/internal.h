@@ -6,6 +6,7 @@
 #include "apply/overlay.h"
 #include "apply/programs.h"
 #include "ledger/keys.h"
+#include "ledger/terminal.h"
 
 #define META_HEAD "head"
 #define META_SCHEDULE "schedule"
@@ -28,6 +29,7 @@ struct apply {
 
 	struct key_history keys, keys_flushed;
 	apply_verify_fn *verify_approval;	/* in a replay */
+	struct terminal_note terminal_note;	/* of the newest entry with a number */
 	struct buf schedule;
 	int64_t due_bound_us;			/* nothing is due before it */
 	int64_t no_hold_at_us;			/* at this instant no hold is left; INSTANT_NEVER: not known of any */
@@ -66,5 +68,8 @@ void tile_key(unsigned level, uint64_t index, uint8_t ret_key[static TILE_KEY_BY
 
 /* The hash in a row of TABLE_TILE, which was read with ${got}. */
 enum status tile_hash(enum status got, struct bytes value, uint8_t ret_hash[static SHA256_BYTES]) MUST_CHECK;
+
+/* Takes up an entry that has a terminal_seq. */
+enum status put_terminal(struct apply *apply, const struct entry *entry, struct entry_id id) MUST_CHECK;
 
 #endif

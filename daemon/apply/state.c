@@ -122,28 +122,24 @@ state_closed_hold(void *ctx, struct entry_id id, struct closed_hold *ret)
 	enum status st = apply_row(ctx, TABLE_HOLD, bytes_of(key, sizeof(key)), &value);
 	if (st != ST_OK)
 		return st;
-	struct cursor c = cursor_of(value);
-	struct closed_hold hold = { .program = cursor_be32(&c) };
-	hold.member = cursor_be64(&c);
-	uint8_t end = cursor_u8(&c);
-	if (!cursor_done(&c) || end > HOLD_END_TIMED_OUT)
-		return ST_CORRUPT;
-	hold.end = (enum hold_end)end;
-	*ret = hold;
-	return ST_OK;
+	return closed_hold_decode(value, ret);
 }
 
 static enum status
 state_close_hold(void *ctx, struct entry_id id, const struct closed_hold *hold)
 {
 	struct apply *a = ctx;
-	uint8_t key[12], value[13];
+	uint8_t key[12];
+	struct buf value;
 
 	hold_key(id, key);
-	put_be32(value, hold->program);
-	put_be64(value + 4, hold->member);
-	value[12] = (uint8_t)hold->end;
-	return overlay_put_row(&a->overlay, TABLE_HOLD, bytes_of(key, sizeof(key)), bytes_of(value, sizeof(value)));
+	buf_init(&value);
+	closed_hold_encode(hold, &value);
+	enum status st = buf_status(&value);
+	if (st == ST_OK)
+		st = overlay_put_row(&a->overlay, TABLE_HOLD, bytes_of(key, sizeof(key)), buf_bytes(&value));
+	buf_release(&value);
+	return st;
 }
 
 static enum status

@@ -14,6 +14,7 @@
 #include "ledger/decide.h"
 #include "ledger/ledger.h"
 #include "ledger/program.h"
+#include "ledger/terminal.h"
 
 /* ---- the ledger ---- */
 
@@ -62,7 +63,8 @@ enum request_op {
 	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE,
 	REQUEST_ROTATE_KEY, REQUEST_APPROVE, REQUEST_APPROVER_KEY, REQUEST_MEMBERSHIP_START, REQUEST_MEMBERSHIP_RENEW, REQUEST_MEMBERSHIP_CANCEL,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
-	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_SUBSCRIBE,
+	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_TERMINALS,
+	REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT
 };
 const char *request_op_str(enum request_op op);		/* RULINGS' names: "purchase", "program", … */
@@ -99,8 +101,9 @@ struct request {
 	uint64_t before_seq, after_seq, seq, size, from_size, to_size;
 	int64_t as_of_us;
 	uint32_t limit, version, credits;
+	struct { const char *principal; bool with_trouble; struct bytes after; } terminals;	/* NULL: everybody's; after: a key of the table */
 
-	struct bytes canonical;			/* writes: what a fingerprint covers: the command without key, at, deadline_ms and want_receipt, re-encoded */
+	struct bytes canonical;			/* writes: what a fingerprint covers: the command without key, at, deadline_ms, want_receipt and terminal_refused, re-encoded */
 };
 
 /**
@@ -148,6 +151,8 @@ struct history_row {
 	int64_t wanted;				/* of an adjust that waits, or waited */
 };
 
+struct reply_terminal { const char *principal; const struct terminal_name *name; const struct terminal_state *state; };
+
 struct reply {
 	struct refusal refusal;			/* result LEDGER_OK: status OK, no reason */
 	size_t bytes_max;			/* longer than this, it is sent without lots, grants and expiring; 0: never */
@@ -177,6 +182,10 @@ struct reply {
 	size_t n_hashes;
 	const uint8_t (*hashes)[SHA256_BYTES];
 	struct bytes receipt;			/* a log proof's text; len 0: none */
+	struct terminal_note terminal;		/* of the command's number */
+	size_t n_terminals;
+	const struct reply_terminal *terminals;
+	struct bytes next_after;		/* len 0: none */
 };
 
 /* gRPC code of a result, by RULINGS section 2. */

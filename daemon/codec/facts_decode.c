@@ -70,7 +70,7 @@ get_tier_state(struct message *parent, struct tier_state *t)
 static void
 get_hold_state(struct message *parent, struct entry *e)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(HOLD_STATE_ID, HOLD_STATE_EXPIRE_AT_ONCE));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(HOLD_STATE_ID, HOLD_STATE_FOR_TERMINAL));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -78,6 +78,8 @@ get_hold_state(struct message *parent, struct entry *e)
 		case HOLD_STATE_ENDS_AT: e->hold.ends_at_us = get_fixed(&m); break;
 		case HOLD_STATE_LEFT: e->hold.left = get_sint(&m); break;
 		case HOLD_STATE_EXPIRE_AT_ONCE: e->hold.expire_at_once = get_bool(&m); break;
+		case HOLD_STATE_FOR_STORE: e->hold.for_store = get_text(&m); break;
+		case HOLD_STATE_FOR_TERMINAL: e->hold.for_terminal = get_text(&m); break;
 		}
 	}
 	e->hold.has_id = seen(&m, HOLD_STATE_ID);

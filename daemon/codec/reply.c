@@ -23,6 +23,12 @@ enum {
 enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT,
 	RESPONSE_REFUND = 68, RESPONSE_MEMBERSHIP, RESPONSE_MEMBERSHIP_UNTIL = 83 };
 enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED };
+enum { RESPONSE_TERMINAL_GAP = 80, RESPONSE_TERMINAL_REPEAT, RESPONSE_TERMINALS, RESPONSE_NEXT_AFTER };
+enum {
+	TERMINAL_PRINCIPAL = 1, TERMINAL_STORE, TERMINAL_TERMINAL, TERMINAL_LAST, TERMINAL_ID, TERMINAL_MISSING, TERMINAL_GAPS, TERMINAL_REPEATS,
+	TERMINAL_REPEAT, TERMINAL_REPEAT_ID,
+};
+enum { SEQ_RANGE_FIRST = 1, SEQ_RANGE_LAST };
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
@@ -454,6 +460,62 @@ put_log(struct buf *out, const struct reply *r)
 		codec_receipt_append(r->receipt, out);
 }
 
+/* ---- terminals ---- */
+
+static void
+put_terminal(struct buf *out, const struct reply_terminal *t)
+{
+	const struct terminal_state *state = t->state;
+	size_t begun = field_begin(out, RESPONSE_TERMINALS);
+
+	put_text_unless_empty(out, TERMINAL_PRINCIPAL, t->principal);
+	put_text_unless_empty(out, TERMINAL_STORE, t->name->store);
+	put_text_unless_empty(out, TERMINAL_TERMINAL, t->name->terminal);
+	field_put_uint(out, TERMINAL_LAST, state->last);
+	put_id(out, TERMINAL_ID, state->id);
+	field_put_uint(out, TERMINAL_MISSING, terminal_missing(state));
+	for (size_t i = 0; i < state->n_gaps; ++i) {
+		size_t gap = field_begin(out, TERMINAL_GAPS);
+
+		field_put_uint(out, SEQ_RANGE_FIRST, state->gaps[i].first);
+		field_put_uint(out, SEQ_RANGE_LAST, state->gaps[i].last);
+		field_end(out, gap);
+	}
+	field_put_uint(out, TERMINAL_REPEATS, state->repeats);
+	if (state->repeats > 0) {
+		field_put_uint(out, TERMINAL_REPEAT, state->repeat_seq);
+		put_id(out, TERMINAL_REPEAT_ID, state->repeat_id);
+	}
+	field_end(out, begun);
+}
+
+/* The place to go on from is a key with zero bytes in it: hex digits carry it. */
+static void
+put_next_after(struct buf *out, struct bytes key)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t begun = field_begin(out, RESPONSE_NEXT_AFTER);
+
+	for (size_t i = 0; i < key.len; ++i) {
+		buf_put_u8(out, (uint8_t)digits[key.data[i] >> 4]);
+		buf_put_u8(out, (uint8_t)digits[key.data[i] & 15]);
+	}
+	field_end(out, begun);
+}
+
+static void
+put_terminals(struct buf *out, const struct reply *r)
+{
+	if (r->terminal.gap > 0)
+		field_put_uint(out, RESPONSE_TERMINAL_GAP, r->terminal.gap);
+	if (r->terminal.repeat)
+		field_put_uint(out, RESPONSE_TERMINAL_REPEAT, 1);
+	for (size_t i = 0; i < r->n_terminals; ++i)
+		put_terminal(out, &r->terminals[i]);
+	if (r->next_after.len > 0)
+		put_next_after(out, r->next_after);
+}
+
 static enum status
 encode(const struct reply *reply, bool brief, struct buf *out)
 {
@@ -476,6 +538,7 @@ encode(const struct reply *reply, bool brief, struct buf *out)
 		put_decimal(out, RESPONSE_REFUND, reply->entry->refund, reply->currency_digits);
 	if (reply->balance != NULL)
 		put_memberships(out, reply->balance);
+	put_terminals(out, reply);
 	return buf_status(out);
 }
 

@@ -13,6 +13,7 @@
 #include "codec/scan.h"
 #include "codec/words.h"
 #include "frame.h"
+#include "ledger/terminal.h"
 
 #define PLAIN_BYTES_MAX 64
 #define REQUEST_KEY 1		/* its field number */
@@ -64,6 +65,31 @@ judge_key(struct judge *j, const char *key, bool writes)
 		j->ret->key = key;
 }
 
+/* Numbers that the terminal knows to be refused. */
+static void
+judge_refused(struct judge *j, const Fealty__V1__Request *in)
+{
+	size_t n = in->n_terminal_refused;
+
+	if (n == 0)
+		return;
+	if (n > LEDGER_REFUSED_MAX) {
+		invalid(j, "terminal_refused", "has more than 64 ranges: give the highest");
+		return;
+	}
+	struct seq_range *ranges = arena_alloc(j->arena, n * sizeof(*ranges));
+	if (ranges == NULL) {
+		j->status = ST_NOMEM;
+		return;
+	}
+	for (size_t i = 0; i < n; ++i)
+		ranges[i] = (struct seq_range){ in->terminal_refused[i]->first, in->terminal_refused[i]->last };
+	if (!seq_ranges_valid(ranges, n, in->terminal_seq))
+		invalid(j, "terminal_refused", "is not rising ranges of numbers from 1 to below `terminal_seq`, each with `first` and `last`");
+	j->ret->cmd.refused = ranges;
+	j->ret->cmd.n_refused = n;
+}
+
 static void
 judge_origin(struct judge *j, const Fealty__V1__Request *in)
 {
@@ -74,6 +100,7 @@ judge_origin(struct judge *j, const Fealty__V1__Request *in)
 			judge_instant(j, "occurred_at", in->occurred_at);
 		judge_plain(j, "store", in->store);
 		judge_plain(j, "terminal", in->terminal);
+		judge_refused(j, in);
 		return;
 	}
 	if (in->has_occurred_at)
@@ -84,6 +111,8 @@ judge_origin(struct judge *j, const Fealty__V1__Request *in)
 		invalid(j, "terminal", why);
 	if (in->has_terminal_seq)
 		invalid(j, "terminal_seq", why);
+	if (in->n_terminal_refused > 0)
+		invalid(j, "terminal_refused", why);
 }
 
 static void
@@ -162,6 +191,7 @@ make_canonical(struct judge *j, Fealty__V1__Request *in)
 {
 	in->key = NULL;
 	in->has_at = in->has_deadline_ms = in->has_want_receipt = 0;
+	in->n_terminal_refused = 0;
 	return arena_pb_pack_in(&in->base, j->arena, &j->ret->canonical);
 }
 

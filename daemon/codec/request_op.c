@@ -11,12 +11,16 @@
 #include "codec/arena_pb.h"
 #include "codec/words.h"
 #include "ledger/keys.h"
+#include "ledger/terminal.h"
 
 #define ALIASES_MAX 16		/* in one command, in each list */
 #define SEGMENTS_MAX 16
 #define HISTORY_LIMIT_MAX 100
 #define HISTORY_LIMIT_DEFAULT 20
 #define APPROVAL_SIGNATURE_BYTES 64
+#define FOR_TERMINAL_BYTES_MAX 133	/* pos/<store>/<terminal> */
+#define TERMINALS_MAX 100
+#define AFTER_BYTES_MAX 511		/* a key of the table of terminals */
 
 static void
 invalid(struct judge *j, const char *field, const char *why)
@@ -391,7 +395,10 @@ judge_hold(struct judge *j, const Fealty__V1__Request *in)
 	take_order_amount(j, h->order_amount, &cmd->u.hold.has_order_amount, &cmd->u.hold.order_amount);
 	not_built(j, "pool", h->has_pool && h->pool);
 	take_partner(j, h->partner, &cmd->u.hold.partner);
-	not_built(j, "for_terminal", h->for_terminal != NULL);
+	struct terminal_name till;
+	if (h->for_terminal != NULL && (!words_plain(h->for_terminal, FOR_TERMINAL_BYTES_MAX) || !terminal_name_parse(h->for_terminal, &till)))
+		invalid(j, "for_terminal", "names no terminal: say 07 for one of your own store, 0042/07 or pos/0042/07");
+	cmd->u.hold.for_terminal = h->for_terminal;
 }
 
 static void
@@ -757,6 +764,51 @@ judge_proof(struct judge *j, const Fealty__V1__Request *in)
 	j->ret->to_size = p->to;
 }
 
+static unsigned
+hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 16;
+}
+
+/* The place that a former answer named. */
+static void
+take_after(struct judge *j, const char *text, struct bytes *ret)
+{
+	size_t len = strlen(text) / 2;
+	uint8_t *bytes = arena_alloc(j->arena, len + 1);
+	bool is_hex = strlen(text) % 2 == 0 && len > 0 && len <= AFTER_BYTES_MAX;
+
+	if (bytes == NULL) {
+		j->status = ST_NOMEM;
+		return;
+	}
+	for (size_t i = 0; i < len && is_hex; i++) {
+		unsigned high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		is_hex = high < 16 && low < 16;
+		bytes[i] = (uint8_t)(high << 4 | (low & 15));
+	}
+	if (is_hex)
+		*ret = bytes_of(bytes, len);
+	else
+		invalid(j, "after", "is not what `next_after` of a former answer was");
+}
+
+static void
+judge_terminals(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Terminals *t = in->terminals;
+
+	if (t->principal != NULL && !principal_valid(t->principal))
+		invalid(j, "principal", "is not pos/<store>/<terminal>, backend/<name> or operator/<name>");
+	if (t->has_limit && (t->limit == 0 || t->limit > TERMINALS_MAX))
+		invalid(j, "limit", "is not 1 to 100");
+	if (t->after != NULL)
+		take_after(j, t->after, &j->ret->terminals.after);
+	j->ret->limit = t->limit;
+	j->ret->terminals.principal = t->principal;
+	j->ret->terminals.with_trouble = t->has_with_trouble && t->with_trouble;
+}
+
 static void
 judge_subscribe(struct judge *j, const Fealty__V1__Request *in)
 {
@@ -812,6 +864,7 @@ static const struct op_row {
 	[REQUEST_PROGRAM] = { "program", OP_NONE, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, judge_program },
 	[REQUEST_CHECKPOINT] = { "checkpoint", OP_NONE, FEALTY__V1__REQUEST__OP_CHECKPOINT, judge_checkpoint },
 	[REQUEST_PROOF] = { "proof", OP_NONE, FEALTY__V1__REQUEST__OP_PROOF, judge_proof },
+	[REQUEST_TERMINALS] = { "terminals", OP_NONE, FEALTY__V1__REQUEST__OP_TERMINALS, judge_terminals },
 	[REQUEST_SUBSCRIBE] = { "subscribe", OP_NONE, FEALTY__V1__REQUEST__OP_SUBSCRIBE, judge_subscribe },
 };
 

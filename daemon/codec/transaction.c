@@ -126,6 +126,7 @@ put_hold(struct buf *out, const struct entry *e)
 	if (e->u.hold.has_order_amount)
 		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
 	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
+	put_text_if_given(out, HOLD_FOR_TERMINAL, e->u.hold.for_terminal);
 }
 
 static void
@@ -312,6 +313,8 @@ put_hold_state(struct buf *out, const struct entry *e)
 	field_put_fixed(out, HOLD_STATE_ENDS_AT, e->hold.ends_at_us);
 	put_sint_unless_zero(out, HOLD_STATE_LEFT, e->hold.left);
 	put_uint_unless_zero(out, HOLD_STATE_EXPIRE_AT_ONCE, e->hold.expire_at_once);
+	put_text_if_given(out, HOLD_STATE_FOR_STORE, e->hold.for_store);
+	put_text_if_given(out, HOLD_STATE_FOR_TERMINAL, e->hold.for_terminal);
 	field_end(out, begun);
 }
 
@@ -656,6 +659,13 @@ put_entry(struct buf *out, const struct entry *e)
 		put_touched(out, &e->touched[i]);
 	if (e->has_at)
 		field_put_fixed(out, ENTRY_AT, e->at_us);
+	for (size_t i = 0; i < e->n_refused; ++i) {
+		size_t range = field_begin(out, ENTRY_TERMINAL_REFUSED);
+
+		field_put_uint(out, SEQ_RANGE_FIRST, e->refused[i].first);
+		field_put_uint(out, SEQ_RANGE_LAST, e->refused[i].last);
+		field_end(out, range);
+	}
 	field_end(out, begun);
 }
 

@@ -5,6 +5,7 @@
  * ledger see different things in it.  Fields that we do not know are passed over.
  */
 #include "codec/ledger_reader.h"
+#include "ledger/terminal.h"
 
 #define SIGNATURE_BYTES 64
 #define KEY_ID_BYTES 8
@@ -104,13 +105,14 @@ get_purchase(struct message *m, struct entry *e)
 static void
 get_hold(struct message *m, struct entry *e)
 {
-	m->singular = FIELDS(HOLD_POINTS, HOLD_ORDER_AMOUNT) | FIELDS(HOLD_PARTNER, HOLD_PARTNER);
+	m->singular = FIELDS(HOLD_POINTS, HOLD_FOR_TERMINAL) | FIELDS(HOLD_PARTNER, HOLD_PARTNER);
 	for (uint32_t n; (n = next(m)) != 0;) {
 		switch (n) {
 		case HOLD_POINTS: e->u.hold.points = get_sint(m); break;
 		case HOLD_TTL_US: e->u.hold.ttl_us = (int64_t)get_uint(m, INT64_MAX); break;
 		case HOLD_ORDER_AMOUNT: e->u.hold.order_amount = get_sint(m); break;
 		case HOLD_PARTNER: e->u.hold.partner = get_text(m); break;
+		case HOLD_FOR_TERMINAL: e->u.hold.for_terminal = get_text(m); break;
 		}
 	}
 	e->u.hold.has_order_amount = seen(m, HOLD_ORDER_AMOUNT);
@@ -440,6 +442,7 @@ get_touched(struct message *parent, struct touched *t)
 /* `after` and `touched` are two lists of equal length and one array of ours: either may make a row, whichever comes first. */
 struct rows {
 	void *postings, *touched;
+	struct seq_range *refused;
 	size_t cap_postings, cap_touched, n_after, n_touched;
 };
 
@@ -481,6 +484,29 @@ get_effect(struct message *m, struct entry *e, struct rows *rows)
 	}
 }
 
+/* Judged when all are there. */
+static void
+get_refused(struct message *parent, struct entry *e, struct rows *rows)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(SEQ_RANGE_FIRST, SEQ_RANGE_LAST));
+	struct seq_range range = { 0 };
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		if (n == SEQ_RANGE_FIRST)
+			range.first = get_uint(&m, UINT64_MAX);
+		else if (n == SEQ_RANGE_LAST)
+			range.last = get_uint(&m, UINT64_MAX);
+	}
+	if (rows->refused == NULL)
+		rows->refused = arena_alloc(parent->r->arena, LEDGER_REFUSED_MAX * sizeof(*rows->refused));
+	if (rows->refused == NULL)
+		fail(parent->r, ST_NOMEM);
+	else if (e->n_refused == LEDGER_REFUSED_MAX)
+		fail(parent->r, ST_CORRUPT);
+	else
+		rows->refused[e->n_refused++] = range;
+}
+
 static void
 get_entry(struct message *parent, struct entry *e)
 {
@@ -505,6 +531,7 @@ get_entry(struct message *parent, struct entry *e)
 		case ENTRY_INPUTS: get_inputs(&m, e); break;
 		case ENTRY_FACTS: get_facts(&m, e); break;
 		case ENTRY_AT: e->at_us = get_fixed(&m); break;
+		case ENTRY_TERMINAL_REFUSED: get_refused(&m, e, &rows); break;
 		default: get_effect(&m, e, &rows); break;
 		}
 	}
@@ -518,6 +545,9 @@ get_entry(struct message *parent, struct entry *e)
 		e->metrics.day = e->business_date;
 	e->postings = rows.postings;
 	e->touched = rows.touched;
+	e->refused = rows.refused;
+	if (!seq_ranges_valid(e->refused, e->n_refused, e->terminal_seq))
+		fail(m.r, ST_CORRUPT);
 }
 
 /* How often a field stands in a message that may be malformed further on. */

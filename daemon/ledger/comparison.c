@@ -176,6 +176,7 @@ same_hold_inputs(struct comparison *c, const struct entry *a, const struct entry
 	same_presence(c, "inputs.hold.order_amount", a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 	same_number(c, "inputs.hold.order_amount", a->u.hold.order_amount, b->u.hold.order_amount);
 	same_text(c, "inputs.hold.partner", a->u.hold.partner, b->u.hold.partner);
+	same_text(c, "inputs.hold.for_terminal", a->u.hold.for_terminal, b->u.hold.for_terminal);
 }
 
 static void
@@ -363,6 +364,8 @@ same_hold_state(struct comparison *c, const struct entry *a, const struct entry 
 	same_instant(c, "facts.hold.ends_at", a->hold.ends_at_us, b->hold.ends_at_us);
 	same_number(c, "facts.hold.left", a->hold.left, b->hold.left);
 	same_bool(c, "facts.hold.expire_at_once", a->hold.expire_at_once, b->hold.expire_at_once);
+	same_text(c, "facts.hold.for_store", a->hold.for_store, b->hold.for_store);
+	same_text(c, "facts.hold.for_terminal", a->hold.for_terminal, b->hold.for_terminal);
 }
 
 static void
@@ -579,6 +582,11 @@ comparison_entries(struct comparison *c, const struct entry *a, const struct ent
 	same_text(c, "store", a->store, b->store);
 	same_text(c, "terminal", a->terminal, b->terminal);
 	same_unsigned(c, "terminal_seq", a->terminal_seq, b->terminal_seq);
+	same_unsigned(c, "terminal_refused", a->n_refused, b->n_refused);
+	for (size_t i = 0; i < a->n_refused && i < b->n_refused; i++) {
+		same_unsigned(c, "terminal_refused.first", a->refused[i].first, b->refused[i].first);
+		same_unsigned(c, "terminal_refused.last", a->refused[i].last, b->refused[i].last);
+	}
 	same_unsigned(c, "program", a->program, b->program);
 	if (a->op == b->op)
 		same_inputs(c, a, b);

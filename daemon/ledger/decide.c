@@ -401,6 +401,8 @@ entry_begin(struct decision *d)
 		.store = cmd->store,
 		.terminal = cmd->terminal,
 		.terminal_seq = cmd->terminal_seq,
+		.n_refused = cmd->n_refused,
+		.refused = cmd->refused,
 		.engine = LEDGER_ENGINE,
 		.program_version = d->program != NULL ? d->program->version : 0,
 		.has_occurred_at = cmd->has_occurred_at,

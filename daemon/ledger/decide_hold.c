@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "ledger/internal.h"
+#include "ledger/terminal.h"
 
 /* What points are worth, rounded down; false: beyond an int64. */
 static bool
@@ -125,6 +126,7 @@ hold_inputs(struct decision *d)
 		return false;
 	e->u.hold.ttl_us = cmd->u.hold.has_ttl ? cmd->u.hold.ttl_us : p->default_ttl_us;
 	e->u.hold.has_order_amount = cmd->u.hold.has_order_amount;
+	e->u.hold.for_terminal = cmd->u.hold.for_terminal;
 	if (!decision_points(d, "points", cmd->u.hold.points, &e->u.hold.points))
 		return false;
 	if (cmd->u.hold.has_order_amount && !decision_money(d, "order_amount", cmd->u.hold.order_amount, &e->u.hold.order_amount))
@@ -133,6 +135,24 @@ hold_inputs(struct decision *d)
 		return refuse_false(d, LEDGER_INVALID_ARGUMENT, "ttl", "a hold of this program lasts at most %lld s",
 		    (long long)(p->max_ttl_us / US_PER_SECOND));
 	return true;
+}
+
+/* Whose the hold is to be: without a store of its own, the name is of one in the store that the hold is made in. */
+static enum status
+grant_to_till(struct decision *d)
+{
+	const char *text = d->cmd->u.hold.for_terminal;
+	struct terminal_name till, maker;
+
+	if (text == NULL)
+		return ST_OK;
+	if (!terminal_name_parse(text, &till))
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "for_terminal", "for_terminal names no terminal: say 07, 0042/07 or pos/0042/07");
+	terminal_of_command(d->cmd, &maker);
+	const char *store = till.store[0] != 0 ? till.store : maker.store;
+	d->entry->hold.for_terminal = arena_strdup(d->arena, till.terminal);
+	d->entry->hold.for_store = store[0] != 0 ? arena_strdup(d->arena, store) : NULL;
+	return d->entry->hold.for_terminal == NULL || (store[0] != 0 && d->entry->hold.for_store == NULL) ? ST_NOMEM : ST_OK;
 }
 
 enum status
@@ -157,7 +177,8 @@ decide_hold(struct decision *d)
 	e->hold.expire_at_once = d->program->expire_at_once;
 	e->hold.ends_at_us = d->now_us + e->u.hold.ttl_us;
 	e->hold.left = points;
-	return take_available(d, points, ACCOUNT_HELD);
+	st = grant_to_till(d);
+	return st != ST_OK ? st : take_available(d, points, ACCOUNT_HELD);
 }
 
 /* ---- capture and release ---- */
@@ -203,6 +224,31 @@ refuse_closed(struct decision *d)
 	return ST_CORRUPT;
 }
 
+/*
+ * Whether the command comes from the terminal that the hold is for, over or not.  A release may also come from who is no terminal at all, an
+ * operator or a backend: somebody has to be able to give points back when a till does not return.
+ */
+static enum status
+check_till(struct decision *d, const struct hold *hold)
+{
+	struct closed_hold closed;
+	struct terminal_name asking;
+	const struct terminal_name *till = &closed.till;
+
+	if (hold != NULL) {
+		till = &hold->till;
+	} else {
+		enum status st = d->state->closed_hold(d->state->ctx, d->cmd->u.capture.hold, &closed);
+		if (st != ST_OK)
+			return st;
+	}
+	terminal_of_command(d->cmd, &asking);
+	if (till->terminal[0] == 0 || terminal_is(till, &asking) || (d->cmd->op == OP_RELEASE && asking.terminal[0] == 0))
+		return ST_OK;
+	return refuse(d, LEDGER_PERMISSION_DENIED, "hold", "the hold is for terminal %s%s%s: only that one may %s it", till->terminal,
+	    till->store[0] != 0 ? " of store " : "", till->store, d->cmd->op == OP_CAPTURE ? "capture" : "release");
+}
+
 /* Common to both: finds the hold, scales the points, and sees that the hold is open; NULL: refused. */
 static enum status
 open_hold(struct decision *d, const struct hold **ret_hold)
@@ -218,6 +264,9 @@ open_hold(struct decision *d, const struct hold **ret_hold)
 	d->entry->u.capture.has_points = cmd->op == OP_CAPTURE && cmd->u.capture.has_points;
 	if (d->entry->u.capture.has_points && !decision_points(d, "points", cmd->u.capture.points, &d->entry->u.capture.points))
 		return ST_OK;
+	st = check_till(d, hold);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
 	if (!decision_member_open(d, cmd->op == OP_CAPTURE))
 		return ST_OK;
 	if (hold == NULL)

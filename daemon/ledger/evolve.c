@@ -19,6 +19,7 @@
 
 #include "base/checked.h"
 #include "ledger/internal.h"
+#include "ledger/terminal.h"
 #include "ledger/keys.h"
 
 struct evolution {
@@ -160,7 +161,7 @@ entry_shape_ok(const struct entry *entry)
 	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->waiting && !entry_waits_ok(entry)))
 		return false;
 	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
-	    (entry->hold.expire_at_once && entry->op != OP_HOLD))
+	    ((entry->hold.expire_at_once || entry->hold.for_store != NULL || entry->hold.for_terminal != NULL) && entry->op != OP_HOLD))
 		return false;
 	return entry_days_ok(entry);
 }
@@ -256,6 +257,8 @@ hold_new(struct evolution *e)
 	const char *named = e->entry->u.hold.partner;
 	struct hold hold = { .id = e->id, .ends_at_us = e->entry->hold.ends_at_us, .day = e->entry->business_date,
 	    .expire_at_once = e->entry->hold.expire_at_once };
+	if (!terminal_name_set(&hold.till, e->entry->hold.for_store, e->entry->hold.for_terminal))
+		return fault(e, EVOLVE_MALFORMED);
 
 	if (m->n_holds >= LEDGER_HOLDS_MAX || member_hold(m, e->id) != NULL)
 		return fault(e, EVOLVE_MALFORMED);
@@ -437,6 +440,7 @@ close_hold(struct evolution *e)
 	if (e->entry->op == OP_HOLD)
 		return fault(e, EVOLVE_MALFORMED);
 	id = e->hold->id;
+	closed.till = e->hold->till;
 	at = (size_t)(e->hold - m->holds);
 	memmove(m->holds + at, m->holds + at + 1, (m->n_holds - at - 1) * sizeof(*m->holds));
 	m->n_holds--;

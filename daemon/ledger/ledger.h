@@ -29,6 +29,9 @@
 #define LEDGER_LINES_MAX 200		/* of a purchase */
 #define LEDGER_TOUCHED_MAX 8		/* members that one entry changes */
 #define LEDGER_MEMBERSHIPS_MAX 8	/* of a program in all its versions, and so of a member */
+#define LEDGER_TERMINAL_MAX 64	/* bytes of a store, of a terminal */
+#define LEDGER_REFUSED_MAX 64	/* ranges of numbers that an entry says were refused */
+#define LEDGER_TILL "pos/"	/* how the principal of one begins */
 #define LEDGER_BIRTHDAYS_MAX 4		/* dates that a member's profile remembers */
 #define LEDGER_SKEW_US (300 * US_PER_SECOND)
 
@@ -108,6 +111,10 @@ const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
 
 struct entry_id { uint64_t seq; uint32_t index; };
 
+/* A till; see terminal.h. */
+struct terminal_name { char store[LEDGER_TERMINAL_MAX + 1], terminal[LEDGER_TERMINAL_MAX + 1]; };
+struct seq_range { uint64_t first, last; };		/* numbers of a terminal's sequence, both included */
+
 /* ---- keys ---- */
 
 #define PUBLIC_KEY_LEN 32
@@ -160,6 +167,7 @@ struct hold {
 	int32_t day;			/* business date on which it was made */
 	bool expire_at_once;		/* a lot leaves it at its own midnight */
 	char partner[LEDGER_ID_MAX + 1];	/* whose account captures go to; "": none's */
+	struct terminal_name till;	/* that alone may capture it; terminal "": anyone */
 	size_t n_lots, cap_lots;
 	struct lot *lots;		/* what is left, in consumption order; sum > 0 */
 };
@@ -317,7 +325,10 @@ struct closed_hold {
 	uint32_t program;
 	uint64_t member;
 	enum hold_end end;
+	struct terminal_name till;	/* as struct hold's */
 };
+void closed_hold_encode(const struct closed_hold *hold, struct buf *out);
+enum status closed_hold_decode(struct bytes value, struct closed_hold *ret_hold) MUST_CHECK;	/* ST_CORRUPT */
 
 /* ---- what later entries did to an entry ---- */
 
@@ -373,7 +384,9 @@ struct cmd {
 	enum op op;				/* OP_PUBLISH … OP_BIRTHDAY, OP_CLOCK_ACCEPT */
 	bool is_quote;				/* OP_PURCHASE: nothing will be written */
 	const char *principal, *request_id, *store, *terminal;	/* NULL: not given */
-	uint64_t terminal_seq;
+	uint64_t terminal_seq;			/* 0: none */
+	size_t n_refused;
+	const struct seq_range *refused;	/* numbers of its terminal that were refused */
 	bool has_occurred_at;
 	int64_t occurred_at_us;
 	uint8_t fingerprint[FINGERPRINT_BYTES];
@@ -406,6 +419,7 @@ struct cmd {
 			int64_t ttl_us;
 			struct decimal order_amount;
 			const char *partner;	/* NULL: none */
+			const char *for_terminal;	/* NULL: not given */
 		} hold;
 		struct {
 			bool found;		/* the reference named exactly one entry of the member, and it made a hold */
@@ -513,6 +527,8 @@ struct entry {
 	enum op op;
 	const char *principal, *request_id, *store, *terminal;	/* NULL: absent */
 	uint64_t terminal_seq;
+	size_t n_refused;
+	const struct seq_range *refused;		/* rising, below terminal_seq: numbers before it that were refused */
 	uint32_t engine, program_version;
 	bool has_occurred_at, has_due_at, has_at, has_fingerprint;
 	int64_t occurred_at_us, due_at_us;
@@ -533,7 +549,7 @@ struct entry {
 			const struct entry_line *lines;
 			const char *partner, *receipt_no;
 		} purchase;
-		struct { int64_t points, ttl_us, order_amount; bool has_order_amount; const char *partner; } hold;
+		struct { int64_t points, ttl_us, order_amount; bool has_order_amount; const char *partner; const char *for_terminal; } hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
 		struct { int64_t points, order_amount; bool has_order_amount, round_down; const char *partner; } redeem;
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
@@ -570,7 +586,13 @@ struct entry {
 	bool has_tier;
 	struct tier_state tier;				/* whole state after the entry, when it changed */
 	bool has_hold;
-	struct { bool has_id; struct entry_id id; int64_t ends_at_us, left; bool expire_at_once; } hold;	/* expire_at_once: of a new one */
+	struct {
+		bool has_id;
+		struct entry_id id;
+		int64_t ends_at_us, left;
+		bool expire_at_once;			/* of a new one, as the next */
+		const char *for_store, *for_terminal;	/* who alone may capture it; NULL: any store; anyone */
+	} hold;
 	struct inactivity_clock clock;			/* after the entry, when it is set or a posting names it; else not on */
 	int32_t birthday;				/* DAY_NONE: no grant for a birthday */
 	bool has_value;

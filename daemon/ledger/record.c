@@ -129,6 +129,8 @@ hold_encode(const struct hold *h, struct buf *out)
 	buf_put_varint(out, (h->expire_at_once ? HOLD_AT_ONCE : 0) | (h->partner[0] != 0 ? HOLD_PARTNER : 0));
 	if (h->partner[0] != 0)
 		buf_put_string(out, h->partner);
+	buf_put_string(out, h->till.store);
+	buf_put_string(out, h->till.terminal);
 	lots_encode(h->lots, h->n_lots, out);
 }
 
@@ -317,6 +319,20 @@ read_tier(struct reader *r, struct tier_state *ret)
 	ret->grace = read_bool(r);
 }
 
+/* "" to LEDGER_TERMINAL_MAX bytes, without a NUL; false: something else. */
+static bool
+take_part(struct cursor *c, char ret[static LEDGER_TERMINAL_MAX + 1])
+{
+	struct bytes text = cursor_string(c);
+
+	if (text.len > LEDGER_TERMINAL_MAX || (text.len > 0 && memchr(text.data, 0, text.len) != NULL))
+		return false;
+	if (text.len > 0)
+		memcpy(ret, text.data, text.len);
+	ret[text.len] = 0;
+	return true;
+}
+
 static void
 read_holds(struct reader *r, struct member *m)
 {
@@ -334,6 +350,8 @@ read_holds(struct reader *r, struct member *m)
 		if ((flags & HOLD_PARTNER) != 0)
 			read_id(r, h->partner);
 		r->corrupt |= flags > HOLD_FLAGS || ((flags & HOLD_PARTNER) != 0 && h->partner[0] == 0);
+		if (!take_part(&r->c, h->till.store) || !take_part(&r->c, h->till.terminal))
+			r->corrupt = true;
 		h->lots = read_lots(r, &h->n_lots, &h->cap_lots);
 	}
 }
@@ -553,5 +571,33 @@ totals_decode(struct bytes bytes, struct totals *ret_totals)
 	if (r.corrupt || !cursor_done(&r.c))
 		return ST_CORRUPT;
 	*ret_totals = t;
+	return ST_OK;
+}
+
+/* ---- a hold that is over ---- */
+
+void
+closed_hold_encode(const struct closed_hold *hold, struct buf *out)
+{
+	buf_put_be32(out, hold->program);
+	buf_put_be64(out, hold->member);
+	buf_put_u8(out, (uint8_t)hold->end);
+	buf_put_string(out, hold->till.store);
+	buf_put_string(out, hold->till.terminal);
+}
+
+enum status
+closed_hold_decode(struct bytes value, struct closed_hold *ret)
+{
+	struct cursor c = cursor_of(value);
+	struct closed_hold hold = { .program = cursor_be32(&c) };
+
+	hold.member = cursor_be64(&c);
+	uint8_t end = cursor_u8(&c);
+	bool named = take_part(&c, hold.till.store) && take_part(&c, hold.till.terminal);
+	if (!cursor_done(&c) || !named || end > HOLD_END_TIMED_OUT)
+		return ST_CORRUPT;
+	hold.end = (enum hold_end)end;
+	*ret = hold;
 	return ST_OK;
 }

@@ -135,6 +135,7 @@ hold_command(const struct program *p, const struct entry *entry, struct cmd *cmd
 	cmd->u.hold.has_order_amount = entry->u.hold.has_order_amount;
 	cmd->u.hold.order_amount = money_of(p, entry->u.hold.order_amount);
 	cmd->u.hold.partner = entry->u.hold.partner;
+	cmd->u.hold.for_terminal = entry->u.hold.for_terminal;
 }
 
 static void
@@ -211,7 +212,8 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 
 	*cmd = (struct cmd){
 		.op = entry->op, .principal = entry->principal, .request_id = entry->request_id, .store = entry->store, .terminal = entry->terminal,
-		.terminal_seq = entry->terminal_seq, .has_occurred_at = entry->has_occurred_at, .occurred_at_us = entry->occurred_at_us,
+		.terminal_seq = entry->terminal_seq, .n_refused = entry->n_refused, .refused = entry->refused,
+		.has_occurred_at = entry->has_occurred_at, .occurred_at_us = entry->occurred_at_us,
 		.n_segments = entry->n_segments, .segments = entry->segments,
 		.program = entry->program, .member = entry->member,
 	};

@@ -29,7 +29,7 @@ enum status
 answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 {
 	struct reply reply = { .bytes_max = a->bytes_max, .replayed = a->replayed, .has_id = a->has_id, .id = a->id, .entry = a->entry,
-	    .then = a->then };
+	    .then = a->then, .terminal = a->terminal };
 	struct balance balance;
 
 	if (a->refusal != NULL)

@@ -747,7 +747,7 @@ static enum status
 answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct buf *out)
 {
 	const struct ledger_state *state = apply_state(s->c->apply);
-	struct answer answer = { .refusal = s->refusal, .as_of_us = commit_now_us(s->c), .seq = apply_head(s->c->apply)->size };
+	struct answer answer = { .refusal = s->refusal, .as_of_us = commit_now_us(s->c), .seq = apply_head(s->c->apply)->size, .terminal = s->c->terminal_note };
 	if (!s->c->is_open || s->c->open.n_entries == 0)
 		answer.seq--;			/* the newest is the last that was sealed */
 	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
@@ -878,10 +878,10 @@ command_run(struct commit *c, struct work *work, size_t index, struct refusal *r
 	s.request->cmd.request_id = s.request->key;
 	*ret_refusal = work->batch.refusals[index];
 	buf_init(&out);
-	enum status st = ST_OK;
+	enum status st = terminal_prepare(c, work, index);
 	if (refused(&s))
 		refusal_encode(ret_refusal, &work->arena, &out);
-	else
+	else if (st == ST_OK)
 		st = run(&s, &out);
 	if (st == ST_OK)
 		st = buf_status(&out);

@@ -66,6 +66,7 @@ struct commit {
 	size_t open_cap, open_bytes;
 	struct work *active;
 	struct receipts receipts;
+	struct terminal_note terminal_note;	/* of the command that runs */
 	int64_t clock_us;			/* manual: the clock's instant */
 	bool due_pending;			/* manual: what is due at clock_us may not have run yet */
 	atomic_bool clock_suspect;		/* writes wait for clock_accept, or for a clock that is right */
@@ -130,6 +131,13 @@ void commit_clock_trusted(struct commit *c);
 enum status command_clock(struct commit *c, const struct request *request, struct refusal *ret_refusal) MUST_CHECK;
 /* Runs command ${index} of ${work} and sets its response.  ST_FULL or ST_TOO_LARGE never come back: they are answers. */
 enum status command_run(struct commit *c, struct work *work, size_t index, struct refusal *ret_refusal) MUST_CHECK;
+
+/* ---- terminal.c ---- */
+
+/* Before command ${index} runs: which numbers of its terminal were refused before it in the same batch.  ST_NOMEM. */
+enum status terminal_prepare(struct commit *c, struct work *work, size_t index) MUST_CHECK;
+/* After an entry with a terminal_seq was applied: tells of a gap and a repeat. */
+void terminal_added(struct commit *c, const struct entry *entry, struct entry_id id);
 
 /* ---- rotate.c ---- */
 

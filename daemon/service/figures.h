@@ -75,6 +75,7 @@ struct figures {
 	struct figure_histogram answer_us;	/* from a write's arrival until its answer may leave */
 	struct figure_commands commands;	/* answered; those of a batch each by itself */
 	uint64_t replays;			/* of them, answered by their first outcome */
+	uint64_t terminal_gaps, terminal_repeats;	/* of them, whose number showed that others are missing; or had been used before */
 	size_t n_entries;
 	struct figure_count entries[FIGURE_OPS_MAX];	/* durable, by operation */
 	uint64_t system_entries;		/* of them, made by the schedule */

@@ -159,6 +159,7 @@ struct answer {
 	const struct member *member;		/* NULL: no balance block */
 	int64_t as_of_us;
 	uint64_t seq;
+	struct terminal_note terminal;
 };
 /* Appends an encoded Response. */
 enum status answer_encode(const struct answer *answer, struct arena *arena, struct buf *out) MUST_CHECK;

@@ -107,6 +107,8 @@ read_commits(const struct metrics *m, struct figures *ret)
 	ret->commits = counter_read(&m->commits);
 	ret->commits_undone = counter_read(&m->commits_undone);
 	ret->replays = counter_read(&m->replays);
+	ret->terminal_gaps = counter_read(&m->terminal_gaps);
+	ret->terminal_repeats = counter_read(&m->terminal_repeats);
 	histogram_read(&m->commit_transactions, HISTOGRAM_SIZE, &ret->commit_transactions);
 	for (enum figure_step step = 0; step < FIGURE_STEP_COUNT; step++)
 		histogram_read(&m->steps[step], HISTOGRAM_US, &ret->steps_us[step]);

@@ -29,6 +29,7 @@ void histogram_read(const struct histogram *h, enum histogram_kind kind, struct 
 struct metrics {
 	/* the commit thread's; each loop has command_counts of its own */
 	struct command_counts commands;
+	struct counter terminal_gaps, terminal_repeats;
 	struct counter replays, commits, commits_undone, system_entries, entries[OP_COUNT];
 	struct histogram commit_transactions, steps[FIGURE_STEP_COUNT], answer;
 	/* written by service_open() */

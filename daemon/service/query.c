@@ -378,7 +378,7 @@ run_about_member(struct query *q, struct buf *out)
 static bool
 about_log(enum request_op op)
 {
-	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF;
+	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS;
 }
 
 static enum status
@@ -388,6 +388,7 @@ run_about_log(struct query *q, struct buf *out)
 	case REQUEST_TRANSACTION: return query_transaction(q, out);
 	case REQUEST_CHECKPOINT: return query_checkpoint(q, out);
 	case REQUEST_PROOF: return query_proof(q, out);
+	case REQUEST_TERMINALS: return query_terminals(q, out);
 	default: assert(false); return ST_INVALID;
 	}
 }

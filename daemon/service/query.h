@@ -26,4 +26,7 @@ enum status query_transaction(struct query *q, struct buf *out) MUST_CHECK;
 enum status query_checkpoint(struct query *q, struct buf *out) MUST_CHECK;
 enum status query_proof(struct query *q, struct buf *out) MUST_CHECK;
 
+/* query_terminal.c */
+enum status query_terminals(struct query *q, struct buf *out) MUST_CHECK;
+
 #endif

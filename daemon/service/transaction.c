@@ -114,6 +114,8 @@ tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, str
 	if (st != ST_OK)
 		return st;
 	assert(fault == EVOLVE_OK);		/* decide() and evolve() disagree: better to stop than to write it */
+	if (slot->terminal_seq != 0)
+		terminal_added(c, slot, id);
 	c->open.n_entries++;
 	c->open_bytes += bytes;
 	*ret_id = id;

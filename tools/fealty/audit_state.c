@@ -6,7 +6,7 @@
 
 /* All that state holds but `meta`, which has the head itself. */
 static const enum store_table compared[] = { TABLE_PROGRAM, TABLE_VERSION, TABLE_MEMBER, TABLE_HOLD, TABLE_FOLLOWUP, TABLE_REQUEST,
-	TABLE_RECEIPT, TABLE_DUE, TABLE_TILE, TABLE_KEY, TABLE_APPROVER, TABLE_WAITING };
+	TABLE_RECEIPT, TABLE_DUE, TABLE_TILE, TABLE_KEY, TABLE_APPROVER, TABLE_WAITING, TABLE_TERMINAL };
 
 struct rows {
 	struct store_cursor *cursor;

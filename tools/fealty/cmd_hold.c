@@ -6,11 +6,11 @@
 #include "ledger/calendar.h"
 #include "show.h"
 
-enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_TTL, KEY_PARTNER };
+enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_TTL, KEY_PARTNER, KEY_FOR_TERMINAL };
 
 struct hold_input {
 	struct call_input base;
-	char *order_amount, *ttl, *partner;
+	char *order_amount, *ttl, *partner, *for_terminal;
 };
 
 static error_t
@@ -27,6 +27,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PARTNER:
 		in->partner = arg;
+		return 0;
+	case KEY_FOR_TERMINAL:
+		in->for_terminal = arg;
 		return 0;
 	default:
 		return call_input_parse(key, arg, state, &in->base);
@@ -56,6 +59,8 @@ cmd_hold(int argc, char **argv)
 		{ "ttl", KEY_TTL, "DURATION", 0, "How long, such as 15m; then the points return by themselves (default: the program's)",
 		    0 },
 		{ "partner", KEY_PARTNER, "ID", 0, "The partner where they are spent: its account is settled for them", 0 },
+		{ "for-terminal", KEY_FOR_TERMINAL, "TERMINAL", 0,
+		    "Only this till may capture it, also one that is offline then: 07 of the same store, 0042/07 or pos/0042/07", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER POINTS",
@@ -74,6 +79,7 @@ cmd_hold(int argc, char **argv)
 	body.ttl = in.ttl;
 	body.order_amount = in.order_amount;
 	body.partner = in.partner;
+	body.for_terminal = in.for_terminal;
 	request.hold = &body;
 	return call_run(&in.base.call, &request, show_held);
 }

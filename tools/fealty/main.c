@@ -39,6 +39,8 @@ static const struct command commands[] = {
 	{ "unfreeze", "MEMBER [REASON]", "let a frozen member spend again", cmd_unfreeze },
 	{ "merge", "MEMBER INTO", "make one member of two, for good", cmd_merge },
 	{ "close", "MEMBER REASON", "close a member's account, for good", cmd_close },
+	{ "queue", "add|upload|show|…", "a till's commands on disk until they can be sent", cmd_queue },
+	{ "terminals", "", "sequences of tills: what is missing, what came twice", cmd_terminals },
 	{ "simulate", "EVENTS.jsonl", "play events against a program, without a daemon", cmd_simulate },
 	{ "import", "FILE", "purchases from a CSV or white-space file", cmd_import },
 	{ "subscribe", "", "follow the ledger, one transaction a line", cmd_subscribe },

@@ -92,6 +92,7 @@ sim_event_end(struct sim *sim)
 	enum status st = close_transaction(sim);
 
 	arena_reset(&sim->scratch);
+	sim->n_refused = 0;
 	return st;
 }
 
@@ -123,7 +124,7 @@ sim_apply(struct sim *sim, const struct entry *decided, struct entry_id *ret_id,
 	if (st == ST_OK)
 		st = touch(sim, *ret_entry);
 	if (st == ST_OK)
-		st = sim_book_put_entry(&sim->book, *ret_entry, *ret_id);
+		st = sim_book_put_entry(&sim->book, *ret_entry, *ret_id, &sim->terminal_note);
 	if (st == ST_OK && sim->on_entry != NULL)
 		sim->on_entry(sim->on_entry_ctx, *ret_entry, *ret_id);
 	return st;
@@ -275,7 +276,8 @@ sim_clock(struct sim *sim, int64_t at_us)
 enum status
 sim_answer(struct sim *sim, const struct sim_answer *a, struct buf *out)
 {
-	struct reply reply = { .replayed = a->replayed, .has_id = a->has_id, .id = a->id, .entry = a->entry, .then = a->then };
+	struct reply reply = { .replayed = a->replayed, .has_id = a->has_id, .id = a->id, .entry = a->entry, .then = a->then,
+	    .terminal = a->terminal };
 	struct balance balance;
 
 	if (out == NULL)

@@ -37,6 +37,10 @@ struct sim {
 	/* Every entry that was applied; members are as they are after it. */
 	void (*on_entry)(void *ctx, const struct entry *entry, struct entry_id id);
 	void *on_entry_ctx;
+	struct terminal_note terminal_note;	/* of the command that plays */
+	size_t n_refused;
+	struct seq_range refused[LEDGER_REFUSED_MAX];	/* numbers that were refused in this event since one was applied, */
+	struct terminal_name refused_of;	/* of this terminal */
 	char trouble[240];			/* ST_CORRUPT: what decide() and evolve() disagree about */
 };
 
@@ -102,6 +106,7 @@ struct sim_answer {
 	const struct member *member;
 	const struct touched *then;
 	int64_t as_of_us;
+	struct terminal_note terminal;
 };
 enum status sim_answer(struct sim *sim, const struct sim_answer *answer, struct buf *out) MUST_CHECK;
 /* Newest transaction that there is. */

@@ -23,6 +23,7 @@ sim_book_init(struct sim_book *book, struct arena *arena, struct sim_undo *undo)
 	sim_table_init(&book->requests, arena, undo);
 	sim_table_init(&book->references, arena, undo);
 	sim_table_init(&book->receipts, arena, undo);
+	sim_table_init(&book->terminals, arena, undo);
 	buf_init(&book->scratch);
 }
 
@@ -34,6 +35,7 @@ sim_book_release(struct sim_book *book)
 	sim_table_release(&book->requests);
 	sim_table_release(&book->references);
 	sim_table_release(&book->receipts);
+	sim_table_release(&book->terminals);
 	free(book->transactions);
 	buf_release(&book->scratch);
 }
@@ -230,12 +232,38 @@ put_receipt(struct sim_book *book, const struct entry *e, struct entry_id id)
 	return st != ST_OK ? st : sim_table_put(&book->receipts, sim_key_bytes(&key), receipt);
 }
 
+static enum status
+put_terminal(struct sim_book *book, const struct entry *e, struct entry_id id, struct terminal_note *ret_note)
+{
+	struct sim_key key = { .len = 0 };
+	enum status st;
+
+	sim_key_text(&key, e->store == NULL ? "" : e->store);
+	sim_key_text(&key, e->terminal == NULL ? "" : e->terminal);
+	sim_key_text(&key, e->principal);
+	struct terminal_state *t = sim_table_get(&book->terminals, sim_key_bytes(&key));
+	if (t != NULL) {
+		st = sim_undo_save(book->undo, t, sizeof(*t), NULL);
+	} else {
+		t = arena_alloc(book->arena, sizeof(*t));
+		if (t == NULL)
+			return ST_NOMEM;
+		*t = (struct terminal_state){ .last = 0 };
+		st = sim_table_put(&book->terminals, sim_key_bytes(&key), t);
+	}
+	if (st == ST_OK)
+		terminal_take(t, e, id, ret_note);
+	return st;
+}
+
 enum status
-sim_book_put_entry(struct sim_book *book, const struct entry *e, struct entry_id id)
+sim_book_put_entry(struct sim_book *book, const struct entry *e, struct entry_id id, struct terminal_note *ret_note)
 {
 	if (e->request_id == NULL)
 		return ST_OK;
 	enum status st = put_request(book, e, id);
+	if (st == ST_OK && e->terminal_seq != 0)
+		st = put_terminal(book, e, id, ret_note);
 	if (st == ST_OK && e->op == OP_PURCHASE && e->u.purchase.receipt_no != NULL && e->store != NULL)
 		st = put_receipt(book, e, id);
 	return st;

@@ -39,7 +39,7 @@ struct sim_receipt {
 struct sim_book {
 	struct arena *arena;
 	struct sim_undo *undo;
-	struct sim_table aliases, profiles, requests, receipts;
+	struct sim_table aliases, profiles, requests, receipts, terminals;
 	struct sim_request *newest;
 	struct sim_table references;	/* only once a command has referred to another */
 	bool has_references;
@@ -65,8 +65,8 @@ const struct sim_request *sim_book_request(const struct sim_book *book, const ch
 const struct sim_request *sim_book_reference(const struct sim_book *book, uint32_t program, const char *key);
 /* Before the first sim_book_reference(). */
 enum status sim_book_make_references(struct sim_book *book) MUST_CHECK;
-/* An applied entry's request id, and its receipt number if it has both that and a store. */
-enum status sim_book_put_entry(struct sim_book *book, const struct entry *entry, struct entry_id id) MUST_CHECK;
+/* An applied entry's request id, its receipt number if it has both that and a store, and its number in its terminal's sequence. */
+enum status sim_book_put_entry(struct sim_book *book, const struct entry *entry, struct entry_id id, struct terminal_note *ret_note) MUST_CHECK;
 
 const struct sim_receipt *sim_book_receipt(const struct sim_book *book, uint32_t program, const char *store, const char *receipt_no,
     int32_t business_date);

@@ -528,6 +528,7 @@ answer_now(struct step *s, struct entry_id id, const struct entry *entry)
 	const struct refusal *refusal = &s->call->refusal;
 	struct sim_answer answer = {
 		.refusal = refusal, .has_id = entry != NULL, .id = id, .entry = entry, .program = s->program, .as_of_us = s->sim->now_us,
+		.terminal = s->sim->terminal_note,
 	};
 	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
 
@@ -602,7 +603,41 @@ sim_fingerprint(struct request *request)
 static bool
 is_daemons(enum request_op op)
 {
-	return op == REQUEST_CLOCK_ACCEPT || op == REQUEST_ROTATE_KEY || op == REQUEST_SUBSCRIBE || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF;
+	return op == REQUEST_CLOCK_ACCEPT || op == REQUEST_ROTATE_KEY || op == REQUEST_SUBSCRIBE || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF ||
+	    op == REQUEST_TERMINALS;
+}
+
+/* What the daemon's service/terminal.c does: an entry says which numbers before it were refused in its own batch. */
+static enum status
+before_numbered(struct sim *sim, struct cmd *cmd)
+{
+	struct terminal_name name;
+
+	sim->terminal_note = (struct terminal_note){ .gap = 0 };
+	if (cmd->terminal_seq == 0 || !terminal_name_set(&name, cmd->store, cmd->terminal))
+		return ST_OK;
+	if (strcmp(name.store, sim->refused_of.store) != 0 || strcmp(name.terminal, sim->refused_of.terminal) != 0)
+		sim->n_refused = 0;
+	sim->refused_of = name;
+	if (sim->n_refused == 0)
+		return ST_OK;
+	struct seq_range *all = arena_alloc(&sim->scratch, LEDGER_REFUSED_MAX * sizeof(*all));
+	if (all == NULL)
+		return ST_NOMEM;
+	size_t n = seq_ranges_join(cmd->refused, cmd->n_refused, sim->refused, sim->n_refused, all);
+	cmd->n_refused = seq_ranges_below(all, n, cmd->terminal_seq);
+	cmd->refused = all;
+	return ST_OK;
+}
+
+static void
+after_numbered(struct sim *sim, const struct cmd *cmd, const struct refusal *refusal)
+{
+	struct seq_range own = { cmd->terminal_seq, cmd->terminal_seq };
+
+	if (cmd->terminal_seq == 0)
+		return;
+	sim->n_refused = refusal->result == LEDGER_OK ? 0 : seq_ranges_join(cmd->refused, cmd->n_refused, &own, 1, sim->refused);
 }
 
 enum status
@@ -625,5 +660,9 @@ sim_play(struct sim *sim, struct sim_call *call, struct buf *out)
 		return sim_query(sim, call, out);
 	call->request->cmd.principal = call->principal;
 	call->request->cmd.request_id = call->request->key;
-	return run(&s);
+	enum status st = before_numbered(sim, &call->request->cmd);
+	if (st == ST_OK)
+		st = run(&s);
+	after_numbered(sim, &call->request->cmd, &call->refusal);
+	return st;
 }

@@ -35,6 +35,7 @@ static const struct { const char *parts, *form; } forms[TABLE_COUNT] = {
 	[TABLE_KEY] = { "4", "PLACE" },
 	[TABLE_APPROVER] = { "e", "PRINCIPAL" },
 	[TABLE_WAITING] = { "84", "SEQ/INDEX" },
+	[TABLE_TERMINAL] = { "sse", "STORE/TERMINAL/PRINCIPAL" },
 };
 
 const char *
@@ -258,6 +259,16 @@ lots_json(const struct lot *lots, size_t n)
 	return list;
 }
 
+/* Of a hold that is for one terminal. */
+static void
+put_till(json_t *object, const struct terminal_name *till)
+{
+	if (till->store[0] != 0)
+		json_put_text(object, "for_store", till->store);
+	if (till->terminal[0] != 0)
+		json_put_text(object, "for_terminal", till->terminal);
+}
+
 static json_t *
 holds_json(const struct member *m)
 {
@@ -267,6 +278,7 @@ holds_json(const struct member *m)
 		json_t *hold = json_new();
 		put_id(hold, "id", m->holds[i].id);
 		put_instant(hold, "ends_at", m->holds[i].ends_at_us);
+		put_till(hold, &m->holds[i].till);
 		json_put(hold, "lots", lots_json(m->holds[i].lots, m->holds[i].n_lots));
 		(void)json_array_append_new(list, hold);
 	}
@@ -420,17 +432,41 @@ hold_json(struct bytes value)
 	static const char *const ends[] = {
 		[HOLD_END_TAKEN] = "taken", [HOLD_END_RELEASED] = "released", [HOLD_END_TIMED_OUT] = "timed_out"
 	};
-	struct cursor c = cursor_of(value);
-	uint32_t program = cursor_be32(&c);
-	uint64_t member = cursor_be64(&c);
-	uint8_t end = cursor_u8(&c);
+	struct closed_hold hold;
 
-	if (!cursor_done(&c) || end > HOLD_END_TIMED_OUT)
+	if (closed_hold_decode(value, &hold) != ST_OK)
 		return NULL;
 	json_t *object = json_new();
-	json_put_number(object, "program", program);
-	json_put_number(object, "member", member);
-	json_put_text(object, "end", ends[end]);
+	json_put_number(object, "program", hold.program);
+	json_put_number(object, "member", hold.member);
+	json_put_text(object, "end", ends[hold.end]);
+	put_till(object, &hold.till);
+	return object;
+}
+
+static json_t *
+terminal_json(struct bytes value)
+{
+	struct terminal_state t;
+
+	if (terminal_decode(value, &t) != ST_OK)
+		return NULL;
+	json_t *object = json_new(), *gaps = json_array();
+	json_put_number(object, "last", t.last);
+	put_id(object, "id", t.id);
+	json_put_number(object, "missing", terminal_missing(&t));
+	for (size_t i = 0; i < t.n_gaps; i++) {
+		json_t *gap = json_new();
+		json_put_number(gap, "first", t.gaps[i].first);
+		json_put_number(gap, "last", t.gaps[i].last);
+		(void)json_array_append_new(gaps, gap);
+	}
+	json_put(object, "gaps", gaps);
+	json_put_number(object, "repeats", t.repeats);
+	if (t.repeats > 0) {
+		json_put_number(object, "repeat", t.repeat_seq);
+		put_id(object, "repeat_id", t.repeat_id);
+	}
 	return object;
 }
 
@@ -709,6 +745,9 @@ table_value_json(enum store_table table, struct bytes key, struct bytes value)
 		break;
 	case TABLE_WAITING:
 		object = waiting_row_decode(value, &waiting) == ST_OK ? waiting_json(&waiting) : NULL;
+		break;
+	case TABLE_TERMINAL:
+		object = terminal_json(value);
 		break;
 	case TABLE_TILE:
 	case TABLE_COUNT:
