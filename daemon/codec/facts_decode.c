@@ -288,10 +288,29 @@ get_side(struct message *parent, struct side *s)
 	s->tallies = tallies;
 }
 
+static void
+get_told(struct message *parent, struct told *t)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TOLD_KIND, TOLD_LAST_DAY));
+	uint64_t kind = 0;
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case TOLD_KIND: kind = get_uint(&m, NOTICE_KIND_COUNT); break;
+		case TOLD_POINTS: t->points = get_sint(&m); break;
+		case TOLD_LAST_DAY: t->last_day = get_day(&m, DAY_NONE); break;
+		}
+	}
+	if (kind == 0 || !seen(&m, TOLD_LAST_DAY))
+		fail(m.r, ST_CORRUPT);
+	else
+		t->kind = (enum notice_kind)(kind - 1);
+}
+
 /* The lists of facts while they grow. */
 struct fact_lists {
-	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers;
-	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides, cap_vouchers;
+	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers, *told;
+	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides, cap_vouchers, cap_told;
 };
 
 static void
@@ -336,6 +355,10 @@ get_fact_row(struct message *m, struct entry *e, struct fact_lists *l)
 	case FACTS_SIDES:
 		if ((row = append(r, &l->sides, &e->n_sides, &l->cap_sides, sizeof(struct side))) != NULL)
 			get_side(m, row);
+		break;
+	case FACTS_NOTICES:
+		if ((row = append(r, &l->told, &e->n_told, &l->cap_told, sizeof(struct told))) != NULL)
+			get_told(m, row);
 		break;
 	}
 }
@@ -386,6 +409,7 @@ get_facts(struct message *parent, struct entry *e)
 	e->followups = l.followups;
 	e->sides = l.sides;
 	e->vouchers = l.vouchers;
+	e->told = l.told;
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);

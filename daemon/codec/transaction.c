@@ -259,6 +259,7 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
 	[OP_RETURN] = put_return, [OP_REVERSE_REDEEM] = put_reverse_redeem, [OP_TRANSFER] = put_transfer, [OP_MERGE] = put_merge,
 	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key, [OP_APPROVE] = put_approve, [OP_APPROVER_KEY] = put_approver_key,
+	[OP_NOTICE] = put_nothing,
 };
 
 static void
@@ -467,6 +468,17 @@ put_side(struct buf *out, const struct side *s)
 }
 
 static void
+put_told(struct buf *out, const struct told *t)
+{
+	size_t begun = field_begin(out, FACTS_NOTICES);
+
+	field_put_uint(out, TOLD_KIND, (uint64_t)t->kind + 1);
+	put_sint_unless_zero(out, TOLD_POINTS, t->points);
+	field_put_sint(out, TOLD_LAST_DAY, t->last_day);
+	field_end(out, begun);
+}
+
+static void
 put_key_change(struct buf *out, const struct entry *e)
 {
 	size_t begun = field_begin(out, FACTS_KEY_CHANGE);
@@ -522,6 +534,8 @@ put_facts(struct buf *out, const struct entry *e)
 		put_voucher(out, &e->vouchers[i]);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
+	for (size_t i = 0; i < e->n_told; ++i)
+		put_told(out, &e->told[i]);
 }
 
 static bool
@@ -530,7 +544,7 @@ has_facts(const struct entry *e)
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
 	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
-	    e->waiting || e->n_vouchers > 0;
+	    e->waiting || e->n_vouchers > 0 || e->n_told > 0;
 }
 
 /* ---- effects ---- */
@@ -562,6 +576,8 @@ put_after(struct buf *out, const struct touched *t)
 	put_sint_unless_zero(out, AFTER_HELD, t->held);
 	put_sint_unless_zero(out, AFTER_DEBT, t->debt);
 	put_text_unless_empty(out, AFTER_TIER, t->tier);
+	put_text_if_given(out, AFTER_TIER_FROM, t->tier_from);
+	put_text_if_given(out, AFTER_TIER_TO, t->tier_to);
 	field_end(out, begun);
 }
 

@@ -140,6 +140,7 @@ op_name(enum op op)
 		[OP_APPROVE] = "approve",
 		[OP_APPROVER_KEY] = "approver_key",
 		[OP_VOUCHER_EXPIRE] = "voucher_expire",
+		[OP_NOTICE] = "notice",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;

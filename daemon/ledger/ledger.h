@@ -99,7 +99,8 @@ enum op {
 	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
-	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_VOUCHER_EXPIRE = 48, OP_COUNT
+	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_VOUCHER_EXPIRE = 48,
+	OP_NOTICE = 60, OP_COUNT
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
@@ -266,6 +267,7 @@ struct member {
 	bool has_anniversary;			/* the next is on: */
 	int32_t anniversary;
 	int32_t noticed, noticed_before;	/* days through which notices were shown: by now, and before the newest command */
+	int32_t told_day, notice_day;		/* days through which they became entries, and at whose midnight the next one is due; 0: none */
 	bool has_look;				/* a balance tier is reached that nobody has looked for: at the midnight of look_day */
 	int32_t look_day;
 	int32_t birthday_paid;			/* the newest birthday a grant was for; DAY_NONE */
@@ -473,7 +475,12 @@ struct touched {
 	struct entry_id prev;
 	int64_t available, pending, held, debt;		/* after the entry */
 	const char *tier;				/* effective tier after it; "" when the program has none */
+	const char *tier_from, *tier_to;		/* the entry moved the member from the one to the other; NULL: it did not */
 };
+
+/* What a notice tells.  points: that will end, or that are missing to keep the tier.  last_day: of these, or of the tier. */
+enum notice_kind { NOTICE_EXPIRING, NOTICE_DOWNGRADE, NOTICE_KIND_COUNT };
+struct told { enum notice_kind kind; int64_t points; int32_t last_day; };
 
 struct entry_line { const char *sku, *category; uint32_t qty; int64_t amount; };
 
@@ -569,6 +576,8 @@ struct entry {
 	const struct metric_day *falls;			/* return: added to the metrics of their days; zero or below, but for counters */
 	const struct followup *followups;
 	const struct side *sides;			/* of touched[1], … */
+	size_t n_told;
+	const struct told *told;			/* notice */
 	bool waiting;					/* adjust: nothing moves until it is approved */
 	bool has_key_change;
 	struct { struct bytes old_key; bool has_until; int64_t until_us; } key_change;	/* until_us: the old checkpoint key signs as well */

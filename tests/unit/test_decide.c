@@ -343,7 +343,7 @@ accepted(struct ladder *l, enum op op)
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:	/* test_returns.c, test_moves.c */
 	case OP_ROTATE_KEY: /* test_keys.c */
 	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: /* test_approval.c */
-	case OP_CLOSE: case OP_COUNT:
+	case OP_CLOSE: case OP_NOTICE: case OP_COUNT:
 		break;
 	}
 	return c;
