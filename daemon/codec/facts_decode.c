@@ -291,7 +291,7 @@ get_side(struct message *parent, struct side *s)
 static void
 get_told(struct message *parent, struct told *t)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TOLD_KIND, TOLD_LAST_DAY));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TOLD_KIND, TOLD_N));
 	uint64_t kind = 0;
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
@@ -299,9 +299,13 @@ get_told(struct message *parent, struct told *t)
 		case TOLD_KIND: kind = get_uint(&m, NOTICE_KIND_COUNT); break;
 		case TOLD_POINTS: t->points = get_sint(&m); break;
 		case TOLD_LAST_DAY: t->last_day = get_day(&m, DAY_NONE); break;
+		case TOLD_VOUCHER: t->voucher = get_text(&m); break;
+		case TOLD_FROM: t->from = get_entry_id(&m); break;
+		case TOLD_N: t->n = get_u32(&m); break;
 		}
 	}
-	if (kind == 0 || !seen(&m, TOLD_LAST_DAY))
+	if (kind == 0 || !seen(&m, TOLD_LAST_DAY) || (kind == NOTICE_VOUCHER + 1) != (t->voucher != NULL) ||
+	    (t->voucher == NULL) == seen(&m, TOLD_FROM) || (t->voucher == NULL && seen(&m, TOLD_N)))
 		fail(m.r, ST_CORRUPT);
 	else
 		t->kind = (enum notice_kind)(kind - 1);

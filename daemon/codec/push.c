@@ -5,7 +5,7 @@
 enum { PUSH_TRANSACTIONS = 1, PUSH_FIRST_SEQ, PUSH_HEAD, PUSH_LAST_SEQ, PUSH_EVENTS };
 enum {
 	EVENT_ID = 1, EVENT_TYPE, EVENT_PROGRAM, EVENT_MEMBER_NO, EVENT_AT, EVENT_DATE, EVENT_OP, EVENT_POINTS, EVENT_PENDING, EVENT_LAST_DAY,
-	EVENT_TIER, EVENT_TIER_FROM, EVENT_HOLD,
+	EVENT_TIER, EVENT_TIER_FROM, EVENT_HOLD, EVENT_VOUCHER, EVENT_VOUCHER_NAME,
 };
 
 void
@@ -75,4 +75,8 @@ codec_event_encode(const struct crm_event *event, struct buf *out)
 		field_put_text(out, EVENT_TIER_FROM, event->tier_from);
 	if (event->has_hold)
 		field_put_text(out, EVENT_HOLD, crm_entry_format(event->hold, text));
+	if (event->voucher == NULL)
+		return;
+	field_put_text(out, EVENT_VOUCHER, event->voucher);
+	field_put_text(out, EVENT_VOUCHER_NAME, crm_place_format(event->voucher_name, text));
 }

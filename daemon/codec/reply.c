@@ -22,7 +22,7 @@ enum {
 };
 enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT };
 enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED };
-enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE };
+enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE, NOTICE_OF_VOUCHER };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
 enum { GRANT_ROW_RULE = 1, GRANT_ROW_WANTED, GRANT_ROW_GRANTED, GRANT_ROW_CAP };
@@ -316,10 +316,15 @@ put_notice(struct buf *out, const struct notice *n, unsigned scale)
 {
 	size_t begun = field_begin(out, RESPONSE_NOTICES);
 
-	field_put_text(out, NOTICE_KIND, n->kind == NOTICE_EXPIRING ? "expiring" : "downgrade");
-	put_decimal(out, NOTICE_POINTS, n->points, scale);
+	static const char *const kinds[NOTICE_KIND_COUNT] = { [NOTICE_EXPIRING] = "expiring", [NOTICE_DOWNGRADE] = "downgrade", [NOTICE_VOUCHER] = "voucher" };
+
+	field_put_text(out, NOTICE_KIND, kinds[n->kind]);
+	if (n->kind != NOTICE_VOUCHER)
+		put_decimal(out, NOTICE_POINTS, n->points, scale);
 	field_put_sint(out, NOTICE_LAST_DAY, n->last_day);
 	field_put_sint(out, NOTICE_DUE, n->due);
+	if (n->voucher != NULL)
+		field_put_text(out, NOTICE_OF_VOUCHER, n->voucher);
 	field_end(out, begun);
 }
 

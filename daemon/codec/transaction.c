@@ -475,6 +475,11 @@ put_told(struct buf *out, const struct told *t)
 	field_put_uint(out, TOLD_KIND, (uint64_t)t->kind + 1);
 	put_sint_unless_zero(out, TOLD_POINTS, t->points);
 	field_put_sint(out, TOLD_LAST_DAY, t->last_day);
+	if (t->voucher != NULL) {
+		field_put_text(out, TOLD_VOUCHER, t->voucher);
+		put_entry_id(out, TOLD_FROM, t->from);
+		put_uint_unless_zero(out, TOLD_N, t->n);
+	}
 	field_end(out, begun);
 }
 

@@ -303,6 +303,9 @@ same_told(struct comparison *c, const struct entry *stored, const struct entry *
 	same_number(c, "kind", (int64_t)a->kind, (int64_t)b->kind);
 	same_number(c, "points", a->points, b->points);
 	same_day(c, "last_day", a->last_day, b->last_day);
+	same_text(c, "voucher", a->voucher, b->voucher);
+	same_id(c, "from", a->from, b->from);
+	same_unsigned(c, "n", a->n, b->n);
 }
 
 static void

@@ -23,6 +23,10 @@ crm_type_str(enum crm_type type)
 		[CRM_TIER_UPGRADED] = "tier.upgraded",
 		[CRM_TIER_DOWNGRADED] = "tier.downgraded",
 		[CRM_TIER_WILL_DOWNGRADE] = "tier.will_downgrade",
+		[CRM_VOUCHER_ISSUED] = "voucher.issued",
+		[CRM_VOUCHER_USED] = "voucher.used",
+		[CRM_VOUCHER_REVOKED] = "voucher.revoked",
+		[CRM_VOUCHER_EXPIRING] = "voucher.expiring",
 		[CRM_HOLD_EXPIRED] = "hold.expired",
 		[CRM_MEMBER_ENROLLED] = "member.enrolled",
 	};
@@ -37,7 +41,7 @@ struct telling {
 	struct crm_event *events;
 };
 
-/* A member's gets at most so many, besides what notices tell. */
+/* A member gets at most so many, besides what notices tell and what becomes of vouchers. */
 #define EVENTS_OF_MEMBER 8
 
 static struct crm_event *
@@ -221,6 +225,14 @@ tier_of(struct telling *t, const struct touched *touched)
 	e->last_day = tier_last_day(t->entry, touched);
 }
 
+static void
+set_voucher(const struct telling *t, const struct voucher_change *c, struct crm_event *e)
+{
+	e->voucher = c->v.id;
+	e->voucher_name = (struct crm_place){ c->has_from ? c->v.from : t->base.entry, c->v.n };
+	e->last_day = c->v.last_day == DAY_NEVER ? DAY_NONE : c->v.last_day;
+}
+
 /* By its time, or emptied by lots that left it at their midnight. */
 static void
 hold_of(struct telling *t)
@@ -230,9 +242,31 @@ hold_of(struct telling *t)
 
 	if (entry->op != OP_HOLD_TIMEOUT && !(entry->op == OP_HOLD_EXPIRE && entry->has_hold && entry->hold.left == 0))
 		return;
-	tell_points(t, CRM_HOLD_EXPIRED, entry->member, held < 0 && held > INT64_MIN ? -held : 0);
-	t->events[t->n - 1].has_hold = true;
-	t->events[t->n - 1].hold = entry->u.capture.hold;
+	struct crm_event *e = tell(t, CRM_HOLD_EXPIRED, entry->member);
+	e->has_points = held < 0 && held > INT64_MIN;
+	e->points = e->has_points ? -held : 0;
+	e->has_hold = true;
+	e->hold = entry->u.capture.hold;
+	if (entry->n_vouchers > 0)
+		set_voucher(t, &entry->vouchers[0], e);
+}
+
+/* One that a hold gives back can be used as before, and one that a hold takes is not used yet; that its day is over no CRM need be told. */
+static void
+vouchers_of(struct telling *t)
+{
+	const struct entry *entry = t->entry;
+
+	for (size_t i = 0; i < entry->n_vouchers; i++) {
+		const struct voucher_change *c = &entry->vouchers[i];
+
+		if (c->v.state == VOUCHER_ISSUED && !c->has_from)
+			set_voucher(t, c, tell(t, CRM_VOUCHER_ISSUED, entry->member));
+		else if (c->v.state == VOUCHER_USED)
+			set_voucher(t, c, tell(t, CRM_VOUCHER_USED, entry->member));
+		else if (c->v.state == VOUCHER_REVOKED)
+			set_voucher(t, c, tell(t, CRM_VOUCHER_REVOKED, entry->member));
+	}
 }
 
 static void
@@ -240,6 +274,7 @@ told_of(struct telling *t)
 {
 	static const enum crm_type types[NOTICE_KIND_COUNT] = {
 		[NOTICE_EXPIRING] = CRM_POINTS_EXPIRING, [NOTICE_DOWNGRADE] = CRM_TIER_WILL_DOWNGRADE,
+		[NOTICE_VOUCHER] = CRM_VOUCHER_EXPIRING,
 	};
 	const struct entry *entry = t->entry;
 
@@ -247,9 +282,11 @@ told_of(struct telling *t)
 		const struct told *told = &entry->told[i];
 		struct crm_event *e = tell(t, types[told->kind], entry->member);
 
-		e->has_points = told->kind == NOTICE_EXPIRING || told->points > 0;
+		e->has_points = told->kind == NOTICE_EXPIRING || (told->kind == NOTICE_DOWNGRADE && told->points > 0);
 		e->points = told->points;
 		e->last_day = told->last_day;
+		e->voucher = told->voucher;
+		e->voucher_name = (struct crm_place){ told->from, told->n };
 		if (told->kind == NOTICE_DOWNGRADE && entry->n_touched > 0)
 			e->tier = entry->touched[0].tier;
 	}
@@ -265,7 +302,7 @@ crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_u
 	*ret_n = 0;
 	if (entry->member == 0 || program == NULL)
 		return ST_OK;
-	t.events = arena_alloc(arena, (entry->n_touched * EVENTS_OF_MEMBER + entry->n_told + EVENTS_OF_MEMBER) * sizeof(*t.events));
+	t.events = arena_alloc(arena, (entry->n_touched * EVENTS_OF_MEMBER + entry->n_told + entry->n_vouchers + EVENTS_OF_MEMBER) * sizeof(*t.events));
 	if (t.events == NULL)
 		return ST_NOMEM;
 	if (entry->op == OP_ENROL)
@@ -274,6 +311,7 @@ crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_u
 		points_of(&t, entry->touched[i].member);
 		tier_of(&t, &entry->touched[i]);
 	}
+	vouchers_of(&t);
 	hold_of(&t);
 	told_of(&t);
 	*ret_events = t.events;

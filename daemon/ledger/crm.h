@@ -11,10 +11,14 @@
 enum crm_type {
 	CRM_POINTS_EARNED, CRM_POINTS_ACTIVATED, CRM_POINTS_SPENT, CRM_POINTS_EXPIRED, CRM_POINTS_EXPIRING,
 	CRM_TIER_UPGRADED, CRM_TIER_DOWNGRADED, CRM_TIER_WILL_DOWNGRADE,
+	CRM_VOUCHER_ISSUED, CRM_VOUCHER_USED, CRM_VOUCHER_REVOKED, CRM_VOUCHER_EXPIRING,
 	CRM_HOLD_EXPIRED, CRM_MEMBER_ENROLLED,
 	CRM_TYPE_COUNT
 };
 const char *crm_type_str(enum crm_type type);		/* "points.earned", …; WIRE.md says what each means */
+
+/* The place of an event in the log; and of what else an entry has several of: a voucher's name is that of its issue. */
+struct crm_place { struct entry_id entry; uint32_t n; };
 
 /* Events of an entry are numbered by n from 0: a type that is added later comes behind all there are, so that a number never changes. */
 struct crm_event {
@@ -33,6 +37,8 @@ struct crm_event {
 	const char *tier, *tier_from;	/* NULL: none */
 	bool has_hold;
 	struct entry_id hold;
+	const char *voucher;		/* its id in the program's; NULL: none */
+	struct crm_place voucher_name;
 };
 
 /**
@@ -43,8 +49,7 @@ struct crm_event {
 enum status crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_us, const struct program *program,
     struct arena *arena, struct crm_event **ret_events, size_t *ret_n) MUST_CHECK;
 
-/* The place of an event in the log, as text: "<seq>.<index>.<n>". */
-struct crm_place { struct entry_id entry; uint32_t n; };
+/* As text: "<seq>.<index>.<n>". */
 #define CRM_PLACE_TEXT_BYTES 44
 const char *crm_place_format(struct crm_place place, char ret_text[static CRM_PLACE_TEXT_BYTES]);	/* returns ret_text */
 const char *crm_entry_format(struct entry_id id, char ret_text[static CRM_PLACE_TEXT_BYTES]);	/* "<seq>.<index>" */

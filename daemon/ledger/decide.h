@@ -151,7 +151,7 @@ struct balance {
 	const char *const *vouchers;		/* ids of those that can be used, sorted, an id as often as it occurs */
 };
 /* What is told in a reply.  last_day: of the points or of the tier; due: the day on which it fell due. */
-struct notice { enum notice_kind kind; int64_t points; int32_t last_day, due; };
+struct notice { enum notice_kind kind; int64_t points; int32_t last_day, due; const char *voucher; };	/* voucher: by an entry of `system` */
 /**
  * notices_of(): into ${ret}, which balance_of() has filled: those that fell due since the last command before ${entry}, about what was
  * there before it; without an entry (a read) those since the last command.  By due day, then as the program lists them.  With an entry of

@@ -478,9 +478,16 @@ struct touched {
 	const char *tier_from, *tier_to;		/* the entry moved the member from the one to the other; NULL: it did not */
 };
 
-/* What a notice tells.  points: that will end, or that are missing to keep the tier.  last_day: of these, or of the tier. */
-enum notice_kind { NOTICE_EXPIRING, NOTICE_DOWNGRADE, NOTICE_KIND_COUNT };
-struct told { enum notice_kind kind; int64_t points; int32_t last_day; };
+/* What a notice tells. */
+enum notice_kind { NOTICE_EXPIRING, NOTICE_DOWNGRADE, NOTICE_VOUCHER, NOTICE_KIND_COUNT };
+struct told {
+	enum notice_kind kind;
+	int64_t points;			/* that will end, or that are missing to keep the tier */
+	int32_t last_day;		/* of the points, the tier or the voucher */
+	const char *voucher;		/* NOTICE_VOUCHER: its id in the program's; else NULL */
+	struct entry_id from;		/* and its name */
+	uint32_t n;
+};
 
 struct entry_line { const char *sku, *category; uint32_t qty; int64_t amount; };
 

@@ -22,7 +22,7 @@ static void
 notice_add(struct noticing *g, enum notice_kind kind, int64_t points, int32_t last_day, const uint32_t *days, size_t n_days)
 {
 	for (size_t i = 0; i < n_days; i++) {
-		struct notice notice = { kind, points, last_day, last_day - (int32_t)days[i] };
+		struct notice notice = { .kind = kind, .points = points, .last_day = last_day, .due = last_day - (int32_t)days[i] };
 		size_t at = g->n;
 
 		if (notice.due <= g->from || notice.due > g->today)
@@ -61,7 +61,8 @@ notices_told(const struct entry *entry, struct arena *arena, struct balance *ret
 	if (rows == NULL)
 		return ST_NOMEM;
 	for (size_t i = 0; i < entry->n_told; i++)
-		rows[i] = (struct notice){ entry->told[i].kind, entry->told[i].points, entry->told[i].last_day, entry->business_date };
+		rows[i] = (struct notice){ entry->told[i].kind, entry->told[i].points, entry->told[i].last_day, entry->business_date,
+		    entry->told[i].voucher };
 	ret->notices = rows;
 	ret->n_notices = entry->n_told;
 	return ST_OK;
@@ -116,6 +117,10 @@ expiring_next(const struct member *m, const struct program *p, int32_t after, in
 		if (taken > 0)
 			best = notice_earlier(best, after, m->clock.last_day, p->expiring_days[k]);
 	}
+	for (size_t i = 0; i < m->n_vouchers; i++) {
+		for (size_t k = 0; k < p->n_expiring_days && m->vouchers[i].state == VOUCHER_ISSUED && m->vouchers[i].last_day != DAY_NEVER; k++)
+			best = notice_earlier(best, after, m->vouchers[i].last_day, p->expiring_days[k]);
+	}
 	return best;
 }
 
@@ -158,6 +163,25 @@ falls_due(int32_t last_day, int32_t today, const uint32_t *days, size_t n)
 	return false;
 }
 
+/* Those that can be used; one that a hold has is like points that it has. */
+static enum status
+vouchers_told(struct decision *d, struct told *rows, size_t *n)
+{
+	const struct program *p = d->program;
+
+	for (size_t i = 0; i < d->member->n_vouchers; i++) {
+		const struct voucher *v = &d->member->vouchers[i];
+
+		if (v->state != VOUCHER_ISSUED || v->last_day == DAY_NEVER || !falls_due(v->last_day, d->today, p->expiring_days, p->n_expiring_days))
+			continue;
+		const char *id = arena_strdup(d->arena, v->id);		/* the record moves on */
+		if (id == NULL)
+			return ST_NOMEM;
+		rows[(*n)++] = (struct told){ .kind = NOTICE_VOUCHER, .last_day = v->last_day, .voucher = id, .from = v->from, .n = v->n };
+	}
+	return ST_OK;
+}
+
 enum status
 decision_notice(struct decision *d)
 {
@@ -169,7 +193,7 @@ decision_notice(struct decision *d)
 
 	if (st != ST_OK)
 		return st;
-	struct told *rows = arena_alloc(d->arena, (b.n_expiring + 1) * sizeof(*rows));
+	struct told *rows = arena_alloc(d->arena, (b.n_expiring + 1 + m->n_vouchers) * sizeof(*rows));
 	if (rows == NULL)
 		return ST_NOMEM;
 	for (size_t i = 0; i < b.n_expiring; i++) {
@@ -178,7 +202,8 @@ decision_notice(struct decision *d)
 	}
 	if (!tier_is_kept(m, p, d->today) && falls_due(m->tier.until, d->today, p->downgrade_days, p->n_downgrade_days))
 		rows[n++] = (struct told){ .kind = NOTICE_DOWNGRADE, .points = b.points_to_keep, .last_day = m->tier.until };
+	st = vouchers_told(d, rows, &n);
 	d->entry->told = rows;
 	d->entry->n_told = n;
-	return ST_OK;
+	return st;
 }

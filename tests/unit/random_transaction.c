@@ -306,7 +306,14 @@ any_told(struct world *w, struct entry *e)
 	struct told *told = any_array(w, n, sizeof(*told));
 
 	for (size_t i = 0; i < n; ++i)
-		told[i] = (struct told){ (enum notice_kind)below(w, NOTICE_KIND_COUNT), any_int(w), (int32_t)below(w, 40000) };
+		told[i] = (struct told){ .kind = (enum notice_kind)below(w, NOTICE_KIND_COUNT), .points = any_int(w), .last_day = (int32_t)below(w, 40000) };
+	for (size_t i = 0; i < n; ++i) {
+		if (told[i].kind != NOTICE_VOUCHER)
+			continue;
+		told[i].voucher = any_text(w);
+		told[i].from = any_id(w);
+		told[i].n = (uint32_t)any_uint(w);
+	}
 	e->n_told = n;
 	e->told = told;
 }

@@ -313,6 +313,9 @@ same_facts(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->told[i].kind, b->told[i].kind);
 		assert_int_equal(a->told[i].points, b->told[i].points);
 		assert_int_equal(a->told[i].last_day, b->told[i].last_day);
+		same_text(a->told[i].voucher, b->told[i].voucher);
+		same_id(a->told[i].from, b->told[i].from);
+		assert_int_equal(a->told[i].n, b->told[i].n);
 	}
 	same_rest(a, b);
 }

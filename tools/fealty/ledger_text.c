@@ -118,7 +118,9 @@ print_told(const struct ledger_text *text, const struct entry *e, FILE *out)
 		const struct told *t = &e->told[i];
 
 		(void)fprintf(out, i == 0 ? " " : ", ");
-		if (t->kind == NOTICE_DOWNGRADE)
+		if (t->kind == NOTICE_VOUCHER)
+			(void)fprintf(out, "a voucher %s ends with %s", t->voucher, day_format(t->last_day, day));
+		else if (t->kind == NOTICE_DOWNGRADE)
 			(void)fprintf(out, "the tier ends with %s", day_format(t->last_day, day));
 		else
 			(void)fprintf(out, "%s end with %s", POINTS_OF(e, t->points), day_format(t->last_day, day));
