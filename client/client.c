@@ -359,6 +359,22 @@ on_waited_transaction(void *ctx, const struct fealty_transaction *t)
 	return w->to->on_transaction(w->to->ctx, t);
 }
 
+static bool
+on_waited_event(void *ctx, const struct fealty_event *event)
+{
+	struct sub_waiter *w = ctx;
+
+	return w->to->on_event(w->to->ctx, event);
+}
+
+static bool
+on_waited_progress(void *ctx, uint64_t last_seq)
+{
+	struct sub_waiter *w = ctx;
+
+	return w->to->on_progress == NULL || w->to->on_progress(w->to->ctx, last_seq);
+}
+
 static void
 on_waited_end(void *ctx, struct fealty_result *result)
 {
@@ -373,7 +389,8 @@ fealty_subscribe(struct fealty_client *c, const Fealty__V1__Request *request, co
 {
 	struct sub_waiter w = { .waiter = { .result = ret_result }, .to = subscriber };
 	struct fealty_subscriber to = {
-		.ctx = &w, .on_transaction = on_waited_transaction, .on_end = on_waited_end, .stop_at_head = subscriber->stop_at_head,
+		.ctx = &w, .on_transaction = on_waited_transaction, .on_event = on_waited_event, .on_progress = on_waited_progress,
+		.on_end = on_waited_end, .stop_at_head = subscriber->stop_at_head,
 	};
 	struct fealty_subscription *subscription;
 

@@ -202,21 +202,32 @@ struct fealty_transaction {
 	uint64_t head;			/* transactions in the ledger when the server sent this */
 };
 
+/* An event for a CRM: what an entry of the ledger means for a member. */
+struct fealty_event {
+	const Fealty__V1__Event *event;	/* borrowed; its id is there */
+	uint64_t seq;			/* of the transaction */
+	uint64_t head;
+};
+
 /**
  * Where transactions go.  on_transaction() gets each once, in order, also across reconnects; returning false ends the subscription.
+ * on_event() gets events in its place when the request asks for `events`: each once, in order, and on_progress() (may be NULL) afterwards
+ * how far the log has been looked at, events or not: who notes it resumes with `after` there, or with `after_event` behind the last event.
  * on_end() (asynchronous only, NULL otherwise) runs once, later; the subscription is gone after it.
  */
 struct fealty_subscriber {
 	void *ctx;
 	bool (*on_transaction)(void *ctx, const struct fealty_transaction *transaction);
+	bool (*on_event)(void *ctx, const struct fealty_event *event);
+	bool (*on_progress)(void *ctx, uint64_t last_seq);
 	fealty_result_fn *on_end;
 	bool stop_at_head;		/* end when nothing newer is known to be in the ledger */
 };
 
 /**
  * fealty_subscribe(client, request, subscriber, ret_result):
- * Follows the ledger; blocks until the end.  ${request} has the op `subscribe`: `after` and `member` choose what is sent, `credits`
- * how many transactions may be under way (absent or 0: 256); the client grants more as they are consumed, and resumes behind the
+ * Follows the ledger; blocks until the end.  ${request} has the op `subscribe`: `after` and `member` choose what is sent, `events` and
+ * `after_event` make it events, `credits` how many may be under way (absent or 0: 256); the client grants more as they are consumed, and resumes behind the
  * last one after a lost connection.  deadline_ms limits the time without a connection, not the whole.  Ends as FEALTY_OK when
  * on_transaction() returned false, at fealty_subscription_cancel() and at the head; FEALTY_REFUSED when the server would not;
  * FEALTY_FAILED otherwise.

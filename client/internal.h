@@ -114,6 +114,13 @@ enum fealty_error call_admit(struct fealty_client *c);
 
 enum sub_state { SUB_IDLE, SUB_SENT, SUB_CANCELLING };
 
+/* A place among events: "<seq>.<index>.<n>". */
+#define EVENT_PLACE_BYTES 48
+struct event_place {
+	char text[EVENT_PLACE_BYTES];	/* "": none */
+	uint64_t seq, index, n;
+};
+
 struct fealty_subscription {
 	TAILQ_ENTRY(fealty_subscription) entry;
 	struct fealty_client *client;
@@ -121,6 +128,8 @@ struct fealty_subscription {
 	uint64_t tag;
 	bool has_last;			/* last_seq has been dealt with: go on after it */
 	bool filtered;			/* by member: seqs have gaps */
+	bool events;			/* instead of transactions */
+	struct event_place place;	/* of the last event, when it is behind last_seq: go on after it */
 	uint64_t last_seq;
 	uint32_t window, used;		/* credits granted at first; consumed and not granted again */
 	uint32_t deadline_ms;

@@ -6,6 +6,7 @@
  * - Credits granted and not consumed are never more than the window.
  */
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,9 +71,16 @@ sub_put(const struct fealty_subscription *s, struct buf *out)
 	struct buf op;
 
 	buf_init(&op);
-	if (s->has_last) {
+	if (s->place.text[0] != '\0') {
+		buf_put_u8(&op, 0x2a);			/* after_event */
+		buf_put_string(&op, s->place.text);
+	} else if (s->has_last) {
 		buf_put_u8(&op, 0x08);			/* after */
 		buf_put_varint(&op, s->last_seq);
+	}
+	if (s->events) {
+		buf_put_u8(&op, 0x20);			/* events */
+		buf_put_u8(&op, 1);
 	}
 	buf_put_u8(&op, 0x10);				/* credits */
 	buf_put_varint(&op, s->window);
@@ -187,7 +195,7 @@ sub_rolled_back(const struct fealty_subscription *s)
 {
 	const Fealty__V1__HelloOk *ok = s->client->hello_ok;
 
-	return s->has_last && ok->has_size && ok->size <= s->last_seq;
+	return ok->has_size && ((s->has_last && ok->size <= s->last_seq) || (s->place.text[0] != '\0' && ok->size <= s->place.seq));
 }
 
 static void
@@ -196,7 +204,7 @@ sub_end_rolled_back(struct fealty_subscription *s)
 	char text[TEXT_BYTES];
 
 	say(text, "the ledger has %" PRIu64 " transactions, and transaction %" PRIu64 " was seen before: an old copy was restored",
-	    s->client->hello_ok->size, s->last_seq);
+	    s->client->hello_ok->size, s->place.text[0] != '\0' ? s->place.seq : s->last_seq);
 	sub_end(s, FEALTY_FAILED, FEALTY_ERROR_ROLLED_BACK, NULL, text);
 }
 
@@ -331,6 +339,82 @@ sub_deliver(struct fealty_subscription *s, const Fealty__V1__Push *push)
 	return true;
 }
 
+/* ---- events ---- */
+
+static bool
+place_number(const char **text, char end, uint64_t *ret)
+{
+	char *rest;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	errno = 0;
+	unsigned long long n = strtoull(*text, &rest, 10);
+	if (errno != 0 || *rest != end)
+		return false;
+	*ret = n;
+	*text = rest + (end != '\0');
+	return true;
+}
+
+/* False: it is none; its text, as far as there is room, is kept for the server to refuse. */
+static bool
+place_parse(const char *text, struct event_place *ret)
+{
+	*ret = (struct event_place){ .text = "" };
+	if (text == NULL)
+		return false;
+	(void)snprintf(ret->text, sizeof(ret->text), "%s", text);
+	return place_number(&text, '.', &ret->seq) && place_number(&text, '.', &ret->index) && place_number(&text, '\0', &ret->n);
+}
+
+/* Behind what was there before. */
+static bool
+place_follows(const struct fealty_subscription *s, const struct event_place *place)
+{
+	const struct event_place *last = &s->place;
+
+	if (place->seq < next_seq(s))
+		return false;
+	if (last->text[0] == '\0' || place->seq != last->seq)
+		return last->text[0] == '\0' || place->seq > last->seq;
+	return place->index > last->index || (place->index == last->index && place->n > last->n);
+}
+
+/* False when the server sent something else than the next events. */
+static bool
+sub_deliver_events(struct fealty_subscription *s, const Fealty__V1__Push *push)
+{
+	for (size_t i = 0; i < push->n_events && s->state == SUB_SENT; i++) {
+		struct fealty_event e = { .event = push->events[i], .head = push->head };
+		struct event_place place;
+
+		if (!place_parse(e.event->id, &place) || !place_follows(s, &place))
+			return false;
+		e.seq = place.seq;
+		client_saw_size(s->client, place.seq + 1);
+		bool go_on = s->to.on_event(s->to.ctx, &e);
+		s->place = place;
+		if (!go_on)
+			fealty_subscription_cancel(s);
+	}
+	return true;
+}
+
+/* All up to there has been looked at. */
+static void
+sub_progress(struct fealty_subscription *s, uint64_t last_seq)
+{
+	if (s->has_last && last_seq <= s->last_seq)
+		return;
+	s->has_last = true;
+	s->last_seq = last_seq;
+	if (s->place.text[0] != '\0' && s->place.seq <= last_seq)
+		s->place.text[0] = '\0';
+	if (s->events && s->to.on_progress != NULL && !s->to.on_progress(s->to.ctx, last_seq))
+		fealty_subscription_cancel(s);
+}
+
 enum verdict
 subs_on_push(struct fealty_client *c, uint64_t tag, struct bytes body)
 {
@@ -343,17 +427,17 @@ subs_on_push(struct fealty_client *c, uint64_t tag, struct bytes body)
 	Fealty__V1__Push *push = fealty__v1__push__unpack(NULL, body.len, body.data);
 	if (push == NULL)
 		return DROP;
-	bool good = sub_deliver(s, push);
+	bool good = s->events ? push->n_transactions == 0 && sub_deliver_events(s, push) : sub_deliver(s, push);
+	if (good && s->state == SUB_SENT && push->has_last_seq)
+		sub_progress(s, push->last_seq);
 	if (good && s->state == SUB_SENT) {
-		if (push->has_last_seq && (!s->has_last || push->last_seq > s->last_seq)) {
-			s->has_last = true;
-			s->last_seq = push->last_seq;
-		}
+		size_t n = s->events ? push->n_events : push->n_transactions;
+
 		client_saw_size(c, push->head);
 		if (s->to.stop_at_head && push->has_head && next_seq(s) >= push->head)
 			fealty_subscription_cancel(s);
-		else if (push->n_transactions > 0)
-			sub_grant(s, (uint32_t)push->n_transactions);
+		else if (n > 0)
+			sub_grant(s, (uint32_t)n);
 	}
 	fealty__v1__push__free_unpacked(push, NULL);
 	return good ? GO_ON : DROP;
@@ -402,6 +486,9 @@ sub_copy(struct fealty_subscription *s, const Fealty__V1__Request *request)
 	s->has_last = op->has_after;
 	s->last_seq = op->has_after ? op->after : 0;
 	s->window = op->has_credits && op->credits > 0 ? op->credits : WINDOW_DEFAULT;
+	s->events = op->events;
+	if (op->after_event != NULL)
+		(void)place_parse(op->after_event, &s->place);
 	s->filtered = op->member != NULL && *op->member != '\0';
 	if (s->filtered)
 		s->member = strdup(op->member);
@@ -414,7 +501,8 @@ fealty_subscribe_async(struct fealty_client *c, const Fealty__V1__Request *reque
 {
 	enum fealty_error error = call_admit(c);
 
-	assert(request->op_case == FEALTY__V1__REQUEST__OP_SUBSCRIBE && subscriber->on_transaction != NULL && subscriber->on_end != NULL);
+	assert(request->op_case == FEALTY__V1__REQUEST__OP_SUBSCRIBE && subscriber->on_end != NULL);
+	assert(request->subscribe->events ? subscriber->on_event != NULL : subscriber->on_transaction != NULL);
 	if (error != FEALTY_ERROR_NONE)
 		return error;
 	struct fealty_subscription *s = calloc(1, sizeof *s);

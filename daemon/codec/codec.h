@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "ledger/crm.h"
 #include "ledger/decide.h"
 #include "ledger/ledger.h"
 #include "ledger/program.h"
@@ -102,6 +103,8 @@ struct request {
 	int64_t as_of_us;
 	uint32_t limit, version, credits;
 	struct { const char *principal; bool with_trouble; struct bytes after; } terminals;	/* NULL: everybody's; after: a key of the table */
+	bool events, has_after_event;		/* subscribe */
+	struct crm_place after_event;
 
 	struct bytes canonical;			/* writes: what a fingerprint covers: the command without key, at, deadline_ms, want_receipt and terminal_refused, re-encoded */
 };
@@ -239,6 +242,14 @@ enum status codec_credit_decode(struct bytes body, struct arena *arena, uint32_t
 struct push { const struct bytes *transactions; size_t n; uint64_t first_seq, head, last_seq; };
 void codec_push_encode(const struct push *p, struct buf *out);
 
+/* The same piece by piece: what goes in, one by one, and the end.  ${last_seq} NULL: the first transaction is not through yet. */
+void codec_push_transaction(struct bytes leaf, struct buf *out);
+void codec_push_event(const struct crm_event *event, struct buf *out);
+void codec_push_end(uint64_t head, const uint64_t *last_seq, struct buf *out);
+
+/* An Event alone, for CODEC_EVENT. */
+void codec_event_encode(const struct crm_event *event, struct buf *out);
+
 /* ---- programs and text ---- */
 
 /**
@@ -249,7 +260,8 @@ void codec_push_encode(const struct push *p, struct buf *out);
 enum status codec_program_def(struct bytes definition, struct arena *arena, struct program_def **ret_def, struct program_error *ret_error) MUST_CHECK;
 
 /* Messages that the text converters know. */
-enum codec_message { CODEC_REQUEST, CODEC_BATCH, CODEC_RESPONSE, CODEC_BATCH_RESPONSE, CODEC_PROGRAM, CODEC_TRANSACTION, CODEC_SIGNED_TRANSACTION };
+enum codec_message { CODEC_REQUEST, CODEC_BATCH, CODEC_RESPONSE, CODEC_BATCH_RESPONSE, CODEC_PROGRAM, CODEC_TRANSACTION, CODEC_SIGNED_TRANSACTION,
+	CODEC_EVENT };
 
 /**
  * codec_json_print(message, bytes, indent, arena, out): one object, keys are field names in the order of their numbers, what is absent left out;

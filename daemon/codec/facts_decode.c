@@ -313,11 +313,34 @@ get_membership_state(struct message *parent, struct membership *s)
 		fail(m.r, ST_CORRUPT);
 }
 
+static void
+get_told(struct message *parent, struct told *t)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(TOLD_KIND, TOLD_N));
+	uint64_t kind = 0;
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case TOLD_KIND: kind = get_uint(&m, NOTICE_KIND_COUNT); break;
+		case TOLD_POINTS: t->points = get_sint(&m); break;
+		case TOLD_LAST_DAY: t->last_day = get_day(&m, DAY_NONE); break;
+		case TOLD_VOUCHER: t->voucher = get_text(&m); break;
+		case TOLD_FROM: t->from = get_entry_id(&m); break;
+		case TOLD_N: t->n = get_u32(&m); break;
+		}
+	}
+	if (kind == 0 || !seen(&m, TOLD_LAST_DAY) || (kind == NOTICE_VOUCHER + 1) != (t->voucher != NULL) ||
+	    (t->voucher == NULL) == seen(&m, TOLD_FROM) || (t->voucher == NULL && seen(&m, TOLD_N)))
+		fail(m.r, ST_CORRUPT);
+	else
+		t->kind = (enum notice_kind)(kind - 1);
+}
+
 /* The lists of facts while they grow. */
 struct fact_lists {
-	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers, *memberships, *multiplied_by;
+	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers, *memberships, *multiplied_by, *told;
 	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides, cap_vouchers, cap_memberships,
-	    cap_multiplied_by;
+	    cap_multiplied_by, cap_told;
 };
 
 static void
@@ -370,6 +393,10 @@ get_fact_row(struct message *m, struct entry *e, struct fact_lists *l)
 	case FACTS_SIDES:
 		if ((row = append(r, &l->sides, &e->n_sides, &l->cap_sides, sizeof(struct side))) != NULL)
 			get_side(m, row);
+		break;
+	case FACTS_NOTICES:
+		if ((row = append(r, &l->told, &e->n_told, &l->cap_told, sizeof(struct told))) != NULL)
+			get_told(m, row);
 		break;
 	}
 }
@@ -425,6 +452,7 @@ get_facts(struct message *parent, struct entry *e)
 	e->memberships = l.memberships;
 	e->multiplied_by = l.multiplied_by;
 	e->has_refund = seen(&m, FACTS_REFUND);
+	e->told = l.told;
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);

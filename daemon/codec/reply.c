@@ -29,7 +29,7 @@ enum {
 	TERMINAL_REPEAT, TERMINAL_REPEAT_ID,
 };
 enum { SEQ_RANGE_FIRST = 1, SEQ_RANGE_LAST };
-enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE };
+enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE, NOTICE_OF_VOUCHER };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
 enum { GRANT_ROW_RULE = 1, GRANT_ROW_WANTED, GRANT_ROW_GRANTED, GRANT_ROW_CAP };
@@ -183,7 +183,7 @@ lots_account(enum op op)
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE:
 	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
-	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_COUNT:
+	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -325,10 +325,15 @@ put_notice(struct buf *out, const struct notice *n, unsigned scale)
 {
 	size_t begun = field_begin(out, RESPONSE_NOTICES);
 
-	field_put_text(out, NOTICE_KIND, n->kind == NOTICE_EXPIRING ? "expiring" : "downgrade");
-	put_decimal(out, NOTICE_POINTS, n->points, scale);
+	static const char *const kinds[NOTICE_KIND_COUNT] = { [NOTICE_EXPIRING] = "expiring", [NOTICE_DOWNGRADE] = "downgrade", [NOTICE_VOUCHER] = "voucher" };
+
+	field_put_text(out, NOTICE_KIND, kinds[n->kind]);
+	if (n->kind != NOTICE_VOUCHER)
+		put_decimal(out, NOTICE_POINTS, n->points, scale);
 	field_put_sint(out, NOTICE_LAST_DAY, n->last_day);
 	field_put_sint(out, NOTICE_DUE, n->due);
+	if (n->voucher != NULL)
+		field_put_text(out, NOTICE_OF_VOUCHER, n->voucher);
 	field_end(out, begun);
 }
 

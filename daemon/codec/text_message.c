@@ -19,6 +19,7 @@ text_descriptor(enum codec_message message)
 	case CODEC_PROGRAM: return &fealty__program__v1__program__descriptor;
 	case CODEC_TRANSACTION: return &fealty__ledger__v1__transaction__descriptor;
 	case CODEC_SIGNED_TRANSACTION: return &fealty__ledger__v1__signed_transaction__descriptor;
+	case CODEC_EVENT: return &fealty__v1__event__descriptor;
 	}
 	assert(false);
 	return NULL;

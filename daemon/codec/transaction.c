@@ -272,6 +272,7 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key, [OP_APPROVE] = put_approve, [OP_APPROVER_KEY] = put_approver_key,
 	[OP_MEMBERSHIP_START] = put_membership, [OP_MEMBERSHIP_RENEW] = put_membership, [OP_MEMBERSHIP_CANCEL] = put_membership,
 	[OP_MEMBERSHIP_END] = put_nothing,
+	[OP_NOTICE] = put_nothing,
 };
 
 static void
@@ -510,6 +511,22 @@ put_membership_facts(struct buf *out, const struct entry *e)
 }
 
 static void
+put_told(struct buf *out, const struct told *t)
+{
+	size_t begun = field_begin(out, FACTS_NOTICES);
+
+	field_put_uint(out, TOLD_KIND, (uint64_t)t->kind + 1);
+	put_sint_unless_zero(out, TOLD_POINTS, t->points);
+	field_put_sint(out, TOLD_LAST_DAY, t->last_day);
+	if (t->voucher != NULL) {
+		field_put_text(out, TOLD_VOUCHER, t->voucher);
+		put_entry_id(out, TOLD_FROM, t->from);
+		put_uint_unless_zero(out, TOLD_N, t->n);
+	}
+	field_end(out, begun);
+}
+
+static void
 put_key_change(struct buf *out, const struct entry *e)
 {
 	size_t begun = field_begin(out, FACTS_KEY_CHANGE);
@@ -566,6 +583,8 @@ put_facts(struct buf *out, const struct entry *e)
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
 	put_membership_facts(out, e);
+	for (size_t i = 0; i < e->n_told; ++i)
+		put_told(out, &e->told[i]);
 }
 
 static bool
@@ -574,7 +593,7 @@ has_facts(const struct entry *e)
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
 	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
-	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0;
+	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0;
 }
 
 /* ---- effects ---- */
@@ -607,6 +626,8 @@ put_after(struct buf *out, const struct touched *t)
 	put_sint_unless_zero(out, AFTER_HELD, t->held);
 	put_sint_unless_zero(out, AFTER_DEBT, t->debt);
 	put_text_unless_empty(out, AFTER_TIER, t->tier);
+	put_text_if_given(out, AFTER_TIER_FROM, t->tier_from);
+	put_text_if_given(out, AFTER_TIER_TO, t->tier_to);
 	field_end(out, begun);
 }
 

@@ -356,6 +356,7 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key, [OP_APPROVE] = get_approve, [OP_APPROVER_KEY] = get_approver_key,
 	[OP_MEMBERSHIP_START] = get_membership, [OP_MEMBERSHIP_RENEW] = get_membership, [OP_MEMBERSHIP_CANCEL] = get_membership,
 	[OP_MEMBERSHIP_END] = get_nothing,
+	[OP_NOTICE] = get_nothing,
 };
 
 /* A oneof: exactly one operation that we know. */
@@ -409,7 +410,7 @@ get_posting(struct message *parent, struct posting *p)
 static void
 get_after(struct message *parent, struct touched *t)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(AFTER_AVAILABLE, AFTER_TIER));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(AFTER_AVAILABLE, AFTER_TIER_TO));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -418,6 +419,8 @@ get_after(struct message *parent, struct touched *t)
 		case AFTER_HELD: t->held = get_sint(&m); break;
 		case AFTER_DEBT: t->debt = get_sint(&m); break;
 		case AFTER_TIER: t->tier = get_text(&m); break;
+		case AFTER_TIER_FROM: t->tier_from = get_text(&m); break;
+		case AFTER_TIER_TO: t->tier_to = get_text(&m); break;
 		}
 	}
 }

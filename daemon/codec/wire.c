@@ -11,7 +11,6 @@
 
 enum { PONG_NONCE = 1 };
 enum { GOAWAY_MESSAGE = 1 };
-enum { PUSH_TRANSACTIONS = 1, PUSH_FIRST_SEQ, PUSH_HEAD, PUSH_LAST_SEQ };
 
 /* ---- from the client ---- */
 
@@ -134,14 +133,4 @@ void
 codec_goaway_encode(const char *message, struct buf *out)
 {
 	field_put_text(out, GOAWAY_MESSAGE, message);
-}
-
-void
-codec_push_encode(const struct push *p, struct buf *out)
-{
-	for (size_t i = 0; i < p->n; ++i)
-		field_put_bytes(out, PUSH_TRANSACTIONS, p->transactions[i]);
-	field_put_uint(out, PUSH_FIRST_SEQ, p->first_seq);
-	field_put_uint(out, PUSH_HEAD, p->head);
-	field_put_uint(out, PUSH_LAST_SEQ, p->last_seq);
 }

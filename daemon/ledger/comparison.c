@@ -285,7 +285,7 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 	case OP_MEMBERSHIP_END:
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
-	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
+	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
 		break;
 	}
 }
@@ -301,6 +301,19 @@ same_grant(struct comparison *c, const struct entry *stored, const struct entry 
 	same_number(c, "wanted", a->wanted, b->wanted);
 	same_number(c, "granted", a->granted, b->granted);
 	same_text(c, "cap", a->cap, b->cap);
+}
+
+static void
+same_told(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct told *a = &stored->told[i], *b = &decided->told[i];
+
+	same_number(c, "kind", (int64_t)a->kind, (int64_t)b->kind);
+	same_number(c, "points", a->points, b->points);
+	same_day(c, "last_day", a->last_day, b->last_day);
+	same_text(c, "voucher", a->voucher, b->voucher);
+	same_id(c, "from", a->from, b->from);
+	same_unsigned(c, "n", a->n, b->n);
 }
 
 static void
@@ -535,6 +548,7 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_rows(c, "facts.falls", a, b, a->n_falls, b->n_falls, same_fall);
 	same_rows(c, "facts.followups", a, b, a->n_followups, b->n_followups, same_followup);
 	same_rows(c, "facts.sides", a, b, a->n_sides, b->n_sides, same_side);
+	same_rows(c, "facts.notices", a, b, a->n_told, b->n_told, same_told);
 	same_bool(c, "facts.waiting", a->waiting, b->waiting);
 	same_presence(c, "facts.key_change", a->has_key_change, b->has_key_change);
 	same_key(c, "facts.key_change.old_key", a->key_change.old_key, b->key_change.old_key);

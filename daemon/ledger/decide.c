@@ -323,7 +323,7 @@ points_given(const struct cmd *cmd)
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY:
 	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
-	case OP_MEMBERSHIP_END: case OP_COUNT:
+	case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_COUNT:
 		break;
 	}
 	return NULL;

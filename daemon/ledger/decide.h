@@ -24,7 +24,7 @@ enum status decide(const struct ledger_state *state, const struct cmd *cmd, int6
 /* In the order within one instant. */
 enum due_kind {
 	DUE_HOLD_TIMEOUT, DUE_LAPSE, DUE_ACTIVATE, DUE_BIRTHDAY, DUE_ANNIVERSARY, DUE_TIER_END, DUE_MEMBERSHIP_END, DUE_TIER_REVIEW,
-	DUE_EXPIRE, DUE_INACTIVITY, DUE_HOLD_EXPIRE, DUE_VOUCHER_EXPIRE, DUE_TIER_LOOK,
+	DUE_EXPIRE, DUE_INACTIVITY, DUE_HOLD_EXPIRE, DUE_VOUCHER_EXPIRE, DUE_TIER_LOOK, DUE_NOTICE,
 };
 struct due {
 	enum due_kind kind;
@@ -156,11 +156,11 @@ struct balance {
 	const struct membership_row *memberships;	/* all that the member ever had, by id */
 };
 /* What is told in a reply.  last_day: of the points or of the tier; due: the day on which it fell due. */
-enum notice_kind { NOTICE_EXPIRING, NOTICE_DOWNGRADE };
-struct notice { enum notice_kind kind; int64_t points; int32_t last_day, due; };
+struct notice { enum notice_kind kind; int64_t points; int32_t last_day, due; const char *voucher; };	/* voucher: by an entry of `system` */
 /**
  * notices_of(): into ${ret}, which balance_of() has filled: those that fell due since the last command before ${entry}, about what was
- * there before it; without an entry (a read) those since the last command.  By due day, then as the program lists them.
+ * there before it; without an entry (a read) those since the last command.  By due day, then as the program lists them.  With an entry of
+ * `system`, what it tells.
  */
 enum status notices_of(const struct member *m, const struct program *program, const struct entry *entry, int32_t today, struct arena *arena,
     struct balance *ret) MUST_CHECK;

@@ -92,6 +92,10 @@ due_first(const struct member *m, const struct program *program)
 		struct due look = { .kind = DUE_TIER_LOOK, .at_us = zone_midnight_us(&program->zone, m->look_day) };
 		due_consider(&due, &look);
 	}
+	if (m->notice_day != 0) {
+		struct due notice = { .kind = DUE_NOTICE, .at_us = zone_midnight_us(&program->zone, m->notice_day) };
+		due_consider(&due, &notice);
+	}
 	return due;
 }
 
@@ -261,6 +265,16 @@ due_anniversary(struct decision *d)
 	return d->program->has_anniversary ? decision_anniversary(d) : ST_OK;
 }
 
+/* Under another version there may be nothing to tell: the entry says that the day has passed. */
+static enum status
+due_notice(struct decision *d)
+{
+	if (d->member->notice_day == 0 || d->member->notice_day > d->today)
+		return ST_NOTFOUND;
+	d->entry->op = OP_NOTICE;
+	return decision_notice(d);
+}
+
 static enum status
 due_run(struct decision *d, const struct due *due)
 {
@@ -278,6 +292,7 @@ due_run(struct decision *d, const struct due *due)
 	case DUE_ANNIVERSARY: return due_anniversary(d);
 	case DUE_VOUCHER_EXPIRE: return due_voucher_expire(d);
 	case DUE_TIER_LOOK: return due_tier_look(d);
+	case DUE_NOTICE: return due_notice(d);
 	}
 	assert(false);
 	return ST_NOTFOUND;

@@ -34,6 +34,7 @@ struct evolution {
 	struct totals *totals;
 	struct member *m;		/* the one it is about */
 	struct member *touched[LEDGER_TOUCHED_MAX];
+	const struct tier *held[LEDGER_TOUCHED_MAX];	/* by them, before the entry */
 	struct hold *hold;		/* one of m's; NULL: the entry is about none */
 };
 
@@ -54,7 +55,7 @@ op_is_members(enum op op)
 	case OP_TIER: case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE: case OP_APPROVE: case OP_VOUCHER_EXPIRE:
-	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END:
+	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
 	case OP_APPROVER_KEY: case OP_COUNT:
@@ -69,7 +70,8 @@ static bool
 entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
-	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && entry->n_vouchers == 0 && !entry->has_metrics &&
+	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && entry->n_vouchers == 0 && entry->n_told == 0 &&
+	    !entry->has_metrics &&
 	    entry->n_memberships == 0 && !entry->has_refund && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE && !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
 }
 
@@ -152,13 +154,14 @@ entry_shape_ok(const struct entry *entry)
 {
 	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE || entry->op == OP_TIER_REVIEW ||
 	    entry->op == OP_TIER_LOOK || entry->op == OP_LAPSE || entry->op == OP_ACTIVATE || entry->op == OP_INACTIVITY ||
-	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY || entry->op == OP_VOUCHER_EXPIRE || entry->op == OP_MEMBERSHIP_END;
+	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY || entry->op == OP_VOUCHER_EXPIRE || entry->op == OP_MEMBERSHIP_END ||
+	    entry->op == OP_NOTICE;
 	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
 	    entry->op == OP_HOLD_EXPIRE;
 
 	if (entry->has_refund != (entry->op == OP_MEMBERSHIP_CANCEL) || entry->refund < 0)
 		return false;
-	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->waiting && !entry_waits_ok(entry)))
+	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->n_told > 0 && entry->op != OP_NOTICE) || (entry->waiting && !entry_waits_ok(entry)))
 		return false;
 	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
 	    ((entry->hold.expire_at_once || entry->hold.for_store != NULL || entry->hold.for_terminal != NULL) && entry->op != OP_HOLD))
@@ -224,6 +227,7 @@ link_previous(struct evolution *e)
 		struct touched *t = &e->entry->touched[i];
 		const struct member *m = e->touched[i];
 
+		e->held[i] = member_tier_held(m, e->program);
 		if (e->mode == EVOLVE_LIVE) {
 			t->has_prev = m->has_head;
 			t->prev = m->head;
@@ -736,8 +740,29 @@ settle(struct evolution *e, struct member *m)
 	set_anniversary(e, m);
 	if (m == e->m)
 		set_noticed(e, m);
+	notice_look(m, e->program, e->at_us, e->entry->has_due_at && e->entry->op != OP_NOTICE);
 	m->due_at_us = due_at_us(m, e->program);
 	e->fault = member_check_books(m);
+}
+
+static bool
+same_or_none(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static enum status
+tier_moved(struct evolution *e, const struct member *m, const struct tier *held, struct touched *t)
+{
+	const struct tier *now = member_tier_held(m, e->program);
+	const char *from = now == held ? NULL : held->id, *to = now == held ? NULL : now->id;
+
+	if (e->mode == EVOLVE_LIVE) {
+		t->tier_from = from;
+		t->tier_to = to;
+		return ST_OK;
+	}
+	return same_or_none(t->tier_from, from) && same_or_none(t->tier_to, to) ? ST_OK : fault(e, EVOLVE_AFTER_DIFFERS);
 }
 
 static enum status
@@ -794,6 +819,8 @@ evolve_member(struct evolution *e)
 	enum status st = ST_OK;
 	for (size_t i = 0; i < entry->n_touched && st == ST_OK && e->fault == EVOLVE_OK; i++)
 		st = balances_after(e, e->touched[i], &entry->touched[i]);
+	for (size_t i = 0; i < entry->n_touched && st == ST_OK && e->fault == EVOLVE_OK; i++)
+		st = tier_moved(e, e->touched[i], e->held[i], &entry->touched[i]);
 	return st;
 }
 

@@ -365,6 +365,13 @@ size_t tier_reached(const struct program *p, const struct member *m, const struc
     bool balance_only);
 void tier_look(struct member *m, const struct program *p, int64_t at_us, bool is_due);
 
+/**
+ * notice_look(): sets told_day and notice_day of a record that was changed at ${at_us}; ${is_before}: at night, before its notices.
+ * decision_notice(): the facts of a notice, as of today; none under a version that has nothing to tell.
+ */
+void notice_look(struct member *m, const struct program *p, int64_t at_us, bool is_before);
+enum status decision_notice(struct decision *d) MUST_CHECK;
+
 /* The last day of a tier whose validity counts from ${from}; when it is kept, later than ${from}. */
 int32_t tier_valid_until(const struct tier *tier, int32_t from, bool is_kept);
 
@@ -391,6 +398,8 @@ enum status metrics_merge(const struct member *from, struct member *into, struct
 /* Rows rise and none is empty. */
 bool metrics_check(const struct member *m) MUST_CHECK;
 
+/* The higher of earned and gift as they stand: a gift whose day is over counts until an entry ends it.  So it changes by entries alone. */
+const struct tier *member_tier_held(const struct member *m, const struct program *program);
 /* Index of the tier earned: 0 when it is none of the program's. */
 size_t tier_earned(const struct program *p, const struct member *m);
 void tier_id_copy(char to[static LEDGER_ID_MAX + 1], const char *id);

@@ -144,6 +144,7 @@ op_name(enum op op)
 		[OP_MEMBERSHIP_RENEW] = "membership_renew",
 		[OP_MEMBERSHIP_CANCEL] = "membership_cancel",
 		[OP_MEMBERSHIP_END] = "membership_end",
+		[OP_NOTICE] = "notice",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;

@@ -104,7 +104,8 @@ enum op {
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
 	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45,
-	OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56, OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_VOUCHER_EXPIRE = 48, OP_COUNT = 61
+	OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56, OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_VOUCHER_EXPIRE = 48,
+	OP_NOTICE = 60, OP_COUNT = 61
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
@@ -289,6 +290,7 @@ struct member {
 	bool has_anniversary;			/* the next is on: */
 	int32_t anniversary;
 	int32_t noticed, noticed_before;	/* days through which notices were shown: by now, and before the newest command */
+	int32_t told_day, notice_day;		/* days through which they became entries, and at whose midnight the next one is due; 0: none */
 	bool has_look;				/* a balance tier is reached that nobody has looked for: at the midnight of look_day */
 	int32_t look_day;
 	int32_t birthday_paid;			/* the newest birthday a grant was for; DAY_NONE */
@@ -508,6 +510,18 @@ struct touched {
 	struct entry_id prev;
 	int64_t available, pending, held, debt;		/* after the entry */
 	const char *tier;				/* effective tier after it; "" when the program has none */
+	const char *tier_from, *tier_to;		/* the entry moved the member from the one to the other; NULL: it did not */
+};
+
+/* What a notice tells. */
+enum notice_kind { NOTICE_EXPIRING, NOTICE_DOWNGRADE, NOTICE_VOUCHER, NOTICE_KIND_COUNT };
+struct told {
+	enum notice_kind kind;
+	int64_t points;			/* that will end, or that are missing to keep the tier */
+	int32_t last_day;		/* of the points, the tier or the voucher */
+	const char *voucher;		/* NOTICE_VOUCHER: its id in the program's; else NULL */
+	struct entry_id from;		/* and its name */
+	uint32_t n;
 };
 
 struct entry_line { const char *sku, *category; uint32_t qty; int64_t amount; };
@@ -618,6 +632,8 @@ struct entry {
 	const struct metric_day *falls;			/* return: added to the metrics of their days; zero or below, but for counters */
 	const struct followup *followups;
 	const struct side *sides;			/* of touched[1], … */
+	size_t n_told;
+	const struct told *told;			/* notice */
 	bool waiting;					/* adjust: nothing moves until it is approved */
 	bool has_key_change;
 	struct { struct bytes old_key; bool has_until; int64_t until_us; } key_change;	/* until_us: the old checkpoint key signs as well */

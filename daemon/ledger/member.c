@@ -140,7 +140,8 @@ member_check_books(const struct member *m)
 		return EVOLVE_MALFORMED;
 	if (!day_ok(m->tier.since) || !last_day_ok(m->tier.until) || !last_day_ok(m->tier.gift_until))
 		return EVOLVE_MALFORMED;
-	if ((m->has_anniversary && !day_ok(m->anniversary)) || !day_ok(m->noticed) || !day_ok(m->noticed_before))
+	if ((m->has_anniversary && !day_ok(m->anniversary)) || !day_ok(m->noticed) || !day_ok(m->noticed_before) ||
+	    !day_ok(m->told_day) || !day_ok(m->notice_day))
 		return EVOLVE_MALFORMED;
 	if (m->clock.on && (!day_ok(m->clock.last_day) || m->clock.months == 0 || m->clock.percent == 0 || m->clock.percent > 100))
 		return EVOLVE_MALFORMED;
@@ -287,6 +288,12 @@ tier_earned(const struct program *p, const struct member *m)
 	const struct tier *t = program_tier(p, m->tier.earned);
 
 	return t == NULL ? 0 : (size_t)(t - p->tiers);
+}
+
+const struct tier *
+member_tier_held(const struct member *m, const struct program *program)
+{
+	return member_tier(m, program, DAY_MIN);
 }
 
 const struct tier *

@@ -134,13 +134,19 @@ hold_encode(const struct hold *h, struct buf *out)
 	lots_encode(h->lots, h->n_lots, out);
 }
 
+static bool
+has_notices(const struct member *m)
+{
+	return m->noticed != 0 || m->noticed_before != 0 || m->told_day != 0 || m->notice_day != 0;
+}
+
 void
 member_encode(const struct member *m, struct buf *out)
 {
 	unsigned flags = (m->has_head ? FLAG_HEAD : 0) | (m->due_at_us != INSTANT_NEVER ? FLAG_DUE : 0) |
 	    (m->birthday_paid != DAY_NONE ? FLAG_BIRTHDAY : 0) | (m->has_look ? FLAG_LOOK : 0) |
 	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
-	    (m->noticed != 0 || m->noticed_before != 0 ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
+	    (has_notices(m) ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
 	    (m->n_vouchers > 0 ? FLAG_VOUCHERS : 0) |
 	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0);
 
@@ -169,9 +175,11 @@ member_encode(const struct member *m, struct buf *out)
 	buf_put_u8(out, (uint8_t)m->standing);
 	if (m->has_anniversary)
 		buf_put_svarint(out, m->anniversary);
-	if (m->noticed != 0 || m->noticed_before != 0) {
+	if (has_notices(m)) {
 		buf_put_svarint(out, m->noticed);
 		buf_put_svarint(out, m->noticed_before);
+		buf_put_svarint(out, m->told_day);
+		buf_put_svarint(out, m->notice_day);
 	}
 	if (m->advanced != 0 || m->merged_into != 0) {
 		buf_put_svarint(out, m->advanced);
@@ -496,7 +504,9 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 	if (flags & FLAG_NOTICED) {
 		m.noticed = read_day(&r);
 		m.noticed_before = read_day(&r);
-		r.corrupt |= m.noticed == 0 && m.noticed_before == 0;
+		m.told_day = read_day(&r);
+		m.notice_day = read_day(&r);
+		r.corrupt |= !has_notices(&m);
 	}
 	if (flags & FLAG_MOVED) {
 		m.advanced = cursor_svarint(&r.c);

@@ -259,7 +259,7 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		return ST_OK;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT:
 	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
-	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_END:
+	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_END: case OP_NOTICE:
 		break;
 	}
 	return ST_NOTFOUND;
@@ -282,6 +282,7 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_HOLD_EXPIRE: *ret = DUE_HOLD_EXPIRE; return true;
 	case OP_TIER_LOOK: *ret = DUE_TIER_LOOK; return true;
 	case OP_VOUCHER_EXPIRE: *ret = DUE_VOUCHER_EXPIRE; return true;
+	case OP_NOTICE: *ret = DUE_NOTICE; return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE:
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:

@@ -136,6 +136,30 @@ require_member(struct query *q)
 }
 
 enum status
+query_member(struct loop_context *loop, const struct request *request, uint32_t *ret_program, uint64_t *ret_member,
+    struct refusal *ret_refusal)
+{
+	struct request copy = *request;
+	struct query *q = arena_alloc(&loop->arena, sizeof(*q));
+
+	if (q == NULL)
+		return ST_NOMEM;
+	q->loop = loop;
+	q->request = &copy;
+	enum status st = loop_renew(loop);
+	if (st == ST_OK)
+		st = find_program(q);
+	if (st == ST_OK && q->refusal.result == LEDGER_OK)
+		st = find_member(q);
+	require_member(q);
+	*ret_program = q->program;
+	*ret_member = q->member;
+	*ret_refusal = q->refusal;
+	loop_rest(loop);
+	return st;
+}
+
+enum status
 query_refusal(struct query *q, struct buf *out)
 {
 	struct answer answer = { .refusal = &q->refusal, .seq = q->size == 0 ? 0 : q->size - 1 };

@@ -21,6 +21,10 @@ struct query {
 /* Appends a Response with query->refusal. */
 enum status query_refusal(struct query *q, struct buf *out) MUST_CHECK;
 
+/* The program and the member that a request means, and who it is by now; OK in *${ret_refusal}, or why there is none. */
+enum status query_member(struct loop_context *loop, const struct request *request, uint32_t *ret_program, uint64_t *ret_member,
+    struct refusal *ret_refusal) MUST_CHECK;
+
 /* Reads of the log: `transaction`, `checkpoint`, `proof`. */
 enum status query_transaction(struct query *q, struct buf *out) MUST_CHECK;
 enum status query_checkpoint(struct query *q, struct buf *out) MUST_CHECK;

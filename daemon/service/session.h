@@ -10,6 +10,11 @@ struct subscription {
 	bool used;
 	uint64_t tag, next_seq;
 	uint64_t credits;
+	bool events;				/* instead of transactions */
+	bool has_done;				/* events: those of next_seq are sent up to done */
+	struct crm_place done;
+	uint32_t program;
+	uint64_t member;			/* 0: of all; else only what concerns this one */
 };
 
 struct session {
@@ -39,5 +44,13 @@ void subscription_credit(struct session *session, uint64_t tag, uint32_t credits
 bool subscription_cancel(struct session *session, uint64_t tag) MUST_CHECK;
 void subscriptions_pump(struct session *session);
 void subscriptions_end(struct session *session);
+
+/**
+ * subscription_looks(sub): whether transactions have to be decoded for it: it is to events, or about one member.
+ * subscription_scan(session, sub, head, ret_more): one PUSH of such a one, after a look at a bounded number of transactions; it says how far
+ * these went, also when there was nothing to send.  *${ret_more}: there is more to look at.  The ledger transaction is fresh.
+ */
+bool subscription_looks(const struct subscription *sub) MUST_CHECK;
+enum status subscription_scan(struct session *session, struct subscription *sub, uint64_t head, bool *ret_more) MUST_CHECK;
 
 #endif

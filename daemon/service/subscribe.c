@@ -4,7 +4,11 @@
  * A pump reads in chunks from a short ledger transaction and stops at the first of: no credit, the head, or OUTPUT_MARK bytes unsent (then
  * on_room() goes
  * on).  A connection that does not read for long is closed by its output limit, and resumes after the last seq it saw.
+ *
+ * Subscriptions to events, or about one member, look into transactions (subscribe_scan.c): a bounded number in one turn of the loop, since they
+ * may find nothing for long.
  */
+#include "service/query.h"
 #include "service/session.h"
 
 #include <assert.h>
@@ -43,30 +47,49 @@ respond(struct session *s, uint64_t tag, const struct refusal *refusal)
 		net_conn_send(s->conn, FRAME_RESPONSE, 0, tag, buf_bytes(out));
 }
 
+static void
+begin_after(struct subscription *sub, const struct request *request)
+{
+	if (request->has_after)
+		sub->next_seq = request->after_seq == UINT64_MAX ? UINT64_MAX : request->after_seq + 1;
+	if (!request->has_after_event)
+		return;
+	sub->next_seq = request->after_event.entry.seq;
+	sub->done = request->after_event;
+	sub->has_done = true;
+}
+
+/* Whose transactions or events; a refusal when there is no such member. */
+static void
+find_member(struct session *s, struct subscription *sub, const struct request *request, struct refusal *ret_refusal)
+{
+	if (request->member == NULL)
+		return;
+	if (query_member(s->loop, request, &sub->program, &sub->member, ret_refusal) != ST_OK)
+		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "disk", "The member could not be looked up. Try again; an operator finds more in the log.");
+}
+
 void
 subscription_open(struct session *s, uint64_t tag, const struct request *request)
 {
 	struct refusal refusal = { .result = LEDGER_OK };
-	struct subscription *sub = NULL;
+	struct subscription *sub = NULL, begun = { .used = true, .tag = tag, .credits = request->credits, .events = request->events };
 
 	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX && sub == NULL; i++) {
 		if (!s->subscriptions[i].used)
 			sub = &s->subscriptions[i];
 	}
-	if (sub == NULL) {
+	if (sub == NULL)
 		refusal_set(&refusal, LEDGER_CAP_REACHED, NULL, "A connection has at most %d subscriptions; cancel one first.", SUBSCRIPTIONS_MAX);
+	else
+		find_member(s, &begun, request, &refusal);
+	if (refusal.result != LEDGER_OK) {
 		command_count(&s->loop->commands, REQUEST_SUBSCRIBE, refusal.result);
 		respond(s, tag, &refusal);
 		return;
 	}
-	*sub = (struct subscription){
-		.used = true,
-		.tag = tag,
-		.next_seq = request->has_after ? request->after_seq + 1 : 0,
-		.credits = request->credits,
-	};
-	if (request->has_after && request->after_seq == UINT64_MAX)
-		sub->next_seq = UINT64_MAX;
+	begin_after(&begun, request);
+	*sub = begun;
 	s->n_subscriptions++;
 	command_count(&s->loop->commands, REQUEST_SUBSCRIBE, LEDGER_OK);
 	atomic_fetch_add(&s->loop->subscriptions, 1);
@@ -145,6 +168,20 @@ pump(struct session *s, struct subscription *sub, uint64_t head)
 	return st;
 }
 
+/* The rest comes in the next turn of the loop. */
+static enum status
+pump_scan(struct session *s, struct subscription *sub, uint64_t head)
+{
+	bool more = true;
+	enum status st = ST_OK;
+
+	if (net_conn_output_bytes(s->conn) <= OUTPUT_MARK)
+		st = subscription_scan(s, sub, head, &more);
+	if (st == ST_OK && more)
+		net_conn_want_room(s->conn, OUTPUT_MARK);
+	return st;
+}
+
 void
 subscriptions_pump(struct session *s)
 {
@@ -154,8 +191,9 @@ subscriptions_pump(struct session *s)
 		return;
 	enum status st = loop_renew(s->loop);
 	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX && st == ST_OK; i++) {
-		if (s->subscriptions[i].used)
-			st = pump(s, &s->subscriptions[i], head);
+		struct subscription *sub = &s->subscriptions[i];
+		if (sub->used)
+			st = subscription_looks(sub) ? pump_scan(s, sub, head) : pump(s, sub, head);
 	}
 	loop_rest(s->loop);
 	if (st != ST_OK) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define TRANSACTION_OVERHEAD 512	/* of a leaf around its entries: origin, prev, signature, key id, tags */
-#define AFTER_MARGIN 128		/* of one touched member, whose balances are filled in after the entry is measured */
+#define AFTER_MARGIN 208		/* of one touched member, whose balances are filled in after the entry is measured */
 #define VAULT_BYTES_MAX ((size_t)32 * 1024 * 1024)	/* an atomic batch of the largest profiles comes on top, within the vault's budget */
 
 int64_t

@@ -4,6 +4,7 @@
 A case is NAME.jsonl with NAME.yaml, and NAME.2.yaml, NAME.3.yaml … when it needs several programs or versions.  Beside it may stand
   NAME.fail    the run ends with exit code 2, and each line of this file is in what it says
   NAME.system  the entries of the system, one JSON object a line in their order; of each the keys that are named are compared
+  NAME.events  the same of the events for a CRM
 Usage: run.py [--fealty BINARY] [--examples] [FILTER...]; --examples takes the program files in packaging/examples instead.
 Exit code 0: all passed.  The last line is "N passed, N failed".
 """
@@ -47,18 +48,18 @@ def check_failure(fealty, base):
     return None
 
 
-def check_system(fealty, base):
-    wanted = [json.loads(line) for line in lines_of(base + ".system")]
-    code, out, err = simulate(fealty, base, "--system")
+def check_lines(fealty, base, what):
+    wanted = [json.loads(line) for line in lines_of(base + "." + what)]
+    code, out, err = simulate(fealty, base, "--" + what)
     if code != 0:
         return f"exit code {code}\n{err}"
     got = [json.loads(line) for line in out.splitlines()]
     for i, want in enumerate(wanted):
         have = {key: got[i].get(key) for key in want} if i < len(got) else None
         if have != want:
-            return f"entry {i + 1} of the system: expected {json.dumps(want)}, got {json.dumps(got[i] if i < len(got) else None)}"
+            return f"line {i + 1} of --{what}: expected {json.dumps(want)}, got {json.dumps(got[i] if i < len(got) else None)}"
     if len(got) != len(wanted):
-        return f"the system made {len(got)} entries, {len(wanted)} were expected; the first more is {json.dumps(got[len(wanted)])}"
+        return f"--{what} printed {len(got)} lines, {len(wanted)} were expected; the first more is {json.dumps(got[len(wanted)])}"
     return None
 
 
@@ -71,8 +72,10 @@ def check(fealty, base):
     counted = re.search(r"(\d+) with expectations, 0 of them not met", err)
     if counted is None or int(counted.group(1)) == 0:
         return "it expects nothing, so it cannot fail"
-    if os.path.exists(base + ".system"):
-        return check_system(fealty, base)
+    for what in ("system", "events"):
+        wrong = check_lines(fealty, base, what) if os.path.exists(base + "." + what) else None
+        if wrong is not None:
+            return wrong
     return None
 
 

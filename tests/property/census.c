@@ -121,7 +121,7 @@ census_missing(FILE *out)
 		"op publish", "op enrol", "op profile", "op purchase", "op hold", "op capture", "op release", "op redeem", "op adjust", "op tier",
 		"op birthday", "op hold_timeout", "op tier_end", "op expire", "op clock_accept", "op activity", "op lapse", "op activate",
 		"op tier_review", "op tier_look", "op inactivity", "op hold_expire", "op anniversary", "op freeze", "op unfreeze", "op close",
-		"op return", "op reverse_redeem", "op transfer", "op merge", "op advance", "op approve", "op approver_key", "fact waiting",
+		"op return", "op reverse_redeem", "op transfer", "op merge", "op advance", "op approve", "op approver_key", "op notice", "fact waiting",
 		"account debt", "account transferred", "account reinstated",
 		"class lent",
 		"account member", "account pending", "account held", "account issued", "account redeemed", "account expired", "account adjusted",

@@ -103,7 +103,8 @@ same_numbers(const struct member *a, const struct member *b)
 	    a->debt == b->debt && a->advanced == b->advanced && a->merged_into == b->merged_into && a->points_earned == b->points_earned &&
 	    a->spend == b->spend && a->visits == b->visits && a->purchases == b->purchases &&
 	    memcmp(a->counters, b->counters, sizeof(a->counters)) == 0 && a->standing == b->standing && a->has_anniversary == b->has_anniversary &&
-	    a->anniversary == b->anniversary && a->noticed == b->noticed && a->noticed_before == b->noticed_before && a->has_look == b->has_look &&
+	    a->anniversary == b->anniversary && a->noticed == b->noticed && a->noticed_before == b->noticed_before &&
+	    a->told_day == b->told_day && a->notice_day == b->notice_day && a->has_look == b->has_look &&
 	    a->look_day == b->look_day && a->birthday_paid == b->birthday_paid && a->has_head == b->has_head && a->head.seq == b->head.seq &&
 	    a->head.index == b->head.index && a->due_at_us == b->due_at_us;
 }

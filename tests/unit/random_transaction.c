@@ -218,7 +218,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.approver_key.until = below(w, 2) == 0 ? DAY_NEVER : (int32_t)below(w, 40000);
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
-	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
+	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_MEMBERSHIP_END: case OP_NONE:
 	case OP_COUNT:
 		break;
@@ -303,6 +303,25 @@ any_falls(struct world *w, struct entry *e)
 	}
 	e->n_falls = n;
 	e->falls = falls;
+}
+
+static void
+any_told(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 3);
+	struct told *told = any_array(w, n, sizeof(*told));
+
+	for (size_t i = 0; i < n; ++i)
+		told[i] = (struct told){ .kind = (enum notice_kind)below(w, NOTICE_KIND_COUNT), .points = any_int(w), .last_day = (int32_t)below(w, 40000) };
+	for (size_t i = 0; i < n; ++i) {
+		if (told[i].kind != NOTICE_VOUCHER)
+			continue;
+		told[i].voucher = any_text(w);
+		told[i].from = any_id(w);
+		told[i].n = (uint32_t)any_uint(w);
+	}
+	e->n_told = n;
+	e->told = told;
 }
 
 static void
@@ -427,6 +446,7 @@ any_facts(struct world *w, struct entry *e)
 		e->key_change.until_us = e->key_change.has_until ? any_int(w) : 0;
 	}
 	any_sides(w, e);
+	any_told(w, e);
 }
 
 static void
@@ -451,7 +471,8 @@ any_effects(struct world *w, struct entry *e)
 	struct touched *touched = any_array(w, n, sizeof(*touched));
 	for (size_t i = 0; i < n; ++i) {
 		touched[i] = (struct touched){ .member = any_uint(w), .has_prev = any_bool(w), .available = any_int(w),
-		    .pending = any_int(w), .held = any_int(w), .debt = any_int(w), .tier = any_text(w) };
+		    .pending = any_int(w), .held = any_int(w), .debt = any_int(w), .tier = any_text(w),
+		    .tier_from = any_text_or_none(w), .tier_to = any_text_or_none(w) };
 		if (touched[i].has_prev)
 			touched[i].prev = any_id(w);
 	}

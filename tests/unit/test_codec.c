@@ -150,7 +150,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.advance.points, b->u.advance.points);
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
-	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE:
+	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
 	case OP_MEMBERSHIP_END: case OP_COUNT:
 		break;
@@ -333,6 +333,15 @@ same_facts(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->value, b->value);
 	assert_int_equal(a->enrolled, b->enrolled);
 	same_clock(&a->clock, &b->clock);
+	assert_int_equal(a->n_told, b->n_told);
+	for (size_t i = 0; i < a->n_told; ++i) {
+		assert_int_equal(a->told[i].kind, b->told[i].kind);
+		assert_int_equal(a->told[i].points, b->told[i].points);
+		assert_int_equal(a->told[i].last_day, b->told[i].last_day);
+		same_text(a->told[i].voucher, b->told[i].voucher);
+		same_id(a->told[i].from, b->told[i].from);
+		assert_int_equal(a->told[i].n, b->told[i].n);
+	}
 	same_rest(a, b);
 }
 
@@ -361,6 +370,8 @@ same_effects(const struct entry *a, const struct entry *b)
 		assert_int_equal(x->held, y->held);
 		assert_int_equal(x->debt, y->debt);
 		same_text(x->tier, y->tier);
+		same_text(x->tier_from, y->tier_from);
+		same_text(x->tier_to, y->tier_to);
 	}
 }
 

@@ -141,6 +141,7 @@ static const struct { const ProtobufCMessageDescriptor *type; const char *name; 
 	ROW(touched, "member", TOUCHED_MEMBER), ROW(touched, "prev_seq", TOUCHED_PREV_SEQ), ROW(touched, "prev_index", TOUCHED_PREV_INDEX),
 	ROW(after, "available", AFTER_AVAILABLE), ROW(after, "pending", AFTER_PENDING), ROW(after, "held", AFTER_HELD),
 	ROW(after, "debt", AFTER_DEBT), ROW(after, "tier", AFTER_TIER),
+	ROW(after, "tier_from", AFTER_TIER_FROM), ROW(after, "tier_to", AFTER_TIER_TO),
 	ROW(entry_id, "seq", ENTRY_ID_SEQ), ROW(entry_id, "index", ENTRY_ID_INDEX),
 	ROW(genesis, "format", GENESIS_FORMAT), ROW(genesis, "origin", GENESIS_ORIGIN),
 	ROW(genesis, "transaction_key", GENESIS_TRANSACTION_KEY), ROW(genesis, "checkpoint_key", GENESIS_CHECKPOINT_KEY),

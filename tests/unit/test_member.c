@@ -53,7 +53,7 @@ sample(void)
 		    .from = 19010, .start = 18999, .grace = true },
 		.start_base = { .points_earned = 3, .spend = -4, .visits = 5 }, .has_look = true, .look_day = 20001,
 		.clock = { true, 20002, 24, 50 }, .standing = STANDING_FROZEN, .has_anniversary = true, .anniversary = 20003, .noticed = 20004,
-		.noticed_before = 20000,
+		.noticed_before = 20000, .told_day = 20005, .notice_day = 20010,
 		.birthday_paid = 19500, .has_head = true, .head = { UINT64_MAX, UINT32_MAX }, .due_at_us = 1700000000000000,
 		.n_lots = 3, .cap_lots = 3, .lots = lots, .n_holds = 1, .cap_holds = 1, .holds = holds, .n_days = 2, .cap_days = 2,
 		    .days = days, .n_counts = 3, .cap_counts = 3, .counts = counts,
@@ -222,6 +222,8 @@ BREAK(tier_start, m->tier.start = DAY_NEVER)
 BREAK(look, m->look_day = DAY_NONE)
 BREAK(anniversary, m->anniversary = DAY_NEVER)
 BREAK(noticed, m->noticed = DAY_NONE)
+BREAK(told, m->told_day = DAY_NEVER)
+BREAK(notice, m->notice_day = DAY_NONE)
 BREAK(hold_empty, m->holds[0].n_lots = 0; m->held = 0)
 BREAK(day_order, m->days[1].day = m->days[0].day)
 BREAK(day_zero, m->days[1].points_earned = 0)
@@ -254,6 +256,8 @@ static const struct { const char *name; void (*spoil)(struct member *m); enum ev
 	{ "a look is due on a day", break_look, EVOLVE_MALFORMED },
 	{ "an anniversary is a day", break_anniversary, EVOLVE_MALFORMED },
 	{ "notices were shown through a day", break_noticed, EVOLVE_MALFORMED },
+	{ "notices were entered through a day", break_told, EVOLVE_MALFORMED },
+	{ "a notice is due on a day", break_notice, EVOLVE_MALFORMED },
 	{ "an open hold has points", break_hold_empty, EVOLVE_MALFORMED },
 	{ "days rise", break_day_order, EVOLVE_MALFORMED },
 	{ "no empty days", break_day_zero, EVOLVE_MALFORMED },

@@ -511,7 +511,7 @@ static void
 a_night_has_its_order(void **state)
 {
 	static const enum due_kind order[] = { DUE_HOLD_TIMEOUT, DUE_ANNIVERSARY, DUE_TIER_END, DUE_TIER_REVIEW, DUE_EXPIRE, DUE_INACTIVITY,
-	    DUE_HOLD_EXPIRE, DUE_TIER_LOOK };
+	    DUE_HOLD_EXPIRE, DUE_TIER_LOOK, DUE_NOTICE };
 	struct program p = { .zone = stage_zone(-8) };
 	struct lot lots[] = { { 20000, LOT_EARNED, 5 }, { DAY_CLOCK, LOT_EARNED, 6 } }, held[] = { { 20000, LOT_EARNED, 7 } };
 	int64_t midnight = zone_midnight_us(&p.zone, 20001);
@@ -519,7 +519,7 @@ a_night_has_its_order(void **state)
 	    { .id = { 2, 0 }, .ends_at_us = midnight, .n_lots = 1, .lots = held, .expire_at_once = true } };
 	struct member m = { .available = 11, .held = 14, .n_lots = 2, .lots = lots, .n_holds = 2, .holds = holds,
 	    .tier = { .earned = "gold", .until = 20000, .gift = "ruby", .gift_until = 20000 }, .clock = { true, 20000, 1, 100 },
-	    .has_anniversary = true, .anniversary = 20001, .has_look = true, .look_day = 20001 };
+	    .has_anniversary = true, .anniversary = 20001, .has_look = true, .look_day = 20001, .told_day = 20000, .notice_day = 20001 };
 	struct due due;
 
 	(void)state;
@@ -537,6 +537,7 @@ a_night_has_its_order(void **state)
 		case 5: m.clock.last_day = 20002; break;
 		case 6: assert_int_equal(due.hold.seq, 1); m.n_holds = 0; break;
 		case 7: m.has_look = false; break;
+		case 8: m.notice_day = 0; break;
 		}
 	}
 	assert_false(due_next(&m, &p, midnight, &due));

@@ -243,7 +243,7 @@ balances_are_whole(void **state)
 {
 	struct world *w = *state;
 	const struct expiring expiring[] = { { 100, 5 }, { 200, 12 } };
-	const struct notice notices[] = { { NOTICE_EXPIRING, 5, 100, 70 }, { NOTICE_DOWNGRADE, 250, 300, 270 } };
+	const struct notice notices[] = { { NOTICE_EXPIRING, 5, 100, 70, NULL }, { NOTICE_DOWNGRADE, 250, 300, 270, NULL } };
 	struct balance b = { .available = 413, .pending = 1, .held = 2, .debt = 3, .n_expiring = 2, .expiring = expiring, .tier = "gold",
 	    .tier_earned = "silver", .tier_since = -5, .tier_until = 300, .has_next = true, .points_to_next = 0, .points_earned = 500,
 	    .spend = 123456, .visits = 4, .has_keep = true, .points_to_keep = 250, .n_notices = 2, .notices = notices };

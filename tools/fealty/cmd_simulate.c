@@ -15,7 +15,7 @@
 #include "sim_reader.h"
 #include "sim_summary.h"
 
-enum { KEY_CHECK = KEY_COMMAND, KEY_SUMMARY, KEY_SYSTEM };
+enum { KEY_CHECK = KEY_COMMAND, KEY_SUMMARY, KEY_SYSTEM, KEY_EVENTS };
 
 #define ZONE_DIRECTORY "/usr/share/zoneinfo/"
 #define OUTPUT_BYTES (1u << 20)
@@ -23,7 +23,7 @@ enum { KEY_CHECK = KEY_COMMAND, KEY_SUMMARY, KEY_SYSTEM };
 
 struct simulation {
 	struct args args;
-	bool json, check, summary, system, quiet;
+	bool json, check, summary, system, events, quiet;
 	size_t n_programs;
 	const char **paths;
 	struct program_file *programs;
@@ -38,6 +38,7 @@ struct simulation {
 	uint64_t checked, differing;
 	struct buf reply, text;		/* a Response and its JSON; what the system does comes in between, so it has its own */
 	struct buf system_reply, system_text;
+	struct buf events_text;		/* lines that a batch which fails takes back */
 	struct arena arena;		/* of printing */
 	enum status status;		/* of a callback */
 };
@@ -64,6 +65,7 @@ parse(int key, char *arg, struct argp_state *state)
 	case KEY_CHECK: s->check = true; return 0;
 	case KEY_SUMMARY: s->summary = true; return 0;
 	case KEY_SYSTEM: s->system = true; return 0;
+	case KEY_EVENTS: s->events = true; return 0;
 	case KEY_JSON: s->json = true; return 0;
 	case 'q': s->quiet = true; return 0;
 	case ARGP_KEY_ARG: return args_take(state, arg, &s->args, 1);
@@ -165,6 +167,30 @@ print_system(struct simulation *s, const struct entry *entry, struct entry_id id
 	return ST_OK;
 }
 
+static enum status
+print_events(struct simulation *s, const struct entry *entry, struct entry_id id)
+{
+	const struct ledger_state *state = &s->sim.state.ledger;
+	const struct program *program = state->program_version(state->ctx, entry->program, entry->program_version);
+	struct crm_event *events;
+	struct arena arena;
+	size_t n;
+
+	arena_init(&arena, ARENA_BYTES_MAX);
+	enum status st = crm_events(entry, id, s->sim.now_us, program, &arena, &events, &n);
+	for (size_t i = 0; st == ST_OK && i < n; i++) {
+		buf_clear(&s->system_reply);
+		buf_clear(&s->system_text);
+		codec_event_encode(&events[i], &s->system_reply);
+		st = codec_json_print(CODEC_EVENT, buf_bytes(&s->system_reply), false, &s->arena, &s->system_text);
+		arena_reset(&s->arena);
+		buf_put(&s->events_text, s->system_text.data, s->system_text.len);
+		buf_put(&s->events_text, "\n", 1);
+	}
+	arena_release(&arena);
+	return st == ST_OK ? buf_status(&s->events_text) : st;
+}
+
 static void
 on_entry(void *ctx, const struct entry *entry, struct entry_id id)
 {
@@ -173,6 +199,8 @@ on_entry(void *ctx, const struct entry *entry, struct entry_id id)
 	sim_tally_entry(&s->tally, entry);
 	if (s->system && entry->has_due_at && s->status == ST_OK)
 		s->status = print_system(s, entry, id);
+	if (s->events && s->status == ST_OK)
+		s->status = print_events(s, entry, id);
 }
 
 static void
@@ -263,16 +291,19 @@ play_batch(struct simulation *s, const struct sim_event *event, bool want)
 	struct refusal whole = event->batch.refusal;
 	struct buf list;
 	enum status st = ST_OK;
+	size_t told = s->events_text.len;
 
 	buf_init(&list);
 	if (event->batch.atomic)
 		sim_mark(&s->sim);
 	if (whole.result == LEDGER_OK)
 		st = play_commands(s, event, want, &list, &whole);
-	if (event->batch.atomic && whole.result == LEDGER_OK)
+	if (event->batch.atomic && whole.result == LEDGER_OK) {
 		sim_keep(&s->sim);
-	else if (event->batch.atomic && st == ST_OK)
+	} else if (event->batch.atomic && st == ST_OK) {
 		st = sim_back(&s->sim);
+		s->events_text.len = told;
+	}
 	if (st == ST_OK && want) {
 		buf_clear(&s->reply);
 		st = sim_refusal(&s->sim, &whole, &s->reply);
@@ -309,6 +340,9 @@ play_event(struct simulation *s, struct sim_event *event)
 		st = s->status;
 	if (st == ST_OK)
 		st = sim_event_end(&s->sim);
+	if (s->events_text.len > 0)
+		(void)fwrite(s->events_text.data, 1, s->events_text.len, stdout);
+	buf_clear(&s->events_text);
 	if (st == ST_OK && print)
 		print_text(&s->text);
 	if (st == ST_OK && s->check && event->expect != NULL)
@@ -430,6 +464,7 @@ release(struct simulation *s)
 	buf_release(&s->text);
 	buf_release(&s->system_reply);
 	buf_release(&s->system_text);
+	buf_release(&s->events_text);
 	arena_release(&s->arena);
 	json_decref(s->ids);
 }
@@ -442,6 +477,7 @@ cmd_simulate(int argc, char **argv)
 		{ "check", KEY_CHECK, NULL, 0, "Compare each event's `expect` with the reply; exit code 1 when one differs", 0 },
 		{ "summary", KEY_SUMMARY, NULL, 0, "Tell at the end what it came to, instead of the replies (with --json: after them)", 0 },
 		{ "system", KEY_SYSTEM, NULL, 0, "Print what the system does by itself as well: expiry, birthdays, time-outs", 0 },
+		{ "events", KEY_EVENTS, NULL, 0, "Print the events for a CRM as well, as `fealty subscribe --events` has them", 0 },
 		{ "quiet", 'q', NULL, 0, "Print no replies", 0 },
 		{ "json", KEY_JSON, NULL, 0, "Errors and the summary as JSON, as replies always are", 0 },
 		{ 0 },
@@ -463,6 +499,7 @@ cmd_simulate(int argc, char **argv)
 	buf_init(&s.text);
 	buf_init(&s.system_reply);
 	buf_init(&s.system_text);
+	buf_init(&s.events_text);
 	arena_init(&s.arena, ARENA_BYTES_MAX);
 	s.tally.began_us = clock_monotonic_us();
 	enum exit_code code = s.ids == NULL ? EXIT_INTERNAL : read_programs(&s);

@@ -1,16 +1,19 @@
-/* fealty subscribe: follows the ledger; what is printed is flushed line by line, so that a pipe sees each transaction at once. */
+/* fealty subscribe: follows the ledger; what is printed is flushed line by line, so that a pipe sees each transaction, or event, at once. */
 #include <stdio.h>
 
 #include "call.h"
 #include "commands.h"
+#include "event_text.h"
 #include "ledger_text.h"
 
-enum { KEY_AFTER = KEY_COMMAND, KEY_COUNT, KEY_TO_HEAD };
+enum { KEY_AFTER = KEY_COMMAND, KEY_COUNT, KEY_TO_HEAD, KEY_EVENTS, KEY_MEMBER };
 
 struct subscribe_input {
 	struct call_options call;
-	bool has_after, has_count, to_head;
-	uint64_t after, count;
+	bool has_count, to_head, events;
+	char *member;
+	struct event_after after;
+	uint64_t count;
 };
 
 struct follower {
@@ -30,8 +33,19 @@ parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &in->call;
 		return 0;
 	case KEY_AFTER:
-		in->has_after = true;
-		return option_number(state, "--after", arg, UINT64_MAX, &in->after);
+		if (!event_after_parse(arg, &in->after))
+			return cli_usage(state, "--after is neither the number of a transaction nor the id of an event: %s", arg);
+		return 0;
+	case KEY_EVENTS:
+		in->events = true;
+		return 0;
+	case KEY_MEMBER:
+		in->member = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (in->after.is_event && !in->events)
+			return cli_usage(state, "--after names an event, which goes with --events alone; name a transaction");
+		return 0;
 	case KEY_COUNT:
 		in->has_count = true;
 		return option_number(state, "--count", arg, UINT64_MAX, &in->count);
@@ -62,15 +76,30 @@ on_transaction(void *ctx, const struct fealty_transaction *t)
 	return !f->has_count || --f->left > 0;
 }
 
+static bool
+on_event(void *ctx, const struct fealty_event *e)
+{
+	struct follower *f = ctx;
+
+	if (f->json)
+		f->code = json_print_line(event_json(e->event), EXIT_DONE);
+	else
+		event_print(e->event, stdout);
+	if (f->code != EXIT_DONE || fflush(stdout) != 0)
+		return false;
+	return !f->has_count || --f->left > 0;
+}
+
 static enum exit_code
 follow(const struct subscribe_input *in, struct fealty_client *client, const Fealty__V1__Request *request)
 {
 	struct follower follower = { .json = in->call.json, .has_count = in->has_count, .left = in->count };
-	struct fealty_subscriber subscriber = { .ctx = &follower, .on_transaction = on_transaction, .stop_at_head = in->to_head };
+	struct fealty_subscriber subscriber = { .ctx = &follower, .on_transaction = on_transaction, .on_event = on_event,
+		.stop_at_head = in->to_head };
 	struct fealty_result result;
 
 	ledger_text_init(&follower.text);
-	if (!in->call.json && in->has_after)
+	if (!in->call.json && !in->events && in->after.is_seq)
 		call_learn_program(&in->call, client, 1, &follower.text);
 	if (fealty_subscribe(client, request, &subscriber, &result) != FEALTY_OK)
 		follower.code = call_tell(&in->call, &result);
@@ -83,13 +112,15 @@ enum exit_code
 cmd_subscribe(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "after", KEY_AFTER, "SEQ", 0, "Those behind this transaction (default: from the first)", 0 },
+		{ "after", KEY_AFTER, "SEQ", 0, "Those behind this transaction, or with --events behind this event (default: from the first)", 0 },
+		{ "events", KEY_EVENTS, NULL, 0, "What happened to members, for a CRM, instead of transactions", 0 },
+		{ "member", KEY_MEMBER, "MEMBER", 0, "Only what concerns this member", 0 },
 		{ "count", KEY_COUNT, "N", 0, "End after so many", 0 },
 		{ "to-head", KEY_TO_HEAD, NULL, 0, "End when nothing newer is there", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, NULL,
-		"Follow the ledger: one transaction a line, as they are written.\v"
+		"Follow the ledger: one transaction a line, or one event, as they are written.\v"
 		"Goes on by itself when the connection is lost; --timeout limits how long it tries. Ends with --count, --to-head, or when "
 		"it is interrupted.",
 		call_children, NULL, NULL };
@@ -107,8 +138,9 @@ cmd_subscribe(int argc, char **argv)
 		return code;
 	call_request_init(&in.call, FEALTY__V1__REQUEST__OP_SUBSCRIBE, &request);
 	request.key = NULL;
-	body.has_after = in.has_after;
-	body.after = in.after;
+	event_after_put(&in.after, &body);
+	body.member = in.member;
+	body.has_events = body.events = in.events;
 	request.subscribe = &body;
 	code = follow(&in, client, &request);
 	fealty_client_free(client);

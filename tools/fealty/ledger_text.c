@@ -110,6 +110,24 @@ print_return(const struct ledger_text *text, const struct entry *e, FILE *out)
 }
 
 static void
+print_told(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	char day[DAY_TEXT_BYTES];
+
+	for (size_t i = 0; i < e->n_told; i++) {
+		const struct told *t = &e->told[i];
+
+		(void)fprintf(out, i == 0 ? " " : ", ");
+		if (t->kind == NOTICE_VOUCHER)
+			(void)fprintf(out, "a voucher %s ends with %s", t->voucher, day_format(t->last_day, day));
+		else if (t->kind == NOTICE_DOWNGRADE)
+			(void)fprintf(out, "the tier ends with %s", day_format(t->last_day, day));
+		else
+			(void)fprintf(out, "%s end with %s", POINTS_OF(e, t->points), day_format(t->last_day, day));
+	}
+}
+
+static void
 print_rotation(const struct entry *e, FILE *out)
 {
 	char key[2 * PUBLIC_KEY_LEN + 1];
@@ -236,6 +254,9 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_EXPIRE:
 	case OP_INACTIVITY:
 		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)));
+		break;
+	case OP_NOTICE:
+		print_told(text, e, out);
 		break;
 	case OP_VOUCHER_EXPIRE:
 	case OP_TIER_REVIEW:

@@ -43,7 +43,7 @@ static const struct command commands[] = {
 	{ "terminals", "", "sequences of tills: what is missing, what came twice", cmd_terminals },
 	{ "simulate", "EVENTS.jsonl", "play events against a program, without a daemon", cmd_simulate },
 	{ "import", "FILE", "purchases from a CSV or white-space file", cmd_import },
-	{ "subscribe", "", "follow the ledger, one transaction a line", cmd_subscribe },
+	{ "subscribe", "", "follow the ledger, one transaction or event a line", cmd_subscribe },
 	{ "audit", "[DIR]", "verify a ledger, whole", cmd_audit },
 	{ "rollforward", "[DIR]", "what a program owed, what changed it, and what it owes", cmd_rollforward },
 	{ "log", "export|key|policy", "the log as files for other people's tools, and its key", cmd_log },

@@ -664,8 +664,10 @@ trap_notice_never(struct finder *f)
 	}
 	for (size_t i = 0; i < f->p->n_rules; i++)
 		ends |= f->p->rules[i].has_expiry && !f->p->rules[i].expiry.never;
+	for (size_t i = 0; i < f->p->n_vouchers; i++)
+		ends |= f->p->vouchers[i].valid.days > 0 || f->p->vouchers[i].valid.months > 0;
 	if (f->p->n_expiring_days > 0 && !ends)
-		trap(f, "notices.expiring_days", "this notice never comes: no points expire");
+		trap(f, "notices.expiring_days", "this notice never comes: no points expire, and no voucher does");
 	if (f->p->n_downgrade_days > 0 && !falls)
 		trap(f, "notices.downgrade_days", "this notice never comes: every tier is valid for ever");
 }

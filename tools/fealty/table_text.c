@@ -412,6 +412,8 @@ member_json(struct bytes value)
 			put_day(object, "anniversary", m.anniversary);
 		if (m.has_look)
 			put_day(object, "look_day", m.look_day);
+		if (m.notice_day != 0)
+			put_day(object, "notice_day", m.notice_day);
 		if (m.has_head)
 			put_id(object, "head", m.head);
 		put_instant(object, "due_at", m.due_at_us);
