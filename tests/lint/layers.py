@@ -44,6 +44,7 @@ FOREIGN = {
     "yaml.h": {"codec", "tests"},
     "jansson.h": {"codec", "tools", "tests"},          # tools print JSON, and read it by codec/
     "curl/": {"fetch", "tools"},
+    "sqlite3.h": {"tools"},
     "sodium.h": {"base", "signer", "service", "tests"},
     "openssl/": {"base"},
     "systemd/": {"main"},
