@@ -37,8 +37,9 @@ error_t report_source_judge(struct argp_state *state, const struct report_source
 
 /**
  * report_source_read(source, depth, on_link, ctx):
- * Opens it and passes every transaction, in order, to ${on_link}.  What is not EXIT_DONE was told.  After it source->audit has what the pass left:
- * with AUDIT_REPLAY a state.  ${on_link} ends it with ST_INTERRUPTED, which is EXIT_INTERNAL and the caller's to tell.  End it with report_source_close() whatever came of it.
+ * Opens it and passes every transaction, in order, to ${on_link}.  What is not EXIT_DONE was told.  After it source->audit has what the pass
+ * left: with AUDIT_REPLAY a state.  ${on_link} ends it with ST_INTERRUPTED, which is EXIT_INTERNAL and the caller's to tell.  End it with
+ * report_source_close() whatever came of it.
  */
 typedef enum status report_link_fn(void *ctx, const struct audit_link *link, struct bytes leaf);
 enum exit_code report_source_read(struct report_source *source, enum audit_depth depth, report_link_fn *on_link, void *ctx) MUST_CHECK;
