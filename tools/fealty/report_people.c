@@ -85,6 +85,8 @@ take_merge(struct report_book *book, const struct entry *e, int32_t day)
 	from->n_days = 0;
 	into->purchases += from->purchases;
 	into->active = into->active || from->active;
+	from->purchases = 0;
+	from->active = false;
 	from->gone = true;
 	from->gone_day = day;
 	report_member_merge(book, into, from);
