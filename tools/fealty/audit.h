@@ -174,7 +174,7 @@ struct audit {
 	struct audit_evidence *evidence;	/* that takes what was verified; NULL: none is wanted */
 	/* after each verified checkpoint of the ledger, with the replay at just its size; NULL: nobody wants to know */
 	enum status (*on_checkpoint)(void *ctx, struct audit *audit, const struct log_head *head);
-	/* after each transaction of AUDIT_HASHES */
+	/* after each transaction; of a replay the link has the head alone */
 	enum status (*on_link)(void *ctx, const struct audit_link *link, struct bytes leaf);
 	void *on_ctx;
 	const struct log_head *extra;	/* checkpoints that the caller has besides, by rising size */

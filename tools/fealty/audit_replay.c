@@ -220,6 +220,18 @@ audit_reached(struct audit *audit)
 }
 
 static enum status
+show_link(struct audit *audit, size_t i)
+{
+	struct audit_link link = { .rotates = false };
+	struct signed_transaction s;
+
+	enum status st = codec_signed_decode(audit->leaves[i], &s);
+	if (st == ST_OK)
+		st = codec_transaction_head(s.transaction, &link.head);
+	return st == ST_OK ? audit->on_link(audit->on_ctx, &link, audit->leaves[i]) : st;
+}
+
+static enum status
 replay_one(struct audit *audit, size_t i)
 {
 	struct replay_error error;
@@ -233,6 +245,8 @@ replay_one(struct audit *audit, size_t i)
 		return found != ST_OK ? found : st;
 	if (audit->first + i == 0)
 		st = audit_genesis(audit, audit->leaves[0]);
+	if (st == ST_OK && audit->on_link != NULL)
+		st = show_link(audit, i);
 	return st == ST_OK ? audit_reached(audit) : st;
 }
 

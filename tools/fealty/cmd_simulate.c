@@ -13,6 +13,7 @@
 #include "program_file.h"
 #include "sim_expect.h"
 #include "sim_reader.h"
+#include "sim_report.h"
 #include "sim_summary.h"
 
 enum { KEY_CHECK = KEY_COMMAND, KEY_SUMMARY, KEY_SYSTEM, KEY_EVENTS };
@@ -321,6 +322,42 @@ play_batch(struct simulation *s, const struct sim_event *event, bool want)
 	return st;
 }
 
+/* The reply with the rows at its end. */
+static enum status
+rows_text(struct simulation *s, const struct refusal *refusal, json_t *rows)
+{
+	buf_clear(&s->reply);
+	enum status st = sim_refusal(&s->sim, refusal, &s->reply);
+	if (st == ST_OK)
+		st = reply_text(s);
+	if (st != ST_OK || rows == NULL)
+		return st;
+	char *text = json_dumps(rows, JSON_COMPACT);
+	if (text == NULL)
+		return ST_NOMEM;
+	s->text.len--;			/* its closing brace */
+	buf_put(&s->text, ",\"rows\":", 8);
+	buf_put(&s->text, text, strlen(text));
+	buf_put(&s->text, "}", 1);
+	free(text);
+	return buf_status(&s->text);
+}
+
+static enum status
+play_report(struct simulation *s, const struct sim_event *event, bool want)
+{
+	struct refusal refusal = event->batch.refusals[0];
+	json_t *rows = NULL;
+
+	enum status st = refusal.result == LEDGER_OK ? sim_report(&s->sim, &event->report, &refusal, &rows) : ST_OK;
+	s->tally.by_reason[refusal.result]++;
+	s->tally.refused += refusal.result != LEDGER_OK;
+	if (st == ST_OK && want)
+		st = rows_text(s, &refusal, rows);
+	json_decref(rows);
+	return st;
+}
+
 static enum status
 play_event(struct simulation *s, struct sim_event *event)
 {
@@ -330,6 +367,8 @@ play_event(struct simulation *s, struct sim_event *event)
 
 	if (event->is_batch) {
 		st = play_batch(s, event, want);
+	} else if (event->is_report) {
+		st = play_report(s, event, want);
 	} else {
 		buf_clear(&s->reply);
 		st = play(s, event, 0, want ? &s->reply : NULL, &refusal);

@@ -46,6 +46,8 @@ static const struct command commands[] = {
 	{ "subscribe", "", "follow the ledger, one transaction or event a line", cmd_subscribe },
 	{ "audit", "[DIR]", "verify a ledger, whole", cmd_audit },
 	{ "rollforward", "[DIR]", "what a program owed, what changed it, and what it owes", cmd_rollforward },
+	{ "report", "REPORT [DIR]", "liability, settlement, KPIs, segments, churn", cmd_report },
+	{ "export", "sqlite", "the ledger as a database for analysts", cmd_export },
 	{ "log", "export|key|policy", "the log as files for other people's tools, and its key", cmd_log },
 	{ "dump", "DIR [TABLE [KEY]]", "print what is stored, readably", cmd_dump },
 	{ "key", "new|rotate", "replace a key that signs", cmd_key },

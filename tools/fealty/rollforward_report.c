@@ -9,28 +9,13 @@
 #include <string.h>
 
 #include "base/checked.h"
-
-/* In the order of the formula. always: also when it is zero. */
-static const struct line_row { enum account account; const char *name; bool always; } line_rows[] = {
-	{ ACCOUNT_ISSUED, "issued", true },
-	{ ACCOUNT_REINSTATED, "reinstated", true },
-	{ ACCOUNT_REDEEMED, "redeemed", true },
-	{ ACCOUNT_EXPIRED, "expired", true },
-	{ ACCOUNT_CLAWED, "clawed", true },
-	{ ACCOUNT_ADJUSTED, "adjusted", true },
-	{ ACCOUNT_TRANSFERRED, "transferred", false },
-	{ ACCOUNT_ADVANCED, "advanced", false },
-	{ ACCOUNT_OPENING, "opening_import", false },
-	{ ACCOUNT_PARTNER_ISSUED, "partner_issued", false },
-	{ ACCOUNT_PARTNER_REDEEMED, "partner_redeemed", false },
-};
-#define LINES (sizeof(line_rows) / sizeof(line_rows[0]))
+#include "points_lines.h"
 
 struct sheet {
 	const struct audit_program *program;
 	const int64_t *from, *to;		/* accounts */
 	int64_t opening, closing;
-	int64_t lines[LINES];
+	int64_t lines[POINTS_LINES];
 };
 
 static bool
@@ -52,8 +37,8 @@ fill(const struct rollforward *r, const struct audit_program *p, struct sheet *r
 	if (!sum_members(s.from, &s.opening) || !sum_members(s.to, &s.closing))
 		return false;
 	int64_t sum = s.opening;
-	for (size_t i = 0; i < LINES; i++) {
-		enum account a = line_rows[i].account;
+	for (size_t i = 0; i < POINTS_LINES; i++) {
+		enum account a = points_lines[i].account;
 		if (!checked_sub(s.from[a], s.to[a], &s.lines[i]) || !checked_add(sum, s.lines[i], &sum))
 			return false;
 	}
@@ -85,9 +70,9 @@ show_sheet(const struct sheet *s)
 
 	(void)printf("\nProgram %s\n", s->program->id);
 	show_line("opening", s->opening, scale);
-	for (size_t i = 0; i < LINES; i++)
-		if (line_rows[i].always || s->lines[i] != 0)
-			show_line(line_rows[i].name, s->lines[i], scale);
+	for (size_t i = 0; i < POINTS_LINES; i++)
+		if (points_lines[i].always || s->lines[i] != 0)
+			show_line(points_lines[i].name, s->lines[i], scale);
 	show_line("closing", s->closing, scale);
 	(void)printf("  of which");
 	for (enum account a = ACCOUNT_MEMBER; a <= ACCOUNT_DEBT; a++)
@@ -174,8 +159,8 @@ sheet_json(const struct sheet *s)
 
 	json_put_text(object, "program", s->program->id);
 	json_put_text(object, "opening", decimal_format(s->opening, scale, text));
-	for (size_t i = 0; i < LINES; i++)
-		json_put_text(object, line_rows[i].name, decimal_format(s->lines[i], scale, text));
+	for (size_t i = 0; i < POINTS_LINES; i++)
+		json_put_text(object, points_lines[i].name, decimal_format(s->lines[i], scale, text));
 	json_put_text(object, "closing", decimal_format(s->closing, scale, text));
 	json_put(object, "opening_accounts", accounts_json(s->from, scale));
 	json_put(object, "closing_accounts", accounts_json(s->to, scale));
@@ -220,8 +205,8 @@ print_csv(const struct rollforward *r, const struct sheet *sheets, size_t n)
 	(void)printf("program,from_size,to_size,line,points\n");
 	for (size_t i = 0; i < n; i++) {
 		csv_line(r, &sheets[i], "opening", sheets[i].opening);
-		for (size_t k = 0; k < LINES; k++)
-			csv_line(r, &sheets[i], line_rows[k].name, sheets[i].lines[k]);
+		for (size_t k = 0; k < POINTS_LINES; k++)
+			csv_line(r, &sheets[i], points_lines[k].name, sheets[i].lines[k]);
 		csv_line(r, &sheets[i], "closing", sheets[i].closing);
 	}
 	return EXIT_DONE;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "frame.h"
+#include "sim_report.h"
 
 #define PRINCIPAL_BYTES_MAX 128
 
@@ -288,6 +289,8 @@ take_apart(json_t *object, struct arena *arena, struct sim_event *event, struct 
 	take_at(object, event, refusal);
 	if (json_is_string(op) && strcmp(json_string_value(op), "batch") == 0)
 		return read_batch(object, arena, event);
+	if (json_is_string(op) && strcmp(json_string_value(op), "report") == 0)
+		return sim_report_read(object, arena, event);
 	if (publish && !json_is_object(program)) {
 		event->publish = json_is_string(program) ? arena_strdup(arena, json_string_value(program)) : "";
 		if (!json_is_string(program))
@@ -323,7 +326,7 @@ static bool
 is_plain(const char *text)
 {
 	return strstr(text, "\"expect\"") == NULL && strstr(text, "\"principal\"") == NULL && strstr(text, "\"batch\"") == NULL &&
-	    strstr(text, "\"publish\"") == NULL && strchr(text, '\\') == NULL;
+	    strstr(text, "\"publish\"") == NULL && strstr(text, "\"report\"") == NULL && strchr(text, '\\') == NULL;
 }
 
 static enum status

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "report.h"
 #include "sim.h"
 
 struct sim_event {
@@ -12,7 +13,8 @@ struct sim_event {
 	const char *principal;
 	json_t *expect;			/* owned; NULL: nothing is expected */
 	const char *publish;		/* the program that the event puts in force in its next version; NULL: another op */
-	bool is_batch;
+	bool is_report, is_batch;
+	struct report_params report;	/* when it is one, and batch.refusals[0] is LEDGER_OK */
 	struct batch batch;		/* commands and refusals; the first of each is the event itself when it is no batch */
 };
 

@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-
-__extension__ typedef __int128 wide;
+#include "report.h"
 
 void
 sim_tally_entry(struct sim_tally *tally, const struct entry *e)
@@ -37,24 +36,15 @@ outstanding(const struct totals *t)
 	return t->account[ACCOUNT_MEMBER] + t->account[ACCOUNT_PENDING] + t->account[ACCOUNT_HELD];
 }
 
-/* amount × price × part, in minor units; false when it cannot be counted. */
-static bool
-cost_of(const struct program *p, int64_t amount, struct decimal price, struct decimal part, int64_t *ret)
+/* What points cost, × part, in minor units; without a line when it cannot be counted. */
+static void
+put_money(json_t *object, const char *key, const struct program *p, int64_t amount, struct ratio part)
 {
-	wide value = (wide)amount * price.mantissa;
-	unsigned digits = p->scale + price.digits + part.digits;
+	struct ratio cost;
+	int64_t money;
 
-	if (value > (wide)1 << 100 || part.mantissa > 1000000 || digits > 30)
-		return false;
-	value *= part.mantissa;
-	for (; digits > p->currency_digits; digits--)
-		value /= 10;
-	for (; digits < p->currency_digits; digits++)
-		value *= 10;
-	if (value < 0 || value > INT64_MAX)
-		return false;
-	*ret = (int64_t)value;
-	return true;
+	if (report_point_cost(p, &cost) && ratio_times(cost, part, &cost) && money_of_points(amount, cost, &money) && money >= 0)
+		json_put(object, key, points(money, p->currency_digits));
 }
 
 /* What partners issued and redeemed counts with the program's own; theirs are net of returns and reversals. */
@@ -70,17 +60,13 @@ static void
 put_cost(json_t *object, const struct sim_program *sp, const int64_t account[static ACCOUNT_COUNT])
 {
 	const struct program *p = sp->versions[sp->n_versions - 1].program;
-	const struct decimal one = { .mantissa = 1 };
-	int64_t cost;
+	struct ratio expected;
 
-	if (!p->has_accounting)
+	if (!p->has_accounting || !ratio_of_decimal(p->expected_redemption, &expected))
 		return;
-	if (cost_of(p, -account[ACCOUNT_ISSUED], p->cost_per_point, one, &cost))
-		json_put(object, "cost_granted", points(cost, p->currency_digits));
-	if (cost_of(p, account[ACCOUNT_REDEEMED] + account[ACCOUNT_REINSTATED], p->cost_per_point, one, &cost))
-		json_put(object, "cost_redeemed", points(cost, p->currency_digits));
-	if (cost_of(p, outstanding(&sp->totals), p->cost_per_point, p->expected_redemption, &cost))
-		json_put(object, "cost_expected", points(cost, p->currency_digits));
+	put_money(object, "cost_granted", p, -account[ACCOUNT_ISSUED], RATIO_ONE);
+	put_money(object, "cost_redeemed", p, account[ACCOUNT_REDEEMED] + account[ACCOUNT_REINSTATED], RATIO_ONE);
+	put_money(object, "cost_expected", p, outstanding(&sp->totals), expected);
 }
 
 /* ---- one program ---- */
