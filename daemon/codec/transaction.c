@@ -506,8 +506,6 @@ put_membership_facts(struct buf *out, const struct entry *e)
 		put_membership_state(out, &e->memberships[i]);
 	if (e->has_refund)
 		field_put_sint(out, FACTS_REFUND, e->refund);
-	for (size_t i = 0; i < e->n_multiplied_by; ++i)
-		field_put_text(out, FACTS_MULTIPLIED_BY, e->multiplied_by[i]);
 }
 
 static void
@@ -585,6 +583,8 @@ put_facts(struct buf *out, const struct entry *e)
 	put_membership_facts(out, e);
 	for (size_t i = 0; i < e->n_told; ++i)
 		put_told(out, &e->told[i]);
+	for (size_t i = 0; i < e->n_multiplied_by; ++i)
+		field_put_text(out, FACTS_MULTIPLIED_BY, e->multiplied_by[i]);
 }
 
 static bool

@@ -72,7 +72,8 @@ entry_is_bare(const struct entry *entry)
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
 	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && entry->n_vouchers == 0 && entry->n_told == 0 &&
 	    !entry->has_metrics &&
-	    entry->n_memberships == 0 && !entry->has_refund && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE && !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
+	    entry->n_memberships == 0 && !entry->has_refund && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE &&
+	    !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
 }
 
 /* A genesis and a rotation say who signs. */
@@ -146,7 +147,8 @@ static bool
 entry_waits_ok(const struct entry *e)
 {
 	return e->op == OP_ADJUST && e->n_postings == 0 && e->n_grants == 0 && !e->has_metrics && !e->has_tier && !e->clock.on && e->n_tallies == 0 &&
-	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_vouchers == 0 && e->n_memberships == 0 && e->birthday == DAY_NONE;
+	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_vouchers == 0 && e->n_memberships == 0 &&
+	    e->birthday == DAY_NONE;
 }
 
 static bool
@@ -161,7 +163,8 @@ entry_shape_ok(const struct entry *entry)
 
 	if (entry->has_refund != (entry->op == OP_MEMBERSHIP_CANCEL) || entry->refund < 0)
 		return false;
-	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->n_told > 0 && entry->op != OP_NOTICE) || (entry->waiting && !entry_waits_ok(entry)))
+	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->n_told > 0 && entry->op != OP_NOTICE) || (entry->waiting &&
+	    !entry_waits_ok(entry)))
 		return false;
 	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
 	    ((entry->hold.expire_at_once || entry->hold.for_store != NULL || entry->hold.for_terminal != NULL) && entry->op != OP_HOLD))

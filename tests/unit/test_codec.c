@@ -603,7 +603,7 @@ put_nested_entry(struct buf *b, const struct pieces *p)
 	if (p->unknown) {
 		field_put_uint(b, 99, 1);
 		field_put_uint(b, 99, 1);
-		field_put_text(b, 19, "later");
+		field_put_text(b, 500, "later");
 	}
 	field_end(b, entry);
 }
