@@ -608,7 +608,6 @@ put_facts(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, FACTS_WAITING, e->waiting);
 	for (size_t i = 0; i < e->n_vouchers; ++i)
 		put_voucher(out, &e->vouchers[i]);
-	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
 	put_membership_facts(out, e);
@@ -616,6 +615,7 @@ put_facts(struct buf *out, const struct entry *e)
 		put_told(out, &e->told[i]);
 	for (size_t i = 0; i < e->n_multiplied_by; ++i)
 		field_put_text(out, FACTS_MULTIPLIED_BY, e->multiplied_by[i]);
+	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 }
 
 static bool
