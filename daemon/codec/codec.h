@@ -61,10 +61,10 @@ enum request_op {
 	REQUEST_NONE,
 	REQUEST_PUBLISH, REQUEST_ENROL, REQUEST_PROFILE, REQUEST_PURCHASE, REQUEST_HOLD, REQUEST_CAPTURE, REQUEST_RELEASE,
 	REQUEST_REDEEM, REQUEST_ADJUST, REQUEST_TIER, REQUEST_BIRTHDAY, REQUEST_FREEZE, REQUEST_UNFREEZE, REQUEST_CLOSE, REQUEST_ACTIVITY,
-	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE,
+	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE, REQUEST_VOUCHER_USE, REQUEST_VOUCHER_VOID,
 	REQUEST_ROTATE_KEY, REQUEST_APPROVE, REQUEST_APPROVER_KEY, REQUEST_MEMBERSHIP_START, REQUEST_MEMBERSHIP_RENEW, REQUEST_MEMBERSHIP_CANCEL,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
-	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_TERMINALS,
+	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_VOUCHERS, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_TERMINALS,
 	REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT
 };
@@ -86,6 +86,8 @@ struct request {
 	const char *member;			/* an alias; NULL: the operation has none */
 	const char *other;			/* transfer: to, merge: into, an alias; NULL */
 	const char *reference;			/* capture, release: the hold; activity, return: the purchase; reverse_redeem; approve, transaction, proof: the command; NULL */
+	const char *voucher;			/* voucher_use, voucher_void, hold: the id, code or name of one; NULL */
+	enum voucher_state voucher_state;	/* vouchers: those in it; VOUCHER_NONE: those that can be used */
 	struct cmd cmd;				/* writes and quote: all but principal, fingerprint, program, member and what is looked up */
 
 	/* enrol, profile: personal data, for the vault only */
@@ -136,6 +138,10 @@ enum status codec_batch_decode(struct bytes body, struct arena *arena, struct ba
 /* A request id, or a reference, is 1 to 64 of [A-Za-z0-9._:-].  An id "<seq>.<index>" parses as an entry's id as well. */
 bool request_id_valid(const char *text) MUST_CHECK;
 bool entry_id_parse(const char *text, struct entry_id *ret) MUST_CHECK;
+/* A voucher's name, "<seq>.<index>.<n>", of which ${ret} gets from and n. */
+#define VOUCHER_NAME_TEXT_BYTES 48
+bool voucher_name_parse(const char *text, struct voucher_ref *ret) MUST_CHECK;
+const char *voucher_name_format(const struct voucher *v, char text[static VOUCHER_NAME_TEXT_BYTES]);
 /* [A-Za-z0-9._-]+ parts joined by '/', 1 to 128 bytes, first part one of pos backend auditor operator approver (`simulate` and `system` are not). */
 bool principal_valid(const char *text) MUST_CHECK;
 /* 1 to 128 bytes of UTF-8 without control characters, as in `card:8801…`. */
@@ -156,6 +162,9 @@ struct history_row {
 
 struct reply_terminal { const char *principal; const struct terminal_name *name; const struct terminal_state *state; };
 
+struct reply_code { const char *id, *code; int32_t last_day; };
+struct reply_voucher { const struct voucher *v; const char *title, *code; bool has_value; int64_t value; };	/* title "": the program has it no more */
+
 struct reply {
 	struct refusal refusal;			/* result LEDGER_OK: status OK, no reason */
 	size_t bytes_max;			/* longer than this, it is sent without lots, grants and expiring; 0: never */
@@ -172,6 +181,10 @@ struct reply {
 	int64_t as_of_us;
 	uint64_t seq;				/* newest transaction seen */
 
+	size_t n_codes;				/* of the vouchers that the entry issued */
+	const struct reply_code *codes;
+	size_t n_vouchers;
+	const struct reply_voucher *vouchers;
 	size_t n_history;
 	const struct history_row *history;
 	bool has_next_before;

@@ -421,7 +421,8 @@ get_facts(struct message *parent, struct entry *e)
 	struct fact_lists l = { 0 };
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED) |
 	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_KEY_CHANGE, FACTS_WAITING) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY) |
-	    FIELDS(FACTS_REFUND, FACTS_REFUND));
+	    FIELDS(FACTS_REFUND, FACTS_REFUND) |
+	    FIELDS(FACTS_CONFLICT, FACTS_CONFLICT));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -437,6 +438,7 @@ get_facts(struct message *parent, struct entry *e)
 		case FACTS_KEY_CHANGE: get_key_change(&m, e); break;
 		case FACTS_WAITING: e->waiting = get_bool(&m); break;
 		case FACTS_REFUND: e->refund = get_sint(&m); break;
+		case FACTS_CONFLICT: e->conflict = get_bool(&m); break;
 		default: get_fact_row(&m, e, &l); break;
 		}
 	}

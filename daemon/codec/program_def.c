@@ -74,7 +74,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "unknown_alias", "refuse" },
 	{ "limits.late_days", NULL }, { "limits.earn_per_day", NULL },
 	{ "returns.claw_back", NULL }, { "returns.restore.original", NULL }, { "returns.restore.grace_days", NULL },
-	{ "returns.restore.new_lot", NULL }, { "returns.used_voucher", "keep" },
+	{ "returns.restore.new_lot", NULL }, { "returns.used_voucher", NULL },
 	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL },
 	{ "transfers.times_per_year", NULL }, { "transfers.member_days_min", NULL }, { "transfers.expiry", NULL },
 	{ "advance.max", NULL },
@@ -569,6 +569,7 @@ fill_returns(struct program_def *def, const Fealty__Program__V1__Returns *r)
 	if (r->has_claw_back)
 		def->claw_back = r->claw_back == FEALTY__PROGRAM__V1__CLAW_BACK__OF__unlimited ? CLAW_UNLIMITED :
 		    r->claw_back == FEALTY__PROGRAM__V1__CLAW_BACK__OF__only_pending ? CLAW_ONLY_PENDING : CLAW_WITHIN_BALANCE;
+	def->used_voucher_debt = r->has_used_voucher && r->used_voucher == FEALTY__PROGRAM__V1__USED_VOUCHER__OF__debt;
 	if (r->restore != NULL && r->restore->restore_case == FEALTY__PROGRAM__V1__RESTORE__RESTORE_NEW_LOT)
 		def->restore = RESTORE_NEW_LOT;
 	if (r->restore != NULL && r->restore->restore_case == FEALTY__PROGRAM__V1__RESTORE__RESTORE_GRACE_DAYS) {

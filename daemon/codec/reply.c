@@ -22,7 +22,12 @@ enum {
 };
 enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT,
 	RESPONSE_REFUND = 68, RESPONSE_MEMBERSHIP, RESPONSE_MEMBERSHIP_UNTIL = 83 };
-enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED };
+enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED, RESPONSE_CONFLICT = 97, RESPONSE_VOUCHER_ROWS, RESPONSE_CODES = 100 };
+enum { VOUCHER_CODE_ID = 1, VOUCHER_CODE_CODE, VOUCHER_CODE_LAST_DAY };
+enum {
+	VOUCHER_ROW_NAME = 1, VOUCHER_ROW_ID, VOUCHER_ROW_TITLE, VOUCHER_ROW_CODE, VOUCHER_ROW_STATE, VOUCHER_ROW_SOURCE, VOUCHER_ROW_OF,
+	VOUCHER_ROW_LAST_DAY, VOUCHER_ROW_VALUE,
+};
 enum { RESPONSE_TERMINAL_GAP = 80, RESPONSE_TERMINAL_REPEAT, RESPONSE_TERMINALS = 86, RESPONSE_NEXT_AFTER };
 enum {
 	TERMINAL_PRINCIPAL = 1, TERMINAL_STORE, TERMINAL_TERMINAL, TERMINAL_LAST, TERMINAL_ID, TERMINAL_MISSING, TERMINAL_GAPS, TERMINAL_REPEATS,
@@ -182,7 +187,8 @@ lots_account(enum op op)
 	case OP_BIRTHDAY: case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_TIER_REVIEW:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE:
-	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
+	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE:
+	case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
 	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
@@ -266,6 +272,29 @@ put_voucher_ids(struct buf *out, uint32_t number, const struct entry *e, enum vo
 	} while (next != NULL);
 }
 
+/* A hold of a voucher, or its end: the entry changes one that was there. */
+static bool
+is_of_voucher(const struct entry *e)
+{
+	for (size_t i = 0; i < e->n_vouchers; ++i) {
+		if (e->vouchers[i].has_from)
+			return true;
+	}
+	return false;
+}
+
+static void
+put_code(struct buf *out, const struct reply_code *c)
+{
+	size_t begun = field_begin(out, RESPONSE_CODES);
+
+	field_put_text(out, VOUCHER_CODE_ID, c->id);
+	field_put_text(out, VOUCHER_CODE_CODE, c->code);
+	if (c->last_day != DAY_NEVER)
+		field_put_sint(out, VOUCHER_CODE_LAST_DAY, c->last_day);
+	field_end(out, begun);
+}
+
 static bool
 put_outcome(struct buf *out, const struct reply *r, bool brief)
 {
@@ -295,16 +324,18 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		put_text_unless_empty(out, GRANT_ROW_CAP, e->grants[i].cap);
 		field_end(out, begun);
 	}
-	if (e->has_hold) {
+	if (e->has_hold)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->hold.ends_at_us);
+	if (e->has_hold && !is_of_voucher(e))
 		put_decimal(out, RESPONSE_LEFT, e->hold.left, r->scale);
-	}
 	if (e->key_change.has_until)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->key_change.until_us);
 	if (e->waiting)
 		field_put_uint(out, RESPONSE_WAITING, 1);
 	put_voucher_ids(out, RESPONSE_ISSUED, e, VOUCHER_ISSUED);
 	put_voucher_ids(out, RESPONSE_REVOKED, e, VOUCHER_REVOKED);
+	if (e->conflict)
+		field_put_uint(out, RESPONSE_CONFLICT, 1);
 	return true;
 }
 
@@ -417,8 +448,31 @@ put_history_row(struct buf *out, const struct history_row *h, const struct reply
 }
 
 static void
+put_voucher_row(struct buf *out, const struct reply_voucher *row, const struct reply *r)
+{
+	const struct voucher *v = row->v;
+	size_t begun = field_begin(out, RESPONSE_VOUCHER_ROWS);
+	char name[VOUCHER_NAME_TEXT_BYTES];
+
+	field_put_text(out, VOUCHER_ROW_NAME, voucher_name_format(v, name));
+	field_put_text(out, VOUCHER_ROW_ID, v->id);
+	put_text_unless_empty(out, VOUCHER_ROW_TITLE, row->title);
+	put_text_unless_empty(out, VOUCHER_ROW_CODE, row->code);
+	field_put_text(out, VOUCHER_ROW_STATE, voucher_state_str(v->state == VOUCHER_SETTLED ? VOUCHER_USED : v->state));
+	field_put_text(out, VOUCHER_ROW_SOURCE, voucher_source_str(v->source));
+	put_text_unless_empty(out, VOUCHER_ROW_OF, v->of);
+	if (v->last_day != DAY_NEVER)
+		field_put_sint(out, VOUCHER_ROW_LAST_DAY, v->last_day);
+	if (row->has_value)
+		put_decimal(out, VOUCHER_ROW_VALUE, row->value, r->currency_digits);
+	field_end(out, begun);
+}
+
+static void
 put_reads(struct buf *out, const struct reply *r)
 {
+	for (size_t i = 0; i < r->n_vouchers; ++i)
+		put_voucher_row(out, &r->vouchers[i], r);
 	for (size_t i = 0; i < r->n_history; ++i)
 		put_history_row(out, &r->history[i], r);
 	if (r->has_next_before)
@@ -535,6 +589,8 @@ encode(const struct reply *reply, bool brief, struct buf *out)
 		put_counters(out, reply);
 	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_vouchers && !brief; ++i)
 		field_put_text(out, RESPONSE_VOUCHERS, reply->balance->vouchers[i]);
+	for (size_t i = 0; i < reply->n_codes && !brief; ++i)
+		put_code(out, &reply->codes[i]);
 	put_reads(out, reply);
 	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_notices && !brief; ++i)
 		put_notice(out, &reply->balance->notices[i], reply->scale);

@@ -381,14 +381,49 @@ judge_purchase(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+take_voucher(struct judge *j, const char *text)
+{
+	if (text == NULL)
+		invalid(j, "voucher", "is missing");
+	else if (!request_id_valid(text))
+		invalid(j, "voucher", "is neither the id of a voucher, nor a code, nor a name");
+	j->ret->voucher = text;
+}
+
+static void
+judge_voucher_use(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__VoucherUse *v = in->voucher_use;
+	struct cmd *cmd = &j->ret->cmd;
+
+	judge_alias(j, v->member);
+	take_voucher(j, v->voucher);
+	take_order_amount(j, v->order_amount, &cmd->u.voucher.has_order_amount, &cmd->u.voucher.order_amount);
+	cmd->u.voucher.offline = v->has_offline && v->offline;
+}
+
+static void
+judge_voucher_void(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_alias(j, in->voucher_void->member);
+	take_voucher(j, in->voucher_void->voucher);
+	take_code(j, in->voucher_void->reason, &j->ret->cmd.u.voucher.reason);
+}
+
+static void
 judge_hold(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__Hold *h = in->hold;
 	struct cmd *cmd = &j->ret->cmd;
 
 	judge_alias(j, h->member);
-	not_built(j, "voucher", h->voucher != NULL);
-	take_points(j, h->points, false, &cmd->u.hold.points);
+	cmd->u.hold.of_voucher = h->voucher != NULL;
+	if (h->voucher != NULL && h->points != NULL)
+		invalid(j, "voucher", "stands beside `points`: give one of them");
+	else if (h->voucher != NULL)
+		take_voucher(j, h->voucher);
+	else
+		take_points(j, h->points, false, &cmd->u.hold.points);
 	cmd->u.hold.has_ttl = h->ttl != NULL;
 	if (h->ttl != NULL && (!duration_parse(h->ttl, &cmd->u.hold.ttl_us) || cmd->u.hold.ttl_us < US_PER_SECOND))
 		invalid(j, "ttl", "is not a duration of at least 1s, as in 15m: a number and s, m, h or d");
@@ -711,6 +746,18 @@ judge_history(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+judge_vouchers(struct judge *j, const Fealty__V1__Request *in)
+{
+	const char *word = in->vouchers->state;
+
+	judge_alias(j, in->vouchers->member);
+	while (word != NULL && j->ret->voucher_state <= VOUCHER_REVOKED && strcmp(word, voucher_state_str(j->ret->voucher_state)) != 0)
+		j->ret->voucher_state++;
+	if (word != NULL && (j->ret->voucher_state > VOUCHER_REVOKED || j->ret->voucher_state == VOUCHER_NONE))
+		invalid(j, "state", "is none of issued, held, used, expired, revoked");
+}
+
+static void
 judge_transaction(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__TransactionGet *t = in->transaction;
@@ -860,6 +907,8 @@ static const struct op_row {
 	[REQUEST_TRANSFER] = { "transfer", OP_TRANSFER, FEALTY__V1__REQUEST__OP_TRANSFER, judge_transfer },
 	[REQUEST_MERGE] = { "merge", OP_MERGE, FEALTY__V1__REQUEST__OP_MERGE, judge_merge },
 	[REQUEST_ADVANCE] = { "advance", OP_ADVANCE, FEALTY__V1__REQUEST__OP_ADVANCE, judge_advance },
+	[REQUEST_VOUCHER_USE] = { "voucher_use", OP_VOUCHER_USE, FEALTY__V1__REQUEST__OP_VOUCHER_USE, judge_voucher_use },
+	[REQUEST_VOUCHER_VOID] = { "voucher_void", OP_VOUCHER_VOID, FEALTY__V1__REQUEST__OP_VOUCHER_VOID, judge_voucher_void },
 	[REQUEST_ROTATE_KEY] = { "rotate_key", OP_ROTATE_KEY, FEALTY__V1__REQUEST__OP_ROTATE_KEY, judge_rotate_key },
 	[REQUEST_APPROVE] = { "approve", OP_APPROVE, FEALTY__V1__REQUEST__OP_APPROVE, judge_approve },
 	[REQUEST_APPROVER_KEY] = { "approver_key", OP_APPROVER_KEY, FEALTY__V1__REQUEST__OP_APPROVER_KEY, judge_approver_key },
@@ -871,6 +920,7 @@ static const struct op_row {
 	[REQUEST_QUOTE] = { "quote", OP_PURCHASE, FEALTY__V1__REQUEST__OP_QUOTE, judge_purchase },
 	[REQUEST_BALANCE] = { "balance", OP_NONE, FEALTY__V1__REQUEST__OP_BALANCE, judge_balance },
 	[REQUEST_HISTORY] = { "history", OP_NONE, FEALTY__V1__REQUEST__OP_HISTORY, judge_history },
+	[REQUEST_VOUCHERS] = { "vouchers", OP_NONE, FEALTY__V1__REQUEST__OP_VOUCHERS, judge_vouchers },
 	[REQUEST_TRANSACTION] = { "transaction", OP_NONE, FEALTY__V1__REQUEST__OP_TRANSACTION, judge_transaction },
 	[REQUEST_PROGRAM] = { "program", OP_NONE, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, judge_program },
 	[REQUEST_CHECKPOINT] = { "checkpoint", OP_NONE, FEALTY__V1__REQUEST__OP_CHECKPOINT, judge_checkpoint },

@@ -118,6 +118,33 @@ put_purchase(struct buf *out, const struct entry *e)
 }
 
 static void
+put_voucher_ref(struct buf *out, uint32_t number, const struct voucher_ref *v)
+{
+	size_t begun = field_begin(out, number);
+
+	put_text_if_given(out, VOUCHER_REF_ID, v->id);
+	put_entry_id(out, VOUCHER_REF_FROM, v->from);
+	put_uint_unless_zero(out, VOUCHER_REF_N, v->n);
+	field_end(out, begun);
+}
+
+static void
+put_voucher_use(struct buf *out, const struct entry *e)
+{
+	put_voucher_ref(out, VOUCHER_USE_VOUCHER, &e->u.voucher.voucher);
+	if (e->u.voucher.has_order_amount)
+		field_put_sint(out, VOUCHER_USE_ORDER_AMOUNT, e->u.voucher.order_amount);
+	put_uint_unless_zero(out, VOUCHER_USE_OFFLINE, e->u.voucher.offline);
+}
+
+static void
+put_voucher_void(struct buf *out, const struct entry *e)
+{
+	put_voucher_ref(out, VOUCHER_VOID_VOUCHER, &e->u.voucher.voucher);
+	put_text_if_given(out, VOUCHER_VOID_REASON, e->u.voucher.reason);
+}
+
+static void
 put_hold(struct buf *out, const struct entry *e)
 {
 	assert(e->u.hold.ttl_us >= 0);
@@ -127,6 +154,8 @@ put_hold(struct buf *out, const struct entry *e)
 		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
 	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
 	put_text_if_given(out, HOLD_FOR_TERMINAL, e->u.hold.for_terminal);
+	if (e->u.hold.of_voucher)
+		put_voucher_ref(out, HOLD_VOUCHER, &e->u.hold.voucher);
 }
 
 static void
@@ -266,7 +295,8 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_HOLD_TIMEOUT] = put_capture, [OP_TIER_END] = put_nothing, [OP_EXPIRE] = put_nothing, [OP_CLOCK_ACCEPT] = put_nothing,
 	[OP_ACTIVITY] = put_activity, [OP_LAPSE] = put_nothing, [OP_ACTIVATE] = put_nothing,
 	[OP_ZONE_DATA] = put_zone_data, [OP_TIER_REVIEW] = put_nothing, [OP_TIER_LOOK] = put_nothing,
-	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_VOUCHER_EXPIRE] = put_nothing, [OP_FREEZE] = put_standing,
+	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_VOUCHER_EXPIRE] = put_nothing,
+	[OP_VOUCHER_USE] = put_voucher_use, [OP_VOUCHER_VOID] = put_voucher_void, [OP_FREEZE] = put_standing,
 	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
 	[OP_RETURN] = put_return, [OP_REVERSE_REDEEM] = put_reverse_redeem, [OP_TRANSFER] = put_transfer, [OP_MERGE] = put_merge,
 	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key, [OP_APPROVE] = put_approve, [OP_APPROVER_KEY] = put_approver_key,
@@ -585,6 +615,7 @@ put_facts(struct buf *out, const struct entry *e)
 		put_told(out, &e->told[i]);
 	for (size_t i = 0; i < e->n_multiplied_by; ++i)
 		field_put_text(out, FACTS_MULTIPLIED_BY, e->multiplied_by[i]);
+	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 }
 
 static bool
@@ -593,7 +624,7 @@ has_facts(const struct entry *e)
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
 	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
-	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0;
+	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0 || e->conflict;
 }
 
 /* ---- effects ---- */

@@ -103,9 +103,55 @@ get_purchase(struct message *m, struct entry *e)
 }
 
 static void
+get_voucher_ref(struct message *parent, struct voucher_ref *v)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(VOUCHER_REF_ID, VOUCHER_REF_N));
+
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case VOUCHER_REF_ID: v->id = get_text(&m); break;
+		case VOUCHER_REF_FROM: v->from = get_entry_id(&m); break;
+		case VOUCHER_REF_N: v->n = get_u32(&m); break;
+		}
+	}
+	if (!seen(&m, VOUCHER_REF_FROM))
+		fail(m.r, ST_CORRUPT);
+}
+
+static void
+get_voucher_use(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(VOUCHER_USE_VOUCHER, VOUCHER_USE_OFFLINE);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case VOUCHER_USE_VOUCHER: get_voucher_ref(m, &e->u.voucher.voucher); break;
+		case VOUCHER_USE_ORDER_AMOUNT: e->u.voucher.order_amount = get_sint(m); break;
+		case VOUCHER_USE_OFFLINE: e->u.voucher.offline = get_bool(m); break;
+		}
+	}
+	if (!seen(m, VOUCHER_USE_VOUCHER))
+		fail(m->r, ST_CORRUPT);
+	e->u.voucher.has_order_amount = seen(m, VOUCHER_USE_ORDER_AMOUNT);
+}
+
+static void
+get_voucher_void(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(VOUCHER_VOID_VOUCHER, VOUCHER_VOID_REASON);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		if (n == VOUCHER_VOID_VOUCHER)
+			get_voucher_ref(m, &e->u.voucher.voucher);
+		else if (n == VOUCHER_VOID_REASON)
+			e->u.voucher.reason = get_text(m);
+	}
+	if (!seen(m, VOUCHER_VOID_VOUCHER))
+		fail(m->r, ST_CORRUPT);
+}
+
+static void
 get_hold(struct message *m, struct entry *e)
 {
-	m->singular = FIELDS(HOLD_POINTS, HOLD_FOR_TERMINAL) | FIELDS(HOLD_PARTNER, HOLD_PARTNER);
+	m->singular = FIELDS(HOLD_POINTS, HOLD_FOR_TERMINAL) | FIELDS(HOLD_PARTNER, HOLD_PARTNER) | FIELDS(HOLD_VOUCHER, HOLD_VOUCHER);
 	for (uint32_t n; (n = next(m)) != 0;) {
 		switch (n) {
 		case HOLD_POINTS: e->u.hold.points = get_sint(m); break;
@@ -113,8 +159,10 @@ get_hold(struct message *m, struct entry *e)
 		case HOLD_ORDER_AMOUNT: e->u.hold.order_amount = get_sint(m); break;
 		case HOLD_PARTNER: e->u.hold.partner = get_text(m); break;
 		case HOLD_FOR_TERMINAL: e->u.hold.for_terminal = get_text(m); break;
+		case HOLD_VOUCHER: get_voucher_ref(m, &e->u.hold.voucher); break;
 		}
 	}
+	e->u.hold.of_voucher = seen(m, HOLD_VOUCHER);
 	e->u.hold.has_order_amount = seen(m, HOLD_ORDER_AMOUNT);
 }
 
@@ -350,7 +398,8 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_HOLD_TIMEOUT] = get_capture, [OP_TIER_END] = get_nothing, [OP_EXPIRE] = get_nothing, [OP_CLOCK_ACCEPT] = get_nothing,
 	[OP_ACTIVITY] = get_activity, [OP_LAPSE] = get_nothing, [OP_ACTIVATE] = get_nothing,
 	[OP_ZONE_DATA] = get_zone_data, [OP_TIER_REVIEW] = get_nothing, [OP_TIER_LOOK] = get_nothing,
-	[OP_INACTIVITY] = get_nothing, [OP_HOLD_EXPIRE] = get_capture, [OP_ANNIVERSARY] = get_nothing, [OP_VOUCHER_EXPIRE] = get_nothing, [OP_FREEZE] = get_standing,
+	[OP_INACTIVITY] = get_nothing, [OP_HOLD_EXPIRE] = get_capture, [OP_ANNIVERSARY] = get_nothing, [OP_VOUCHER_EXPIRE] = get_nothing,
+	[OP_VOUCHER_USE] = get_voucher_use, [OP_VOUCHER_VOID] = get_voucher_void, [OP_FREEZE] = get_standing,
 	[OP_UNFREEZE] = get_standing, [OP_CLOSE] = get_standing,
 	[OP_RETURN] = get_return, [OP_REVERSE_REDEEM] = get_reverse_redeem, [OP_TRANSFER] = get_transfer, [OP_MERGE] = get_merge,
 	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key, [OP_APPROVE] = get_approve, [OP_APPROVER_KEY] = get_approver_key,

@@ -1,6 +1,8 @@
 /* Each form is a set of characters and a length; nothing here depends on the locale. */
 #include "codec/words.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "codec/field.h"
@@ -134,4 +136,23 @@ entry_id_parse(const char *text, struct entry_id *ret)
 		return false;
 	*ret = (struct entry_id){ .seq = seq, .index = (uint32_t)index };
 	return true;
+}
+
+bool
+voucher_name_parse(const char *text, struct voucher_ref *ret)
+{
+	uint64_t seq, index, n;
+
+	if (!take_number(&text, UINT64_MAX, &seq) || *text++ != '.' || !take_number(&text, UINT32_MAX, &index) || *text++ != '.' ||
+	    !take_number(&text, UINT32_MAX, &n) || *text != '\0')
+		return false;
+	*ret = (struct voucher_ref){ .from = { seq, (uint32_t)index }, .n = (uint32_t)n };
+	return true;
+}
+
+const char *
+voucher_name_format(const struct voucher *v, char text[static VOUCHER_NAME_TEXT_BYTES])
+{
+	(void)snprintf(text, VOUCHER_NAME_TEXT_BYTES, "%" PRIu64 ".%" PRIu32 ".%" PRIu32, v->from.seq, v->from.index, v->n);
+	return text;
 }

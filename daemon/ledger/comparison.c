@@ -169,8 +169,28 @@ same_activity(struct comparison *c, const struct entry *a, const struct entry *b
 }
 
 static void
+same_voucher_ref(struct comparison *c, const struct voucher_ref *a, const struct voucher_ref *b)
+{
+	same_text(c, "inputs.voucher.id", a->id, b->id);
+	same_id(c, "inputs.voucher.from", a->from, b->from);
+	same_unsigned(c, "inputs.voucher.n", a->n, b->n);
+}
+
+static void
+same_voucher_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_voucher_ref(c, &a->u.voucher.voucher, &b->u.voucher.voucher);
+	same_presence(c, "inputs.order_amount", a->u.voucher.has_order_amount, b->u.voucher.has_order_amount);
+	same_number(c, "inputs.order_amount", a->u.voucher.order_amount, b->u.voucher.order_amount);
+	same_bool(c, "inputs.offline", a->u.voucher.offline, b->u.voucher.offline);
+	same_text(c, "inputs.reason", a->u.voucher.reason, b->u.voucher.reason);
+}
+
+static void
 same_hold_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 {
+	same_presence(c, "inputs.hold.voucher", a->u.hold.of_voucher, b->u.hold.of_voucher);
+	same_voucher_ref(c, &a->u.hold.voucher, &b->u.hold.voucher);
 	same_number(c, "inputs.hold.points", a->u.hold.points, b->u.hold.points);
 	same_number(c, "inputs.hold.ttl_us", a->u.hold.ttl_us, b->u.hold.ttl_us);
 	same_presence(c, "inputs.hold.order_amount", a->u.hold.has_order_amount, b->u.hold.has_order_amount);
@@ -250,6 +270,9 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		same_text(c, "inputs.tier.tier", a->u.tier.tier, b->u.tier.tier);
 		same_text(c, "inputs.tier.reason", a->u.tier.reason, b->u.tier.reason);
 		same_day(c, "inputs.tier.until", a->u.tier.until, b->u.tier.until);
+		break;
+	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
+		same_voucher_inputs(c, a, b);
 		break;
 	case OP_RETURN: case OP_REVERSE_REDEEM:
 		same_past(c, a, b);
@@ -550,6 +573,7 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_rows(c, "facts.sides", a, b, a->n_sides, b->n_sides, same_side);
 	same_rows(c, "facts.notices", a, b, a->n_told, b->n_told, same_told);
 	same_bool(c, "facts.waiting", a->waiting, b->waiting);
+	same_bool(c, "facts.conflict", a->conflict, b->conflict);
 	same_presence(c, "facts.key_change", a->has_key_change, b->has_key_change);
 	same_key(c, "facts.key_change.old_key", a->key_change.old_key, b->key_change.old_key);
 	same_presence(c, "facts.key_change.old_until", a->key_change.has_until, b->key_change.has_until);

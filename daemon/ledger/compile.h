@@ -38,6 +38,7 @@ bool compile_term(struct compiler *c, const char *path, const struct term_def *d
 /* An id of the program's vouchers; NULL is required and missing. */
 bool compile_voucher_ref(struct compiler *c, const char *path, const char *id, size_t *ret_index) MUST_CHECK;
 bool compile_vouchers(struct compiler *c) MUST_CHECK;
+bool compile_used_voucher(struct compiler *c) MUST_CHECK;		/* after redemption and vouchers */
 
 /* partners; memberships; both expect the currency. */
 bool compile_partners(struct compiler *c) MUST_CHECK;

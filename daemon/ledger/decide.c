@@ -243,7 +243,7 @@ decision_account_fits(struct decision *d, enum account account, int64_t points, 
 enum status
 decision_finish(struct decision *d)
 {
-	bool settles = d->entry->member != 0 && !d->entry->waiting && (d->cmd == NULL || !d->cmd->is_quote);
+	bool settles = d->entry->member != 0 && !d->entry->waiting && !d->entry->conflict && (d->cmd == NULL || !d->cmd->is_quote);
 	enum status st = settles ? decision_terms(d) : ST_OK;
 
 	if (st != ST_OK)
@@ -310,7 +310,7 @@ static const struct decimal *
 points_given(const struct cmd *cmd)
 {
 	switch (cmd->op) {
-	case OP_HOLD: return &cmd->u.hold.points;
+	case OP_HOLD: return cmd->u.hold.of_voucher ? NULL : &cmd->u.hold.points;
 	case OP_CAPTURE: return cmd->u.capture.has_points ? &cmd->u.capture.points : NULL;
 	case OP_REDEEM: return &cmd->u.redeem.points;
 	case OP_ADJUST: return &cmd->u.adjust.points;
@@ -322,7 +322,7 @@ points_given(const struct cmd *cmd)
 	case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY:
-	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
+	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
 	case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_COUNT:
 		break;
 	}
@@ -347,6 +347,7 @@ syntax_ok(struct decision *d)
 	if (cmd->op == OP_HOLD && cmd->u.hold.has_ttl && cmd->u.hold.ttl_us < US_PER_SECOND)
 		return invalid(d, "ttl", "a hold lasts at least 1s");
 	if ((cmd->op == OP_HOLD && cmd->u.hold.has_order_amount && cmd->u.hold.order_amount.mantissa < 0) ||
+	    (cmd->op == OP_VOUCHER_USE && cmd->u.voucher.has_order_amount && cmd->u.voucher.order_amount.mantissa < 0) ||
 	    (cmd->op == OP_REDEEM && cmd->u.redeem.has_order_amount && cmd->u.redeem.order_amount.mantissa < 0))
 		return invalid(d, "order_amount", "order_amount is below zero");
 	if (cmd->op == OP_ADJUST && cmd->u.adjust.points.mantissa < 0 && cmd->u.adjust.last_day != DAY_NONE)
@@ -450,6 +451,8 @@ static const struct decide_row {
 	[OP_TRANSFER] = { true, true, true, decide_transfer },
 	[OP_MERGE] = { true, true, true, decide_merge },
 	[OP_ADVANCE] = { true, true, true, decide_advance },
+	[OP_VOUCHER_USE] = { true, true, true, decide_voucher_use },
+	[OP_VOUCHER_VOID] = { true, true, true, decide_voucher_void },
 	[OP_ROTATE_KEY] = { true, false, false, decide_rotate_key },
 	[OP_APPROVE] = { true, true, false, decide_approve },
 	[OP_APPROVER_KEY] = { true, false, false, decide_approver_key },

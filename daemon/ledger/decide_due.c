@@ -78,7 +78,7 @@ due_first(const struct member *m, const struct program *program)
 		struct due lot = { .kind = DUE_HOLD_EXPIRE, .hold = m->holds[i].id };
 		if (!m->holds[i].expire_at_once)
 			continue;
-		lot.at_us = ended_at_us(program, m->holds[i].lots[0].last_day);
+		lot.at_us = ended_at_us(program, hold_first_day(m, &m->holds[i]));
 		due_consider(&due, &lot);
 	}
 	for (size_t i = 0; i < m->n_vouchers; i++) {
@@ -238,7 +238,7 @@ due_hold_expire(struct decision *d, const struct due *due)
 {
 	const struct hold *hold = member_hold(d->member, due->hold);
 
-	if (hold == NULL || !hold->expire_at_once || hold->lots[0].last_day >= d->today)
+	if (hold == NULL || !hold->expire_at_once || hold_first_day(d->member, hold) >= d->today)
 		return ST_NOTFOUND;
 	d->entry->op = OP_HOLD_EXPIRE;
 	d->entry->u.capture.hold = hold->id;

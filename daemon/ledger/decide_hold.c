@@ -113,9 +113,8 @@ uncount_redeemed(struct decision *d, const struct hold *hold)
 
 /* ---- hold ---- */
 
-/* The command at scale, in the entry; false: refused. */
-static bool
-hold_inputs(struct decision *d)
+bool
+decision_hold_inputs(struct decision *d)
 {
 	const struct cmd *cmd = d->cmd;
 	const struct program *p = d->program;
@@ -127,11 +126,11 @@ hold_inputs(struct decision *d)
 	e->u.hold.ttl_us = cmd->u.hold.has_ttl ? cmd->u.hold.ttl_us : p->default_ttl_us;
 	e->u.hold.has_order_amount = cmd->u.hold.has_order_amount;
 	e->u.hold.for_terminal = cmd->u.hold.for_terminal;
-	if (!decision_points(d, "points", cmd->u.hold.points, &e->u.hold.points))
+	if (!cmd->u.hold.of_voucher && !decision_points(d, "points", cmd->u.hold.points, &e->u.hold.points))
 		return false;
 	if (cmd->u.hold.has_order_amount && !decision_money(d, "order_amount", cmd->u.hold.order_amount, &e->u.hold.order_amount))
 		return false;
-	if (p->has_redemption && e->u.hold.ttl_us > p->max_ttl_us)
+	if ((p->has_redemption || cmd->u.hold.of_voucher) && e->u.hold.ttl_us > p->max_ttl_us)
 		return refuse_false(d, LEDGER_INVALID_ARGUMENT, "ttl", "a hold of this program lasts at most %lld s",
 		    (long long)(p->max_ttl_us / US_PER_SECOND));
 	return true;
@@ -155,28 +154,46 @@ grant_to_till(struct decision *d)
 	return d->entry->hold.for_terminal == NULL || (store[0] != 0 && d->entry->hold.for_store == NULL) ? ST_NOMEM : ST_OK;
 }
 
+bool
+decision_hold_room(struct decision *d)
+{
+	if (d->member->n_holds < LEDGER_HOLDS_MAX)
+		return true;
+	return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the member has %d open holds; capture or release one first", LEDGER_HOLDS_MAX);
+}
+
+void
+decision_hold_made(struct decision *d, int64_t left)
+{
+	struct entry *e = d->entry;
+
+	e->has_hold = true;
+	e->hold.expire_at_once = d->program->expire_at_once;
+	e->hold.ends_at_us = d->now_us + e->u.hold.ttl_us;
+	e->hold.left = left;
+}
+
 enum status
 decide_hold(struct decision *d)
 {
 	struct entry *e = d->entry;
 
-	if (!hold_inputs(d))
+	if (d->cmd->u.hold.of_voucher)
+		return decide_hold_voucher(d);
+	if (!decision_hold_inputs(d))
 		return ST_OK;
 	int64_t points = e->u.hold.points;
 	enum status st = check_terms(d, &points, false, e->u.hold.has_order_amount ? &e->u.hold.order_amount : NULL);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
-	if (d->member->n_holds >= LEDGER_HOLDS_MAX)
-		return refuse(d, LEDGER_CAP_REACHED, NULL, "the member has %d open holds; capture or release one first", LEDGER_HOLDS_MAX);
+	if (!decision_hold_room(d))
+		return ST_OK;
 	st = count_redeemed(d, points);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
 	if (points > d->member->available)
 		return refuse_insufficient(d, points);
-	e->has_hold = true;
-	e->hold.expire_at_once = d->program->expire_at_once;
-	e->hold.ends_at_us = d->now_us + e->u.hold.ttl_us;
-	e->hold.left = points;
+	decision_hold_made(d, points);
 	st = grant_to_till(d);
 	return st != ST_OK ? st : take_available(d, points, ACCOUNT_HELD);
 }
@@ -217,6 +234,7 @@ refuse_closed(struct decision *d)
 		return st;
 	switch (closed.end) {
 	case HOLD_END_TIMED_OUT: return refuse(d, LEDGER_HOLD_EXPIRED, "hold", "the hold timed out and its points went back");
+	case HOLD_END_REVOKED: return refuse(d, LEDGER_HOLD_NOT_OPEN, "hold", "the hold ended: the voucher that it had was revoked");
 	case HOLD_END_TAKEN: return refuse(d, LEDGER_HOLD_NOT_OPEN, "hold", "the hold was captured to the last point");
 	case HOLD_END_RELEASED: return refuse(d, LEDGER_HOLD_NOT_OPEN, "hold", "the hold was released");
 	}
@@ -267,6 +285,8 @@ open_hold(struct decision *d, const struct hold **ret_hold)
 	st = check_till(d, hold);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
+	if (hold != NULL && hold->of_voucher && d->entry->u.capture.has_points)
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "the hold is of a voucher, which is captured whole; leave points out");
 	if (!decision_member_open(d, cmd->op == OP_CAPTURE))
 		return ST_OK;
 	if (hold == NULL)
@@ -296,6 +316,10 @@ decide_capture(struct decision *d)
 	if (st != ST_OK || hold == NULL)
 		return st;
 	int64_t left = hold_left(hold), points = d->entry->u.capture.has_points ? d->entry->u.capture.points : left;
+	if (hold->of_voucher) {
+		hold_facts(d, hold, 0);
+		return decision_capture_voucher(d, hold);
+	}
 	if (points > left)
 		return refuse(d, LEDGER_HOLD_TOO_SMALL, "points", "%s points are left in the hold, %s were asked for", POINTS_TEXT(d, left),
 		    POINTS_TEXT(d, points));
@@ -310,11 +334,12 @@ decide_capture(struct decision *d)
 enum status
 decision_release(struct decision *d, const struct hold *hold)
 {
+	hold_facts(d, hold, 0);
+	if (hold->of_voucher)
+		return decision_release_voucher(d, hold);
 	enum status st = uncount_redeemed(d, hold);
-
 	if (st != ST_OK)
 		return st;
-	hold_facts(d, hold, 0);
 	return decision_take(d, hold->lots, hold->n_lots, hold_left(hold), ACCOUNT_HELD, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, d->today);
 }
 
@@ -324,6 +349,10 @@ decision_hold_expire(struct decision *d, const struct hold *hold)
 	size_t n = 0;
 	int64_t points = 0;
 
+	if (hold->of_voucher) {
+		hold_facts(d, hold, 0);
+		return decision_release_voucher(d, hold);
+	}
 	for (; n < hold->n_lots && hold->lots[n].last_day < d->today; n++)
 		points += hold->lots[n].points;
 	hold_facts(d, hold, hold_left(hold) - points);

@@ -226,6 +226,16 @@ merge_tier(struct decision *d, const struct member *from)
 	d->entry->has_tier = !tier_state_equal(t, a);
 }
 
+static size_t
+not_over(const struct member *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_vouchers; i++)
+		n += !voucher_is_over(m->vouchers[i].state);
+	return n;
+}
+
 /* False: refused. */
 static bool
 merge_fits(struct decision *d, const struct member *from, const struct member *into)
@@ -237,6 +247,8 @@ merge_fits(struct decision *d, const struct member *from, const struct member *i
 		    LEDGER_HOLDS_MAX);
 	if (from->n_pendings + into->n_pendings > LEDGER_PENDINGS_MAX)
 		return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the two have more than %d rows of pending points", LEDGER_PENDINGS_MAX);
+	if (not_over(from) + not_over(into) > LEDGER_VOUCHERS_MAX)
+		return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the two have more than %d vouchers that are not over", LEDGER_VOUCHERS_MAX);
 	if (from->n_tallies + into->n_tallies > LEDGER_TALLIES_MAX || !metrics_fit(into, &sums))
 		return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the two have more history than one member holds");
 	return true;

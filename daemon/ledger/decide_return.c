@@ -29,6 +29,7 @@ struct returning {
 	int64_t granted, waiting;		/* that the rest of it is judged by; of it what waited for an activity */
 	struct worth *whole, *before, *after;	/* of all that was bought; what was left until now; what is left now */
 	int64_t stepped_of[PROGRAM_RULES_MAX];	/* points of the steps that this return gives back, of each rule */
+	struct voucher_loss vouchers;
 	struct worth_back was_back, back;	/* what steps take: those of earlier returns; with those of this one */
 	int64_t target, taken, from_pending;	/* target: what should be taken now */
 };
@@ -720,8 +721,11 @@ restore_caps(struct returning *r)
 		return ST_NOMEM;
 	list_losses(r, l);
 	enum status st = owe_the_rest(r, l);
-	/* A counter rule's cap counts the events that it granted something in. */
+	/* A cap of a rule that gives no points counts the events that it granted something in. */
 	for (size_t i = 0; i < r->version->n_rules; i++) {
+		if (r->vouchers.before[i])
+			*loss_of(l, &r->version->rules[i], r->version->rules[i].id) = (struct loss){ .rule = &r->version->rules[i],
+			    .name = r->version->rules[i].id, .before = 1, .after = r->vouchers.after[i] };
 		if (r->before->counted[i] <= 0)
 			continue;
 		struct loss *row = loss_of(l, &r->version->rules[i], r->version->rules[i].id);
@@ -824,7 +828,10 @@ run(struct returning *r)
 	if (st == ST_OK)
 		st = claw(r);
 	if (st == ST_OK)
-		st = restore_caps(r);
+		st = return_vouchers(r->d, r->version, r->f.entry, r->after->issues, &r->vouchers);
+	if (st != ST_OK || r->d->refusal->result != LEDGER_OK)
+		return st;
+	st = restore_caps(r);
 	if (st == ST_OK)
 		st = metrics_fall(r);
 	r->f.clawed += r->taken;

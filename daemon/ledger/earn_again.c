@@ -70,6 +70,8 @@ list_counters(const struct earning *e, struct worth *ret)
 	for (size_t i = 0; i < e->p->n_rules; i++) {
 		const struct rule *rule = &e->p->rules[i];
 
+		ret->issues[i] = e->applies[i] && rule->kind == RULE_VOUCHER && e->rules[i].granted.whole > 0;
+
 		if (!e->applies[i] || rule->kind != RULE_COUNTER)
 			continue;
 		ret->counted[i] = (int64_t)e->rules[i].granted.whole;

@@ -56,6 +56,7 @@ op_is_members(enum op op)
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE: case OP_APPROVE: case OP_VOUCHER_EXPIRE:
 	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE:
+	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
 	case OP_APPROVER_KEY: case OP_COUNT:
@@ -73,7 +74,7 @@ entry_is_bare(const struct entry *entry)
 	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && entry->n_vouchers == 0 && entry->n_told == 0 &&
 	    !entry->has_metrics &&
 	    entry->n_memberships == 0 && !entry->has_refund && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE &&
-	    !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
+	    !entry->waiting && !entry->conflict && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
 }
 
 /* A genesis and a rotation say who signs. */
@@ -142,11 +143,11 @@ entry_days_ok(const struct entry *entry)
 	return !entry->has_metrics || entry->metrics.day == entry->business_date;
 }
 
-/* What waits changes nothing. */
+/* What waits, and a conflict, change nothing. */
 static bool
-entry_waits_ok(const struct entry *e)
+changes_nothing(const struct entry *e)
 {
-	return e->op == OP_ADJUST && e->n_postings == 0 && e->n_grants == 0 && !e->has_metrics && !e->has_tier && !e->clock.on && e->n_tallies == 0 &&
+	return e->n_postings == 0 && e->n_grants == 0 && !e->has_metrics && !e->has_tier && !e->clock.on && e->n_tallies == 0 &&
 	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_vouchers == 0 && e->n_memberships == 0 &&
 	    e->birthday == DAY_NONE;
 }
@@ -163,8 +164,10 @@ entry_shape_ok(const struct entry *entry)
 
 	if (entry->has_refund != (entry->op == OP_MEMBERSHIP_CANCEL) || entry->refund < 0)
 		return false;
-	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->n_told > 0 && entry->op != OP_NOTICE) || (entry->waiting &&
-	    !entry_waits_ok(entry)))
+	if ((entry->waiting && (entry->op != OP_ADJUST || !changes_nothing(entry))) ||
+	    (entry->conflict && (entry->op != OP_VOUCHER_USE || !changes_nothing(entry))))
+		return false;
+	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->n_told > 0 && entry->op != OP_NOTICE))
 		return false;
 	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
 	    ((entry->hold.expire_at_once || entry->hold.for_store != NULL || entry->hold.for_terminal != NULL) && entry->op != OP_HOLD))
@@ -263,7 +266,7 @@ hold_new(struct evolution *e)
 	struct member *m = e->m;
 	const char *named = e->entry->u.hold.partner;
 	struct hold hold = { .id = e->id, .ends_at_us = e->entry->hold.ends_at_us, .day = e->entry->business_date,
-	    .expire_at_once = e->entry->hold.expire_at_once };
+	    .expire_at_once = e->entry->hold.expire_at_once, .of_voucher = e->entry->u.hold.of_voucher };
 	if (!terminal_name_set(&hold.till, e->entry->hold.for_store, e->entry->hold.for_terminal))
 		return fault(e, EVOLVE_MALFORMED);
 
@@ -429,15 +432,23 @@ hold_end_of(enum op op)
 	return op == OP_CAPTURE ? HOLD_END_TAKEN : op == OP_RELEASE ? HOLD_END_RELEASED : HOLD_END_TIMED_OUT;
 }
 
+static enum status
+drop_hold(struct evolution *e, const struct hold *hold, enum hold_end end)
+{
+	struct member *m = e->m;
+	struct closed_hold closed = { .program = e->entry->program, .member = m->number, .end = end, .till = hold->till };
+	struct entry_id id = hold->id;
+	size_t at = (size_t)(hold - m->holds);
+
+	memmove(m->holds + at, m->holds + at + 1, (m->n_holds - at - 1) * sizeof(*m->holds));
+	m->n_holds--;
+	return e->state->close_hold(e->state->ctx, id, &closed);
+}
+
 /* A hold that is empty is over, and is remembered under its id. */
 static enum status
 close_hold(struct evolution *e)
 {
-	struct member *m = e->m;
-	struct closed_hold closed = { .program = e->entry->program, .member = m->number, .end = hold_end_of(e->entry->op) };
-	struct entry_id id;
-	size_t at;
-
 	if (e->hold == NULL)
 		return ST_OK;
 	if (hold_left(e->hold) != e->entry->hold.left)
@@ -445,14 +456,10 @@ close_hold(struct evolution *e)
 	if (e->hold->n_lots > 0)
 		return e->entry->op == OP_HOLD || e->entry->op == OP_CAPTURE || e->entry->op == OP_HOLD_EXPIRE ? ST_OK : fault(e, EVOLVE_MALFORMED);
 	if (e->entry->op == OP_HOLD)
-		return fault(e, EVOLVE_MALFORMED);
-	id = e->hold->id;
-	closed.till = e->hold->till;
-	at = (size_t)(e->hold - m->holds);
-	memmove(m->holds + at, m->holds + at + 1, (m->n_holds - at - 1) * sizeof(*m->holds));
-	m->n_holds--;
+		return e->hold->of_voucher ? ST_OK : fault(e, EVOLVE_MALFORMED);
+	const struct hold *hold = e->hold;
 	e->hold = NULL;
-	return e->state->close_hold(e->state->ctx, id, &closed);
+	return drop_hold(e, hold, hold_end_of(e->entry->op));
 }
 
 static enum status
@@ -566,9 +573,16 @@ apply_followups(struct evolution *e)
 static enum status
 apply_vouchers(struct evolution *e)
 {
-	bool ok = true;
-	enum status st = vouchers_apply(e->m, e->state->arena, e->entry, e->id, &ok);
+	bool ok = vouchers_entry_ok(e->m, e->entry);
+	const struct hold *ended;
+	size_t at = 0;
+	enum status st = ST_OK;
 
+	/* A hold whose voucher goes without it is over as well. */
+	while (ok && e->entry->op != OP_HOLD && st == ST_OK && (ended = vouchers_ended_hold(e->m, e->entry, &at)) != NULL)
+		st = drop_hold(e, ended, HOLD_END_REVOKED);
+	if (ok && st == ST_OK)
+		st = vouchers_apply(e->m, e->state->arena, e->entry, e->id, &ok);
 	return st == ST_OK && !ok ? fault(e, EVOLVE_VOUCHER) : st;
 }
 
@@ -645,7 +659,7 @@ apply_rest(struct evolution *e)
 	bool ok = true;
 	enum status st = apply_followups(e);
 
-	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->n_vouchers > 0)
+	if (st == ST_OK && e->fault == EVOLVE_OK)
 		st = apply_vouchers(e);
 
 	if (st == ST_OK && e->fault == EVOLVE_OK)

@@ -150,6 +150,14 @@ enum status earn(struct decision *d, const struct earn_event *event) MUST_CHECK;
 
 const struct grant *past_grant(const struct entry *past, const char *rule);	/* NULL when there is none */
 
+/**
+ * return_vouchers(): what a return does to the vouchers that ${purchase}, decided under ${version}, issued by its rules; ${issues}: the rules that
+ * the rest earns one by.  *${ret_loss}: by rule, whether one stood before the return and after it.  May refuse: debt that cannot be counted.
+ */
+struct voucher_loss { bool before[PROGRAM_RULES_MAX], after[PROGRAM_RULES_MAX]; };
+enum status return_vouchers(struct decision *d, const struct program *version, struct entry_id purchase, const bool issues[static PROGRAM_RULES_MAX],
+    struct voucher_loss *ret_loss) MUST_CHECK;
+
 /* What a purchase brings with some of it returned: components in their order. */
 struct worth_row {
 	const struct rule *rule;	/* NULL: the share of the tier, or of a membership */
@@ -162,6 +170,7 @@ struct worth {
 	struct worth_row rows[PROGRAM_COMPONENTS_MAX];
 	int64_t points;					/* their sum */
 	int64_t counted[PROGRAM_RULES_MAX];		/* by counter rules */
+	bool issues[PROGRAM_RULES_MAX];			/* voucher rules that issue one */
 	int64_t counters[LEDGER_COUNTERS_MAX];
 	bool carries[PROGRAM_RULES_MAX];		/* rules that keep spend below a step: they have no row */
 	int64_t amount[PROGRAM_RULES_MAX];		/* what each rule was left */
@@ -193,6 +202,9 @@ enum status decide_rotate_key(struct decision *d) MUST_CHECK;
 enum status decide_purchase(struct decision *d) MUST_CHECK;
 enum status decide_activity(struct decision *d) MUST_CHECK;
 enum status decide_hold(struct decision *d) MUST_CHECK;
+enum status decide_hold_voucher(struct decision *d) MUST_CHECK;
+enum status decide_voucher_use(struct decision *d) MUST_CHECK;
+enum status decide_voucher_void(struct decision *d) MUST_CHECK;
 enum status decide_capture(struct decision *d) MUST_CHECK;
 enum status decide_release(struct decision *d) MUST_CHECK;
 enum status decide_redeem(struct decision *d) MUST_CHECK;
@@ -252,6 +264,14 @@ enum status decision_lapse(struct decision *d, bool *ret_any) MUST_CHECK;
 /* ---- vouchers ---- */
 
 bool voucher_is_over(enum voucher_state state) MUST_CHECK;
+bool voucher_is_meant(const struct voucher *v, const struct voucher_ref *ref) MUST_CHECK;
+/* What a voucher hold of the member's record has; and the last day of what leaves a hold first. */
+const struct voucher *hold_voucher(const struct member *m, const struct hold *h);
+int32_t hold_first_day(const struct member *m, const struct hold *h);
+/* Whether ${entry} says of the member's vouchers what its operation must, before it is applied. */
+bool vouchers_entry_ok(const struct member *m, const struct entry *entry) MUST_CHECK;
+/* The holds that an entry ends by what it does to their vouchers: the next from *${at} on; NULL. */
+const struct hold *vouchers_ended_hold(const struct member *m, const struct entry *entry, size_t *at);
 int voucher_compare(const struct voucher *a, const struct voucher *b);		/* by name */
 /* Rows rise by name and every field is in range. */
 bool vouchers_check(const struct member *m) MUST_CHECK;
@@ -271,6 +291,13 @@ int32_t voucher_last_day(const struct voucher_kind *kind, int32_t day);
 enum status decision_issue(struct decision *d, const struct voucher_kind *kind, enum voucher_source source, const char *of, uint32_t at,
     int32_t last_day, bool *ret_fits) MUST_CHECK;
 enum status decision_voucher(struct decision *d, const struct voucher *v, enum voucher_state state) MUST_CHECK;
+/* What becomes of a hold's voucher. */
+enum status decision_capture_voucher(struct decision *d, const struct hold *hold) MUST_CHECK;
+enum status decision_release_voucher(struct decision *d, const struct hold *hold) MUST_CHECK;
+/* Parts of decide_hold(): its inputs at scale, room for one more, the facts of the new one with ${left} points; false: refused. */
+bool decision_hold_inputs(struct decision *d) MUST_CHECK;
+bool decision_hold_room(struct decision *d) MUST_CHECK;
+void decision_hold_made(struct decision *d, int64_t left);
 /* The vouchers that ended yesterday. */
 enum status decision_vouchers_end(struct decision *d, bool *ret_any) MUST_CHECK;
 

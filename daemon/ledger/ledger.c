@@ -139,6 +139,8 @@ op_name(enum op op)
 		[OP_ROTATE_KEY] = "rotate_key",
 		[OP_APPROVE] = "approve",
 		[OP_APPROVER_KEY] = "approver_key",
+		[OP_VOUCHER_USE] = "voucher_use",
+		[OP_VOUCHER_VOID] = "voucher_void",
 		[OP_VOUCHER_EXPIRE] = "voucher_expire",
 		[OP_MEMBERSHIP_START] = "membership_start",
 		[OP_MEMBERSHIP_RENEW] = "membership_renew",
@@ -175,6 +177,7 @@ voucher_state_str(enum voucher_state s)
 		[VOUCHER_USED] = "used",
 		[VOUCHER_EXPIRED] = "expired",
 		[VOUCHER_REVOKED] = "revoked",
+		[VOUCHER_SETTLED] = "settled",
 	};
 
 	return NAME(names, s);

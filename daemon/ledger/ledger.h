@@ -104,7 +104,8 @@ enum op {
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
 	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45,
-	OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56, OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_VOUCHER_EXPIRE = 48,
+	OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56, OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_VOUCHER_USE = 46, OP_VOUCHER_VOID = 47,
+	OP_VOUCHER_EXPIRE = 48,
 	OP_NOTICE = 60, OP_COUNT = 61
 };
 bool op_known(enum op op);			/* the numbers have gaps */
@@ -166,9 +167,10 @@ struct hold {
 	struct entry_id id;
 	int64_t ends_at_us;		/* that instant excluded */
 	int32_t day;			/* business date on which it was made */
-	bool expire_at_once;		/* a lot leaves it at its own midnight */
+	bool expire_at_once;		/* a lot, or its voucher, leaves it at its own midnight */
 	char partner[LEDGER_ID_MAX + 1];	/* whose account captures go to; "": none's */
 	struct terminal_name till;	/* that alone may capture it; terminal "": anyone */
+	bool of_voucher;		/* it has no lots: it holds the one voucher that is HELD by it */
 	size_t n_lots, cap_lots;
 	struct lot *lots;		/* what is left, in consumption order; sum > 0 */
 };
@@ -247,8 +249,12 @@ enum standing { STANDING_ACTIVE, STANDING_FROZEN, STANDING_CLOSED };
 #define DAY_NONE INT32_MIN
 #define INSTANT_NEVER INT64_MAX
 
-/* Values of fealty.ledger.v1.VoucherState; the last three are over. */
-enum voucher_state { VOUCHER_NONE, VOUCHER_ISSUED, VOUCHER_HELD, VOUCHER_USED, VOUCHER_EXPIRED, VOUCHER_REVOKED, VOUCHER_STATE_COUNT };
+/* Values of fealty.ledger.v1.VoucherState; from USED on they are over. */
+enum voucher_state {
+	VOUCHER_NONE, VOUCHER_ISSUED, VOUCHER_HELD, VOUCHER_USED, VOUCHER_EXPIRED, VOUCHER_REVOKED,
+	VOUCHER_SETTLED,		/* used, and a return has made its value debt */
+	VOUCHER_STATE_COUNT
+};
 const char *voucher_state_str(enum voucher_state s);	/* "issued", "held", … */
 
 /* Values of fealty.ledger.v1.VoucherSource: what issued it. */
@@ -322,7 +328,7 @@ enum status member_decode(struct bytes bytes, struct arena *arena, struct member
 enum status member_copy(const struct member *from, struct arena *arena, struct member *ret_member) MUST_CHECK;
 
 /* Holds that are over are kept under their id, so that capture and release answer for ever. */
-enum hold_end { HOLD_END_TAKEN, HOLD_END_RELEASED, HOLD_END_TIMED_OUT };
+enum hold_end { HOLD_END_TAKEN, HOLD_END_RELEASED, HOLD_END_TIMED_OUT, HOLD_END_REVOKED };	/* REVOKED: its voucher was */
 struct closed_hold {
 	uint32_t program;
 	uint64_t member;
@@ -381,6 +387,13 @@ struct line {
 
 struct birthday_date { int month, day; int32_t entered_day; };
 
+/* A voucher as a command or an entry names it: by an id of the program's, or (id NULL) by the name of the one. */
+struct voucher_ref {
+	const char *id;
+	struct entry_id from;
+	uint32_t n;
+};
+
 /* A command that went through the codec: its syntax is right, its decimals are not yet at a scale. */
 struct cmd {
 	enum op op;				/* OP_PUBLISH … OP_BIRTHDAY, OP_CLOCK_ACCEPT */
@@ -416,6 +429,8 @@ struct cmd {
 			struct decimal paid_with_points;
 		} purchase;
 		struct {
+			bool of_voucher, found;	/* as u.voucher; then without points */
+			struct voucher_ref voucher;
 			struct decimal points;
 			bool has_ttl, has_order_amount;
 			int64_t ttl_us;
@@ -474,6 +489,13 @@ struct cmd {
 		} other;
 		struct { struct decimal points; } advance;
 		struct { const char *membership; bool trial; } membership;	/* start; renew, cancel: without trial */
+		struct {
+			bool found;		/* the word is the id, the code or the name of a voucher that the member had */
+			struct voucher_ref voucher;
+			bool has_order_amount, offline;		/* voucher_use */
+			struct decimal order_amount;
+			const char *reason;	/* voucher_void */
+		} voucher;
 		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
 		struct {
 			const struct entry *entry;	/* the entry that it names, as it was stored; NULL: not found */
@@ -563,7 +585,7 @@ struct entry {
 			const struct entry_line *lines;
 			const char *partner, *receipt_no;
 		} purchase;
-		struct { int64_t points, ttl_us, order_amount; bool has_order_amount; const char *partner; const char *for_terminal; } hold;
+		struct { int64_t points, ttl_us, order_amount; bool has_order_amount, of_voucher; struct voucher_ref voucher; const char *partner; const char *for_terminal; } hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
 		struct { int64_t points, order_amount; bool has_order_amount, round_down; const char *partner; } redeem;
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
@@ -587,6 +609,12 @@ struct entry {
 		struct { uint64_t member; int64_t points; } other;	/* transfer: to; merge: from, without points */
 		struct { int64_t points; } advance;
 		struct { const char *membership; bool trial; } membership;	/* start; renew, cancel: without trial */
+		struct {				/* from and n: which it was, also when it was asked for by its id */
+			struct voucher_ref voucher;
+			bool has_order_amount, offline;
+			int64_t order_amount;
+			const char *reason;
+		} voucher;
 		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
 		struct { struct entry_id command; struct bytes signature, key_id; } approve;
 		struct { const char *principal; struct bytes public_key; int32_t until; } approver_key;	/* until DAY_NEVER: absent */
@@ -610,7 +638,7 @@ struct entry {
 	struct inactivity_clock clock;			/* after the entry, when it is set or a posting names it; else not on */
 	int32_t birthday;				/* DAY_NONE: no grant for a birthday */
 	bool has_value;
-	int64_t value;					/* money a redemption is worth */
+	int64_t value;					/* money a redemption, or a voucher, is worth */
 	bool enrolled;
 	size_t n_tallies;
 	size_t n_pendings;
@@ -635,6 +663,7 @@ struct entry {
 	size_t n_told;
 	const struct told *told;			/* notice */
 	bool waiting;					/* adjust: nothing moves until it is approved */
+	bool conflict;					/* voucher_use: offline, of one that another till had: nothing changes */
 	bool has_key_change;
 	struct { struct bytes old_key; bool has_until; int64_t until_us; } key_change;	/* until_us: the old checkpoint key signs as well */
 

@@ -113,7 +113,7 @@ holds_check(const struct member *m)
 
 		if (f != EVOLVE_OK)
 			return f;
-		if (sum == 0 || (i > 0 && entry_id_compare(m->holds[i - 1].id, m->holds[i].id) >= 0))
+		if ((sum == 0) != m->holds[i].of_voucher || (i > 0 && entry_id_compare(m->holds[i - 1].id, m->holds[i].id) >= 0))
 			return EVOLVE_MALFORMED;
 		held += sum;
 	}

@@ -688,7 +688,7 @@ compile_moves(struct compiler *c)
 
 	p->claw_back = def->claw_back;
 	p->restore = def->restore;
-	if (!compile_at_most(c, "returns.restore.grace_days", def->restore_days, SPAN_DAYS_MAX, &p->restore_days))
+	if (!compile_at_most(c, "returns.restore.grace_days", def->restore_days, SPAN_DAYS_MAX, &p->restore_days) || !compile_used_voucher(c))
 		return false;
 	p->has_transfers = def->has_transfers;
 	p->transfer_restarts = def->transfer_restarts;

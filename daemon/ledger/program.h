@@ -177,6 +177,7 @@ struct program_def {
 	enum claw_back claw_back;
 	enum restore restore;
 	uint32_t restore_days;
+	bool used_voucher_debt;
 	bool has_transfers, has_times_per_year, transfer_restarts;
 	const char *transfer_min, *out_per_year, *in_per_year;
 	uint32_t times_per_year, transfer_days_min;
@@ -352,6 +353,7 @@ struct program {
 	enum claw_back claw_back;		/* of returns */
 	enum restore restore;			/* of reversals: what becomes of points that are over by then */
 	uint32_t restore_days;
+	bool used_voucher_debt;			/* a used voucher that a return takes away is owed at redemption.value; else it stays used */
 	bool has_transfers, transfer_restarts;	/* restarts: terms of today; else lots keep theirs */
 	bool has_out_per_year, has_in_per_year, has_times_per_year;
 	int64_t transfer_min, out_per_year, in_per_year;

@@ -68,6 +68,36 @@ compile_vouchers(struct compiler *c)
 	return true;
 }
 
+/* Points of a voucher's value are counted when it becomes debt. */
+static bool
+value_fits(const struct program *p, const struct voucher_kind *v)
+{
+	return (wide)v->value * p->value_points / p->value_amount < POINTS_MAX;
+}
+
+bool
+compile_used_voucher(struct compiler *c)
+{
+	struct program *p = c->p;
+
+	p->used_voucher_debt = c->def->used_voucher_debt;
+	if (!p->used_voucher_debt)
+		return true;
+	if (!p->has_value)
+		return wrong(c, "returns.used_voucher", "debt is counted in points, so it needs redemption.value");
+	for (size_t i = 0; i < p->n_rules; i++) {
+		const struct voucher_kind *v = &p->vouchers[p->rules[i].voucher];
+
+		if (p->rules[i].kind != RULE_VOUCHER)
+			continue;
+		if (!v->has_value)
+			return wrong(c, "returns.used_voucher", "debt needs the value of every voucher that an earn rule issues, and %s has none", v->id);
+		if (!value_fits(p, v))
+			return wrong(c, "returns.used_voucher", "the value of voucher %s is more points than can be counted", v->id);
+	}
+	return true;
+}
+
 const struct voucher_kind *
 program_voucher(const struct program *p, const char *id)
 {

@@ -22,7 +22,8 @@
 #define FLAG_VOUCHERS 256
 #define HOLD_AT_ONCE 1
 #define HOLD_PARTNER 2
-#define HOLD_FLAGS (HOLD_AT_ONCE | HOLD_PARTNER)
+#define HOLD_VOUCHER 4
+#define HOLD_FLAGS (HOLD_AT_ONCE | HOLD_PARTNER | HOLD_VOUCHER)
 #define FLAG_MEMBERSHIPS 1024
 #define ROOM 8				/* for rows that the command will add */
 
@@ -126,7 +127,7 @@ hold_encode(const struct hold *h, struct buf *out)
 	buf_put_varint(out, h->id.index);
 	buf_put_svarint(out, h->ends_at_us);
 	buf_put_svarint(out, h->day);
-	buf_put_varint(out, (h->expire_at_once ? HOLD_AT_ONCE : 0) | (h->partner[0] != 0 ? HOLD_PARTNER : 0));
+	buf_put_varint(out, (h->expire_at_once ? HOLD_AT_ONCE : 0) | (h->partner[0] != 0 ? HOLD_PARTNER : 0) | (h->of_voucher ? HOLD_VOUCHER : 0));
 	if (h->partner[0] != 0)
 		buf_put_string(out, h->partner);
 	buf_put_string(out, h->till.store);
@@ -355,6 +356,7 @@ read_holds(struct reader *r, struct member *m)
 		h->day = read_day(r);
 		uint64_t flags = cursor_varint(&r->c);
 		h->expire_at_once = (flags & HOLD_AT_ONCE) != 0;
+		h->of_voucher = (flags & HOLD_VOUCHER) != 0;
 		if ((flags & HOLD_PARTNER) != 0)
 			read_id(r, h->partner);
 		r->corrupt |= flags > HOLD_FLAGS || ((flags & HOLD_PARTNER) != 0 && h->partner[0] == 0);
@@ -605,7 +607,7 @@ closed_hold_decode(struct bytes value, struct closed_hold *ret)
 	hold.member = cursor_be64(&c);
 	uint8_t end = cursor_u8(&c);
 	bool named = take_part(&c, hold.till.store) && take_part(&c, hold.till.terminal);
-	if (!cursor_done(&c) || !named || end > HOLD_END_TIMED_OUT)
+	if (!cursor_done(&c) || !named || end > HOLD_END_REVOKED)
 		return ST_CORRUPT;
 	hold.end = (enum hold_end)end;
 	*ret = hold;

@@ -129,6 +129,8 @@ publish_command(const struct ledger_state *state, const struct entry *entry, con
 static void
 hold_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
 {
+	cmd->u.hold.of_voucher = cmd->u.hold.found = entry->u.hold.of_voucher;
+	cmd->u.hold.voucher = entry->u.hold.voucher;
 	cmd->u.hold.points = points_of(p, entry->u.hold.points);
 	cmd->u.hold.has_ttl = true;
 	cmd->u.hold.ttl_us = entry->u.hold.ttl_us;
@@ -136,6 +138,17 @@ hold_command(const struct program *p, const struct entry *entry, struct cmd *cmd
 	cmd->u.hold.order_amount = money_of(p, entry->u.hold.order_amount);
 	cmd->u.hold.partner = entry->u.hold.partner;
 	cmd->u.hold.for_terminal = entry->u.hold.for_terminal;
+}
+
+static void
+voucher_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
+{
+	cmd->u.voucher.found = true;
+	cmd->u.voucher.voucher = entry->u.voucher.voucher;
+	cmd->u.voucher.offline = entry->u.voucher.offline;
+	cmd->u.voucher.has_order_amount = entry->u.voucher.has_order_amount;
+	cmd->u.voucher.order_amount = money_of(p, entry->u.voucher.order_amount);
+	cmd->u.voucher.reason = entry->u.voucher.reason;
 }
 
 static void
@@ -239,6 +252,7 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		cmd->member = entry->u.other.member;
 		return ST_OK;
 	case OP_ADVANCE: cmd->u.advance.points = points_of(p, entry->u.advance.points); return ST_OK;
+	case OP_VOUCHER_USE: case OP_VOUCHER_VOID: voucher_command(p, entry, cmd); return ST_OK;
 	case OP_RETURN: case OP_REVERSE_REDEEM: return past_command(p, entry, given, arena, cmd);
 	case OP_ROTATE_KEY:
 		cmd->u.rotate_key.kind = entry->u.rotate_key.kind;
@@ -287,7 +301,7 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
 	case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
-	case OP_MEMBERSHIP_CANCEL: case OP_COUNT:
+	case OP_MEMBERSHIP_CANCEL: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_COUNT:
 		break;
 	}
 	return false;

@@ -12,17 +12,18 @@
 bool
 voucher_is_over(enum voucher_state state)
 {
-	return state == VOUCHER_USED || state == VOUCHER_EXPIRED || state == VOUCHER_REVOKED;
+	return state >= VOUCHER_USED;
 }
 
-/* One that was used is revoked when a return makes it debt. */
+/* One that has ended may turn out to have been used before, at a till that says so later. */
 static bool
 may_become(enum voucher_state from, enum voucher_state to)
 {
 	static const unsigned next[VOUCHER_STATE_COUNT] = {
 		[VOUCHER_ISSUED] = 1u << VOUCHER_HELD | 1u << VOUCHER_USED | 1u << VOUCHER_EXPIRED | 1u << VOUCHER_REVOKED,
 		[VOUCHER_HELD] = 1u << VOUCHER_ISSUED | 1u << VOUCHER_USED | 1u << VOUCHER_EXPIRED | 1u << VOUCHER_REVOKED,
-		[VOUCHER_USED] = 1u << VOUCHER_REVOKED,
+		[VOUCHER_EXPIRED] = 1u << VOUCHER_USED,
+		[VOUCHER_USED] = 1u << VOUCHER_SETTLED,
 	};
 
 	return (next[from] >> to & 1) != 0;
@@ -45,6 +46,45 @@ voucher_ok(const struct voucher *v)
 	    memchr(v->id, 0, sizeof(v->id)) != NULL && memchr(v->of, 0, sizeof(v->of)) != NULL && v->id[0] != 0 && last_day_ok(v->last_day);
 }
 
+const struct voucher *
+hold_voucher(const struct member *m, const struct hold *h)
+{
+	for (size_t i = 0; i < m->n_vouchers; i++) {
+		if (m->vouchers[i].state == VOUCHER_HELD && entry_id_compare(m->vouchers[i].by, h->id) == 0)
+			return &m->vouchers[i];
+	}
+	return NULL;
+}
+
+int32_t
+hold_first_day(const struct member *m, const struct hold *h)
+{
+	const struct voucher *v;
+
+	if (!h->of_voucher)
+		return h->lots[0].last_day;
+	v = hold_voucher(m, h);
+	return v == NULL ? DAY_NEVER : v->last_day;		/* member_check_books() finds one without */
+}
+
+/* Each hold of a voucher has one, and each voucher that is held has its hold: an entry holds one voucher at most, so numbers tell the rest. */
+static bool
+holds_fit(const struct member *m)
+{
+	size_t n_held = 0, n_holds = 0;
+
+	for (size_t i = 0; i < m->n_vouchers; i++)
+		n_held += m->vouchers[i].state == VOUCHER_HELD;
+	for (size_t i = 0; i < m->n_holds; i++) {
+		if (!m->holds[i].of_voucher)
+			continue;
+		n_holds++;
+		if (hold_voucher(m, &m->holds[i]) == NULL)
+			return false;
+	}
+	return n_held == n_holds;
+}
+
 bool
 vouchers_check(const struct member *m)
 {
@@ -52,7 +92,7 @@ vouchers_check(const struct member *m)
 		if (!voucher_ok(&m->vouchers[i]) || (i > 0 && voucher_compare(&m->vouchers[i - 1], &m->vouchers[i]) >= 0))
 			return false;
 	}
-	return m->n_vouchers <= LEDGER_VOUCHERS_MAX;
+	return m->n_vouchers <= LEDGER_VOUCHERS_MAX && holds_fit(m);
 }
 
 void
@@ -112,6 +152,76 @@ voucher_decode(struct cursor *c, struct voucher *ret)
 }
 
 /* ---- what an entry does ---- */
+
+static const struct voucher *
+find(const struct member *m, const struct voucher *named)
+{
+	size_t at = 0;
+
+	while (at < m->n_vouchers && voucher_compare(&m->vouchers[at], named) != 0)
+		at++;
+	return at < m->n_vouchers ? &m->vouchers[at] : NULL;
+}
+
+/* What was chosen is what was asked for. */
+static const struct voucher *
+find_named(const struct member *m, const struct voucher_ref *ref)
+{
+	const struct voucher *v = find(m, &(struct voucher){ .from = ref->from, .n = ref->n });
+
+	return v != NULL && voucher_is_meant(v, ref) ? v : NULL;
+}
+
+/* The entry changes the one voucher that it names, and no other. */
+static bool
+changes_named(const struct member *m, const struct entry *entry, const struct voucher_ref *ref, enum voucher_state state)
+{
+	const struct voucher *v = find_named(m, ref);
+	bool found = false;
+
+	for (size_t i = 0; i < entry->n_vouchers; i++) {
+		const struct voucher_change *c = &entry->vouchers[i];
+
+		if (!c->has_from)
+			continue;
+		if (found || v == NULL || voucher_compare(&c->v, v) != 0 || c->v.state != state)
+			return false;
+		found = true;
+	}
+	return found;
+}
+
+static bool
+conflict_ok(const struct member *m, const struct entry *entry)
+{
+	const struct voucher *v = find_named(m, &entry->u.voucher.voucher);
+
+	return entry->u.voucher.offline && entry->n_vouchers == 0 && v != NULL &&
+	    (v->state == VOUCHER_USED || v->state == VOUCHER_HELD || v->state == VOUCHER_SETTLED);
+}
+
+bool
+vouchers_entry_ok(const struct member *m, const struct entry *entry)
+{
+	if (entry->op == OP_VOUCHER_USE)
+		return entry->conflict ? conflict_ok(m, entry) : changes_named(m, entry, &entry->u.voucher.voucher, VOUCHER_USED);
+	if (entry->op == OP_VOUCHER_VOID)
+		return changes_named(m, entry, &entry->u.voucher.voucher, VOUCHER_REVOKED);
+	return entry->op != OP_HOLD || !entry->u.hold.of_voucher || changes_named(m, entry, &entry->u.hold.voucher, VOUCHER_HELD);
+}
+
+const struct hold *
+vouchers_ended_hold(const struct member *m, const struct entry *entry, size_t *at)
+{
+	while (*at < entry->n_vouchers) {
+		const struct voucher_change *c = &entry->vouchers[(*at)++];
+		const struct voucher *v = c->has_from ? find(m, &c->v) : NULL;
+
+		if (v != NULL && v->state == VOUCHER_HELD && member_hold(m, v->by) != NULL)
+			return member_hold(m, v->by);
+	}
+	return NULL;
+}
 
 static size_t
 place_of(const struct member *m, const struct voucher *v)

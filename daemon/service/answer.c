@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "apply/vouchers.h"
 #include "service/internal.h"
 
 #define RETRY_AFTER_MS 1000
@@ -29,7 +30,7 @@ enum status
 answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 {
 	struct reply reply = { .bytes_max = a->bytes_max, .replayed = a->replayed, .has_id = a->has_id, .id = a->id, .entry = a->entry,
-	    .then = a->then, .terminal = a->terminal };
+	    .then = a->then, .terminal = a->terminal, .n_vouchers = a->n_vouchers, .vouchers = a->vouchers };
 	struct balance balance;
 
 	if (a->refusal != NULL)
@@ -55,6 +56,12 @@ answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 		reply.balance = &balance;
 		reply.has_member = true;
 		reply.member_no = a->member->number;
+	}
+	if (a->service != NULL && a->has_id && a->entry != NULL && a->entry->n_vouchers > 0) {
+		struct voucher_coder coder = voucher_coder_of(a->service, a->entry->program);
+		enum status st = voucher_codes(&coder, a->entry, a->id, arena, &reply);
+		if (st != ST_OK)
+			return st;
 	}
 	return codec_reply_encode(&reply, arena, out);
 }

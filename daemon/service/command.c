@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "apply/vouchers.h"
 #include "service/commit.h"
 
 struct step {
@@ -304,7 +305,7 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 			st = read_entry(ledger, id, &s->work->arena, &t, &stored);
 		entry = stored;
 	}
-	struct answer answer = { .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = apply_head(s->c->apply)->size - 1 };
+	struct answer answer = { .service = s->c->service, .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = apply_head(s->c->apply)->size - 1 };
 	counter_add(&s->c->service->metrics.replays, 1);
 	s->has_id = true;
 	s->id = id;
@@ -567,6 +568,10 @@ prepare(struct step *s)
 	case REQUEST_CAPTURE:
 	case REQUEST_RELEASE:
 		return find_hold(s);
+	case REQUEST_HOLD:
+	case REQUEST_VOUCHER_USE:
+	case REQUEST_VOUCHER_VOID:
+		return voucher_prepare(s->c, r);
 	case REQUEST_PURCHASE:
 		return find_segments(s);
 	case REQUEST_ACTIVITY: {
@@ -691,6 +696,7 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	if (s->ambiguous && s->refusal->result == LEDGER_NOT_FOUND && s->refusal->field != NULL && strcmp(s->refusal->field, "member") != 0)
 		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, s->refusal->field,
 		    "More than one command there has this request id: name the entry by its id.");
+	voucher_explain(r->voucher, s->refusal);
 	if (!refused(s) && r->op == REQUEST_PROFILE)
 		st = change_aliases(s);
 	if (!refused(s) && r->op == REQUEST_MERGE)
@@ -747,7 +753,7 @@ static enum status
 answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct buf *out)
 {
 	const struct ledger_state *state = apply_state(s->c->apply);
-	struct answer answer = { .refusal = s->refusal, .as_of_us = commit_now_us(s->c), .seq = apply_head(s->c->apply)->size, .terminal = s->c->terminal_note };
+	struct answer answer = { .service = s->c->service, .refusal = s->refusal, .as_of_us = commit_now_us(s->c), .seq = apply_head(s->c->apply)->size, .terminal = s->c->terminal_note };
 	if (!s->c->is_open || s->c->open.n_entries == 0)
 		answer.seq--;			/* the newest is the last that was sealed */
 	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;

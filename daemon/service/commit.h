@@ -161,6 +161,11 @@ enum status zone_load(const char *name, struct arena *arena, struct bytes *ret_d
 /* Compiles a publish's program, with the system's data of its zone; a refusal when that cannot be.  ${arena} is the request's. */
 enum status publish_compile(struct commit *c, struct request *request, struct arena *arena, struct refusal *ret_refusal) MUST_CHECK;
 
+/* ---- voucher.c ---- */
+
+/* Looks up the voucher that the command names by a word, if it names one. */
+enum status voucher_prepare(struct commit *c, struct request *request) MUST_CHECK;
+
 /* ---- approve.c ---- */
 
 /* Whether the signature of an approve, whose adjust is looked up, is by the key that ${principal} has. */

@@ -148,7 +148,12 @@ enum status start_recover(struct service *service, char *ret_message) MUST_CHECK
 
 /* ---- replies ---- */
 
+/* What makes the codes of a program's vouchers; as long as the service. */
+struct voucher_coder;
+struct voucher_coder voucher_coder_of(const struct service *service, uint32_t program);
+
 struct answer {
+	const struct service *service;		/* for the codes of vouchers that the entry issued; NULL: none are shown */
 	const struct refusal *refusal;		/* NULL: OK */
 	bool replayed, has_id;
 	size_t bytes_max;			/* as struct reply's */
@@ -160,6 +165,8 @@ struct answer {
 	int64_t as_of_us;
 	uint64_t seq;
 	struct terminal_note terminal;
+	size_t n_vouchers;			/* as struct reply's */
+	const struct reply_voucher *vouchers;
 };
 /* Appends an encoded Response. */
 enum status answer_encode(const struct answer *answer, struct arena *arena, struct buf *out) MUST_CHECK;

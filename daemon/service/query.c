@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "apply/vouchers.h"
 #include "service/query.h"
 
 #define HISTORY_DEFAULT 20
@@ -192,6 +193,21 @@ run_balance(struct query *q, struct buf *out)
 	struct answer answer = { .program = q->rules, .member = &q->view.m, .as_of_us = q->now_us, .seq = q->size - 1 };
 
 	return st != ST_OK ? st : answer_encode(&answer, &q->loop->arena, out);
+}
+
+static enum status
+run_vouchers(struct query *q, struct buf *out)
+{
+	struct voucher_coder coder = voucher_coder_of(q->loop->service, q->program);
+	struct answer answer = { .program = q->rules, .member = &q->view.m, .as_of_us = q->now_us, .seq = q->size - 1 };
+	struct reply rows = { 0 };
+
+	enum status st = roll(q);
+	if (st == ST_OK)
+		st = voucher_rows(&coder, q->rules, &q->view.m, q->request->voucher_state, &q->loop->arena, &rows);
+	answer.n_vouchers = rows.n_vouchers;
+	answer.vouchers = rows.vouchers;
+	return st == ST_OK ? answer_encode(&answer, &q->loop->arena, out) : st;
 }
 
 /* What a purchase is decided on besides the member: caps of the whole program, and segments when rules ask for them. */
@@ -394,6 +410,7 @@ run_about_member(struct query *q, struct buf *out)
 	case REQUEST_BALANCE: return run_balance(q, out);
 	case REQUEST_QUOTE: return run_quote(q, out);
 	case REQUEST_HISTORY: return run_history(q, out);
+	case REQUEST_VOUCHERS: return run_vouchers(q, out);
 	default: assert(false); return ST_INVALID;
 	}
 }

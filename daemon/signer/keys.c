@@ -47,6 +47,7 @@ static const char *const file_names[KEY_COUNT] = {
 	[KEY_ALIAS] = "alias.key",
 	[KEY_VAULT] = "vault.key",
 	[KEY_FINGERPRINT] = "fingerprint.key",
+	[KEY_VOUCHER] = "voucher.key",
 };
 
 static const char *const next_names[SIGNING_KEYS] = {

@@ -9,6 +9,7 @@
  *   alias.key        keys the hash of aliases
  *   vault.key        wraps the members' keys
  *   fingerprint.key  keys the fingerprints of commands
+ *   voucher.key      makes the codes of vouchers
  * Secrets live in locked memory (sodium_mlock is checked), are excluded from core dumps, and are wiped.
  */
 #ifndef FEALTY_SIGNER_SIGNER_H
@@ -21,7 +22,7 @@
 #define SIGNER_TRANSACTION_TYPE "application/vnd.fealty.transaction.v1+protobuf"
 #define SIGNER_APPROVAL_TYPE "application/vnd.fealty.approval.v1"
 
-enum key_name { KEY_TRANSACTION, KEY_CHECKPOINT, KEY_ALIAS, KEY_VAULT, KEY_FINGERPRINT, KEY_COUNT };
+enum key_name { KEY_TRANSACTION, KEY_CHECKPOINT, KEY_ALIAS, KEY_VAULT, KEY_FINGERPRINT, KEY_VOUCHER, KEY_COUNT };
 
 struct keys;
 

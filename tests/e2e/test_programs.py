@@ -296,7 +296,9 @@ REFUSED = [
     ("a notice of eleven years", HEAD + "notices: {downgrade_days: [4000]} #!", ["notices.downgrade_days[0]", "3660"]),
     ("seventeen notices", HEAD + "notices: {expiring_days: [" + ", ".join(str(i) for i in range(17)) + "]} #!", ["notices.expiring_days", "at most 16"]),
     ("returns that claw otherwise", HEAD + "returns: {claw_back: some} #!", ["returns.claw_back", "unlimited, only_pending, within_balance"]),
-    ("returns with a used voucher's debt, which is not built", HEAD + "returns: {used_voucher: debt} #!", ["returns.used_voucher", "not built"]),
+    ("debt of a used voucher that has no value", HEAD + "earn:\n  - {id: v, priority: 1, on: purchase, kind: voucher, voucher: drink}\n"
+     "vouchers: [{id: drink, name: Drink}]\nredemption: {value: {points: \"1\", amount: \"1\"}}\nreturns: {used_voucher: debt} #!", ["returns.used_voucher", "drink has none"]),
+    ("debt of a used voucher without a value of points", HEAD + "returns: {used_voucher: debt} #!", ["returns.used_voucher", "redemption.value"]),
     ("returns restored for too long", HEAD + "returns: {restore: {grace_days: 40000}} #!", ["returns.restore.grace_days", "36500"]),
     ("returns restored in two ways", HEAD + "returns: {restore: {grace_days: 5, original: {}}} #!", ["returns.restore.original", "grace_days"]),
     ("a transfer with surplus digits", HEAD + 'transfers: {min: "1.55"} #!', ["transfers.min", "points.scale"]),

@@ -103,6 +103,12 @@ any_lines(struct world *w, size_t *ret_n)
 	return lines;
 }
 
+static struct voucher_ref
+any_voucher(struct world *w)
+{
+	return (struct voucher_ref){ .id = any_text_or_none(w), .from = any_id(w), .n = (uint32_t)any_uint(w) };
+}
+
 static void
 any_input(struct world *w, struct entry *e)
 {
@@ -136,6 +142,9 @@ any_input(struct world *w, struct entry *e)
 		e->u.hold.has_order_amount = has;
 		e->u.hold.order_amount = has ? any_int(w) : 0;
 		e->u.hold.partner = any_text_or_none(w);
+		e->u.hold.of_voucher = any_bool(w);
+		if (e->u.hold.of_voucher)
+			e->u.hold.voucher = any_voucher(w);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		has = has && e->op == OP_CAPTURE;
@@ -200,6 +209,16 @@ any_input(struct world *w, struct entry *e)
 	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
 		e->u.membership.membership = any_text(w);
 		e->u.membership.trial = has && e->op == OP_MEMBERSHIP_START;
+		break;
+	case OP_VOUCHER_USE:
+		e->u.voucher.voucher = any_voucher(w);
+		e->u.voucher.has_order_amount = has;
+		e->u.voucher.order_amount = has ? any_int(w) : 0;
+		e->u.voucher.offline = any_bool(w);
+		break;
+	case OP_VOUCHER_VOID:
+		e->u.voucher.voucher = any_voucher(w);
+		e->u.voucher.reason = any_text_or_none(w);
 		break;
 	case OP_ROTATE_KEY:
 		e->u.rotate_key.kind = (enum key_kind)below(w, KEY_KIND_COUNT);
@@ -439,6 +458,7 @@ any_facts(struct world *w, struct entry *e)
 	any_falls(w, e);
 	any_followups(w, e);
 	e->waiting = any_bool(w);
+	e->conflict = any_bool(w);
 	e->has_key_change = any_bool(w);
 	if (e->has_key_change) {
 		e->key_change.old_key = any_bytes(w, 33);

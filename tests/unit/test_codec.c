@@ -48,6 +48,14 @@ same_purchase(const struct entry *a, const struct entry *b)
 }
 
 static void
+same_voucher_ref(const struct voucher_ref *a, const struct voucher_ref *b)
+{
+	same_text(a->id, b->id);
+	same_id(a->from, b->from);
+	assert_int_equal(a->n, b->n);
+}
+
+static void
 same_input(const struct entry *a, const struct entry *b)
 {
 	switch (a->op) {
@@ -73,6 +81,8 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 		assert_int_equal(a->u.hold.order_amount, b->u.hold.order_amount);
 		same_text(a->u.hold.partner, b->u.hold.partner);
+		assert_int_equal(a->u.hold.of_voucher, b->u.hold.of_voucher);
+		same_voucher_ref(&a->u.hold.voucher, &b->u.hold.voucher);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		same_id(a->u.capture.hold, b->u.capture.hold);
@@ -148,6 +158,13 @@ same_input(const struct entry *a, const struct entry *b)
 		break;
 	case OP_ADVANCE:
 		assert_int_equal(a->u.advance.points, b->u.advance.points);
+		break;
+	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
+		same_voucher_ref(&a->u.voucher.voucher, &b->u.voucher.voucher);
+		assert_int_equal(a->u.voucher.has_order_amount, b->u.voucher.has_order_amount);
+		assert_int_equal(a->u.voucher.order_amount, b->u.voucher.order_amount);
+		assert_int_equal(a->u.voucher.offline, b->u.voucher.offline);
+		same_text(a->u.voucher.reason, b->u.voucher.reason);
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
@@ -292,6 +309,7 @@ same_facts(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->n_segments, b->n_segments);
 	for (size_t i = 0; i < a->n_segments; ++i)
 		same_text(a->segments[i], b->segments[i]);
+	assert_int_equal(a->conflict, b->conflict);
 	assert_int_equal(a->n_vouchers, b->n_vouchers);
 	for (size_t i = 0; i < a->n_vouchers; ++i) {
 		assert_int_equal(a->vouchers[i].has_from, b->vouchers[i].has_from);

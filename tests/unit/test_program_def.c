@@ -453,7 +453,7 @@ static const struct { const char *path, *words; } taken[] = {
 	{ "anniversary.reward.points", NULL }, { "limits.redeem_per_day", NULL }, { "limits.adjust_without_approval", NULL }, { "notices.expiring_days", NULL },
 	{ "notices.downgrade_days", NULL }, { "unknown_alias", "refuse" }, { "limits.late_days", NULL }, { "limits.earn_per_day", NULL },
 	{ "returns.claw_back", "unlimited only_pending within_balance" }, { "returns.restore.original", NULL },
-	{ "returns.restore.grace_days", NULL }, { "returns.restore.new_lot", NULL }, { "returns.used_voucher", "keep" },
+	{ "returns.restore.grace_days", NULL }, { "returns.restore.new_lot", NULL }, { "returns.used_voucher", "keep debt" },
 	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL }, { "transfers.times_per_year", NULL },
 	{ "transfers.member_days_min", NULL }, { "transfers.expiry", "keep restart" }, { "advance.max", NULL },
 	{ "earn[0].when.membership", NULL }, { "memberships[0].id", NULL }, { "memberships[0].term", "monthly annual" }, { "memberships[0].fee", NULL },

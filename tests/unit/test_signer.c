@@ -40,7 +40,7 @@
 #define OLD_2 "checkpoint.39f713d0a644253f.old.key"
 #define PUBLIC_3 "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"
 
-static const char *const names[KEY_COUNT] = { "transaction.key", "checkpoint.key", "alias.key", "vault.key", "fingerprint.key" };
+static const char *const names[KEY_COUNT] = { "transaction.key", "checkpoint.key", "alias.key", "vault.key", "fingerprint.key", "voucher.key" };
 
 static const char *const other_names[] = { "elsewhere", "transaction.next.key", "checkpoint.next.key", OLD_1, OLD_2 };
 

@@ -69,6 +69,8 @@ show_balance(const Fealty__V1__Response *r)
 		(void)printf("  %-10s %12s   through %s\n", i == 0 ? "expiring" : "", r->expiring[i]->points,
 		    day_format(r->expiring[i]->last_day, day));
 	show_tier_rows(r);
+	for (size_t i = 0; i < r->n_vouchers; i++)
+		(void)printf("  %-10s %12s\n", i == 0 ? "vouchers" : "", r->vouchers[i]);
 	(void)printf("  In all: %s earned, %s spent in %llu %s.\n", POINTS(r->points_earned), r->spend != NULL ? r->spend : "0",
 	    (unsigned long long)r->visits, r->visits == 1 ? "visit" : "visits");
 }

@@ -1,4 +1,4 @@
-/* fealty capture: points of a hold, spent. */
+/* fealty capture: points of a hold, or its voucher, spent. */
 #include <stdio.h>
 
 #include "call.h"
@@ -8,7 +8,10 @@
 static void
 show_captured(const Fealty__V1__Response *r)
 {
-	(void)printf("Captured; the hold has %s left. ", POINTS(r->left));
+	if (r->left != NULL)
+		(void)printf("Captured; the hold has %s left. ", POINTS(r->left));
+	else
+		(void)printf("Captured; the voucher is used. ");
 	show_standing(r);
 	show_worth(r);
 	show_replayed(r);

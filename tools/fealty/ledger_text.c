@@ -174,6 +174,20 @@ print_spent(const struct ledger_text *text, const struct entry *e, int64_t point
 }
 
 static void
+print_voucher(const struct entry *e, FILE *out)
+{
+	const struct voucher_ref *v = &e->u.voucher.voucher;
+
+	(void)fprintf(out, " %" PRIu64 ".%" PRIu32 ".%" PRIu32, v->from.seq, v->from.index, v->n);
+	if (e->u.voucher.reason != NULL)
+		(void)fprintf(out, " for %s", e->u.voucher.reason);
+	if (e->u.voucher.offline)
+		(void)fprintf(out, " offline");
+	if (e->conflict)
+		(void)fprintf(out, ", in conflict: another till had it");
+}
+
+static void
 print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
 	switch (e->op) {
@@ -188,7 +202,8 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		print_partner(e->u.purchase.partner, out);
 		break;
 	case OP_HOLD:
-		print_spent(text, e, e->u.hold.points, e->u.hold.partner, out);
+		print_spentif (!e->u.hold.of_voucher)
+			(text, e, e->u.hold.points, e->u.hold.partner, out);
 		break;
 	case OP_CAPTURE:
 	case OP_RELEASE:
@@ -257,6 +272,10 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		break;
 	case OP_NOTICE:
 		print_told(text, e, out);
+		break;
+	case OP_VOUCHER_USE:
+	case OP_VOUCHER_VOID:
+		print_voucher(e, out);
 		break;
 	case OP_VOUCHER_EXPIRE:
 	case OP_TIER_REVIEW:

@@ -617,6 +617,8 @@ state_corrections(struct speaker *s)
 	(void)state(s, "restore", "or reversal gives points that are over by then", true, p->restore == RESTORE_GRACE ?
 	    SAY(s, "for %s more", count_words(s, p->restore_days, "day")) : p->restore == RESTORE_NEW_LOT ? "the terms of that day" : "the day "
 	    "that they had");
+	compare_by(state(s, "used_voucher", "leaves a voucher that was used", !p->used_voucher_debt, p->used_voucher_debt ? "as debt of its value" :
+	    "as it is"), 1, !p->used_voucher_debt, 1, "");
 	if (p->has_transfers)
 		state_transfers(s);
 	about(s, TOPIC_CORRECTIONS, "advance", "an advance");

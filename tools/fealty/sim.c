@@ -59,7 +59,7 @@ static enum status
 add_entry(struct sim *sim, const struct entry *entry, struct entry_id *ret_id, struct entry **ret_entry)
 {
 	if (!sim->is_open) {
-		sim->open = (struct transaction){ .origin = "simulate", .seq = sim->seq, .committed_at_us = sim->now_us };
+		sim->open = (struct transaction){ .origin = SIM_ORIGIN, .seq = sim->seq, .committed_at_us = sim->now_us };
 		sim->cap_open = 0;
 		sim->is_open = true;
 	}
@@ -273,11 +273,18 @@ sim_clock(struct sim *sim, int64_t at_us)
 
 /* ---- answers ---- */
 
+struct voucher_coder
+sim_voucher_coder(uint32_t program)
+{
+	return (struct voucher_coder){ .key = sim_key, .origin = SIM_ORIGIN, .program = program };
+}
+
 enum status
 sim_answer(struct sim *sim, const struct sim_answer *a, struct buf *out)
 {
 	struct reply reply = { .replayed = a->replayed, .has_id = a->has_id, .id = a->id, .entry = a->entry, .then = a->then,
-	    .terminal = a->terminal };
+	    .terminal = a->terminal,
+	    .n_vouchers = a->n_vouchers, .vouchers = a->vouchers };
 	struct balance balance;
 
 	if (out == NULL)
@@ -301,7 +308,12 @@ sim_answer(struct sim *sim, const struct sim_answer *a, struct buf *out)
 		reply.has_member = true;
 		reply.member_no = a->member->number;
 	}
-	return codec_reply_encode(&reply, &sim->scratch, out);
+	enum status st = ST_OK;
+	if (a->has_id && a->entry != NULL && a->entry->n_vouchers > 0) {
+		struct voucher_coder coder = sim_voucher_coder(a->entry->program);
+		st = voucher_codes(&coder, a->entry, a->id, &sim->scratch, &reply);
+	}
+	return st == ST_OK ? codec_reply_encode(&reply, &sim->scratch, out) : st;
 }
 
 enum status

@@ -7,6 +7,7 @@
 #ifndef FEALTY_TOOLS_SIM_H
 #define FEALTY_TOOLS_SIM_H
 
+#include "apply/vouchers.h"
 #include "sim_book.h"
 #include "sim_due.h"
 #include "sim_state.h"
@@ -70,6 +71,11 @@ enum status sim_event_end(struct sim *sim) MUST_CHECK;
 /* The fingerprint of a request that was read, if it is a write. */
 void sim_fingerprint(struct request *request);
 
+/* Nothing that is simulated is secret: fingerprints, and codes of vouchers, are made with a key of zeros, of the origin SIM_ORIGIN. */
+#define SIM_ORIGIN "simulate"
+extern const uint8_t sim_key[HASH_KEY_BYTES];
+struct voucher_coder sim_voucher_coder(uint32_t program);
+
 /* Around the commands of an atomic batch.  sim_back() undoes them. */
 void sim_mark(struct sim *sim);
 void sim_keep(struct sim *sim);
@@ -107,6 +113,8 @@ struct sim_answer {
 	const struct touched *then;
 	int64_t as_of_us;
 	struct terminal_note terminal;
+	size_t n_vouchers;			/* as struct reply's */
+	const struct reply_voucher *vouchers;
 };
 enum status sim_answer(struct sim *sim, const struct sim_answer *answer, struct buf *out) MUST_CHECK;
 /* Newest transaction that there is. */

@@ -319,6 +319,25 @@ find_approved(struct step *s)
 	return st;
 }
 
+/* The voucher that the command's word means, if it is one of the member's. */
+static void
+find_voucher(struct step *s)
+{
+	struct request *r = s->request;
+	const struct member *m = sim_state_member(&s->sim->state, r->cmd.program, r->cmd.member);
+	struct voucher_coder coder = sim_voucher_coder(r->cmd.program);
+	struct voucher_ref ref = { 0 };
+	bool found = m != NULL && voucher_find(m, &coder, r->voucher, &ref);
+
+	if (r->op == REQUEST_HOLD) {
+		r->cmd.u.hold.found = found;
+		r->cmd.u.hold.voucher = ref;
+	} else {
+		r->cmd.u.voucher.found = found;
+		r->cmd.u.voucher.voucher = ref;
+	}
+}
+
 /* ---- profiles ---- */
 
 static size_t
@@ -459,6 +478,8 @@ prepare(struct step *s)
 	}
 	if (r->op == REQUEST_CAPTURE || r->op == REQUEST_RELEASE)
 		return find_hold(s);
+	if (r->voucher != NULL)
+		find_voucher(s);
 	if (r->op == REQUEST_MERGE && r->cmd.member != 0 && r->cmd.u.other.member != 0) {
 		load_merged(s);
 	} else if (r->op == REQUEST_ENROL) {
@@ -490,6 +511,7 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	if (s->ambiguous && refusal->result == LEDGER_NOT_FOUND && refusal->field != NULL && strcmp(refusal->field, "member") != 0)
 		sim_refuse(refusal, LEDGER_INVALID_ARGUMENT, refusal->field,
 		    "More than one command there has this request id: name the one that is meant by its id.");
+	voucher_explain(r->voucher, refusal);
 	if (!refused(s) && r->op == REQUEST_PROFILE) {
 		remove_aliases(s);
 		if (!refused(s))
@@ -590,13 +612,13 @@ run(struct step *s)
 	return run_decision(s);
 }
 
+const uint8_t sim_key[HASH_KEY_BYTES] = { 0 };
+
 void
 sim_fingerprint(struct request *request)
 {
-	static const uint8_t key[HASH_KEY_BYTES] = { 0 };		/* nothing that is simulated is secret */
-
 	if (request_op_writes(request->op))
-		hash_keyed(request->cmd.fingerprint, key, request->canonical);
+		hash_keyed(request->cmd.fingerprint, sim_key, request->canonical);
 }
 
 /* A simulation signs nothing and has no log. */

@@ -15,7 +15,7 @@ static const struct { const char *key, *list; bool alone; } dotted[] = {
 };
 static const char *const plain[] = {
 	"status", "reason", "replayed", "granted", "wanted", "clawed", "available", "pending", "held", "debt", "expiring", "tier", "tier_until",
-	"vouchers", "issued", "revoked", "refund", "value", "lots", "grants", "effects", "id", "member_no", "tier_earned", "tier_since",
+	"vouchers", "issued", "revoked", "voucher_rows", "codes", "refund", "value", "lots", "grants", "effects", "id", "member_no", "tier_earned", "tier_since",
 	"points_to_next", "points_to_keep", "conflict", "waiting", "notices", "rows", "results",
 };
 

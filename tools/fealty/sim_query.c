@@ -70,6 +70,19 @@ run_quote(struct query *q)
 	return sim_answer(q->sim, &answer, q->out);
 }
 
+static enum status
+run_vouchers(struct query *q)
+{
+	struct sim_answer answer = { .program = q->rules, .member = q->member, .as_of_us = q->sim->now_us };
+	struct voucher_coder coder = sim_voucher_coder(q->program);
+	struct reply rows = { 0 };
+	enum status st = voucher_rows(&coder, q->rules, q->member, q->request->voucher_state, &q->sim->scratch, &rows);
+
+	answer.n_vouchers = rows.n_vouchers;
+	answer.vouchers = rows.vouchers;
+	return st == ST_OK ? sim_answer(q->sim, &answer, q->out) : st;
+}
+
 /* ---- history ---- */
 
 static int64_t
@@ -230,6 +243,8 @@ run_about_member(struct query *q)
 	}
 	if (q->request->op == REQUEST_BALANCE)
 		return run_balance(q);
+	if (q->request->op == REQUEST_VOUCHERS)
+		return run_vouchers(q);
 	return q->request->op == REQUEST_QUOTE ? run_quote(q) : run_history(q);
 }
 

@@ -280,6 +280,8 @@ holds_json(const struct member *m)
 		put_instant(hold, "ends_at", m->holds[i].ends_at_us);
 		put_till(hold, &m->holds[i].till);
 		json_put(hold, "lots", lots_json(m->holds[i].lots, m->holds[i].n_lots));
+		if (m->holds[i].of_voucher)
+			json_put(hold, "of_voucher", json_true());
 		(void)json_array_append_new(list, hold);
 	}
 	return list;
