@@ -147,7 +147,7 @@ def test_marks_move_on_without_events(world):
     ledger = world.running()
     with ledger.wire() as wire:
         wire.ok("enrol", member="m1", key="e1")
-        for first in range(0, 2500, 50):
+        for first in range(0, 1200, 50):
             tags = [wire.start("profile", member="m1", birthday="02-03", key=f"p{n}") for n in range(first, first + 50)]
             assert all(wire.wait(tag).status == pb.OK for tag in tags)
         wire.ok("purchase", member="m1", amount="5", key="buy")

@@ -43,6 +43,7 @@ struct following {
 	struct webhook *webhook;
 	struct fealty_client *client;
 	struct event_after after;
+	bool lost;				/* the ledger cannot be reached, as was told */
 	atomic_bool ended;
 	enum exit_code code;			/* once it has ended */
 };
@@ -166,6 +167,7 @@ on_progress(void *ctx, uint64_t last_seq)
 	char text[PLACE_TEXT_BYTES];
 
 	f->after = (struct event_after){ .is_seq = true, .seq = last_seq };
+	f->lost = false;
 	(void)snprintf(text, sizeof(text), "%" PRIu64, last_seq);
 	return webhook_pass(f->webhook, text);
 }
@@ -175,7 +177,9 @@ static bool
 judge_end(struct following *f, const struct fealty_result *result)
 {
 	if (result->outcome == FEALTY_FAILED && (result->error == FEALTY_ERROR_CONNECT || result->error == FEALTY_ERROR_DEADLINE)) {
-		webhook_tell(f->in->call.json, "webhook.no_ledger", NULL, "the ledger cannot be reached: %s; it is tried again", result->message);
+		if (!f->lost)
+			webhook_tell(f->in->call.json, "webhook.no_ledger", NULL, "the ledger cannot be reached: %s; it is tried again", result->message);
+		f->lost = true;
 		return true;
 	}
 	f->code = result->outcome == FEALTY_OK ? EXIT_DONE : call_tell(&f->in->call, result);
