@@ -229,8 +229,12 @@ export interface SubscribeFields extends Omit<Common, "key" | "at"> {
 	after?: number;
 	/** How many transactions may wait for the loop; 256. */
 	credits?: number;
-	/** Not built in the daemon yet. */
+	/** Only what concerns this member. */
 	member?: string;
+	/** Events for a CRM instead of transactions: the loop gets CrmEvent. */
+	events?: boolean;
+	/** With `events`, instead of `after`: the first event is behind the one of this id. */
+	after_event?: string;
 	/** Ends when nothing newer is known to be in the ledger. */
 	stop_at_head?: boolean;
 }
@@ -272,7 +276,7 @@ export interface BatchOptions extends Abortable {
 // ---- what is answered ----
 
 export interface Expiring { points: string; last_day: Day }
-export interface Notice { kind: string; points?: string; last_day?: Day; due?: Day }
+export interface Notice { kind: string; points?: string; last_day?: Day; due?: Day; voucher?: string }
 export interface LotRow { last_day?: Day; points: string }
 export interface GrantRow { rule: string; wanted: string; granted: string; cap?: string }
 export interface HistoryRow {
@@ -506,11 +510,33 @@ export interface LedgerItem {
 	data: Uint8Array;
 }
 
-/** Each transaction once, in order, also across lost connections; it ends by `break`, return(), `signal` and disconnect(). */
-export interface Subscription extends AsyncIterableIterator<LedgerItem> {
-	/** Of the transaction that was given last: `after` of the subscription that goes on from here. */
+/** What an entry of the ledger means for a member; proto/WIRE.md lists the types. */
+export interface CrmEvent {
+	/** "<seq>.<index>.<n>": in the order of the log, and the same whoever asks. */
+	readonly id?: string;
+	readonly type?: string;
+	readonly program?: string;
+	readonly member_no?: number;
+	readonly at?: string;
+	readonly date?: Day;
+	readonly op?: string;
+	readonly points?: string;
+	readonly pending?: string;
+	readonly last_day?: Day;
+	readonly tier?: string;
+	readonly tier_from?: string;
+	readonly hold?: string;
+	readonly voucher?: string;
+	readonly voucher_name?: string;
+}
+
+/** Each transaction, or event, once, in order, also across lost connections; it ends by `break`, return(), `signal` and disconnect(). */
+export interface Subscription<Item = LedgerItem> extends AsyncIterableIterator<Item> {
+	/** Of the transaction that was given last, or up to which there were no more events: `after` of the subscription that goes on from here. */
 	readonly last_seq: number | undefined;
-	return(value?: unknown): Promise<IteratorResult<LedgerItem>>;
+	/** Of the event that was given last, unless last_seq is behind it: `after_event` of the subscription that goes on from here. */
+	readonly last_event: string | undefined;
+	return(value?: unknown): Promise<IteratorResult<Item>>;
 }
 
 interface Events {
@@ -575,6 +601,7 @@ export interface Client {
 	/** Many commands at once.  They succeed or fail one by one, unless `atomic`. */
 	batch(commands: readonly BatchCommand[], options?: BatchOptions): Promise<BatchReply>;
 	/** `deadline_ms` limits the time without a connection, and there is no limit when it is left out. */
+	subscribe(fields: SubscribeFields & Abortable & { events: true }): Subscription<CrmEvent>;
 	subscribe(fields?: SubscribeFields & Abortable): Subscription;
 	ping(options?: { deadline_ms?: number; signal?: AbortSignal }): Promise<void>;
 

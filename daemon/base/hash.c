@@ -28,3 +28,18 @@ hash_keyed(uint8_t ret_hash[static FINGERPRINT_BYTES], const uint8_t key[static 
 {
 	crypto_generichash(ret_hash, FINGERPRINT_BYTES, data.data, data.len, key, HASH_KEY_BYTES);
 }
+
+void
+hash_hmac_sha256(uint8_t ret_mac[static SHA256_BYTES], struct bytes key, const struct bytes *parts, size_t n_parts)
+{
+	crypto_auth_hmacsha256_state state;
+
+	static_assert(crypto_auth_hmacsha256_BYTES == SHA256_BYTES, "");
+	crypto_auth_hmacsha256_init(&state, key.data, key.len);
+	for (size_t i = 0; i < n_parts; i++) {
+		if (parts[i].len > 0)
+			crypto_auth_hmacsha256_update(&state, parts[i].data, parts[i].len);
+	}
+	crypto_auth_hmacsha256_final(&state, ret_mac);
+	sodium_memzero(&state, sizeof(state));
+}

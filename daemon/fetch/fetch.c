@@ -17,6 +17,7 @@
 struct request {
 	struct request *next;
 	CURL *easy;
+	struct curl_slist *headers;
 	fetch_done_fn *done;
 	void *ctx;
 	size_t headers_bytes, body_bytes;
@@ -27,7 +28,6 @@ struct request {
 struct fetcher {
 	const char *user_agent;
 	CURLM *multi;
-	struct curl_slist *headers;
 	struct request *first;
 };
 
@@ -66,8 +66,16 @@ has_part(CURLU *url, CURLUPart what)
 	return has;
 }
 
+static bool
+has_extra(CURLU *url, const char *text, bool query)
+{
+	if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD) || has_part(url, CURLUPART_FRAGMENT) || strpbrk(text, "#@") != NULL)
+		return true;
+	return !query && (has_part(url, CURLUPART_QUERY) || strchr(text, '?') != NULL);
+}
+
 static enum fetch_url_result
-judge_parts(CURLU *url, const char *text)
+judge_parts(CURLU *url, const char *text, unsigned allow)
 {
 	char *scheme = NULL, *host = NULL;
 	enum fetch_url_result result = FETCH_URL_OK;
@@ -77,10 +85,9 @@ judge_parts(CURLU *url, const char *text)
 		result = FETCH_URL_BAD;
 	else if (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)
 		result = FETCH_URL_BAD_SCHEME;
-	else if (has_part(url, CURLUPART_USER) || has_part(url, CURLUPART_PASSWORD) || has_part(url, CURLUPART_QUERY) ||
-	    has_part(url, CURLUPART_FRAGMENT) || strpbrk(text, "?#@") != NULL)
+	else if (has_extra(url, text, (allow & FETCH_ALLOW_QUERY) != 0))
 		result = FETCH_URL_EXTRA;
-	else if (strcmp(scheme, "http") == 0 && !is_loopback(host))
+	else if (strcmp(scheme, "http") == 0 && !is_loopback(host) && (allow & FETCH_ALLOW_PLAIN) == 0)
 		result = FETCH_URL_NOT_LOOPBACK;
 	curl_free(scheme);
 	curl_free(host);
@@ -89,6 +96,12 @@ judge_parts(CURLU *url, const char *text)
 
 enum fetch_url_result
 fetch_url_check(struct bytes url)
+{
+	return fetch_url_check_but(url, 0);
+}
+
+enum fetch_url_result
+fetch_url_check_but(struct bytes url, unsigned allow)
 {
 	char text[FETCH_URL_BYTES];
 
@@ -103,7 +116,7 @@ fetch_url_check(struct bytes url)
 	CURLU *parts = curl_url();
 	if (parts == NULL)
 		return FETCH_URL_BAD;
-	enum fetch_url_result result = judge_parts(parts, text);
+	enum fetch_url_result result = judge_parts(parts, text, allow);
 	curl_url_cleanup(parts);
 	return result;
 }
@@ -136,8 +149,22 @@ on_body(char *data, size_t size, size_t n, void *arg)
 	return len;
 }
 
+static struct curl_slist *
+make_headers(const char *const *headers, size_t n)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");		/* curl would ask before it sends */
+
+	for (size_t i = 0; i < n && list != NULL; i++) {
+		struct curl_slist *longer = curl_slist_append(list, headers[i]);
+		if (longer == NULL)
+			curl_slist_free_all(list);
+		list = longer;
+	}
+	return list;
+}
+
 static bool
-set_request(CURL *easy, const struct fetcher *fetcher, const char *url, struct bytes body)
+set_request(CURL *easy, const struct fetcher *fetcher, const char *url, const struct curl_slist *headers, struct bytes body)
 {
 	bool plain = strncmp(url, "https:", 6) != 0;
 
@@ -147,7 +174,7 @@ set_request(CURL *easy, const struct fetcher *fetcher, const char *url, struct b
 	    curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
 	    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)body.len) == CURLE_OK &&
 	    curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body.data) == CURLE_OK &&
-	    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetcher->headers) == CURLE_OK &&
+	    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
 	    curl_easy_setopt(easy, CURLOPT_USERAGENT, fetcher->user_agent) == CURLE_OK;
 }
 
@@ -177,11 +204,21 @@ request_free(struct request *request)
 {
 	if (request->easy != NULL)
 		curl_easy_cleanup(request->easy);
+	curl_slist_free_all(request->headers);
 	free(request);
 }
 
 enum status
 fetch_post(struct fetcher *fetcher, const char *url, struct bytes body, fetch_done_fn *done, void *ctx)
+{
+	static const char *const headers[] = { "Content-Type: text/plain; charset=utf-8" };
+
+	return fetch_post_with(fetcher, url, headers, 1, body, done, ctx);
+}
+
+enum status
+fetch_post_with(struct fetcher *fetcher, const char *url, const char *const *headers, size_t n_headers, struct bytes body,
+    fetch_done_fn *done, void *ctx)
 {
 	struct request *request = calloc(1, sizeof(*request));
 
@@ -190,7 +227,8 @@ fetch_post(struct fetcher *fetcher, const char *url, struct bytes body, fetch_do
 	request->done = done;
 	request->ctx = ctx;
 	request->easy = curl_easy_init();
-	if (request->easy == NULL || !set_request(request->easy, fetcher, url, body) || !set_limits(request->easy) ||
+	request->headers = make_headers(headers, n_headers);
+	if (request->easy == NULL || request->headers == NULL || !set_request(request->easy, fetcher, url, request->headers, body) || !set_limits(request->easy) ||
 	    !set_callbacks(request->easy, request) || curl_multi_add_handle(fetcher->multi, request->easy) != CURLM_OK) {
 		request_free(request);
 		return ST_NOMEM;
@@ -284,13 +322,10 @@ fetcher_new(const char *user_agent, struct fetcher **ret_fetcher)
 	}
 	fetcher->user_agent = user_agent;
 	fetcher->multi = curl_multi_init();
-	fetcher->headers = curl_slist_append(NULL, "Content-Type: text/plain; charset=utf-8");
-	struct curl_slist *headers = curl_slist_append(fetcher->headers, "Expect:");	/* curl would ask before it sends */
-	if (fetcher->multi == NULL || headers == NULL) {
+	if (fetcher->multi == NULL) {
 		fetcher_free(fetcher);
 		return ST_NOMEM;
 	}
-	fetcher->headers = headers;
 	*ret_fetcher = fetcher;
 	return ST_OK;
 }
@@ -307,7 +342,6 @@ fetcher_free(struct fetcher *fetcher)
 	}
 	if (fetcher->multi != NULL)
 		(void)curl_multi_cleanup(fetcher->multi);
-	curl_slist_free_all(fetcher->headers);
 	curl_global_cleanup();
 	free(fetcher);
 }

@@ -1,9 +1,9 @@
 /**
- * fetch.h: HTTP requests that the daemon makes itself: POSTs to a few servers at the same time, on one thread.  The only user of libcurl.
+ * fetch.h: HTTP requests that we make ourselves: POSTs to a few servers at the same time, on one thread.  The daemon's only user of libcurl.
  *
  * Every request is bounded: 5 s to connect and 10 s in all, whatever the server does; 16 KiB of headers and 16 KiB of body, beyond which
  * it ends.  A redirect is an answer like any other and is not followed.  https is verified by the system's certificate authorities, from
- * TLS 1.2 on; plain http is for loopback addresses only.  https goes through a proxy when the environment names one (https_proxy).
+ * TLS 1.2 on; plain http is for loopback addresses only, unless who asks allows more.  https goes through a proxy when the environment names one (https_proxy).
  */
 #ifndef FEALTY_FETCH_FETCH_H
 #define FEALTY_FETCH_FETCH_H
@@ -29,6 +29,10 @@ enum fetch_url_result {
 const char *fetch_url_result_str(enum fetch_url_result result);	/* a sentence that goes on from "the URL" */
 enum fetch_url_result fetch_url_check(struct bytes url) MUST_CHECK;
 
+/* The same with more allowed. */
+enum fetch_allow { FETCH_ALLOW_QUERY = 1, FETCH_ALLOW_PLAIN = 2 };	/* http to anything */
+enum fetch_url_result fetch_url_check_but(struct bytes url, unsigned allow) MUST_CHECK;
+
 /* Borrowed for the call of fetch_done_fn. */
 struct fetch_answer {
 	int code;			/* HTTP's status; 0: there was no answer, or not a whole one */
@@ -52,6 +56,10 @@ void fetcher_free(struct fetcher *fetcher);
  * Errors: ST_NOMEM.
  */
 enum status fetch_post(struct fetcher *fetcher, const char *url, struct bytes body, fetch_done_fn *done, void *ctx) MUST_CHECK;
+
+/* The same with headers of its own ("name: value"), instead of a Content-Type of plain text; they are copied. */
+enum status fetch_post_with(struct fetcher *fetcher, const char *url, const char *const *headers, size_t n_headers, struct bytes body,
+    fetch_done_fn *done, void *ctx) MUST_CHECK;
 
 /* Waits until something is to be done, at most ${wait_ms}, and does it.  One thread alone begins and runs requests. */
 void fetcher_run(struct fetcher *fetcher, unsigned wait_ms);

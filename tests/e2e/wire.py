@@ -309,8 +309,8 @@ class Wire:
 
     # ---- subscriptions ----
 
-    def subscribe(self, after=None, credits=100):
-        return self.start("subscribe", after=after, credits=credits)
+    def subscribe(self, after=None, credits=100, **fields):
+        return self.start("subscribe", **({} if after is None else {"after": after}), credits=credits, **fields)
 
     def credit(self, tag, n):
         self.send(CREDIT, pb.Credit(credits=n), tag)

@@ -24,7 +24,7 @@ LAYERS = {
     "main": {"base", "net", "service", "admin"},
     "client": {"base", "proto", "messages", "merkle", "signer"},
     "examples": {"client", "messages"},
-    "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer"},
+    "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "fetch"},
     "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer"},
     "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "net", "fetch", "service",
               "admin", "tools"},

@@ -47,6 +47,7 @@ static const struct command commands[] = {
 	{ "simulate", "EVENTS.jsonl", "play events against a program, without a daemon", cmd_simulate },
 	{ "import", "FILE", "purchases from a CSV or white-space file", cmd_import },
 	{ "subscribe", "", "follow the ledger, one transaction or event a line", cmd_subscribe },
+	{ "webhook", "", "post events for a CRM to a receiver, signed", cmd_webhook },
 	{ "audit", "[DIR]", "verify a ledger, whole", cmd_audit },
 	{ "rollforward", "[DIR]", "what a program owed, what changed it, and what it owes", cmd_rollforward },
 	{ "report", "REPORT [DIR]", "liability, settlement, KPIs, segments, churn", cmd_report },

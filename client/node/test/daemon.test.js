@@ -162,12 +162,32 @@ test("every command and every read", async t => {
 	assert.equal(again.version, 2);
 	for await (const { seq } of client.subscribe({ after: 3, stop_at_head: true }))
 		assert.ok(seq > 3);
+	await followEvents(client, ledger);
 	// approver_key and approve: approval.test.js
 	assert.deepEqual(Object.keys(OPS).filter(op => !asked.has(op)), ["approve", "approver_key"], "each other op of fealty.proto was asked of the daemon");
 	await client.disconnect();
 	await ledger.stop();
 	assert.equal((await ledger.audit()).status, "OK");
 });
+
+async function followEvents(client, ledger) {
+	const events = [];
+	for await (const event of client.subscribe({ events: true, stop_at_head: true, credits: 2 }))
+		events.push(event);
+	assert.deepEqual(events, await ledger.fealtyLines(["subscribe", "--events", "--to-head"]));
+	assert.ok(new Set(events.map(e => e.type)).size > 3);
+	for (const i of [0, Math.floor(events.length / 2), events.length - 1]) {
+		const rest = client.subscribe({ events: true, stop_at_head: true, after_event: events[i].id }), found = [];
+		for await (const event of rest)
+			found.push(event);
+		assert.deepEqual(found, events.slice(i + 1));
+		assert.equal(rest.last_event, undefined);
+	}
+	const number = events.at(-1).member_no, mine = [];
+	for await (const { data } of client.subscribe({ member: "card:1", program: events[0].program, stop_at_head: true }))
+		mine.push(readTransaction(data, { key: ledger.transactionKey }));
+	assert.ok(mine.length > 0 && mine.every(t => t.entries.some(e => e.touched?.some(m => m.member === mine.at(-1).entries[0].member))), String(number));
+}
 
 test("transactions read as the command line reads them, and their chain and signatures hold", async t => {
 	const ledger = await daemon(t);

@@ -250,10 +250,57 @@ test("data is a copy, not a view of the frame", async t => {
 	assert.equal(data.buffer.byteLength, 10);
 });
 
+function pushEvents(c, tag, ids, more = {}) {
+	c.send(T.PUSH, tag, "Push", { events: ids.map(id => ({ id, type: "points.earned", member_no: 3, points: "1.5" })), head: 100, ...more });
+}
+
+test("events: one credit each, and marks say how far one is through", async t => {
+	const { server, client, c } = await pair(t);
+	const subscription = client.subscribe({ events: true, credits: 4, after: 6 });
+	const { plain, tag } = await c.request();
+
+	assert.deepEqual(plain, { subscribe: { after: 6, credits: 4, events: true } });
+	pushEvents(c, tag, [], { last_seq: 20 });
+	pushEvents(c, tag, ["21.0.0", "21.3.0"], { last_seq: 20 });
+	const [first] = await take(subscription, 1);
+	assert.deepEqual(first, { id: "21.0.0", type: "points.earned", member_no: 3, points: "1.5" });
+	assert.deepEqual([subscription.last_seq, subscription.last_event], [20, "21.0.0"]);
+	c.destroy();
+	const d = await server.next();
+	await d.hello();
+	const again = await d.request();
+	assert.deepEqual(again.plain.subscribe, { after_event: "21.3.0", credits: 3, events: true });
+	pushEvents(d, again.tag, ["21.3.1"], { last_seq: 30 });
+	await take(subscription, 1);
+	assert.deepEqual([subscription.last_seq, subscription.last_event], [20, "21.3.0"]);
+	await take(subscription, 1);
+	assert.deepEqual([subscription.last_seq, subscription.last_event], [30, undefined]);
+	assert.equal((await d.frame()).type, T.CREDIT);
+	const other = client.subscribe({ events: true, after_event: "5.0.9" });
+	assert.deepEqual((await d.request()).plain.subscribe, { after_event: "5.0.9", credits: 256, events: true });
+	await other.return();
+});
+
+for (const [name, ids] of [["twice", ["21.0.0", "21.0.0"]], ["out of turn", ["21.10.0", "21.9.0"]], ["seen before", ["6.0.0"]], ["without a place", ["21.0"]]]) {
+	test(`an event ${name} is no event`, async t => {
+		const { client, c } = await pair(t);
+		const subscription = client.subscribe({ events: true, after: 6, deadline_ms: 300 });
+		pushEvents(c, (await c.request()).tag, ids);
+		for (;;) {
+			const next = await subscription.next().catch(e => e);
+			if (next.reason !== undefined) {
+				assert.equal(next.reason, "PROTOCOL");
+				break;
+			}
+		}
+	});
+}
+
 test("what is wrong in subscribe() is named", async t => {
 	const { client } = await pair(t);
 
 	for (const [fields, field] of [[{ after: -1 }, "after"], [{ after: 1.5 }, "after"], [{ credits: 0 }, "credits"], [{ credits: 1e9 }, "credits"],
-		[{ from: 3 }, "from"], [{ member: 5 }, "member"], [{ deadline_ms: -1 }, "deadline_ms"]])
+		[{ from: 3 }, "from"], [{ member: 5 }, "member"], [{ deadline_ms: -1 }, "deadline_ms"], [{ after_event: "1.0.0" }, "after_event"],
+		[{ events: true, after_event: "1.0" }, "after_event"], [{ events: true, after: 3, after_event: "1.0.0" }, "after_event"]])
 		assert.throws(() => client.subscribe(fields), { name: "FealtyError", field }, field);
 });

@@ -57,11 +57,19 @@ class Ledger {
 		this.transactionKey = said.transaction_key;
 	}
 
-	/** The JSON that the command line prints. */
-	async fealty(words) {
+	async #print(words) {
 		const env = { ...process.env, FEALTY_CONNECT: this.address };
 		const { stdout } = await run(join(BUILD, "tools/fealty"), [...words, "--json"], { env, timeout: 60000, maxBuffer: 1 << 26 });
-		return JSON.parse(stdout);
+		return stdout;
+	}
+
+	/** The JSON that the command line prints; and line by line. */
+	async fealty(words) {
+		return JSON.parse(await this.#print(words));
+	}
+
+	async fealtyLines(words) {
+		return (await this.#print(words)).split("\n").filter(line => line !== "").map(line => JSON.parse(line));
 	}
 
 	get log() {
