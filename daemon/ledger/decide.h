@@ -78,6 +78,18 @@ enum status decide_due(const struct ledger_state *state, uint32_t program, uint6
 enum status roll_ahead(const struct ledger_state *state, const struct member *m, const struct birthday_date *dates, size_t n_dates,
     int32_t from, int64_t until_us, struct arena *arena) MUST_CHECK;
 
+/**
+ * command_others(state, cmd, ret, ret_n):
+ * Besides cmd->member the members that the command names or may touch, as far as it is looked up: who decides it rolls them forward first.
+ */
+#define LEDGER_OTHERS_MAX (LEDGER_TOUCHED_MAX + 1)
+enum status command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t ret[static LEDGER_OTHERS_MAX],
+    size_t *ret_n) MUST_CHECK;
+
+/* The members of a pool in spending order, the head first; ${m} alone when it is in none.  ST_CORRUPT: the records contradict each other. */
+enum status pool_of(const struct ledger_state *state, const struct member *m, const struct member *ret[static LEDGER_POOL_MAX],
+    size_t *ret_n) MUST_CHECK;
+
 /* ---- evolve ---- */
 
 enum evolve_mode {
@@ -130,6 +142,8 @@ bool posting_is_debit(const struct entry *entry, size_t index) MUST_CHECK;
 struct expiring { int32_t last_day; int64_t points; };
 struct notice;
 struct balance_row { const char *id; int64_t value; };
+struct pool_sums { int64_t available, pending, held, debt; };
+enum status pool_sums_of(const struct ledger_state *state, const struct member *m, struct pool_sums *ret) MUST_CHECK;
 enum membership_state { MEMBERSHIP_IS_TRIAL, MEMBERSHIP_IS_ACTIVE, MEMBERSHIP_IS_GRACE, MEMBERSHIP_IS_ENDED };
 const char *membership_state_str(enum membership_state state);	/* "trial", "active", … */
 struct membership_row { const char *id; enum membership_state state; int32_t until; };

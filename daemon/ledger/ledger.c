@@ -140,6 +140,8 @@ op_name(enum op op)
 		[OP_APPROVE] = "approve",
 		[OP_APPROVER_KEY] = "approver_key",
 		[OP_VOUCHER_EXPIRE] = "voucher_expire",
+		[OP_POOL_JOIN] = "pool_join",
+		[OP_POOL_LEAVE] = "pool_leave",
 		[OP_MEMBERSHIP_START] = "membership_start",
 		[OP_MEMBERSHIP_RENEW] = "membership_renew",
 		[OP_MEMBERSHIP_CANCEL] = "membership_cancel",

@@ -22,6 +22,8 @@ struct step {
 	struct profile merged;			/* merge: of the one that goes */
 	size_t moved_dates;			/* birthdays that it brings */
 	bool has_profile, ambiguous, too_many_aliases;
+	size_t n_others;
+	uint64_t others[LEDGER_OTHERS_MAX];	/* whom it may touch besides its own member */
 	bool has_id;				/* the answer is about an entry, which is this one */
 	struct entry_id id;
 };
@@ -174,7 +176,7 @@ is_hold(const struct step *s, const struct member *m, struct entry_id id)
 
 	for (size_t i = 0; i < m->n_holds; i++) {
 		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
-			return true;
+			return !m->holds[i].part;
 	}
 	bool is_its = false;
 	return state->closed_hold(state->ctx, id, &closed) == ST_OK && closed.program == m->program &&
@@ -611,13 +613,7 @@ prepare(struct step *s)
 	}
 }
 
-static bool
-names_other(const struct request *r)
-{
-	return r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE;
-}
-
-/* The members that it names, up to now. */
+/* The members that it names or may touch, up to now. */
 static enum status
 roll_named(struct step *s)
 {
@@ -626,8 +622,8 @@ roll_named(struct step *s)
 
 	if (r->cmd.member != 0)
 		st = sched_roll(s->c, r->cmd.program, r->cmd.member, tx_now_us(s->c));
-	if (st == ST_OK && names_other(r) && r->cmd.u.other.member != 0)
-		st = sched_roll(s->c, r->cmd.program, r->cmd.u.other.member, tx_now_us(s->c));
+	for (size_t i = 0; i < s->n_others && st == ST_OK; i++)
+		st = sched_roll(s->c, r->cmd.program, s->others[i], tx_now_us(s->c));
 	return st;
 }
 
@@ -647,6 +643,28 @@ roll_apart(struct step *s)
 			st = roll_named(s);
 	}
 	return st;
+}
+
+/* Whom a hold or a redemption of a pool touches is known when it is looked up, and rolling them forward may move what was. */
+static enum status
+roll_and_prepare(struct step *s)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	struct request *r = s->request;
+	size_t before;
+
+	enum status st = command_others(state, &r->cmd, s->others, &s->n_others);
+	if (st == ST_OK)
+		st = r->want_receipt ? roll_apart(s) : roll_named(s);
+	before = s->n_others;
+	if (st == ST_OK)
+		st = prepare(s);
+	if (st == ST_OK && !refused(s))
+		st = command_others(state, &r->cmd, s->others, &s->n_others);
+	if (st != ST_OK || s->n_others == before)
+		return st;
+	st = r->want_receipt ? roll_apart(s) : roll_named(s);
+	return st == ST_OK ? prepare(s) : st;
 }
 
 /* Its own transaction ends; what follows from it goes into another. */
@@ -695,6 +713,9 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		st = change_aliases(s);
 	if (!refused(s) && r->op == REQUEST_MERGE)
 		check_merge(s);
+	if (!refused(s) && r->want_receipt && entry.n_touched > 1 && s->work->who->role != ROLE_OPERATOR)
+		refusal_set(s->refusal, LEDGER_PERMISSION_DENIED, "want_receipt",
+		    "The receipt would show other members of the pool, so only an operator may want it; send the command without want_receipt.");
 	if (st != ST_OK || refused(s))
 		return st;
 
@@ -780,10 +801,8 @@ run_open(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 {
 	struct commit *c = s->c;
 	struct request *r = s->request;
-	enum status st = r->want_receipt ? roll_apart(s) : roll_named(s);
+	enum status st = roll_and_prepare(s);
 
-	if (st == ST_OK)
-		st = prepare(s);
 	if (st == ST_OK && !refused(s))
 		st = decide_and_apply(s, ret_id, ret_entry);
 	if (st == ST_OK && *ret_entry != NULL && r->want_receipt)

@@ -160,6 +160,7 @@ struct answer {
 	int64_t as_of_us;
 	uint64_t seq;
 	struct terminal_note terminal;
+	const struct pool_sums *pool;		/* NULL: not asked for */
 };
 /* Appends an encoded Response. */
 enum status answer_encode(const struct answer *answer, struct arena *arena, struct buf *out) MUST_CHECK;

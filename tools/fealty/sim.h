@@ -107,6 +107,7 @@ struct sim_answer {
 	const struct touched *then;
 	int64_t as_of_us;
 	struct terminal_note terminal;
+	const struct pool_sums *pool;		/* NULL: not asked for */
 };
 enum status sim_answer(struct sim *sim, const struct sim_answer *answer, struct buf *out) MUST_CHECK;
 /* Newest transaction that there is. */

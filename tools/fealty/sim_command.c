@@ -220,7 +220,7 @@ is_hold(const struct step *s, struct entry_id id)
 
 	for (size_t i = 0; i < m->n_holds; i++) {
 		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
-			return true;
+			return !m->holds[i].part;
 	}
 	bool is_its = false;
 	return s->sim->state.ledger.closed_hold(&s->sim->state, id, &closed) == ST_OK && closed.program == m->program &&
@@ -538,6 +538,26 @@ answer_now(struct step *s, struct entry_id id, const struct entry *entry)
 	return sim_answer(s->sim, &answer, s->out);
 }
 
+/* Members that it names or may touch besides its own. */
+static enum status
+roll_others(struct step *s)
+{
+	const struct cmd *cmd = &s->request->cmd;
+	uint64_t others[LEDGER_OTHERS_MAX];
+	size_t n;
+	enum status st = command_others(&s->sim->state.ledger, cmd, others, &n);
+
+	for (size_t i = 0; i < n && st == ST_OK; i++)
+		st = sim_roll(s->sim, cmd->program, others[i], s->sim->now_us);
+	return st;
+}
+
+static bool
+may_touch_pool(enum request_op op)
+{
+	return op == REQUEST_CAPTURE || op == REQUEST_RELEASE || op == REQUEST_REVERSE_REDEEM;
+}
+
 static enum status
 run_decision(struct step *s)
 {
@@ -546,12 +566,17 @@ run_decision(struct step *s)
 	struct entry_id id = { 0 };
 
 	enum status st = sim_roll(s->sim, r->cmd.program, r->cmd.member, s->sim->now_us);
-	if (st == ST_OK && (r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE))
-		st = sim_roll(s->sim, r->cmd.program, r->cmd.u.other.member, s->sim->now_us);
 	if (st == ST_OK && r->reference != NULL)
 		st = sim_book_make_references(&s->sim->book);
 	if (st == ST_OK)
+		st = roll_others(s);
+	if (st == ST_OK)
 		st = prepare(s);
+	if (st == ST_OK && may_touch_pool(r->op)) {		/* known now; rolling them forward may move what was looked up */
+		st = roll_others(s);
+		if (st == ST_OK)
+			st = prepare(s);
+	}
 	if (st == ST_OK)
 		st = decide_and_apply(s, &id, &entry);
 	uint32_t index = id.index;
