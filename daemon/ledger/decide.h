@@ -134,6 +134,13 @@ enum evolve_fault member_check(const struct member *m) MUST_CHECK;
  */
 enum status member_became(const struct ledger_state *state, uint32_t program, uint64_t was, uint64_t now, bool *ret) MUST_CHECK;
 
+/**
+ * member_made_hold(): whether the id is of a hold, open or over, that the member made.
+ * entry_named_twice(): whether a reference means two entries: by a key and by an id.  A request id may look like an id, and be that entry's.
+ */
+bool member_made_hold(const struct ledger_state *state, const struct member *m, struct entry_id id) MUST_CHECK;
+bool entry_named_twice(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id) MUST_CHECK;
+
 /* Whether a posting takes points out of a lot for another account; a lot whose terms change loses points to its own account. */
 bool posting_is_debit(const struct entry *entry, size_t index) MUST_CHECK;
 

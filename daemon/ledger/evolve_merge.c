@@ -113,6 +113,26 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 
 /* ---- who is who afterwards ---- */
 
+/* Another's part of a hold from a pool was not made by who has it. */
+bool
+member_made_hold(const struct ledger_state *state, const struct member *m, struct entry_id id)
+{
+	const struct hold *hold = member_hold(m, id);
+	struct closed_hold closed;
+	bool is_its = false;
+
+	if (hold != NULL)
+		return !hold->part;
+	return state->closed_hold(state->ctx, id, &closed) == ST_OK && closed.program == m->program &&
+	    member_became(state, m->program, closed.member, m->number, &is_its) == ST_OK && is_its;
+}
+
+bool
+entry_named_twice(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id)
+{
+	return n_by_key > 1 || (n_by_key == 1 && has_id && entry_id_compare(by_key, by_id) != 0);
+}
+
 /* A merge's member is closed and merges no more, so the walk ends. */
 enum status
 member_became(const struct ledger_state *state, uint32_t program, uint64_t was, uint64_t now, bool *ret)

@@ -161,28 +161,6 @@ load_profile(struct step *s, uint64_t member)
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
-/* Whether a reference means two entries.  A request id may look like an entry's id, and be the one of that very entry. */
-static bool
-names_two(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id)
-{
-	return n_by_key > 1 || (n_by_key == 1 && has_id && (by_key.seq != by_id.seq || by_key.index != by_id.index));
-}
-
-static bool
-is_hold(const struct step *s, const struct member *m, struct entry_id id)
-{
-	const struct ledger_state *state = apply_state(s->c->apply);
-	struct closed_hold closed;
-
-	for (size_t i = 0; i < m->n_holds; i++) {
-		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
-			return !m->holds[i].part;
-	}
-	bool is_its = false;
-	return state->closed_hold(state->ctx, id, &closed) == ST_OK && closed.program == m->program &&
-	    member_became(state, m->program, closed.member, m->number, &is_its) == ST_OK && is_its;
-}
-
 /* What a capture or a release names: an entry's id, or a request id among the member's commands. */
 static enum status
 find_hold(struct step *s)
@@ -199,12 +177,12 @@ find_hold(struct step *s)
 	st = apply_reference(s->c->apply, r->cmd.program, r->cmd.member, r->reference, &n, &by_key);
 	if (st != ST_OK)
 		return st;
-	bool has_id = entry_id_parse(r->reference, &by_id) && is_hold(s, m, by_id);
-	s->ambiguous = names_two(n, by_key, has_id, by_id);
+	bool has_id = entry_id_parse(r->reference, &by_id) && member_made_hold(state, m, by_id);
+	s->ambiguous = entry_named_twice(n, by_key, has_id, by_id);
 	if (s->ambiguous || n + has_id == 0)
 		return ST_OK;
 	r->cmd.u.capture.hold = has_id ? by_id : by_key;
-	r->cmd.u.capture.found = is_hold(s, m, r->cmd.u.capture.hold);
+	r->cmd.u.capture.found = member_made_hold(state, m, r->cmd.u.capture.hold);
 	return ST_OK;
 }
 
@@ -266,7 +244,7 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 		st = read_past(s, by_id, &entry);
 	if (st != ST_OK)
 		return st;
-	s->ambiguous = names_two(n, by_key, entry != NULL, by_id);
+	s->ambiguous = entry_named_twice(n, by_key, entry != NULL, by_id);
 	if (s->ambiguous || (n == 0 && entry == NULL))
 		return ST_OK;
 	*ret_id = entry != NULL ? by_id : by_key;

@@ -125,7 +125,8 @@ same_clock(const struct inactivity_clock *a, const struct inactivity_clock *b)
 static bool
 same_member(const struct member *a, const struct member *b)
 {
-	return same_numbers(a, b) && a->pool == b->pool && same_numbers_of(a->joined, a->n_joined, b->joined, b->n_joined) && same_clock(&a->clock, &b->clock) && same_tier(&a->tier, &b->tier) && same_day(&a->start_base, &b->start_base) &&
+	return same_numbers(a, b) && a->pool == b->pool && same_numbers_of(a->joined, a->n_joined, b->joined, b->n_joined) &&
+	    same_clock(&a->clock, &b->clock) && same_tier(&a->tier, &b->tier) && same_day(&a->start_base, &b->start_base) &&
 	    same_lots(a->lots, a->n_lots, b->lots, b->n_lots) && same_holds(a, b) && same_vouchers(a, b) && same_rows(a, b);
 }
 
