@@ -142,6 +142,17 @@ export interface MergeFields extends OfMember {
 export interface AdvanceFields extends OfMember {
 	points: string;
 }
+export interface PoolJoinFields extends OfMember {
+	/** An alias of the head. */
+	head: string;
+}
+export interface PoolLeaveFields extends OfMember {}
+export interface PoolSums {
+	available: string;
+	pending: string;
+	held: string;
+	debt: string;
+}
 export interface MembershipFields extends OfMember {
 	/** Its id in the program. */
 	membership: string;
@@ -256,6 +267,8 @@ export type BatchCommand =
 	| { op: "transfer" } & TransferFields
 	| { op: "merge" } & MergeFields
 	| { op: "advance" } & AdvanceFields
+	| { op: "pool_join" } & PoolJoinFields
+	| { op: "pool_leave" } & PoolLeaveFields
 	| { op: "membership_start" } & MembershipStartFields
 	| { op: "membership_renew" } & MembershipFields
 	| { op: "membership_cancel" } & MembershipFields
@@ -343,6 +356,8 @@ export interface Reply {
 	membership?: Record<string, string>;
 	/** The last day of each: of what is paid, of the trial, or of grace. */
 	membership_until?: Record<string, Day>;
+	/** Of a balance with `pool`. */
+	pool?: PoolSums;
 	/** Money, of a membership that was cancelled. */
 	refund?: string;
 	notices?: Notice[];
@@ -577,6 +592,8 @@ export interface Client {
 	transfer: Call<TransferFields, MemberReply>;
 	merge: Call<MergeFields, MemberReply>;
 	advance: Call<AdvanceFields, MemberReply>;
+	pool_join: Call<PoolJoinFields, MemberReply>;
+	pool_leave: Call<PoolLeaveFields, MemberReply>;
 	membership_start: Call<MembershipStartFields, MemberReply>;
 	membership_renew: Call<MembershipFields, MemberReply>;
 	/** `refund` says what to pay back. */

@@ -62,7 +62,8 @@ enum request_op {
 	REQUEST_PUBLISH, REQUEST_ENROL, REQUEST_PROFILE, REQUEST_PURCHASE, REQUEST_HOLD, REQUEST_CAPTURE, REQUEST_RELEASE,
 	REQUEST_REDEEM, REQUEST_ADJUST, REQUEST_TIER, REQUEST_BIRTHDAY, REQUEST_FREEZE, REQUEST_UNFREEZE, REQUEST_CLOSE, REQUEST_ACTIVITY,
 	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE, REQUEST_VOUCHER_USE, REQUEST_VOUCHER_VOID,
-	REQUEST_ROTATE_KEY, REQUEST_APPROVE, REQUEST_APPROVER_KEY, REQUEST_MEMBERSHIP_START, REQUEST_MEMBERSHIP_RENEW, REQUEST_MEMBERSHIP_CANCEL,
+	REQUEST_ROTATE_KEY, REQUEST_APPROVE, REQUEST_APPROVER_KEY, REQUEST_POOL_JOIN, REQUEST_POOL_LEAVE,
+	REQUEST_MEMBERSHIP_START, REQUEST_MEMBERSHIP_RENEW, REQUEST_MEMBERSHIP_CANCEL,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
 	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_VOUCHERS, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_TERMINALS,
 	REQUEST_SUBSCRIBE,
@@ -84,7 +85,7 @@ struct request {
 	bool want_receipt;			/* writes, and not in an atomic batch; proof: as a receipt */
 	const char *program;			/* id; NULL: not given */
 	const char *member;			/* an alias; NULL: the operation has none */
-	const char *other;			/* transfer: to, merge: into, an alias; NULL */
+	const char *other;			/* transfer: to, merge: into, pool_join: head, an alias; NULL */
 	const char *reference;			/* capture, release: the hold; activity, return: the purchase; reverse_redeem; approve, transaction, proof: the command; NULL */
 	const char *voucher;			/* voucher_use, voucher_void, hold: the id, code or name of one; NULL */
 	enum voucher_state voucher_state;	/* vouchers: those in it; VOUCHER_NONE: those that can be used */
@@ -100,6 +101,7 @@ struct request {
 	struct program_def *definition;		/* cmd.u.publish has the bytes */
 
 	/* reads */
+	bool pool;				/* balance: with the sums of its pool */
 	bool has_before, has_after, has_seq, has_as_of, has_size, has_from, has_to;	/* proof: consistency when has_from */
 	uint64_t before_seq, after_seq, seq, size, from_size, to_size;
 	int64_t as_of_us;
@@ -177,6 +179,7 @@ struct reply {
 
 	const struct entry *entry;		/* outcome: granted, wanted, value, lots, grants, ends_at, left come from it; NULL: none */
 	const struct balance *balance;		/* NULL: no balance block */
+	const struct pool_sums *pool;		/* NULL: not asked for */
 	const struct touched *then;		/* replay: available, pending, held, debt and tier from here instead; NULL */
 	int64_t as_of_us;
 	uint64_t seq;				/* newest transaction seen */

@@ -77,7 +77,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "returns.restore.new_lot", NULL }, { "returns.used_voucher", NULL },
 	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL },
 	{ "transfers.times_per_year", NULL }, { "transfers.member_days_min", NULL }, { "transfers.expiry", NULL },
-	{ "advance.max", NULL },
+	{ "advance.max", NULL }, { "pools.max_members", NULL },
 	{ "memberships.id", NULL }, { "memberships.term", NULL }, { "memberships.fee", NULL }, { "memberships.trial_days", NULL },
 	{ "memberships.grace_days", NULL }, { "memberships.refund_if_unused", NULL }, { "memberships.earn_multiplier", NULL },
 	{ "partners.id", NULL }, { "partners.issue_price", NULL }, { "partners.redeem_price", NULL }, { "partners.settlement", NULL },
@@ -673,6 +673,9 @@ fill_program(struct program_def *def, const PbProgram *p)
 		def->cost_per_point = p->accounting->cost_per_point;
 		def->expected_redemption = p->accounting->expected_redemption;
 	}
+	def->has_pools = p->pools != NULL;
+	def->has_max_members = p->pools != NULL && p->pools->has_max_members;
+	def->max_members = p->pools == NULL ? 0 : p->pools->max_members;
 	fill_partners(def, p);
 	fill_memberships(def, p);
 	def->has_advance = p->advance != NULL;

@@ -21,7 +21,8 @@ enum {
 	RESPONSE_HISTORY = 40, RESPONSE_NEXT_BEFORE, RESPONSE_TRANSACTION, RESPONSE_PROGRAM, RESPONSE_VERSION,
 };
 enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT,
-	RESPONSE_REFUND = 68, RESPONSE_MEMBERSHIP, RESPONSE_MEMBERSHIP_UNTIL = 83 };
+	RESPONSE_REFUND = 68, RESPONSE_MEMBERSHIP, RESPONSE_POOL = 82, RESPONSE_MEMBERSHIP_UNTIL };
+enum { POOL_SUMS_AVAILABLE = 1, POOL_SUMS_PENDING, POOL_SUMS_HELD, POOL_SUMS_DEBT };
 enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED, RESPONSE_CONFLICT = 97, RESPONSE_VOUCHER_ROWS, RESPONSE_CODES = 100 };
 enum { VOUCHER_CODE_ID = 1, VOUCHER_CODE_CODE, VOUCHER_CODE_LAST_DAY };
 enum {
@@ -189,7 +190,7 @@ lots_account(enum op op)
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE:
 	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE:
 	case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
-	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_COUNT:
+	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -206,6 +207,17 @@ put_lot_row(struct buf *out, int32_t last_day, int64_t points, unsigned scale)
 	field_end(out, begun);
 }
 
+/* Of a pool's, other members' lots end with their own clocks. */
+static int32_t
+clock_day(const struct entry *e, uint64_t member)
+{
+	for (size_t i = 0; i < e->n_sides; ++i) {
+		if (e->sides[i].member == member)
+			return e->sides[i].clock.last_day;
+	}
+	return e->clock.last_day;
+}
+
 /* Lots are taken in order of their last days, so those of one day follow each other, whatever their class. */
 static bool
 put_lots(struct buf *out, const struct entry *e, unsigned scale)
@@ -218,7 +230,7 @@ put_lots(struct buf *out, const struct entry *e, unsigned scale)
 		const struct posting *p = &e->postings[i];
 		if (p->account != from || !posting_is_debit(e, i))
 			continue;
-		int32_t day = p->last_day == DAY_CLOCK ? e->clock.last_day : p->last_day;
+		int32_t day = p->last_day == DAY_CLOCK ? clock_day(e, p->member) : p->last_day;
 		if (points > 0 && day != last_day) {
 			put_lot_row(out, last_day, points, scale);
 			points = 0;
@@ -486,13 +498,22 @@ put_reads(struct buf *out, const struct reply *r)
 }
 
 static void
-put_memberships(struct buf *out, const struct balance *b)
+put_groups(struct buf *out, const struct balance *b, const struct pool_sums *pool, unsigned scale)
 {
 	for (size_t i = 0; i < b->n_memberships; ++i) {
 		size_t begun = field_begin(out, RESPONSE_MEMBERSHIP);
 
 		field_put_text(out, COUNTER_ROW_ID, b->memberships[i].id);
 		field_put_text(out, COUNTER_ROW_COUNT, membership_state_str(b->memberships[i].state));
+		field_end(out, begun);
+	}
+	if (pool != NULL) {
+		size_t begun = field_begin(out, RESPONSE_POOL);
+
+		put_decimal(out, POOL_SUMS_AVAILABLE, pool->available, scale);
+		put_decimal(out, POOL_SUMS_PENDING, pool->pending, scale);
+		put_decimal(out, POOL_SUMS_HELD, pool->held, scale);
+		put_decimal(out, POOL_SUMS_DEBT, pool->debt, scale);
 		field_end(out, begun);
 	}
 	for (size_t i = 0; i < b->n_memberships; ++i) {
@@ -598,7 +619,7 @@ encode(const struct reply *reply, bool brief, struct buf *out)
 	if (reply->entry != NULL && reply->entry->has_refund)
 		put_decimal(out, RESPONSE_REFUND, reply->entry->refund, reply->currency_digits);
 	if (reply->balance != NULL)
-		put_memberships(out, reply->balance);
+		put_groups(out, reply->balance, reply->pool, reply->scale);
 	put_terminals(out, reply);
 	return buf_status(out);
 }

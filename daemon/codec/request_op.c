@@ -428,7 +428,7 @@ judge_hold(struct judge *j, const Fealty__V1__Request *in)
 	if (h->ttl != NULL && (!duration_parse(h->ttl, &cmd->u.hold.ttl_us) || cmd->u.hold.ttl_us < US_PER_SECOND))
 		invalid(j, "ttl", "is not a duration of at least 1s, as in 15m: a number and s, m, h or d");
 	take_order_amount(j, h->order_amount, &cmd->u.hold.has_order_amount, &cmd->u.hold.order_amount);
-	not_built(j, "pool", h->has_pool && h->pool);
+	cmd->u.hold.pool = h->has_pool && h->pool;
 	take_partner(j, h->partner, &cmd->u.hold.partner);
 	struct terminal_name till;
 	if (h->for_terminal != NULL && (!words_plain(h->for_terminal, FOR_TERMINAL_BYTES_MAX) || !terminal_name_parse(h->for_terminal, &till)))
@@ -467,7 +467,7 @@ judge_redeem(struct judge *j, const Fealty__V1__Request *in)
 	take_points(j, r->points, false, &cmd->u.redeem.points);
 	take_order_amount(j, r->order_amount, &cmd->u.redeem.has_order_amount, &cmd->u.redeem.order_amount);
 	cmd->u.redeem.round_down = r->has_round_down && r->round_down;
-	not_built(j, "pool", r->has_pool && r->pool);
+	cmd->u.redeem.pool = r->has_pool && r->pool;
 	take_partner(j, r->partner, &cmd->u.redeem.partner);
 }
 
@@ -588,6 +588,19 @@ judge_merge(struct judge *j, const Fealty__V1__Request *in)
 {
 	judge_alias(j, in->merge->member);
 	take_other(j, "into", in->merge->into);
+}
+
+static void
+judge_pool_join(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_alias(j, in->pool_join->member);
+	take_other(j, "head", in->pool_join->head);
+}
+
+static void
+judge_pool_leave(struct judge *j, const Fealty__V1__Request *in)
+{
+	judge_alias(j, in->pool_leave->member);
 }
 
 static void
@@ -729,7 +742,7 @@ judge_balance(struct judge *j, const Fealty__V1__Request *in)
 		judge_instant(j, "as_of", b->as_of);
 	j->ret->has_as_of = b->has_as_of;
 	j->ret->as_of_us = b->as_of;
-	not_built(j, "pool", b->has_pool && b->pool);
+	j->ret->pool = b->has_pool && b->pool;
 }
 
 static void
@@ -912,6 +925,8 @@ static const struct op_row {
 	[REQUEST_ROTATE_KEY] = { "rotate_key", OP_ROTATE_KEY, FEALTY__V1__REQUEST__OP_ROTATE_KEY, judge_rotate_key },
 	[REQUEST_APPROVE] = { "approve", OP_APPROVE, FEALTY__V1__REQUEST__OP_APPROVE, judge_approve },
 	[REQUEST_APPROVER_KEY] = { "approver_key", OP_APPROVER_KEY, FEALTY__V1__REQUEST__OP_APPROVER_KEY, judge_approver_key },
+	[REQUEST_POOL_JOIN] = { "pool_join", OP_POOL_JOIN, FEALTY__V1__REQUEST__OP_POOL_JOIN, judge_pool_join },
+	[REQUEST_POOL_LEAVE] = { "pool_leave", OP_POOL_LEAVE, FEALTY__V1__REQUEST__OP_POOL_LEAVE, judge_pool_leave },
 	[REQUEST_MEMBERSHIP_START] = { "membership_start", OP_MEMBERSHIP_START, FEALTY__V1__REQUEST__OP_MEMBERSHIP_START, judge_membership_start },
 	[REQUEST_MEMBERSHIP_RENEW] = { "membership_renew", OP_MEMBERSHIP_RENEW, FEALTY__V1__REQUEST__OP_MEMBERSHIP_RENEW, judge_membership_renew },
 	[REQUEST_MEMBERSHIP_CANCEL] = { "membership_cancel", OP_MEMBERSHIP_CANCEL, FEALTY__V1__REQUEST__OP_MEMBERSHIP_CANCEL,

@@ -152,6 +152,7 @@ put_hold(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, HOLD_TTL_US, (uint64_t)e->u.hold.ttl_us);
 	if (e->u.hold.has_order_amount)
 		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
+	put_uint_unless_zero(out, HOLD_POOL, e->u.hold.pool);
 	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
 	put_text_if_given(out, HOLD_FOR_TERMINAL, e->u.hold.for_terminal);
 	if (e->u.hold.of_voucher)
@@ -173,6 +174,7 @@ put_redeem(struct buf *out, const struct entry *e)
 	if (e->u.redeem.has_order_amount)
 		field_put_sint(out, REDEEM_ORDER_AMOUNT, e->u.redeem.order_amount);
 	put_uint_unless_zero(out, REDEEM_ROUND_DOWN, e->u.redeem.round_down);
+	put_uint_unless_zero(out, REDEEM_POOL, e->u.redeem.pool);
 	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
 }
 
@@ -250,6 +252,12 @@ put_merge(struct buf *out, const struct entry *e)
 }
 
 static void
+put_pool_join(struct buf *out, const struct entry *e)
+{
+	put_uint_unless_zero(out, POOL_JOIN_HEAD, e->u.other.member);
+}
+
+static void
 put_advance(struct buf *out, const struct entry *e)
 {
 	put_sint_unless_zero(out, ADVANCE_POINTS, e->u.advance.points);
@@ -302,7 +310,7 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key, [OP_APPROVE] = put_approve, [OP_APPROVER_KEY] = put_approver_key,
 	[OP_MEMBERSHIP_START] = put_membership, [OP_MEMBERSHIP_RENEW] = put_membership, [OP_MEMBERSHIP_CANCEL] = put_membership,
 	[OP_MEMBERSHIP_END] = put_nothing,
-	[OP_NOTICE] = put_nothing,
+	[OP_NOTICE] = put_nothing, [OP_POOL_JOIN] = put_pool_join, [OP_POOL_LEAVE] = put_nothing,
 };
 
 static void

@@ -151,12 +151,13 @@ get_voucher_void(struct message *m, struct entry *e)
 static void
 get_hold(struct message *m, struct entry *e)
 {
-	m->singular = FIELDS(HOLD_POINTS, HOLD_FOR_TERMINAL) | FIELDS(HOLD_PARTNER, HOLD_PARTNER) | FIELDS(HOLD_VOUCHER, HOLD_VOUCHER);
+	m->singular = FIELDS(HOLD_POINTS, HOLD_FOR_TERMINAL) | FIELDS(HOLD_POOL, HOLD_PARTNER) | FIELDS(HOLD_VOUCHER, HOLD_VOUCHER);
 	for (uint32_t n; (n = next(m)) != 0;) {
 		switch (n) {
 		case HOLD_POINTS: e->u.hold.points = get_sint(m); break;
 		case HOLD_TTL_US: e->u.hold.ttl_us = (int64_t)get_uint(m, INT64_MAX); break;
 		case HOLD_ORDER_AMOUNT: e->u.hold.order_amount = get_sint(m); break;
+		case HOLD_POOL: e->u.hold.pool = get_bool(m); break;
 		case HOLD_PARTNER: e->u.hold.partner = get_text(m); break;
 		case HOLD_FOR_TERMINAL: e->u.hold.for_terminal = get_text(m); break;
 		case HOLD_VOUCHER: get_voucher_ref(m, &e->u.hold.voucher); break;
@@ -182,12 +183,13 @@ get_capture(struct message *m, struct entry *e)
 static void
 get_redeem(struct message *m, struct entry *e)
 {
-	m->singular = FIELDS(REDEEM_POINTS, REDEEM_ROUND_DOWN) | FIELDS(REDEEM_PARTNER, REDEEM_PARTNER);
+	m->singular = FIELDS(REDEEM_POINTS, REDEEM_ROUND_DOWN) | FIELDS(REDEEM_POOL, REDEEM_PARTNER);
 	for (uint32_t n; (n = next(m)) != 0;) {
 		switch (n) {
 		case REDEEM_POINTS: e->u.redeem.points = get_sint(m); break;
 		case REDEEM_ORDER_AMOUNT: e->u.redeem.order_amount = get_sint(m); break;
 		case REDEEM_ROUND_DOWN: e->u.redeem.round_down = get_bool(m); break;
+		case REDEEM_POOL: e->u.redeem.pool = get_bool(m); break;
 		case REDEEM_PARTNER: e->u.redeem.partner = get_text(m); break;
 		}
 	}
@@ -316,6 +318,15 @@ get_merge(struct message *m, struct entry *e)
 }
 
 static void
+get_pool_join(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(POOL_JOIN_HEAD, POOL_JOIN_HEAD);
+	while (next(m) != 0)
+		if (m->f.number == POOL_JOIN_HEAD)
+			e->u.other.member = get_uint(m, UINT64_MAX);
+}
+
+static void
 get_advance(struct message *m, struct entry *e)
 {
 	m->singular = FIELDS(ADVANCE_POINTS, ADVANCE_POINTS);
@@ -405,7 +416,7 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key, [OP_APPROVE] = get_approve, [OP_APPROVER_KEY] = get_approver_key,
 	[OP_MEMBERSHIP_START] = get_membership, [OP_MEMBERSHIP_RENEW] = get_membership, [OP_MEMBERSHIP_CANCEL] = get_membership,
 	[OP_MEMBERSHIP_END] = get_nothing,
-	[OP_NOTICE] = get_nothing,
+	[OP_NOTICE] = get_nothing, [OP_POOL_JOIN] = get_pool_join, [OP_POOL_LEAVE] = get_nothing,
 };
 
 /* A oneof: exactly one operation that we know. */

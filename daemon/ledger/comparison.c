@@ -195,6 +195,7 @@ same_hold_inputs(struct comparison *c, const struct entry *a, const struct entry
 	same_number(c, "inputs.hold.ttl_us", a->u.hold.ttl_us, b->u.hold.ttl_us);
 	same_presence(c, "inputs.hold.order_amount", a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 	same_number(c, "inputs.hold.order_amount", a->u.hold.order_amount, b->u.hold.order_amount);
+	same_bool(c, "inputs.hold.pool", a->u.hold.pool, b->u.hold.pool);
 	same_text(c, "inputs.hold.partner", a->u.hold.partner, b->u.hold.partner);
 	same_text(c, "inputs.hold.for_terminal", a->u.hold.for_terminal, b->u.hold.for_terminal);
 }
@@ -206,6 +207,7 @@ same_redeem(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_presence(c, "inputs.redeem.order_amount", a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
 	same_number(c, "inputs.redeem.order_amount", a->u.redeem.order_amount, b->u.redeem.order_amount);
 	same_bool(c, "inputs.redeem.round_down", a->u.redeem.round_down, b->u.redeem.round_down);
+	same_bool(c, "inputs.redeem.pool", a->u.redeem.pool, b->u.redeem.pool);
 	same_text(c, "inputs.redeem.partner", a->u.redeem.partner, b->u.redeem.partner);
 }
 
@@ -277,7 +279,7 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 	case OP_RETURN: case OP_REVERSE_REDEEM:
 		same_past(c, a, b);
 		break;
-	case OP_TRANSFER: case OP_MERGE:
+	case OP_TRANSFER: case OP_MERGE: case OP_POOL_JOIN:
 		same_unsigned(c, "inputs.member", a->u.other.member, b->u.other.member);
 		same_number(c, "inputs.points", a->u.other.points, b->u.other.points);
 		break;
@@ -305,7 +307,7 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		same_text(c, "inputs.membership", a->u.membership.membership, b->u.membership.membership);
 		same_bool(c, "inputs.trial", a->u.membership.trial, b->u.membership.trial);
 		break;
-	case OP_MEMBERSHIP_END:
+	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE:
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
 	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:

@@ -323,7 +323,7 @@ points_given(const struct cmd *cmd)
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY:
 	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
-	case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_COUNT:
+	case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -456,6 +456,8 @@ static const struct decide_row {
 	[OP_ROTATE_KEY] = { true, false, false, decide_rotate_key },
 	[OP_APPROVE] = { true, true, false, decide_approve },
 	[OP_APPROVER_KEY] = { true, false, false, decide_approver_key },
+	[OP_POOL_JOIN] = { true, true, true, decide_pool_join },
+	[OP_POOL_LEAVE] = { true, true, true, decide_pool_leave },
 	[OP_MEMBERSHIP_START] = { true, true, true, decide_membership_start },
 	[OP_MEMBERSHIP_RENEW] = { true, true, true, decide_membership_renew },
 	[OP_MEMBERSHIP_CANCEL] = { true, true, true, decide_membership_cancel },

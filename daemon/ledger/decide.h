@@ -78,6 +78,18 @@ enum status decide_due(const struct ledger_state *state, uint32_t program, uint6
 enum status roll_ahead(const struct ledger_state *state, const struct member *m, const struct birthday_date *dates, size_t n_dates,
     int32_t from, int64_t until_us, struct arena *arena) MUST_CHECK;
 
+/**
+ * command_others(state, cmd, ret, ret_n):
+ * Besides cmd->member the members that the command names or may touch, as far as it is looked up: who decides it rolls them forward first.
+ */
+#define LEDGER_OTHERS_MAX (LEDGER_TOUCHED_MAX + 1)
+enum status command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t ret[static LEDGER_OTHERS_MAX],
+    size_t *ret_n) MUST_CHECK;
+
+/* The members of a pool in spending order, the head first; ${m} alone when it is in none.  ST_CORRUPT: the records contradict each other. */
+enum status pool_of(const struct ledger_state *state, const struct member *m, const struct member *ret[static LEDGER_POOL_MAX],
+    size_t *ret_n) MUST_CHECK;
+
 /* ---- evolve ---- */
 
 enum evolve_mode {
@@ -122,6 +134,13 @@ enum evolve_fault member_check(const struct member *m) MUST_CHECK;
  */
 enum status member_became(const struct ledger_state *state, uint32_t program, uint64_t was, uint64_t now, bool *ret) MUST_CHECK;
 
+/**
+ * member_made_hold(): whether the id is of a hold, open or over, that the member made.
+ * entry_named_twice(): whether a reference means two entries: by a key and by an id.  A request id may look like an id, and be that entry's.
+ */
+bool member_made_hold(const struct ledger_state *state, const struct member *m, struct entry_id id) MUST_CHECK;
+bool entry_named_twice(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id) MUST_CHECK;
+
 /* Whether a posting takes points out of a lot for another account; a lot whose terms change loses points to its own account. */
 bool posting_is_debit(const struct entry *entry, size_t index) MUST_CHECK;
 
@@ -130,6 +149,8 @@ bool posting_is_debit(const struct entry *entry, size_t index) MUST_CHECK;
 struct expiring { int32_t last_day; int64_t points; };
 struct notice;
 struct balance_row { const char *id; int64_t value; };
+struct pool_sums { int64_t available, pending, held, debt; };
+enum status pool_sums_of(const struct ledger_state *state, const struct member *m, struct pool_sums *ret) MUST_CHECK;
 enum membership_state { MEMBERSHIP_IS_TRIAL, MEMBERSHIP_IS_ACTIVE, MEMBERSHIP_IS_GRACE, MEMBERSHIP_IS_ENDED };
 const char *membership_state_str(enum membership_state state);	/* "trial", "active", … */
 struct membership_row { const char *id; enum membership_state state; int32_t until; };

@@ -76,7 +76,7 @@ due_first(const struct member *m, const struct program *program)
 	}
 	for (size_t i = 0; i < m->n_holds; i++) {
 		struct due lot = { .kind = DUE_HOLD_EXPIRE, .hold = m->holds[i].id };
-		if (!m->holds[i].expire_at_once)
+		if (!m->holds[i].expire_at_once || m->holds[i].n_lots == 0)
 			continue;
 		lot.at_us = ended_at_us(program, hold_first_day(m, &m->holds[i]));
 		due_consider(&due, &lot);
@@ -238,7 +238,7 @@ due_hold_expire(struct decision *d, const struct due *due)
 {
 	const struct hold *hold = member_hold(d->member, due->hold);
 
-	if (hold == NULL || !hold->expire_at_once || hold_first_day(d->member, hold) >= d->today)
+	if (hold == NULL || !hold->expire_at_once || hold_first_day(d->n_lots == 0 || hold->member, hold) >= d->today)
 		return ST_NOTFOUND;
 	d->entry->op = OP_HOLD_EXPIRE;
 	d->entry->u.capture.hold = hold->id;

@@ -31,12 +31,14 @@ set_value(struct decision *d, int64_t points)
 
 /* The limits of `redemption` on *${points}, which ${round_down} brings down to a step first; refused, or not. */
 static enum status
-check_terms(struct decision *d, int64_t *points, bool round_down, const int64_t *order_amount)
+check_terms(struct decision *d, int64_t *points, bool pool, bool round_down, const int64_t *order_amount)
 {
 	const struct program *p = d->program;
 
 	if (!p->has_redemption)
 		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no redemption");
+	if (pool && p->pool_max == 0)
+		return refuse(d, LEDGER_NOT_OFFERED, "pool", "this program has no pools");
 	if (!decision_member_open(d, true))
 		return ST_OK;
 	if (!set_value(d, *points))
@@ -104,8 +106,10 @@ static enum status
 uncount_redeemed(struct decision *d, const struct hold *hold)
 {
 	const struct tally *used = redeemed_today(d);
-	int64_t left = hold_left(hold);
+	int64_t left = hold->pooled > 0 ? hold->pooled : hold_left(hold);
 
+	if (hold->part)
+		return ST_OK;			/* it was counted for the holder */
 	if (hold->day != d->business_date || used == NULL || used->points < left)
 		return ST_OK;
 	return tally_redeemed(d, -left, used->points == left ? -used->count : 0);
@@ -123,6 +127,7 @@ decision_hold_inputs(struct decision *d)
 	e->u.hold.partner = cmd->u.hold.partner;
 	if (!decision_partner(d, cmd->u.hold.partner))
 		return false;
+	e->u.hold.pool = cmd->u.hold.pool;
 	e->u.hold.ttl_us = cmd->u.hold.has_ttl ? cmd->u.hold.ttl_us : p->default_ttl_us;
 	e->u.hold.has_order_amount = cmd->u.hold.has_order_amount;
 	e->u.hold.for_terminal = cmd->u.hold.for_terminal;
@@ -183,7 +188,7 @@ decide_hold(struct decision *d)
 	if (!decision_hold_inputs(d))
 		return ST_OK;
 	int64_t points = e->u.hold.points;
-	enum status st = check_terms(d, &points, false, e->u.hold.has_order_amount ? &e->u.hold.order_amount : NULL);
+	enum status st = check_terms(d, &points, e->u.hold.pool, false, e->u.hold.has_order_amount ? &e->u.hold.order_amount : NULL);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
 	if (!decision_hold_room(d))
@@ -191,11 +196,11 @@ decide_hold(struct decision *d)
 	st = count_redeemed(d, points);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
-	if (points > d->member->available)
+	if (!e->u.hold.pool && points > d->member->available)
 		return refuse_insufficient(d, points);
 	decision_hold_made(d, points);
 	st = grant_to_till(d);
-	return st != ST_OK ? st : take_available(d, points, ACCOUNT_HELD);
+	return st != ST_OK ? st : e->u.hold.pool ? decision_spend_pool(d, points, ACCOUNT_HELD) : take_available(d, points, ACCOUNT_HELD);
 }
 
 /* ---- capture and release ---- */
@@ -206,6 +211,8 @@ find_hold(struct decision *d, const struct hold **ret_hold)
 {
 	const struct hold *hold = d->cmd->u.capture.found ? member_hold(d->member, d->cmd->u.capture.hold) : NULL;
 
+	if (hold != NULL && hold->part)
+		hold = NULL;			/* it is another's, who has it still */
 	*ret_hold = hold;
 	if (hold != NULL)
 		return ST_OK;
@@ -315,11 +322,18 @@ decide_capture(struct decision *d)
 
 	if (st != ST_OK || hold == NULL)
 		return st;
-	int64_t left = hold_left(hold), points = d->entry->u.capture.has_points ? d->entry->u.capture.points : left;
+	int64_t left;
+
+	st = hold_total(d->state, d->member, hold, &left);
+	if (st != ST_OK)
+		return st;
+	int64_t points = d->entry->u.capture.has_points ? d->entry->u.capture.points : left;
 	if (hold->of_voucher) {
 		hold_facts(d, hold, 0);
 		return decision_capture_voucher(d, hold);
 	}
+	if (left == 0)
+		return refuse(d, LEDGER_HOLD_EXPIRED, "hold", "all points of the hold have ended");
 	if (points > left)
 		return refuse(d, LEDGER_HOLD_TOO_SMALL, "points", "%s points are left in the hold, %s were asked for", POINTS_TEXT(d, left),
 		    POINTS_TEXT(d, points));
@@ -328,7 +342,7 @@ decide_capture(struct decision *d)
 	hold_facts(d, hold, left - points);
 	if (hold->partner[0] != 0 && (d->partner = arena_strdup(d->arena, hold->partner)) == NULL)
 		return ST_NOMEM;		/* a copy: the record may be gone before the entry is written */
-	return decision_take(d, hold->lots, hold->n_lots, points, ACCOUNT_HELD, decision_redeemed(d), decision_redeemed(d), d->today);
+	return decision_take_hold(d, hold, points, decision_redeemed(d), decision_redeemed(d));
 }
 
 enum status
@@ -359,6 +373,21 @@ decision_hold_expire(struct decision *d, const struct hold *hold)
 	return decision_take(d, hold->lots, n, points, ACCOUNT_HELD, ACCOUNT_EXPIRED, ACCOUNT_EXPIRED, d->today);
 }
 
+/* Others' parts as well. */
+static enum status
+release_all(struct decision *d, const struct hold *hold)
+{
+	int64_t left;
+	enum status st = uncount_redeemed(d, hold);
+
+	if (st == ST_OK)
+		st = hold_total(d->state, d->member, hold, &left);
+	if (st != ST_OK)
+		return st;
+	hold_facts(d, hold, 0);
+	return decision_take_hold(d, hold, left, ACCOUNT_MEMBER, ACCOUNT_EXPIRED);
+}
+
 enum status
 decide_release(struct decision *d)
 {
@@ -367,7 +396,7 @@ decide_release(struct decision *d)
 
 	if (st != ST_OK || hold == NULL)
 		return st;
-	st = decision_release(d, hold);
+	st = hold->pooled > 0 ? release_all(d, hold) : decision_release(d, hold);
 	if (st == ST_OK)
 		decision_look(d);
 	return st;
@@ -418,10 +447,11 @@ restored_day(const struct decision *d, int32_t last_day)
 	return last_day;
 }
 
-/* The last taken come back first, as if they had never been redeemed: ${skip} came back already. */
+/* The last taken come back first, as if they had never been redeemed, each to its owner: ${skip} came back already. */
 static enum status
 restore_lots(struct decision *d, const struct entry *past, int64_t skip, int64_t points)
 {
+	struct sides sides = { .d = d };
 	enum status st = ST_OK;
 
 	for (size_t i = past->n_postings; i > 0 && points > 0 && st == ST_OK; i--) {
@@ -430,13 +460,18 @@ restore_lots(struct decision *d, const struct entry *past, int64_t skip, int64_t
 		if (p->account != redeemed_from(past) || !posting_is_debit(past, i - 1))
 			continue;
 		int64_t there = -p->points, gone = skip < there ? skip : there, part = there - gone < points ? there - gone : points;
-		struct lot lot = { .last_day = restored_day(d, p->last_day), .class = p->class };
+		struct decision *owner;
 		skip -= gone;
 		points -= part;
-		if (part > 0)
-			st = decision_move(d, d->partner != NULL ? ACCOUNT_PARTNER_REDEEMED : ACCOUNT_REINSTATED, ACCOUNT_MEMBER, &lot, part);
+		if (part == 0)
+			continue;
+		st = sides_get(&sides, p->member, &owner);
+		if (st != ST_OK)
+			return st;
+		struct lot lot = { .last_day = restored_day(owner, p->last_day), .class = p->class };
+		st = decision_move(owner, d->partner != NULL ? ACCOUNT_PARTNER_REDEEMED : ACCOUNT_REINSTATED, ACCOUNT_MEMBER, &lot, part);
 	}
-	return st;
+	return st == ST_OK ? sides_end(&sides) : st;
 }
 
 /* A redemption of today no longer counts for today's limit. */
@@ -503,12 +538,15 @@ decide_redeem(struct decision *d)
 	if (cmd->u.redeem.has_order_amount && !decision_money(d, "order_amount", cmd->u.redeem.order_amount, &e->u.redeem.order_amount))
 		return ST_OK;
 	int64_t points = e->u.redeem.points;
-	enum status st = check_terms(d, &points, cmd->u.redeem.round_down, e->u.redeem.has_order_amount ? &e->u.redeem.order_amount : NULL);
+	e->u.redeem.pool = cmd->u.redeem.pool;
+	enum status st = check_terms(d, &points, cmd->u.redeem.pool, cmd->u.redeem.round_down, e->u.redeem.has_order_amount ? &e->u.redeem.order_amount : NULL);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
 	st = count_redeemed(d, points);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
+	if (cmd->u.redeem.pool)
+		return decision_spend_pool(d, points, decision_redeemed(d));
 	if (points > d->member->available)
 		return refuse_insufficient(d, points);
 	return take_available(d, points, decision_redeemed(d));

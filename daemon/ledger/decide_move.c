@@ -48,8 +48,7 @@ side_end(struct decision *d, struct decision *side)
 	return ST_OK;
 }
 
-/* The member that the command names besides its own; NULL: refused. */
-static enum status
+enum status
 other_member(struct decision *d, const char *field, const struct member **ret)
 {
 	uint64_t number = d->cmd->u.other.member;
@@ -275,7 +274,8 @@ decide_merge(struct decision *d)
 		return st;
 	d->entry->postings = d->postings;
 	merge_tier(d, from);
-	return side_end(d, &side);
+	st = side_end(d, &side);
+	return st == ST_OK ? decision_leave_pool(d, from) : st;
 }
 
 /* ---- advance ---- */

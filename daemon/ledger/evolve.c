@@ -2,7 +2,7 @@
  * Applying an entry.  It is taken at its word, but nothing in it is trusted: it may come from a forged ledger, so whatever
  * does not hold is a fault and never an assertion.
  *
- * touched[0] is the member that the entry is about; a transfer and a merge touch another one.  The order is fixed:
+ * touched[0] is the member that the entry is about; a transfer, a merge and whatever is about a pool touch others.  The order is fixed:
  *   1. the links to the members' previous entries   2. a new hold, the holds that a merge moves   3. postings, one after the other
  *   4. the hold's end, tier, birthday, metrics, followups, facts of the other members, what else a merge moves
  *   5. settling of each: lots beyond LEDGER_LOTS_MAX merge, head, next due instant   6. balances after
@@ -57,6 +57,7 @@ op_is_members(enum op op)
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE: case OP_APPROVE: case OP_VOUCHER_EXPIRE:
 	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE:
 	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
+	case OP_POOL_JOIN: case OP_POOL_LEAVE:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
 	case OP_APPROVER_KEY: case OP_COUNT:
@@ -261,12 +262,12 @@ touched_member(const struct evolution *e, uint64_t number)
 
 /* Holds stand in the order of their ids, and a new one is the newest entry of all; where a forged one is not, member_check_books() says so. */
 static enum status
-hold_new(struct evolution *e)
+hold_append(struct evolution *e, struct member *m)
 {
-	struct member *m = e->m;
 	const char *named = e->entry->u.hold.partner;
 	struct hold hold = { .id = e->id, .ends_at_us = e->entry->hold.ends_at_us, .day = e->entry->business_date,
-	    .expire_at_once = e->entry->hold.expire_at_once, .of_voucher = e->entry->u.hold.of_voucher };
+	    .expire_at_once = e->entry->hold.expire_at_once, .of_voucher = e->entry->u.hold.of_voucher, .part = m != e->m,
+	    .pooled = m == e->m && e->entry->u.hold.pool ? e->entry->u.hold.points : 0 };
 	if (!terminal_name_set(&hold.till, e->entry->hold.for_store, e->entry->hold.for_terminal))
 		return fault(e, EVOLVE_MALFORMED);
 
@@ -277,8 +278,21 @@ hold_new(struct evolution *e)
 	if (grown == NULL)
 		return ST_NOMEM;
 	m->holds = grown;
-	e->hold = &m->holds[m->n_holds++];
-	*e->hold = hold;
+	m->holds[m->n_holds++] = hold;
+	return ST_OK;
+}
+
+static enum status
+hold_new(struct evolution *e)
+{
+	if ((e->entry->u.hold.points <= 0) != e->entry->u.hold.of_voucher)
+		return fault(e, EVOLVE_MALFORMED);
+	for (size_t i = 0; i < e->entry->n_touched; i++) {
+		enum status st = hold_append(e, e->touched[i]);
+		if (st != ST_OK || e->fault != EVOLVE_OK)
+			return st;
+	}
+	e->hold = &e->m->holds[e->m->n_holds - 1];
 	return ST_OK;
 }
 
@@ -299,7 +313,7 @@ find_hold(struct evolution *e)
 	const struct hold *hold = member_hold(e->m, entry->hold.id);
 	if (hold == NULL)
 		return fault(e, EVOLVE_NO_LOT);
-	if (hold->ends_at_us != entry->hold.ends_at_us)
+	if (hold->ends_at_us != entry->hold.ends_at_us || (hold->part && entry->op != OP_HOLD_TIMEOUT && entry->op != OP_HOLD_EXPIRE))
 		return fault(e, EVOLVE_MALFORMED);
 	e->hold = &e->m->holds[hold - e->m->holds];
 	return ST_OK;
@@ -336,7 +350,7 @@ post_member(struct evolution *e, struct member *m, const struct posting *p)
 static enum status
 post_held(struct evolution *e, struct member *m, const struct posting *p)
 {
-	const struct hold *named = p->has_hold ? member_hold(m, p->hold) : m == e->m ? e->hold : NULL;
+	const struct hold *named = p->has_hold ? member_hold(m, p->hold) : m == e->m ? e->hold : e->entry->op == OP_HOLD ? member_hold(m, e->id) : NULL;
 	struct hold *hold = named == NULL ? NULL : &m->holds[named - m->holds];
 
 	if (hold == NULL)
@@ -435,31 +449,37 @@ hold_end_of(enum op op)
 static enum status
 drop_hold(struct evolution *e, const struct hold *hold, enum hold_end end)
 {
-	struct member *m = e->m;
-	struct closed_hold closed = { .program = e->entry->program, .member = m->number, .end = end, .till = hold->till };
+	struct closed_hold closed = { .program = e->entry->program, .member = e->m->number, .end = end, .till = hold->till };
 	struct entry_id id = hold->id;
-	size_t at = (size_t)(hold - m->holds);
+	bool part = hold->part;
 
-	memmove(m->holds + at, m->holds + at + 1, (m->n_holds - at - 1) * sizeof(*m->holds));
-	m->n_holds--;
-	return e->state->close_hold(e->state->ctx, id, &closed);
+	hold_remove(e->m, hold);
+	return part ? ST_OK : e->state->close_hold(e->state->ctx, id, &closed);
 }
 
-/* A hold that is empty is over, and is remembered under its id. */
+/* A hold that is empty is over, and is remembered under its id; one of a voucher has no points, and is over with the next entry about it. */
 static enum status
 close_hold(struct evolution *e)
 {
-	if (e->hold == NULL)
-		return ST_OK;
-	if (hold_left(e->hold) != e->entry->hold.left)
-		return fault(e, EVOLVE_MALFORMED);
-	if (e->hold->n_lots > 0)
-		return e->entry->op == OP_HOLD || e->entry->op == OP_CAPTURE || e->entry->op == OP_HOLD_EXPIRE ? ST_OK : fault(e, EVOLVE_MALFORMED);
-	if (e->entry->op == OP_HOLD)
-		return e->hold->of_voucher ? ST_OK : fault(e, EVOLVE_MALFORMED);
 	const struct hold *hold = e->hold;
+	enum op op = e->entry->op;
+	bool ok = true, over = true;
+	enum status st = ST_OK;
+
+	if (hold == NULL)
+		return ST_OK;
+	if (hold->of_voucher && op == OP_HOLD)
+		return hold->n_lots == 0 && e->entry->hold.left == 0 ? ST_OK : fault(e, EVOLVE_MALFORMED);
+	if (hold->of_voucher)
+		ok = hold->n_lots == 0 && e->entry->hold.left == 0;
+	else
+		st = hold_settle(e->state, e->hold, e->entry, e->touched, e->entry->n_touched, &ok, &over);
+	if (st != ST_OK || !ok)
+		return st == ST_OK ? fault(e, EVOLVE_MALFORMED) : st;
+	if (!over)
+		return op == OP_HOLD || op == OP_CAPTURE || op == OP_HOLD_EXPIRE ? ST_OK : fault(e, EVOLVE_MALFORMED);
 	e->hold = NULL;
-	return drop_hold(e, hold, hold_end_of(e->entry->op));
+	return drop_hold(e, hold, hold_end_of(op));
 }
 
 static enum status
@@ -652,6 +672,48 @@ apply_approval(struct evolution *e)
 	return state->put_waiting(state->ctx, entry->u.approve.command, &waiting);
 }
 
+static bool
+has_posting(const struct entry *entry, uint64_t member)
+{
+	for (size_t i = 0; i < entry->n_postings; i++) {
+		if (entry->postings[i].member == member)
+			return true;
+	}
+	return false;
+}
+
+/* Nobody is touched for nothing: ${leaver} (NULL: nobody) leaves a pool that those are in, or their points move. */
+static bool
+others_needed(const struct evolution *e, const struct member *leaver)
+{
+	for (size_t i = e->entry->op == OP_MERGE ? 2 : 1; i < e->entry->n_touched; i++) {
+		const struct member *m = e->touched[i];
+		bool named = leaver != NULL && leaver->pool != 0 && m->pool == leaver->pool && (leaver->pool == leaver->number || m->pool == m->number);
+
+		if (!named && (leaver != NULL || !has_posting(e->entry, m->number)))
+			return false;
+	}
+	return true;
+}
+
+/* Who joins; who leaves, because it says so or is no member any more. */
+static enum status
+apply_pool(struct evolution *e)
+{
+	enum op op = e->entry->op;
+	bool leaves = op == OP_POOL_LEAVE || op == OP_CLOSE || op == OP_MERGE, ok = true;
+	struct member *leaver = !leaves ? NULL : op == OP_MERGE ? e->touched[1] : e->m;
+	enum status st = ST_OK;
+
+	if (op == OP_POOL_JOIN)
+		st = pool_join(e->m, e->touched[1], e->state->arena, &ok);
+	else if (op != OP_TRANSFER && !others_needed(e, leaver))
+		ok = false;
+	else if (leaver != NULL)
+		ok = pool_leave(leaver, e->touched, e->entry->n_touched);
+	return st == ST_OK && !ok ? fault(e, EVOLVE_NO_MEMBER) : st;
+}
+
 /* Facts that few entries have. */
 static enum status
 apply_rest(struct evolution *e)
@@ -671,6 +733,8 @@ apply_rest(struct evolution *e)
 
 	for (size_t i = 0; i < e->entry->n_sides && st == ST_OK && e->fault == EVOLVE_OK; i++)
 		st = apply_side(e, &e->entry->sides[i]);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_pool(e);
 	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->op == OP_MERGE)
 		st = merge_rest(e->touched[1], e->m, e->state->arena, &ok);
 	return st == ST_OK && !ok ? fault(e, EVOLVE_UNBALANCED) : st;
@@ -804,11 +868,21 @@ balances_after(struct evolution *e, const struct member *m, struct touched *t)
 static bool
 touched_ok(const struct entry *entry)
 {
-	size_t n = entry->op == OP_TRANSFER || entry->op == OP_MERGE ? 2 : 1;
+	enum op op = entry->op;
+	bool two = op == OP_TRANSFER || op == OP_MERGE || op == OP_POOL_JOIN;
+	bool many = op == OP_MERGE || op == OP_POOL_LEAVE || op == OP_CLOSE || op == OP_CAPTURE || op == OP_RELEASE || op == OP_REVERSE_REDEEM ||
+	    (op == OP_HOLD && entry->u.hold.pool) || (op == OP_REDEEM && entry->u.redeem.pool);
+	size_t n = entry->n_touched;
 
-	if (entry->member == 0 || entry->n_touched != n || entry->touched[0].member != entry->member)
+	if (entry->member == 0 || n < (two ? 2 : 1) || n > (many ? LEDGER_TOUCHED_MAX : two ? 2 : 1) || entry->touched[0].member != entry->member)
 		return false;
-	return n == 1 || (entry->touched[1].member == entry->u.other.member && entry->touched[1].member != entry->member);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (entry->touched[k].member == entry->touched[i].member)
+				return false;
+		}
+	}
+	return !two || entry->touched[1].member == entry->u.other.member;
 }
 
 static enum status

@@ -8,6 +8,22 @@
 #include "base/checked.h"
 #include "ledger/internal.h"
 
+/* Two parts of one hold from a pool become one; false: ${into} has none of it. */
+static bool
+merge_parts(struct member *into, const struct hold *hold)
+{
+	const struct hold *there = member_hold(into, hold->id);
+	struct hold *mine = there == NULL ? NULL : &into->holds[there - into->holds];
+
+	if (mine != NULL && mine->part && !hold->part) {
+		mine->part = false;
+		mine->pooled = hold->pooled;
+		mine->n_owners = hold->n_owners;
+		mine->owners = hold->owners;
+	}
+	return mine != NULL;
+}
+
 /* Before the postings: whether they may, and room for the holds that come, in the order of their ids. */
 enum status
 merge_holds(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
@@ -17,6 +33,9 @@ merge_holds(const struct member *from, struct member *into, struct arena *arena,
 	for (size_t i = 0; i < from->n_holds && *ret_ok; i++) {
 		struct hold hold = from->holds[i];
 		size_t at = into->n_holds;
+
+		if (merge_parts(into, &hold))
+			continue;
 
 		struct hold *grown = arena_grow(arena, into->holds, &into->cap_holds, into->n_holds + 1, sizeof(*grown));
 		if (grown == NULL)
@@ -93,6 +112,26 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 }
 
 /* ---- who is who afterwards ---- */
+
+/* Another's part of a hold from a pool was not made by who has it. */
+bool
+member_made_hold(const struct ledger_state *state, const struct member *m, struct entry_id id)
+{
+	const struct hold *hold = member_hold(m, id);
+	struct closed_hold closed;
+	bool is_its = false;
+
+	if (hold != NULL)
+		return !hold->part;
+	return state->closed_hold(state->ctx, id, &closed) == ST_OK && closed.program == m->program &&
+	    member_became(state, m->program, closed.member, m->number, &is_its) == ST_OK && is_its;
+}
+
+bool
+entry_named_twice(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id)
+{
+	return n_by_key > 1 || (n_by_key == 1 && has_id && entry_id_compare(by_key, by_id) != 0);
+}
 
 /* A merge's member is closed and merges no more, so the walk ends. */
 enum status

@@ -343,6 +343,46 @@ enum status decision_followup(struct decision *d, const struct followup *f) MUST
 void side_begin(struct decision *d, const struct member *m, struct entry *scratch, struct decision *ret);
 enum status side_end(struct decision *d, struct decision *side) MUST_CHECK;
 
+/* Several of them, each begun when it is first met; whoever is closed or is d's own member is d itself. */
+struct side_row { struct decision decision; struct entry scratch; };
+struct sides { struct decision *d; size_t n; struct side_row *rows[LEDGER_POOL_MAX]; };
+enum status sides_get(struct sides *sides, uint64_t number, struct decision **ret) MUST_CHECK;
+enum status sides_end(struct sides *sides) MUST_CHECK;
+/* The member that the command names besides its own; NULL: refused. */
+enum status other_member(struct decision *d, const char *field, const struct member **ret) MUST_CHECK;
+
+/* ---- pools ---- */
+
+/**
+ * member_followed(): who a member is by now, through merges; NULL when there is none.
+ * hold_owners(): of those whose lots a hold from a pool has the ones that have a part of it still, in spending order; ${holder} itself as it is given.
+ * hold_total(): what it has left with others' parts.
+ * decision_spend_pool(): ${points} of the pool, head first; refused when they are not there.
+ * decision_take_hold(): ${points} of a hold, from a pool or not, in spending order.
+ * decision_leave_pool(): touches those whose records name ${m}, as a side, but for who is touched already.
+ */
+enum status member_followed(const struct ledger_state *state, uint32_t program, uint64_t number, const struct member **ret) MUST_CHECK;
+enum status hold_owners(const struct ledger_state *state, const struct member *holder, const struct hold *hold,
+    const struct member *ret[static LEDGER_POOL_MAX], size_t *ret_n) MUST_CHECK;
+enum status hold_total(const struct ledger_state *state, const struct member *holder, const struct hold *hold, int64_t *ret_points) MUST_CHECK;
+enum status decision_spend_pool(struct decision *d, int64_t points, enum account to) MUST_CHECK;
+enum status decision_take_hold(struct decision *d, const struct hold *hold, int64_t points, enum account to, enum account to_ended) MUST_CHECK;
+enum status decision_leave_pool(struct decision *d, const struct member *m) MUST_CHECK;
+enum status decide_pool_join(struct decision *d) MUST_CHECK;
+enum status decide_pool_leave(struct decision *d) MUST_CHECK;
+
+/**
+ * pool_join(), pool_leave(): the records; false: they do not allow it, or one that names the member is not touched.
+ * hold_remove(): takes it out of the record.
+ * hold_settle(): after an entry's postings on it: its owners if it is new, others' parts that are over.  *${ret_ok} is false when it does not have
+ * what the entry says; *${ret_over}: it is over.
+ */
+enum status pool_join(struct member *m, struct member *head, struct arena *arena, bool *ret_ok) MUST_CHECK;
+bool pool_leave(struct member *m, struct member *const *touched, size_t n_touched) MUST_CHECK;
+void hold_remove(struct member *m, const struct hold *hold);
+enum status hold_settle(const struct ledger_state *state, struct hold *hold, const struct entry *entry, struct member *const *touched,
+    size_t n_touched, bool *ret_ok, bool *ret_over) MUST_CHECK;
+
 /* ---- tallies ---- */
 
 /* NULL when there is none. */

@@ -142,6 +142,8 @@ op_name(enum op op)
 		[OP_VOUCHER_USE] = "voucher_use",
 		[OP_VOUCHER_VOID] = "voucher_void",
 		[OP_VOUCHER_EXPIRE] = "voucher_expire",
+		[OP_POOL_JOIN] = "pool_join",
+		[OP_POOL_LEAVE] = "pool_leave",
 		[OP_MEMBERSHIP_START] = "membership_start",
 		[OP_MEMBERSHIP_RENEW] = "membership_renew",
 		[OP_MEMBERSHIP_CANCEL] = "membership_cancel",

@@ -27,7 +27,8 @@
 #define LEDGER_VOUCHERS_MAX 1000	/* a member's record keeps; the oldest that is over goes first, and when none is, one more is CAP_REACHED */
 #define LEDGER_PROGRAM_CAPS_MAX 32	/* caps `per: program` in all versions of a program */
 #define LEDGER_LINES_MAX 200		/* of a purchase */
-#define LEDGER_TOUCHED_MAX 8		/* members that one entry changes */
+#define LEDGER_POOL_MAX 32		/* members of a pool, its head among them */
+#define LEDGER_TOUCHED_MAX (LEDGER_POOL_MAX + 1)	/* members that one entry changes: a merge, and the pool that one leaves */
 #define LEDGER_MEMBERSHIPS_MAX 8	/* of a program in all its versions, and so of a member */
 #define LEDGER_TERMINAL_MAX 64	/* bytes of a store, of a terminal */
 #define LEDGER_REFUSED_MAX 64	/* ranges of numbers that an entry says were refused */
@@ -103,7 +104,7 @@ enum op {
 	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
-	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45,
+	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_POOL_JOIN = 53, OP_POOL_LEAVE = 54,
 	OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56, OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_VOUCHER_USE = 46, OP_VOUCHER_VOID = 47,
 	OP_VOUCHER_EXPIRE = 48,
 	OP_NOTICE = 60, OP_COUNT = 61
@@ -171,8 +172,12 @@ struct hold {
 	char partner[LEDGER_ID_MAX + 1];	/* whose account captures go to; "": none's */
 	struct terminal_name till;	/* that alone may capture it; terminal "": anyone */
 	bool of_voucher;		/* it has no lots: it holds the one voucher that is HELD by it */
+	bool part;			/* of a hold of this id that another member has */
+	int64_t pooled;			/* from a pool: points that are not captured yet, others' parts included; else 0 */
+	size_t n_owners;
+	uint64_t *owners;		/* from a pool: whose lots it has, in spending order */
 	size_t n_lots, cap_lots;
-	struct lot *lots;		/* what is left, in consumption order; sum > 0 */
+	struct lot *lots;		/* what is left, in consumption order; sum > 0, but of one from a pool */
 };
 
 /* What an entry adds to the metrics of a day. */
@@ -315,6 +320,9 @@ struct member {
 	struct voucher *vouchers;		/* in order of their names */
 	size_t n_memberships, cap_memberships;
 	struct membership *memberships;		/* by id */
+	uint64_t pool;				/* the head of its pool, which may be itself; 0: none */
+	size_t n_joined, cap_joined;
+	uint64_t *joined;			/* of a head: the other members of its pool, in the order in which they joined */
 };
 
 /**
@@ -437,6 +445,7 @@ struct cmd {
 			struct decimal order_amount;
 			const char *partner;	/* NULL: none */
 			const char *for_terminal;	/* NULL: not given */
+			bool pool;
 		} hold;
 		struct {
 			bool found;		/* the reference named exactly one entry of the member, and it made a hold */
@@ -449,6 +458,7 @@ struct cmd {
 			bool has_order_amount, round_down;
 			struct decimal order_amount;
 			const char *partner;	/* NULL: none */
+			bool pool;
 		} redeem;
 		struct {
 			struct decimal points;
@@ -484,7 +494,7 @@ struct cmd {
 			const struct line *lines;
 		} past;				/* return, reverse_redeem */
 		struct {
-			uint64_t member;	/* transfer: who gets them; merge: who stays; 0: not found */
+			uint64_t member;	/* transfer: who gets them; merge: who stays; pool_join: the head; 0: not found */
 			struct decimal points;
 		} other;
 		struct { struct decimal points; } advance;
@@ -585,9 +595,9 @@ struct entry {
 			const struct entry_line *lines;
 			const char *partner, *receipt_no;
 		} purchase;
-		struct { int64_t points, ttl_us, order_amount; bool has_order_amount, of_voucher; struct voucher_ref voucher; const char *partner; const char *for_terminal; } hold;
+		struct { int64_t points, ttl_us, order_amount; bool has_order_amount, of_voucher; struct voucher_ref voucher, pool; const char *partner; const char *for_terminal; } hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
-		struct { int64_t points, order_amount; bool has_order_amount, round_down; const char *partner; } redeem;
+		struct { int64_t points, order_amount; bool has_order_amount, round_down, pool; const char *partner; } redeem;
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
 		struct { const char *tier, *reason; int32_t until; } tier;			/* until DAY_NEVER: absent */
 		struct {
@@ -606,7 +616,7 @@ struct entry {
 			size_t n_lines;
 			const struct entry_line *lines;
 		} past;
-		struct { uint64_t member; int64_t points; } other;	/* transfer: to; merge: from, without points */
+		struct { uint64_t member; int64_t points; } other;	/* transfer: to; merge: from, pool_join: head, without points */
 		struct { int64_t points; } advance;
 		struct { const char *membership; bool trial; } membership;	/* start; renew, cancel: without trial */
 		struct {				/* from and n: which it was, also when it was asked for by its id */

@@ -42,7 +42,9 @@ member_copy(const struct member *from, struct arena *arena, struct member *ret_m
 		return ST_NOMEM;
 	m.cap_memberships = m.n_memberships;
 	m.memberships = rows_copy(arena, from->memberships, from->n_memberships, sizeof(*m.memberships));
-	if (m.memberships == NULL && m.n_memberships > 0)
+	m.cap_joined = m.n_joined;
+	m.joined = rows_copy(arena, from->joined, from->n_joined, sizeof(*m.joined));
+	if ((m.memberships == NULL && m.n_memberships > 0) || (m.joined == NULL && m.n_joined > 0))
 		return ST_NOMEM;
 	if ((m.tallies == NULL && m.n_tallies > 0) || (m.pendings == NULL && m.n_pendings > 0))
 		return ST_NOMEM;
@@ -58,7 +60,8 @@ member_copy(const struct member *from, struct arena *arena, struct member *ret_m
 
 		h->lots = rows_copy(arena, h->lots, h->n_lots, sizeof(*h->lots));
 		h->cap_lots = h->n_lots;
-		if (h->lots == NULL && h->n_lots > 0)
+		h->owners = rows_copy(arena, h->owners, h->n_owners, sizeof(*h->owners));
+		if ((h->lots == NULL && h->n_lots > 0) || (h->owners == NULL && h->n_owners > 0))
 			return ST_NOMEM;
 	}
 	*ret_member = m;
@@ -100,6 +103,14 @@ entry_id_compare(struct entry_id a, struct entry_id b)
 	return (a.index > b.index) - (a.index < b.index);
 }
 
+static bool
+hold_pool_ok(const struct hold *h)
+{
+	if (h->pooled == 0)
+		return h->n_owners == 0;
+	return h->pooled > 0 && !h->part && h->n_owners > 0 && h->n_owners <= LEDGER_POOL_MAX;
+}
+
 static enum evolve_fault
 holds_check(const struct member *m)
 {
@@ -113,7 +124,9 @@ holds_check(const struct member *m)
 
 		if (f != EVOLVE_OK)
 			return f;
-		if ((sum == 0) != m->holds[i].of_voucher || (i > 0 && entry_id_compare(m->holds[i - 1].id, m->holds[i].id) >= 0))
+		if (!hold_pool_ok(&m->holds[i]) || ((sum == 0) != m->holds[i].of_voucher && m->holds[i].pooled == 0))
+			return EVOLVE_MALFORMED;
+		if (i > 0 && entry_id_compare(m->holds[i - 1].id, m->holds[i].id) >= 0)
 			return EVOLVE_MALFORMED;
 		held += sum;
 	}
@@ -135,6 +148,8 @@ member_check_books(const struct member *m)
 	if (sum != m->available || !day_ok(m->enrolled_day))
 		return EVOLVE_MALFORMED;
 	if (m->advanced < 0 || m->advanced > m->debt || (m->merged_into != 0 && m->standing != STANDING_CLOSED))
+		return EVOLVE_MALFORMED;
+	if (m->n_joined >= LEDGER_POOL_MAX || (m->n_joined > 0 && m->pool == 0))
 		return EVOLVE_MALFORMED;
 	if (m->birthday_paid != DAY_NONE && !day_ok(m->birthday_paid))
 		return EVOLVE_MALFORMED;

@@ -679,7 +679,7 @@ compile_year_limit(struct compiler *c, const char *path, const char *text, bool 
 	return text == NULL || compile_points(c, path, text, 0, ret);
 }
 
-/* returns, transfers, advance */
+/* returns, transfers, pools, advance */
 static bool
 compile_moves(struct compiler *c)
 {
@@ -700,6 +700,9 @@ compile_moves(struct compiler *c)
 	    !compile_year_limit(c, "transfers.in_per_year", def->in_per_year, &p->has_in_per_year, &p->in_per_year) ||
 	    !compile_at_most(c, "transfers.member_days_min", def->transfer_days_min, SPAN_DAYS_MAX, &p->transfer_days_min))
 		return false;
+	if (def->has_pools && (!def->has_max_members || def->max_members < 2 || def->max_members > LEDGER_POOL_MAX))
+		return wrong(c, "pools.max_members", "max_members is required, 2 to %d: the head counts", LEDGER_POOL_MAX);
+	p->pool_max = def->has_pools ? def->max_members : 0;
 	p->has_advance = def->has_advance;
 	return !def->has_advance || compile_points(c, "advance.max", def->advance_max, 0, &p->advance_max);
 }

@@ -183,6 +183,8 @@ struct program_def {
 	uint32_t times_per_year, transfer_days_min;
 	bool has_advance;
 	const char *advance_max;
+	bool has_pools, has_max_members;
+	uint32_t max_members;
 	bool has_accounting;
 	const char *cost_per_point, *expected_redemption;
 	size_t n_partners;			/* beyond the maximum program_compile() refuses without reading */
@@ -365,6 +367,7 @@ struct program {
 	struct decimal expected_redemption;	/* of all points, 0 to 1 */
 	size_t n_partners;			/* 0: partners are names that conditions may ask for, and have no accounts */
 	struct partner *partners;		/* in the order of the file */
+	uint32_t pool_max;			/* members of a pool; 0: there are none */
 	size_t n_memberships;
 	struct program_membership memberships[PROGRAM_MEMBERSHIPS_MAX];	/* likewise */
 	uint32_t metric_days;		/* days of metrics that members keep under it, at least METRIC_DAYS_KEPT */

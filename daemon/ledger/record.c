@@ -23,8 +23,11 @@
 #define HOLD_AT_ONCE 1
 #define HOLD_PARTNER 2
 #define HOLD_VOUCHER 4
-#define HOLD_FLAGS (HOLD_AT_ONCE | HOLD_PARTNER | HOLD_VOUCHER)
+#define HOLD_PART 8
+#define HOLD_POOLED 16
+#define HOLD_FLAGS (HOLD_AT_ONCE | HOLD_PARTNER | HOLD_VOUCHER | HOLD_PART | HOLD_POOLED)
 #define FLAG_MEMBERSHIPS 1024
+#define FLAG_POOL 2048
 #define ROOM 8				/* for rows that the command will add */
 
 /* ---- writing ---- */
@@ -127,11 +130,18 @@ hold_encode(const struct hold *h, struct buf *out)
 	buf_put_varint(out, h->id.index);
 	buf_put_svarint(out, h->ends_at_us);
 	buf_put_svarint(out, h->day);
-	buf_put_varint(out, (h->expire_at_once ? HOLD_AT_ONCE : 0) | (h->partner[0] != 0 ? HOLD_PARTNER : 0) | (h->of_voucher ? HOLD_VOUCHER : 0));
+	buf_put_varint(out, (h->expire_at_once ? HOLD_AT_ONCE : 0) | (h->partner[0] != 0 ? HOLD_PARTNER : 0) | (h->of_voucher ? HOLD_VOUCHER : 0) |
+	    (h->part ? HOLD_PART : 0) | (h->pooled > 0 ? HOLD_POOLED : 0));
 	if (h->partner[0] != 0)
 		buf_put_string(out, h->partner);
 	buf_put_string(out, h->till.store);
 	buf_put_string(out, h->till.terminal);
+	if (h->pooled > 0) {
+		buf_put_svarint(out, h->pooled);
+		buf_put_varint(out, h->n_owners);
+		for (size_t i = 0; i < h->n_owners; i++)
+			buf_put_varint(out, h->owners[i]);
+	}
 	lots_encode(h->lots, h->n_lots, out);
 }
 
@@ -139,6 +149,15 @@ static bool
 has_notices(const struct member *m)
 {
 	return m->noticed != 0 || m->noticed_before != 0 || m->told_day != 0 || m->notice_day != 0;
+}
+
+static void
+pool_encode(const struct member *m, struct buf *out)
+{
+	buf_put_varint(out, m->pool);
+	buf_put_varint(out, m->n_joined);
+	for (size_t i = 0; i < m->n_joined; i++)
+		buf_put_varint(out, m->joined[i]);
 }
 
 void
@@ -149,7 +168,7 @@ member_encode(const struct member *m, struct buf *out)
 	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
 	    (has_notices(m) ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
 	    (m->n_vouchers > 0 ? FLAG_VOUCHERS : 0) |
-	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0);
+	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0) | (m->pool != 0 ? FLAG_POOL : 0);
 
 	size_t n_counters = counters_used(m);
 
@@ -211,6 +230,8 @@ member_encode(const struct member *m, struct buf *out)
 		vouchers_encode(m, out);
 	if (m->n_memberships > 0)
 		memberships_encode(m, out);
+	if (m->pool != 0)
+		pool_encode(m, out);
 }
 
 /* ---- reading: the first thing that is out of range sticks, as in struct cursor ---- */
@@ -342,14 +363,27 @@ take_part(struct cursor *c, char ret[static LEDGER_TERMINAL_MAX + 1])
 	return true;
 }
 
+static uint64_t *
+read_numbers(struct reader *r, size_t *ret_n, size_t *ret_cap)
+{
+	uint64_t *numbers = read_rows(r, 1, sizeof(*numbers), ret_n, ret_cap);
+
+	for (size_t i = 0; i < *ret_n; i++)
+		numbers[i] = cursor_varint(&r->c);
+	return numbers;
+}
+
 static void
 read_holds(struct reader *r, struct member *m)
 {
+	size_t cap;
+
 	m->holds = read_rows(r, 4, sizeof(*m->holds), &m->n_holds, &m->cap_holds);
 	for (size_t i = 0; i < m->n_holds; i++) {
 		struct hold *h = &m->holds[i];
 
 		*h = (struct hold){ 0 };
+		*h = (struct hold){ .pooled = 0 };
 		h->id.seq = cursor_varint(&r->c);
 		h->id.index = read_u32(r);
 		h->ends_at_us = cursor_svarint(&r->c);
@@ -362,6 +396,12 @@ read_holds(struct reader *r, struct member *m)
 		r->corrupt |= flags > HOLD_FLAGS || ((flags & HOLD_PARTNER) != 0 && h->partner[0] == 0);
 		if (!take_part(&r->c, h->till.store) || !take_part(&r->c, h->till.terminal))
 			r->corrupt = true;
+		h->part = (flags & HOLD_PART) != 0;
+		if ((flags & HOLD_POOLED) != 0) {
+			h->pooled = cursor_svarint(&r->c);
+			h->owners = read_numbers(r, &h->n_owners, &cap);
+			r->corrupt |= h->pooled == 0;
+		}
 		h->lots = read_lots(r, &h->n_lots, &h->cap_lots);
 	}
 }
@@ -540,6 +580,11 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 		read_vouchers(&r, &m);
 	if (flags & FLAG_MEMBERSHIPS)
 		read_memberships(&r, &m);
+	if (flags & FLAG_POOL) {
+		m.pool = cursor_varint(&r.c);
+		m.joined = read_numbers(&r, &m.n_joined, &m.cap_joined);
+		r.corrupt |= m.pool == 0;
+	}
 	if (r.no_memory)
 		return ST_NOMEM;
 	if (r.corrupt || !cursor_done(&r.c) || member_check_books(&m) != EVOLVE_OK || !tallies_check(m.tallies, m.n_tallies))

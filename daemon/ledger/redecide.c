@@ -138,6 +138,7 @@ hold_command(const struct program *p, const struct entry *entry, struct cmd *cmd
 	cmd->u.hold.order_amount = money_of(p, entry->u.hold.order_amount);
 	cmd->u.hold.partner = entry->u.hold.partner;
 	cmd->u.hold.for_terminal = entry->u.hold.for_terminal;
+	cmd->u.hold.pool = entry->u.hold.pool;
 }
 
 static void
@@ -168,6 +169,7 @@ redeem_command(const struct program *p, const struct entry *entry, struct cmd *c
 	cmd->u.redeem.has_order_amount = entry->u.redeem.has_order_amount;
 	cmd->u.redeem.order_amount = money_of(p, entry->u.redeem.order_amount);
 	cmd->u.redeem.partner = entry->u.redeem.partner;
+	cmd->u.redeem.pool = entry->u.redeem.pool;
 }
 
 static void
@@ -242,7 +244,8 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 	case OP_BIRTHDAY: cmd->u.birthday.given = entry->birthday; return ST_OK;
 	case OP_ACTIVITY: activity_command(p, entry, given, cmd); return ST_OK;
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: cmd->u.standing.reason = entry->u.standing.reason; return ST_OK;
-	case OP_PROFILE: case OP_CLOCK_ACCEPT: return ST_OK;
+	case OP_PROFILE: case OP_CLOCK_ACCEPT: case OP_POOL_LEAVE: return ST_OK;
+	case OP_POOL_JOIN: cmd->u.other.member = entry->u.other.member; return ST_OK;
 	case OP_TRANSFER:
 		cmd->u.other.member = entry->u.other.member;
 		cmd->u.other.points = points_of(p, entry->u.other.points);
@@ -301,7 +304,7 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
 	case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
-	case OP_MEMBERSHIP_CANCEL: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_COUNT:
+	case OP_MEMBERSHIP_CANCEL: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_COUNT:
 		break;
 	}
 	return false;
@@ -354,10 +357,13 @@ due_in_turn(struct comparison *c, const struct member *m, const struct program *
 static enum status
 command_in_turn(struct comparison *c, const struct ledger_state *state, const struct cmd *cmd, int64_t now_us)
 {
-	bool two = cmd->op == OP_TRANSFER || cmd->op == OP_MERGE;
-	const uint64_t named[2] = { cmd->member, two ? cmd->u.other.member : 0 };
+	uint64_t named[1 + LEDGER_OTHERS_MAX] = { cmd->member };
+	size_t n;
+	enum status others = command_others(state, cmd, named + 1, &n);
 
-	for (size_t i = 0; i < 2 && !c->differs; i++) {
+	if (others != ST_OK)
+		return others;
+	for (size_t i = 0; i < 1 + n && !c->differs; i++) {
 		const struct member *m = NULL;
 		enum status st = named[i] == 0 ? ST_OK : state->member(state->ctx, cmd->program, named[i], &m);
 

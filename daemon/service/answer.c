@@ -54,6 +54,7 @@ answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 		if (st != ST_OK)
 			return st;
 		reply.balance = &balance;
+		reply.pool = a->pool;
 		reply.has_member = true;
 		reply.member_no = a->member->number;
 	}

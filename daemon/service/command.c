@@ -23,6 +23,8 @@ struct step {
 	struct profile merged;			/* merge: of the one that goes */
 	size_t moved_dates;			/* birthdays that it brings */
 	bool has_profile, ambiguous, too_many_aliases;
+	size_t n_others;
+	uint64_t others[LEDGER_OTHERS_MAX];	/* whom it may touch besides its own member */
 	bool has_id;				/* the answer is about an entry, which is this one */
 	struct entry_id id;
 };
@@ -160,28 +162,6 @@ load_profile(struct step *s, uint64_t member)
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
-/* Whether a reference means two entries.  A request id may look like an entry's id, and be the one of that very entry. */
-static bool
-names_two(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id)
-{
-	return n_by_key > 1 || (n_by_key == 1 && has_id && (by_key.seq != by_id.seq || by_key.index != by_id.index));
-}
-
-static bool
-is_hold(const struct step *s, const struct member *m, struct entry_id id)
-{
-	const struct ledger_state *state = apply_state(s->c->apply);
-	struct closed_hold closed;
-
-	for (size_t i = 0; i < m->n_holds; i++) {
-		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
-			return true;
-	}
-	bool is_its = false;
-	return state->closed_hold(state->ctx, id, &closed) == ST_OK && closed.program == m->program &&
-	    member_became(state, m->program, closed.member, m->number, &is_its) == ST_OK && is_its;
-}
-
 /* What a capture or a release names: an entry's id, or a request id among the member's commands. */
 static enum status
 find_hold(struct step *s)
@@ -198,12 +178,12 @@ find_hold(struct step *s)
 	st = apply_reference(s->c->apply, r->cmd.program, r->cmd.member, r->reference, &n, &by_key);
 	if (st != ST_OK)
 		return st;
-	bool has_id = entry_id_parse(r->reference, &by_id) && is_hold(s, m, by_id);
-	s->ambiguous = names_two(n, by_key, has_id, by_id);
+	bool has_id = entry_id_parse(r->reference, &by_id) && member_made_hold(state, m, by_id);
+	s->ambiguous = entry_named_twice(n, by_key, has_id, by_id);
 	if (s->ambiguous || n + has_id == 0)
 		return ST_OK;
 	r->cmd.u.capture.hold = has_id ? by_id : by_key;
-	r->cmd.u.capture.found = is_hold(s, m, r->cmd.u.capture.hold);
+	r->cmd.u.capture.found = member_made_hold(state, m, r->cmd.u.capture.hold);
 	return ST_OK;
 }
 
@@ -265,7 +245,7 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 		st = read_past(s, by_id, &entry);
 	if (st != ST_OK)
 		return st;
-	s->ambiguous = names_two(n, by_key, entry != NULL, by_id);
+	s->ambiguous = entry_named_twice(n, by_key, entry != NULL, by_id);
 	if (s->ambiguous || (n == 0 && entry == NULL))
 		return ST_OK;
 	*ret_id = entry != NULL ? by_id : by_key;
@@ -616,13 +596,7 @@ prepare(struct step *s)
 	}
 }
 
-static bool
-names_other(const struct request *r)
-{
-	return r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE;
-}
-
-/* The members that it names, up to now. */
+/* The members that it names or may touch, up to now. */
 static enum status
 roll_named(struct step *s)
 {
@@ -631,8 +605,8 @@ roll_named(struct step *s)
 
 	if (r->cmd.member != 0)
 		st = sched_roll(s->c, r->cmd.program, r->cmd.member, tx_now_us(s->c));
-	if (st == ST_OK && names_other(r) && r->cmd.u.other.member != 0)
-		st = sched_roll(s->c, r->cmd.program, r->cmd.u.other.member, tx_now_us(s->c));
+	for (size_t i = 0; i < s->n_others && st == ST_OK; i++)
+		st = sched_roll(s->c, r->cmd.program, s->others[i], tx_now_us(s->c));
 	return st;
 }
 
@@ -652,6 +626,28 @@ roll_apart(struct step *s)
 			st = roll_named(s);
 	}
 	return st;
+}
+
+/* Whom a hold or a redemption of a pool touches is known when it is looked up, and rolling them forward may move what was. */
+static enum status
+roll_and_prepare(struct step *s)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	struct request *r = s->request;
+	size_t before;
+
+	enum status st = command_others(state, &r->cmd, s->others, &s->n_others);
+	if (st == ST_OK)
+		st = r->want_receipt ? roll_apart(s) : roll_named(s);
+	before = s->n_others;
+	if (st == ST_OK)
+		st = prepare(s);
+	if (st == ST_OK && !refused(s))
+		st = command_others(state, &r->cmd, s->others, &s->n_others);
+	if (st != ST_OK || s->n_others == before)
+		return st;
+	st = r->want_receipt ? roll_apart(s) : roll_named(s);
+	return st == ST_OK ? prepare(s) : st;
 }
 
 /* Its own transaction ends; what follows from it goes into another. */
@@ -701,6 +697,9 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		st = change_aliases(s);
 	if (!refused(s) && r->op == REQUEST_MERGE)
 		check_merge(s);
+	if (!refused(s) && r->want_receipt && entry.n_touched > 1 && s->work->who->role != ROLE_OPERATOR)
+		refusal_set(s->refusal, LEDGER_PERMISSION_DENIED, "want_receipt",
+		    "The receipt would show other members of the pool, so only an operator may want it; send the command without want_receipt.");
 	if (st != ST_OK || refused(s))
 		return st;
 
@@ -786,10 +785,8 @@ run_open(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 {
 	struct commit *c = s->c;
 	struct request *r = s->request;
-	enum status st = r->want_receipt ? roll_apart(s) : roll_named(s);
+	enum status st = roll_and_prepare(s);
 
-	if (st == ST_OK)
-		st = prepare(s);
 	if (st == ST_OK && !refused(s))
 		st = decide_and_apply(s, ret_id, ret_entry);
 	if (st == ST_OK && *ret_entry != NULL && r->want_receipt)

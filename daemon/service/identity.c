@@ -32,6 +32,8 @@ static const unsigned permitted[REQUEST_OP_COUNT] = {
 	[REQUEST_ROTATE_KEY] = ROLE_OPERATOR,
 	[REQUEST_APPROVE] = ROLE_APPROVER,
 	[REQUEST_APPROVER_KEY] = ROLE_OPERATOR,
+	[REQUEST_POOL_JOIN] = ROLE_BACKEND | ROLE_OPERATOR,
+	[REQUEST_POOL_LEAVE] = ROLE_BACKEND | ROLE_OPERATOR,
 	[REQUEST_MEMBERSHIP_START] = TILLS,
 	[REQUEST_MEMBERSHIP_RENEW] = TILLS,
 	[REQUEST_MEMBERSHIP_CANCEL] = TILLS,
@@ -103,7 +105,8 @@ identity_parse(const char *principal, enum net_door door, struct identity *ret)
 static bool
 shows_two(const struct request *r)
 {
-	return r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE;
+	return r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE || r->op == REQUEST_POOL_JOIN || r->op == REQUEST_POOL_LEAVE ||
+	    (r->op == REQUEST_HOLD && r->cmd.u.hold.pool) || (r->op == REQUEST_REDEEM && r->cmd.u.redeem.pool);
 }
 
 static bool

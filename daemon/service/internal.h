@@ -167,6 +167,7 @@ struct answer {
 	struct terminal_note terminal;
 	size_t n_vouchers;			/* as struct reply's */
 	const struct reply_voucher *vouchers;
+	const struct pool_sums *pool;		/* NULL: not asked for */
 };
 /* Appends an encoded Response. */
 enum status answer_encode(const struct answer *answer, struct arena *arena, struct buf *out) MUST_CHECK;

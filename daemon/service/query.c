@@ -170,28 +170,77 @@ query_refusal(struct query *q, struct buf *out)
 
 /* Birthdays are looked up only for midnights that the scheduler has not gone through: of days to come, and while it is at it. */
 static enum status
-roll(struct query *q)
+roll(struct query *q, struct view *view, uint64_t member)
 {
 	struct loop_context *loop = q->loop;
 
-	if (q->now_us < q->birthdays_us || !view_has_birthdays(&q->view.state, q->program))
-		return view_roll(&q->view, q->now_us);
+	if (q->now_us < q->birthdays_us || !view_has_birthdays(&view->state, q->program))
+		return view_roll(view, q->now_us);
 	struct profile *profile = arena_alloc(&loop->arena, sizeof(*profile));
 	if (profile == NULL)
 		return ST_NOMEM;
-	enum status st = vault_read(loop->service->vault, loop->vault, q->program, q->member, &loop->arena, profile);
+	enum status st = vault_read(loop->service->vault, loop->vault, q->program, member, &loop->arena, profile);
 	if (st != ST_OK && st != ST_NOTFOUND)
 		return st;
-	return view_roll_ahead(&q->view, profile->dates, st == ST_OK ? profile->n_dates : 0,
+	return view_roll_ahead(view, profile->dates, st == ST_OK ? profile->n_dates : 0,
 	    zone_day(&q->rules->zone, q->birthdays_us), q->now_us);
+}
+
+/* What another member of the pool has, as of the same instant. */
+static enum status
+add_other(struct query *q, uint64_t number, struct pool_sums *sums)
+{
+	struct view *view = arena_alloc(&q->loop->arena, sizeof(*view));
+
+	if (view == NULL)
+		return ST_NOMEM;
+	view_init(view, q->loop->service->programs, &q->loop->arena);
+	enum status st = apply_read_member(q->loop->state, q->program, number, &q->loop->arena, &view->m);
+	if (st == ST_OK)
+		st = roll(q, view, number);
+	sums->available += view->m.available;
+	sums->pending += view->m.pending;
+	sums->held += view->m.held;
+	sums->debt += view->m.debt;
+	return st;
+}
+
+/* The member itself is rolled forward already. */
+static enum status
+sum_pool(struct query *q, struct pool_sums *ret)
+{
+	const struct member *m = &q->view.m;
+	struct member head = *m;
+	enum status st = ST_OK;
+
+	*ret = (struct pool_sums){ m->available, m->pending, m->held, m->debt };
+	if (m->pool != 0 && m->pool != q->member) {
+		st = apply_read_member(q->loop->state, q->program, m->pool, &q->loop->arena, &head);
+		if (st == ST_OK)
+			st = add_other(q, m->pool, ret);
+	}
+	for (size_t i = 0; i < head.n_joined && st == ST_OK; i++) {
+		if (head.joined[i] != q->member)
+			st = add_other(q, head.joined[i], ret);
+	}
+	return st == ST_NOTFOUND ? ST_CORRUPT : st;
 }
 
 static enum status
 run_balance(struct query *q, struct buf *out)
 {
-	enum status st = roll(q);
 	struct answer answer = { .program = q->rules, .member = &q->view.m, .as_of_us = q->now_us, .seq = q->size - 1 };
+	struct pool_sums sums;
 
+	if (q->request->pool && q->rules->pool_max == 0) {
+		refusal_set(&q->refusal, LEDGER_NOT_OFFERED, "pool", "this program has no pools");
+		answer.refusal = &q->refusal;
+	}
+	enum status st = roll(q, &q->view, q->member);
+	if (st == ST_OK && q->request->pool && q->refusal.result == LEDGER_OK) {
+		st = sum_pool(q, &sums);
+		answer.pool = &sums;
+	}
 	return st != ST_OK ? st : answer_encode(&answer, &q->loop->arena, out);
 }
 
@@ -237,7 +286,7 @@ run_quote(struct query *q, struct buf *out)
 	struct cmd *cmd = &q->request->cmd;
 	struct entry entry;
 
-	enum status st = roll(q);
+	enum status st = roll(q, &q->view, q->member);
 	if (st == ST_OK)
 		st = load_quote(q);
 	if (st != ST_OK)

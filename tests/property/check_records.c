@@ -16,6 +16,12 @@ same_lots(const struct lot *a, size_t n_a, const struct lot *b, size_t n_b)
 }
 
 static bool
+same_numbers_of(const uint64_t *a, size_t n_a, const uint64_t *b, size_t n_b)
+{
+	return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof(*a)) == 0);
+}
+
+static bool
 same_holds(const struct member *a, const struct member *b)
 {
 	bool same = a->n_holds == b->n_holds;
@@ -23,7 +29,8 @@ same_holds(const struct member *a, const struct member *b)
 	for (size_t i = 0; same && i < a->n_holds; i++) {
 		const struct hold *x = &a->holds[i], *y = &b->holds[i];
 		same = x->id.seq == y->id.seq && x->id.index == y->id.index && x->ends_at_us == y->ends_at_us && x->day == y->day &&
-		    x->expire_at_once == y->expire_at_once && same_lots(x->lots, x->n_lots, y->lots, y->n_lots);
+		    x->expire_at_once == y->expire_at_once && strcmp(x->partner, y->partner) == 0 && x->part == y->part && x->pooled == y->pooled &&
+		    same_numbers_of(x->owners, x->n_owners, y->owners, y->n_owners) && same_lots(x->lots, x->n_lots, y->lots, y->n_lots);
 	}
 	return same;
 }
@@ -118,7 +125,8 @@ same_clock(const struct inactivity_clock *a, const struct inactivity_clock *b)
 static bool
 same_member(const struct member *a, const struct member *b)
 {
-	return same_numbers(a, b) && same_clock(&a->clock, &b->clock) && same_tier(&a->tier, &b->tier) && same_day(&a->start_base, &b->start_base) &&
+	return same_numbers(a, b) && a->pool == b->pool && same_numbers_of(a->joined, a->n_joined, b->joined, b->n_joined) &&
+	    same_clock(&a->clock, &b->clock) && same_tier(&a->tier, &b->tier) && same_day(&a->start_base, &b->start_base) &&
 	    same_lots(a->lots, a->n_lots, b->lots, b->n_lots) && same_holds(a, b) && same_vouchers(a, b) && same_rows(a, b);
 }
 

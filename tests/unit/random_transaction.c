@@ -145,6 +145,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.hold.of_voucher = any_bool(w);
 		if (e->u.hold.of_voucher)
 			e->u.hold.voucher = any_voucher(w);
+		e->u.hold.pool = any_bool(w);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		has = has && e->op == OP_CAPTURE;
@@ -157,6 +158,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.redeem.has_order_amount = has;
 		e->u.redeem.order_amount = has ? any_int(w) : 0;
 		e->u.redeem.partner = any_text_or_none(w);
+		e->u.redeem.pool = any_bool(w);
 		e->u.redeem.round_down = any_bool(w);
 		break;
 	case OP_ADJUST:
@@ -199,7 +201,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.past.has_points = has;
 		e->u.past.points = has ? any_int(w) : 0;
 		break;
-	case OP_TRANSFER: case OP_MERGE:
+	case OP_TRANSFER: case OP_MERGE: case OP_POOL_JOIN:
 		e->u.other.member = any_uint(w);
 		e->u.other.points = e->op == OP_TRANSFER ? any_int(w) : 0;
 		break;
@@ -238,7 +240,8 @@ any_input(struct world *w, struct entry *e)
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
-	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_MEMBERSHIP_END: case OP_NONE:
+	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT:
+	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_NONE:
 	case OP_COUNT:
 		break;
 	}

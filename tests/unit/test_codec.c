@@ -83,6 +83,7 @@ same_input(const struct entry *a, const struct entry *b)
 		same_text(a->u.hold.partner, b->u.hold.partner);
 		assert_int_equal(a->u.hold.of_voucher, b->u.hold.of_voucher);
 		same_voucher_ref(&a->u.hold.voucher, &b->u.hold.voucher);
+		assert_int_equal(a->u.hold.pool, b->u.hold.pool);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		same_id(a->u.capture.hold, b->u.capture.hold);
@@ -94,6 +95,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
 		assert_int_equal(a->u.redeem.order_amount, b->u.redeem.order_amount);
 		same_text(a->u.redeem.partner, b->u.redeem.partner);
+		assert_int_equal(a->u.redeem.pool, b->u.redeem.pool);
 		assert_int_equal(a->u.redeem.round_down, b->u.redeem.round_down);
 		break;
 	case OP_ACTIVITY:
@@ -132,7 +134,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.past.points, b->u.past.points);
 		same_lines(a->u.past.lines, a->u.past.n_lines, b->u.past.lines, b->u.past.n_lines);
 		break;
-	case OP_TRANSFER: case OP_MERGE:
+	case OP_TRANSFER: case OP_MERGE: case OP_POOL_JOIN:
 		assert_int_equal(a->u.other.member, b->u.other.member);
 		assert_int_equal(a->u.other.points, b->u.other.points);
 		break;
@@ -169,7 +171,7 @@ same_input(const struct entry *a, const struct entry *b)
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
-	case OP_MEMBERSHIP_END: case OP_COUNT:
+	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_COUNT:
 		break;
 	}
 }

@@ -158,6 +158,7 @@ static const struct { const ProtobufCMessageDescriptor *type; const char *name; 
 	ROW(membership_state, "trial", STATE_TRIAL), ROW(membership_state, "anchor", STATE_ANCHOR),
 	ROW(membership_state, "periods", STATE_PERIODS), ROW(membership_state, "next", STATE_NEXT), ROW(membership_state, "ends", STATE_ENDS),
 	ROW(membership_state, "used", STATE_USED),
+	ROW(hold, "pool", HOLD_POOL), ROW(redeem, "pool", REDEEM_POOL), ROW(pool_join, "head", POOL_JOIN_HEAD),
 	ROW(hold, "partner", HOLD_PARTNER), ROW(redeem, "partner", REDEEM_PARTNER),
 	ROW(hold, "points", HOLD_POINTS), ROW(hold, "ttl_us", HOLD_TTL_US), ROW(hold, "order_amount", HOLD_ORDER_AMOUNT),
 	ROW(capture, "hold", CAPTURE_HOLD), ROW(capture, "points", CAPTURE_POINTS), ROW(release, "hold", CAPTURE_HOLD),

@@ -459,7 +459,7 @@ static const struct { const char *path, *words; } taken[] = {
 	{ "earn[0].when.membership", NULL }, { "memberships[0].id", NULL }, { "memberships[0].term", "monthly annual" }, { "memberships[0].fee", NULL },
 	{ "memberships[0].trial_days", NULL }, { "memberships[0].grace_days", NULL }, { "memberships[0].refund_if_unused", "true false" },
 	{ "memberships[0].earn_multiplier", NULL },
-	{ "partners[0].id", NULL }, { "partners[0].issue_price", NULL }, { "partners[0].redeem_price", NULL },
+	{ "pools.max_members", NULL }, { "partners[0].id", NULL }, { "partners[0].issue_price", NULL }, { "partners[0].redeem_price", NULL },
 	{ "partners[0].settlement", "postpaid prepaid" },
 	{ "accounting.cost_per_point", NULL }, { "accounting.expected_redemption", NULL },
 };

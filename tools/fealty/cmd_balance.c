@@ -6,11 +6,11 @@
 #include "ledger/calendar.h"
 #include "show.h"
 
-enum { KEY_AS_OF = KEY_COMMAND };
+enum { KEY_AS_OF = KEY_COMMAND, KEY_POOL };
 
 struct balance_input {
 	struct call_input base;
-	bool has_as_of;
+	bool has_as_of, pool;
 	int64_t as_of_us;
 };
 
@@ -23,6 +23,9 @@ parse(int key, char *arg, struct argp_state *state)
 	case KEY_AS_OF:
 		in->has_as_of = true;
 		return option_instant(state, "--as-of", arg, &in->as_of_us);
+	case KEY_POOL:
+		in->pool = true;
+		return 0;
 	default:
 		return call_input_parse(key, arg, state, &in->base);
 	}
@@ -54,6 +57,19 @@ show_tier_rows(const Fealty__V1__Response *r)
 }
 
 static void
+show_memberships(const Fealty__V1__Response *r)
+{
+	char day[DAY_TEXT_BYTES];
+
+	for (size_t i = 0; i < r->n_membership; i++) {
+		(void)printf("  %-10s %12s", r->membership[i]->id, r->membership[i]->state);
+		if (i < r->n_membership_until)
+			(void)printf("   through %s", day_format(r->membership_until[i]->until, day));
+		(void)putchar('\n');
+	}
+}
+
+static void
 show_balance(const Fealty__V1__Response *r)
 {
 	char day[DAY_TEXT_BYTES], instant[INSTANT_TEXT_BYTES];
@@ -71,6 +87,11 @@ show_balance(const Fealty__V1__Response *r)
 	show_tier_rows(r);
 	for (size_t i = 0; i < r->n_vouchers; i++)
 		(void)printf("  %-10s %12s\n", i == 0 ? "vouchers" : "", r->vouchers[i]);
+	show_memberships(r);
+	if (r->pool != NULL) {
+		(void)printf("  in the pool%11s\n", r->pool->available != NULL ? r->pool->available : "0");
+		show_row("its held", r->pool->held);
+	}
 	(void)printf("  In all: %s earned, %s spent in %llu %s.\n", POINTS(r->points_earned), r->spend != NULL ? r->spend : "0",
 	    (unsigned long long)r->visits, r->visits == 1 ? "visit" : "visits");
 }
@@ -80,6 +101,7 @@ cmd_balance(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "as-of", KEY_AS_OF, "INSTANT", 0, "As it will be then if nothing happens; not before now", 0 },
+		{ "pool", KEY_POOL, NULL, 0, "With the sums of the member's pool", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER", "Show a member's points, what expires when, and the tier.",
@@ -94,6 +116,7 @@ cmd_balance(int argc, char **argv)
 	body.member = in.base.args.v[0];
 	body.has_as_of = in.has_as_of;
 	body.as_of = in.as_of_us;
+	body.has_pool = body.pool = in.pool;
 	request.balance = &body;
 	return call_run(&in.base.call, &request, show_balance);
 }

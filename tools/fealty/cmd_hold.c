@@ -6,11 +6,12 @@
 #include "ledger/calendar.h"
 #include "show.h"
 
-enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_TTL, KEY_PARTNER, KEY_FOR_TERMINAL, KEY_VOUCHER };
+enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_TTL, KEY_PARTNER, KEY_FOR_TERMINAL, KEY_VOUCHER, KEY_POOL };
 
 struct hold_input {
 	struct call_input base;
 	char *order_amount, *ttl, *partner, *for_terminal, *voucher;
+	bool pool;
 };
 
 static error_t
@@ -24,6 +25,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_TTL:
 		in->ttl = arg;
+		return 0;
+	case KEY_POOL:
+		in->pool = true;
 		return 0;
 	case KEY_PARTNER:
 		in->partner = arg;
@@ -66,6 +70,7 @@ cmd_hold(int argc, char **argv)
 		{ "voucher", KEY_VOUCHER, "VOUCHER", 0, "In place of points, a voucher: its code, or its id in the program", 0 },
 		{ "ttl", KEY_TTL, "DURATION", 0, "How long, such as 15m; then the points return by themselves (default: the program's)",
 		    0 },
+		{ "pool", KEY_POOL, NULL, 0, "Of the member's pool: the head's points first, then the others'", 0 },
 		{ "partner", KEY_PARTNER, "ID", 0, "The partner where they are spent: its account is settled for them", 0 },
 		{ "for-terminal", KEY_FOR_TERMINAL, "TERMINAL", 0,
 		    "Only this till may capture it, also one that is offline then: 07 of the same store, 0042/07 or pos/0042/07", 0 },
@@ -89,6 +94,7 @@ cmd_hold(int argc, char **argv)
 	body.order_amount = in.order_amount;
 	body.partner = in.partner;
 	body.for_terminal = in.for_terminal;
+	body.has_pool = body.pool = in.pool;
 	request.hold = &body;
 	return call_run(&in.base.call, &request, show_held);
 }

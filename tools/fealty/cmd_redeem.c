@@ -5,12 +5,12 @@
 #include "commands.h"
 #include "show.h"
 
-enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_ROUND_DOWN, KEY_PARTNER };
+enum { KEY_ORDER_AMOUNT = KEY_COMMAND, KEY_ROUND_DOWN, KEY_PARTNER, KEY_POOL };
 
 struct redeem_input {
 	struct call_input base;
 	char *order_amount, *partner;
-	bool round_down;
+	bool round_down, pool;
 };
 
 static error_t
@@ -24,6 +24,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ROUND_DOWN:
 		in->round_down = true;
+		return 0;
+	case KEY_POOL:
+		in->pool = true;
 		return 0;
 	case KEY_PARTNER:
 		in->partner = arg;
@@ -49,6 +52,7 @@ cmd_redeem(int argc, char **argv)
 		{ "order-amount", KEY_ORDER_AMOUNT, "AMOUNT", 0,
 		    "The order that it is for: the program may limit the share that points pay", 0 },
 		{ "round-down", KEY_ROUND_DOWN, NULL, 0, "Take the points down to a whole step of the program", 0 },
+		{ "pool", KEY_POOL, NULL, 0, "Of the member's pool: the head's points first, then the others'", 0 },
 		{ "partner", KEY_PARTNER, "ID", 0, "The partner where they are spent: its account is settled for them", 0 },
 		{ 0 },
 	};
@@ -64,6 +68,7 @@ cmd_redeem(int argc, char **argv)
 	body.points = in.base.args.v[1];
 	body.order_amount = in.order_amount;
 	body.partner = in.partner;
+	body.has_pool = body.pool = in.pool;
 	body.has_round_down = in.round_down;
 	body.round_down = in.round_down;
 	request.redeem = &body;

@@ -170,6 +170,8 @@ static void
 print_spent(const struct ledger_text *text, const struct entry *e, int64_t points, const char *partner, FILE *out)
 {
 	(void)fprintf(out, " %s", POINTS_OF(e, points));
+	if ((e->op == OP_HOLD && e->u.hold.pool) || (e->op == OP_REDEEM && e->u.redeem.pool))
+		(void)fprintf(out, " of the pool");
 	print_partner(partner, out);
 }
 
@@ -205,9 +207,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		print_spentif (!e->u.hold.of_voucher)
 			(text, e, e->u.hold.points, e->u.hold.partner, out);
 		break;
-	case OP_CAPTURE:
-	case OP_RELEASE:
-	case OP_HOLD_TIMEOUT:
+	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT:
 		(void)fprintf(out, " of hold %" PRIu64 ".%" PRIu32, e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_HOLD_EXPIRE:
@@ -222,9 +222,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_TIER:
 		(void)fprintf(out, " %s for %s", e->u.tier.tier[0] != '\0' ? e->u.tier.tier : "removed", e->u.tier.reason);
 		break;
-	case OP_FREEZE:
-	case OP_UNFREEZE:
-	case OP_CLOSE:
+	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 		if (e->u.standing.reason != NULL)
 			(void)fprintf(out, " for %s", e->u.standing.reason);
 		break;
@@ -241,6 +239,9 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_TRANSFER:
 		(void)fprintf(out, " %s to member %" PRIu64, POINTS_OF(e, e->u.other.points), e->u.other.member);
 		break;
+	case OP_POOL_JOIN:
+		(void)fprintf(out, " of member %" PRIu64, e->u.other.member);
+		break;
 	case OP_MERGE:
 		(void)fprintf(out, " takes member %" PRIu64, e->u.other.member);
 		break;
@@ -254,20 +255,16 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_APPROVER_KEY:
 		print_approver(e, out);
 		break;
-	case OP_MEMBERSHIP_START:
-	case OP_MEMBERSHIP_RENEW:
-	case OP_MEMBERSHIP_CANCEL:
+	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
 		print_membership(text, e, out);
 		break;
 	case OP_ADVANCE:
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.advance.points));
 		break;
-	case OP_LAPSE:
-	case OP_ACTIVATE:
+	case OP_LAPSE: case OP_ACTIVATE:
 		(void)fprintf(out, " %s that waited", POINTS_OF(e, left_pending(e)));
 		break;
-	case OP_EXPIRE:
-	case OP_INACTIVITY:
+	case OP_EXPIRE: case OP_INACTIVITY:
 		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)));
 		break;
 	case OP_NOTICE:
@@ -278,17 +275,8 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		print_voucher(e, out);
 		break;
 	case OP_VOUCHER_EXPIRE:
-	case OP_TIER_REVIEW:
-	case OP_TIER_LOOK:
-	case OP_ANNIVERSARY:
-	case OP_NONE:
-	case OP_ENROL:
-	case OP_PROFILE:
-	case OP_BIRTHDAY:
-	case OP_TIER_END:
-	case OP_MEMBERSHIP_END:
-	case OP_CLOCK_ACCEPT:
-	case OP_ZONE_DATA:
+	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_ANNIVERSARY: case OP_NONE: case OP_ENROL: case OP_PROFILE:
+	case OP_BIRTHDAY: case OP_TIER_END: case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
 	case OP_COUNT:
 		break;
 	}

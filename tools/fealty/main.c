@@ -33,6 +33,7 @@ static const struct command commands[] = {
 	{ "voucher-void", "MEMBER VOUCHER REASON", "take a voucher away that was not used", cmd_voucher_void },
 	{ "transfer", "MEMBER TO POINTS", "send points to another member", cmd_transfer },
 	{ "advance", "MEMBER POINTS", "lend points before they are earned", cmd_advance },
+	{ "pool", "join|leave", "members that spend each other's points", cmd_pool },
 	{ "membership", "start|renew|cancel", "memberships that a member pays for", cmd_membership },
 	{ "adjust", "MEMBER POINTS REASON", "add or take points by hand", cmd_adjust },
 	{ "approve", "ADJUST", "let an adjust above the limit happen", cmd_approve },

@@ -305,6 +305,7 @@ sim_answer(struct sim *sim, const struct sim_answer *a, struct buf *out)
 		if (st != ST_OK)
 			return st;
 		reply.balance = &balance;
+		reply.pool = a->pool;
 		reply.has_member = true;
 		reply.member_no = a->member->number;
 	}

@@ -115,6 +115,7 @@ struct sim_answer {
 	struct terminal_note terminal;
 	size_t n_vouchers;			/* as struct reply's */
 	const struct reply_voucher *vouchers;
+	const struct pool_sums *pool;		/* NULL: not asked for */
 };
 enum status sim_answer(struct sim *sim, const struct sim_answer *answer, struct buf *out) MUST_CHECK;
 /* Newest transaction that there is. */

@@ -204,29 +204,6 @@ by_key(const struct step *s, unsigned *ret_n, struct entry_id *ret_id)
 	return st;
 }
 
-/* Whether a reference means two entries.  A request id may look like an entry's id, and be the one of that very entry. */
-static bool
-names_two(unsigned n_by_key, struct entry_id by_key, bool has_id, struct entry_id by_id)
-{
-	return n_by_key > 1 || (n_by_key == 1 && has_id && (by_key.seq != by_id.seq || by_key.index != by_id.index));
-}
-
-static bool
-is_hold(const struct step *s, struct entry_id id)
-{
-	const struct cmd *cmd = &s->request->cmd;
-	const struct member *m = sim_state_member(&s->sim->state, cmd->program, cmd->member);
-	struct closed_hold closed;
-
-	for (size_t i = 0; i < m->n_holds; i++) {
-		if (m->holds[i].id.seq == id.seq && m->holds[i].id.index == id.index)
-			return true;
-	}
-	bool is_its = false;
-	return s->sim->state.ledger.closed_hold(&s->sim->state, id, &closed) == ST_OK && closed.program == m->program &&
-	    member_became(&s->sim->state.ledger, m->program, closed.member, m->number, &is_its) == ST_OK && is_its;
-}
-
 /* An entry's id, or a request id among the member's commands. */
 static enum status
 find_hold(struct step *s)
@@ -235,15 +212,16 @@ find_hold(struct step *s)
 	struct entry_id id = { 0 }, keyed = { 0 };
 	unsigned n;
 
-	if (sim_state_member(&s->sim->state, r->cmd.program, r->cmd.member) == NULL)
+	const struct member *m = sim_state_member(&s->sim->state, r->cmd.program, r->cmd.member);
+	if (m == NULL)
 		return ST_OK;
 	enum status st = by_key(s, &n, &keyed);
-	bool by_id = entry_id_parse(r->reference, &id) && is_hold(s, id);
-	s->ambiguous = names_two(n, keyed, by_id, id);
+	bool by_id = entry_id_parse(r->reference, &id) && member_made_hold(&s->sim->state.ledger, m, id);
+	s->ambiguous = entry_named_twice(n, keyed, by_id, id);
 	if (st != ST_OK || s->ambiguous || n + by_id == 0)
 		return st;
 	r->cmd.u.capture.hold = by_id ? id : keyed;
-	r->cmd.u.capture.found = is_hold(s, r->cmd.u.capture.hold);
+	r->cmd.u.capture.found = member_made_hold(&s->sim->state.ledger, m, r->cmd.u.capture.hold);
 	return ST_OK;
 }
 
@@ -294,7 +272,7 @@ find_past(struct step *s, struct entry_id *ret_id, const struct entry **ret_entr
 		st = read_past(s, id, &entry);
 	if (st != ST_OK)
 		return st;
-	s->ambiguous = names_two(n, keyed, entry != NULL, id);
+	s->ambiguous = entry_named_twice(n, keyed, entry != NULL, id);
 	if (s->ambiguous || (n == 0 && entry == NULL))
 		return ST_OK;
 	*ret_id = entry != NULL ? id : keyed;
@@ -560,6 +538,26 @@ answer_now(struct step *s, struct entry_id id, const struct entry *entry)
 	return sim_answer(s->sim, &answer, s->out);
 }
 
+/* Members that it names or may touch besides its own. */
+static enum status
+roll_others(struct step *s)
+{
+	const struct cmd *cmd = &s->request->cmd;
+	uint64_t others[LEDGER_OTHERS_MAX];
+	size_t n;
+	enum status st = command_others(&s->sim->state.ledger, cmd, others, &n);
+
+	for (size_t i = 0; i < n && st == ST_OK; i++)
+		st = sim_roll(s->sim, cmd->program, others[i], s->sim->now_us);
+	return st;
+}
+
+static bool
+may_touch_pool(enum request_op op)
+{
+	return op == REQUEST_CAPTURE || op == REQUEST_RELEASE || op == REQUEST_REVERSE_REDEEM;
+}
+
 static enum status
 run_decision(struct step *s)
 {
@@ -568,12 +566,17 @@ run_decision(struct step *s)
 	struct entry_id id = { 0 };
 
 	enum status st = sim_roll(s->sim, r->cmd.program, r->cmd.member, s->sim->now_us);
-	if (st == ST_OK && (r->op == REQUEST_TRANSFER || r->op == REQUEST_MERGE))
-		st = sim_roll(s->sim, r->cmd.program, r->cmd.u.other.member, s->sim->now_us);
 	if (st == ST_OK && r->reference != NULL)
 		st = sim_book_make_references(&s->sim->book);
 	if (st == ST_OK)
+		st = roll_others(s);
+	if (st == ST_OK)
 		st = prepare(s);
+	if (st == ST_OK && may_touch_pool(r->op)) {		/* known now; rolling them forward may move what was looked up */
+		st = roll_others(s);
+		if (st == ST_OK)
+			st = prepare(s);
+	}
 	if (st == ST_OK)
 		st = decide_and_apply(s, &id, &entry);
 	uint32_t index = id.index;

@@ -22,6 +22,34 @@ refuse(struct query *q)
 /* ---- balance and quote ---- */
 
 static enum status
+answer_balance(struct query *q, struct sim_answer answer)
+{
+	struct pool_sums sums;
+	enum status st = q->request->pool ? pool_sums_of(&q->sim->state.ledger, q->member, &sums) : ST_OK;
+
+	if (q->request->pool)
+		answer.pool = &sums;
+	return st == ST_OK ? sim_answer(q->sim, &answer, q->out) : st;
+}
+
+/* The member, and when its pool is asked for the others. */
+static enum status
+look_ahead(struct query *q, int64_t as_of_us)
+{
+	const struct member *members[LEDGER_POOL_MAX] = { q->member };
+	size_t n = 1;
+	enum status st = q->request->pool ? pool_of(&q->sim->state.ledger, q->member, members, &n) : ST_OK;
+
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
+		const struct sim_profile *profile = sim_book_profile(&q->sim->book, q->program, members[i]->number);
+
+		st = roll_ahead(&q->sim->state.ledger, members[i], profile == NULL ? NULL : profile->dates, profile == NULL ? 0 : profile->n_dates,
+		    zone_day(&q->rules->zone, q->sim->now_us) + 1, as_of_us, &q->sim->scratch);
+	}
+	return st;
+}
+
+static enum status
 run_balance(struct query *q)
 {
 	int64_t as_of_us = q->request->has_as_of ? q->request->as_of_us : q->sim->now_us;
@@ -32,14 +60,17 @@ run_balance(struct query *q)
 		    "A balance can be seen as of now or later, not of the past; use history for that.");
 		return refuse(q);
 	}
-	if (as_of_us == q->sim->now_us)
+	if (q->request->pool && q->rules->pool_max == 0) {
+		sim_refuse(&q->call->refusal, LEDGER_NOT_OFFERED, "pool", "this program has no pools");
+		answer.refusal = &q->call->refusal;
 		return sim_answer(q->sim, &answer, q->out);
-	const struct sim_profile *profile = sim_book_profile(&q->sim->book, q->program, q->member->number);
+	}
+	if (as_of_us == q->sim->now_us)
+		return answer_balance(q, answer);
 	sim_undo_begin(&q->sim->undo);
-	enum status st = roll_ahead(&q->sim->state.ledger, q->member, profile == NULL ? NULL : profile->dates,
-	    profile == NULL ? 0 : profile->n_dates, zone_day(&q->rules->zone, q->sim->now_us) + 1, as_of_us, &q->sim->scratch);
+	enum status st = look_ahead(q, as_of_us);
 	if (st == ST_OK)
-		st = sim_answer(q->sim, &answer, q->out);
+		st = answer_balance(q, answer);
 	sim_undo_back(&q->sim->undo);
 	return st;
 }

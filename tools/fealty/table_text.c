@@ -270,6 +270,16 @@ put_till(json_t *object, const struct terminal_name *till)
 }
 
 static json_t *
+numbers_json(const uint64_t *numbers, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(list, json_integer((json_int_t)numbers[i]));
+	return list;
+}
+
+static json_t *
 holds_json(const struct member *m)
 {
 	json_t *list = json_array();
@@ -282,6 +292,14 @@ holds_json(const struct member *m)
 		json_put(hold, "lots", lots_json(m->holds[i].lots, m->holds[i].n_lots));
 		if (m->holds[i].of_voucher)
 			json_put(hold, "of_voucher", json_true());
+		if (m->holds[i].partner[0] != '\0')
+			json_put_text(hold, "partner", m->holds[i].partner);
+		if (m->holds[i].part)
+			json_put(hold, "part", json_true());
+		if (m->holds[i].pooled != 0)
+			put_signed(hold, "pooled", m->holds[i].pooled);
+		if (m->holds[i].n_owners > 0)
+			json_put(hold, "owners", numbers_json(m->holds[i].owners, m->holds[i].n_owners));
 		(void)json_array_append_new(list, hold);
 	}
 	return list;
@@ -402,6 +420,10 @@ member_json(struct bytes value)
 		put_signed(object, "visits", m.visits);
 		json_put(object, "tier", tier_json(&m.tier));
 		put_day(object, "birthday_paid", m.birthday_paid);
+		if (m.pool != 0)
+			json_put(object, "pool", json_integer((json_int_t)m.pool));
+		if (m.n_joined > 0)
+			json_put(object, "joined", numbers_json(m.joined, m.n_joined));
 		if (m.n_memberships > 0)
 			json_put(object, "memberships", memberships_json(&m));
 		if (m.standing != STANDING_ACTIVE)

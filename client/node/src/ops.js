@@ -31,6 +31,8 @@ export const OPS = {
 	transfer: CHANGES,
 	merge: CHANGES,
 	advance: CHANGES,
+	pool_join: CHANGES,
+	pool_leave: CHANGES,
 	membership_start: CHANGES,
 	membership_renew: CHANGES,
 	membership_cancel: CHANGES,
