@@ -72,6 +72,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.hold.ttl_us, b->u.hold.ttl_us);
 		assert_int_equal(a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 		assert_int_equal(a->u.hold.order_amount, b->u.hold.order_amount);
+		same_text(a->u.hold.for_terminal, b->u.hold.for_terminal);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		same_id(a->u.capture.hold, b->u.capture.hold);
@@ -298,6 +299,8 @@ same_facts(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->hold.ends_at_us, b->hold.ends_at_us);
 	assert_int_equal(a->hold.left, b->hold.left);
 	assert_int_equal(a->hold.expire_at_once, b->hold.expire_at_once);
+	same_text(a->hold.for_store, b->hold.for_store);
+	same_text(a->hold.for_terminal, b->hold.for_terminal);
 	assert_int_equal(a->birthday, b->birthday);
 	assert_int_equal(a->has_value, b->has_value);
 	assert_int_equal(a->waiting, b->waiting);
@@ -347,6 +350,8 @@ same_entry(const struct entry *a, const struct entry *b)
 	same_text(a->store, b->store);
 	same_text(a->terminal, b->terminal);
 	assert_int_equal(a->terminal_seq, b->terminal_seq);
+	assert_int_equal(a->n_refused, b->n_refused);
+	assert_memory_equal(a->refused, b->refused, a->n_refused * sizeof(*a->refused));
 	assert_int_equal(a->engine, b->engine);
 	assert_int_equal(a->program_version, b->program_version);
 	assert_int_equal(a->has_occurred_at, b->has_occurred_at);
@@ -566,7 +571,7 @@ put_nested_entry(struct buf *b, const struct pieces *p)
 	if (p->unknown) {
 		field_put_uint(b, 99, 1);
 		field_put_uint(b, 99, 1);
-		field_put_text(b, 19, "later");
+		field_put_text(b, 99, "later");
 	}
 	field_end(b, entry);
 }
