@@ -11,7 +11,6 @@ class Holding:
     def __init__(self, kind, day, trial):
         self.kind = kind
         self.trial_end = day + dt.timedelta(days=kind.trial_days) if trial else None      # the first day after it
-        self.began = day
         self.anchor = self.trial_end or day
         self.paid = 0 if trial else 1  # periods
         self.over = None               # the first day without, once it is cancelled
@@ -49,8 +48,7 @@ class Holding:
         return self.paid_to() - DAY
 
     def period_start(self, today):
-        if self.trial_end is not None and today < self.trial_end:
-            return self.began
+        """Of what is paid: during a trial, of what comes after it."""
         period = 0
         while self.begins(period + 1) <= today:
             period += 1
