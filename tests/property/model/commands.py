@@ -98,11 +98,10 @@ def evaluate(model, event, member, shape):
 def use_memberships(program, member, event, shape, result):
     """A benefit is used when an event got a membership's multiplier, or met `when.membership`."""
     held = earning.conditions(program, member, event, tier_id(program, member))
-    names = {component.name for component in result.components if component.wanted}
     met = {rule.when.get("membership") for rule in program.rules if rule.id in held and earning.amount_holds(shape, rule)}
     for name in event.memberships:
-        if "membership:" + name in names or name in met:
-            member.memberships[name].used.append(event.day)
+        if "membership:" + name in result.gave or name in met:
+            member.memberships[name].used.append(event.today)
 
 
 def tier_id(program, member):

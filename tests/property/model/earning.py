@@ -63,6 +63,7 @@ class Earned:
         self.amounts = {}          # rule id → what it covers of the amount
         self.fired = set()         # ids of rules that gave something
         self.rejected = set()      # names of components that a cap rejected
+        self.gave = set()          # names of components that wanted something, be it less than a unit
         self.gifts = []            # of voucher rules, one each
 
     @property
@@ -177,6 +178,7 @@ def evaluate(program, shape, context):
             component = Component(rule.id, rule, points if program.once else program.round(points))
             component.terms_of = rule
             earned.components.append(component)
+    earned.gave = {component.name for component in earned.components if component.wanted}
     apply_caps(program, context, earned)
     if program.once:
         cumulate(program, earned.components, "wanted")

@@ -131,7 +131,7 @@ class Member:
         self.cards = {}                # stamp id → Card
         self.rewards_used = {}         # (reward, period, key) → n
         self.memberships = {}          # id → memberships.Holding
-        self.trials = set()            # memberships whose trial is used
+        self.tried = False             # the one trial is used
         self.pool = None
         self.referrer = None
         self.referral = None           # people.Referral, once it was due

@@ -11,10 +11,10 @@ class Holding:
     def __init__(self, kind, day, trial):
         self.kind = kind
         self.trial_end = day + dt.timedelta(days=kind.trial_days) if trial else None      # the first day after it
-        self.began = day
         self.anchor = self.trial_end or day
         self.paid = 0 if trial else 1  # periods
         self.over = None               # the first day without, once it is cancelled
+        self.last = None               # the day of a cancellation that ended it at once
         self.used = []                 # days on which a benefit was used
 
     def begins(self, period):
@@ -41,13 +41,14 @@ class Holding:
 
     def until(self, today):
         """The last day of what is paid, or of the grace that runs."""
+        if self.last is not None:
+            return self.last
         if self.over is not None or self.state(today) in ("grace", "ended"):
             return self.ends() - DAY
         return self.paid_to() - DAY
 
     def period_start(self, today):
-        if self.trial_end is not None and today < self.trial_end:
-            return self.began
+        """Of what is paid: during a trial, of what comes after it."""
         period = 0
         while self.begins(period + 1) <= today:
             period += 1
@@ -66,6 +67,8 @@ def block(member, today):
 
 def kind_of(model, event):
     kind = model.program.memberships.get(event.get("membership"))
+    if not model.program.memberships:
+        refuse("NOT_OFFERED", "membership")
     if kind is None:
         refuse("NOT_FOUND", "membership")
     return kind
@@ -80,10 +83,9 @@ def start(model, event, member):
     if trial and not kind.trial_days:
         refuse("NOT_OFFERED")
     member_may(member)
-    if trial and kind.id in member.trials:
+    if trial and member.tried:
         refuse("ALREADY_USED")
-    if trial:
-        member.trials.add(kind.id)
+    member.tried |= trial
     member.memberships[kind.id] = Holding(kind, event.day, trial)
     touch(model, event, member)
     return {}
@@ -102,23 +104,22 @@ def held_of(model, event, member):
 
 def renew(model, event, member):
     held = held_of(model, event, member)
-    if held.over is not None or event.day < held.paid_to() - dt.timedelta(days=30):
+    if event.day < held.paid_to() - dt.timedelta(days=30):
         refuse("NOT_ELIGIBLE")
     held.paid += 1
+    held.over = None               # one that was to end goes on
     touch(model, event, member)
     return {}
 
 
 def cancel(model, event, member):
     held = held_of(model, event, member)
-    if held.over is not None:
-        refuse("MEMBERSHIP_ENDED")
     state, refund = held.state(event.today), 0
     if state == "grace":
-        held.over = event.today
-    elif state == "active" and held.kind.refunds and not any(day >= held.period_start(event.today) for day in held.used):
+        held.over = held.last = event.today
+    elif held.paid and held.kind.refunds and not any(day >= held.period_start(event.today) for day in held.used):
         refund = held.kind.fee
-        held.over = event.today
+        held.over = held.last = event.today
     else:
         held.over = held.paid_to() if held.paid else held.trial_end
     touch(model, event, member)

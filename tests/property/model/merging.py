@@ -26,6 +26,12 @@ def absorb(model, into, member, event):
             hold.parts = [(into if owner is member else owner, part) for owner, part in hold.parts]
     into.vouchers += member.vouchers
     stamps.merge_cards(into, member)
+    for name, held in member.memberships.items():
+        mine = into.memberships.get(name)
+        if mine is None or held.ends() > mine.ends():      # of the same one that lasts longer
+            into.memberships[name] = held
+    member.memberships = {}
+    into.tried |= member.tried
     add_up(into, member)
     if model.program.tiers:
         change_tier(model.program, into, event.today, lambda: merge_tiers(model.program, into, member))
