@@ -35,6 +35,7 @@ struct evolution {
 	struct member *m;		/* the one it is about */
 	struct member *touched[LEDGER_TOUCHED_MAX];
 	const struct tier *held[LEDGER_TOUCHED_MAX];	/* by them, before the entry */
+	uint32_t issued;		/* vouchers so far */
 	struct hold *hold;		/* one of m's; NULL: the entry is about none */
 };
 
@@ -56,6 +57,7 @@ op_is_members(enum op op)
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE: case OP_APPROVE: case OP_VOUCHER_EXPIRE:
 	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE:
+	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
 	case OP_APPROVER_KEY: case OP_COUNT:
@@ -71,6 +73,7 @@ entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
 	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && entry->n_vouchers == 0 && entry->n_told == 0 &&
+	    entry->n_stamps == 0 &&
 	    !entry->has_metrics &&
 	    entry->n_memberships == 0 && !entry->has_refund && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE &&
 	    !entry->waiting && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
@@ -148,7 +151,7 @@ entry_waits_ok(const struct entry *e)
 {
 	return e->op == OP_ADJUST && e->n_postings == 0 && e->n_grants == 0 && !e->has_metrics && !e->has_tier && !e->clock.on && e->n_tallies == 0 &&
 	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_vouchers == 0 && e->n_memberships == 0 &&
-	    e->birthday == DAY_NONE;
+	    e->n_stamps == 0 && e->birthday == DAY_NONE;
 }
 
 static bool
@@ -157,7 +160,8 @@ entry_shape_ok(const struct entry *entry)
 	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE || entry->op == OP_TIER_REVIEW ||
 	    entry->op == OP_TIER_LOOK || entry->op == OP_LAPSE || entry->op == OP_ACTIVATE || entry->op == OP_INACTIVITY ||
 	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY || entry->op == OP_VOUCHER_EXPIRE || entry->op == OP_MEMBERSHIP_END ||
-	    entry->op == OP_NOTICE;
+	    entry->op == OP_NOTICE ||
+	    entry->op == OP_AUTO_REDEEM || entry->op == OP_STAMP_EXPIRE;
 	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
 	    entry->op == OP_HOLD_EXPIRE;
 
@@ -564,12 +568,23 @@ apply_followups(struct evolution *e)
 }
 
 static enum status
-apply_vouchers(struct evolution *e)
+apply_vouchers(struct evolution *e, struct member *m, const struct voucher_change *changes, size_t n)
 {
 	bool ok = true;
-	enum status st = vouchers_apply(e->m, e->state->arena, e->entry, e->id, &ok);
+	enum status st = vouchers_apply(m, e->state->arena, changes, n, e->id, &e->issued, &ok);
 
 	return st == ST_OK && !ok ? fault(e, EVOLVE_VOUCHER) : st;
+}
+
+static enum status
+apply_stamps(struct evolution *e)
+{
+	bool ok = true;
+	enum status st = stamps_apply(e->m, e->state->arena, e->entry, &ok);
+
+	if (e->entry->op == OP_MERGE)
+		ok = ok && stamps_merged(e->touched[1], e->entry);
+	return st == ST_OK && !ok ? fault(e, EVOLVE_MALFORMED) : st;
 }
 
 static enum status
@@ -586,6 +601,8 @@ apply_side(struct evolution *e, const struct side *s)
 		st = apply_tallies(e, m, s->tallies, s->n_tallies);
 	if (st == ST_OK && e->fault == EVOLVE_OK && s->clock.on)
 		st = apply_clock(e, m, &s->clock);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_vouchers(e, m, s->vouchers, s->n_vouchers);
 	return st;
 }
 
@@ -645,8 +662,10 @@ apply_rest(struct evolution *e)
 	bool ok = true;
 	enum status st = apply_followups(e);
 
-	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->n_vouchers > 0)
-		st = apply_vouchers(e);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_vouchers(e, e->m, e->entry->vouchers, e->entry->n_vouchers);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_stamps(e);
 
 	if (st == ST_OK && e->fault == EVOLVE_OK)
 		st = apply_memberships(e);
@@ -740,6 +759,7 @@ settle(struct evolution *e, struct member *m)
 	m->has_head = true;
 	m->head = e->id;
 	tier_look(m, e->program, e->at_us, e->entry->has_due_at);
+	auto_look(m, e->program, e->at_us, e->entry);
 	set_anniversary(e, m);
 	if (m == e->m)
 		set_noticed(e, m);

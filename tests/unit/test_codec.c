@@ -151,6 +151,7 @@ same_input(const struct entry *a, const struct entry *b)
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
+	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
 	case OP_MEMBERSHIP_END: case OP_COUNT:
 		break;

@@ -342,8 +342,9 @@ accepted(struct ladder *l, enum op op)
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE:
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:	/* test_returns.c, test_moves.c */
 	case OP_ROTATE_KEY: /* test_keys.c */
-	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE: /* test_approval.c */
+	case OP_APPROVE: case OP_APPROVER_KEY: /* test_approval.c */
 	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: /* test_memberships.c */
+	case OP_VOUCHER_EXPIRE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 	case OP_CLOSE: case OP_NOTICE: case OP_COUNT:
 		break;
 	}
