@@ -161,6 +161,36 @@ get_voucher(struct message *parent, struct voucher_change *c)
 }
 
 static void
+get_fired(struct message *m, struct stamp_card *card)
+{
+	uint32_t at = get_u32(m);
+
+	if (card->n_fired < LEDGER_MILESTONES_MAX)
+		card->fired[card->n_fired++] = at;
+	else
+		fail(m->r, ST_CORRUPT);
+}
+
+static void
+get_stamps(struct message *parent, struct stamp_change *c)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(STAMP_CARD, STAMP_LAST_DAY) | FIELDS(STAMP_WANTED, STAMP_DROPPED));
+
+	c->card.last_day = DAY_NEVER;
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case STAMP_CARD: get_word(&m, c->card.id); break;
+		case STAMP_STAMPS: c->card.stamps = get_sint(&m); break;
+		case STAMP_LAST_DAY: c->card.last_day = get_day(&m, DAY_NEVER); break;
+		case STAMP_FIRED: get_fired(&m, &c->card); break;
+		case STAMP_WANTED: c->wanted = (int64_t)get_uint(&m, LEDGER_STAMPS_MAX); break;
+		case STAMP_GRANTED: c->granted = (int64_t)get_uint(&m, LEDGER_STAMPS_MAX); break;
+		case STAMP_DROPPED: c->dropped = (int64_t)get_uint(&m, LEDGER_STAMPS_MAX); break;
+		}
+	}
+}
+
+static void
 get_fall(struct message *parent, struct metric_day *day)
 {
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(DATED_DAY, DATED_METRICS));
@@ -270,8 +300,8 @@ get_followup(struct message *parent, struct followup *f)
 static void
 get_side(struct message *parent, struct side *s)
 {
-	void *tallies = NULL, *row;
-	size_t cap = 0;
+	void *tallies = NULL, *vouchers = NULL, *row;
+	size_t cap = 0, cap_vouchers = 0;
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(SIDE_MEMBER, SIDE_INACTIVITY));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
@@ -284,9 +314,15 @@ get_side(struct message *parent, struct side *s)
 			if (row != NULL)
 				get_tally(&m, row);
 			break;
+		case SIDE_VOUCHERS:
+			row = append(m.r, &vouchers, &s->n_vouchers, &cap_vouchers, sizeof(struct voucher_change));
+			if (row != NULL)
+				get_voucher(&m, row);
+			break;
 		}
 	}
 	s->has_tier = seen(&m, SIDE_TIER);
+	s->vouchers = vouchers;
 	s->tallies = tallies;
 }
 
@@ -338,9 +374,9 @@ get_told(struct message *parent, struct told *t)
 
 /* The lists of facts while they grow. */
 struct fact_lists {
-	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers, *memberships, *multiplied_by, *told;
+	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers, *memberships, *multiplied_by, *told, *stamps;
 	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides, cap_vouchers, cap_memberships,
-	    cap_multiplied_by, cap_told;
+	    cap_multiplied_by, cap_told, cap_stamps;
 };
 
 static void
@@ -390,6 +426,10 @@ get_fact_row(struct message *m, struct entry *e, struct fact_lists *l)
 		if ((row = append(r, &l->multiplied_by, &e->n_multiplied_by, &l->cap_multiplied_by, sizeof(const char *))) != NULL)
 			*(const char **)row = get_text(m);
 		break;
+	case FACTS_STAMPS:
+		if ((row = append(r, &l->stamps, &e->n_stamps, &l->cap_stamps, sizeof(struct stamp_change))) != NULL)
+			get_stamps(m, row);
+		break;
 	case FACTS_SIDES:
 		if ((row = append(r, &l->sides, &e->n_sides, &l->cap_sides, sizeof(struct side))) != NULL)
 			get_side(m, row);
@@ -422,7 +462,8 @@ get_facts(struct message *parent, struct entry *e)
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED) |
 	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_KEY_CHANGE, FACTS_WAITING) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY) |
 	    FIELDS(FACTS_REFUND, FACTS_REFUND) |
-	    FIELDS(FACTS_CONFLICT, FACTS_CONFLICT));
+	    FIELDS(FACTS_CONFLICT, FACTS_CONFLICT) |
+	    FIELDS(FACTS_STAMP_CONDITIONS, FACTS_STAMP_CONDITIONS));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -434,6 +475,7 @@ get_facts(struct message *parent, struct entry *e)
 		case FACTS_ENROLLED: e->enrolled = get_bool(&m); break;
 		case FACTS_INACTIVITY: get_clock(&m, &e->clock); break;
 		case FACTS_CONDITIONS: e->conditions = get_uint(&m, UINT64_MAX); break;
+		case FACTS_STAMP_CONDITIONS: e->stamp_conditions = get_uint(&m, UINT64_MAX); break;
 		case FACTS_MULTIPLIED: e->multiplied = get_text(&m); break;
 		case FACTS_KEY_CHANGE: get_key_change(&m, e); break;
 		case FACTS_WAITING: e->waiting = get_bool(&m); break;
@@ -455,6 +497,7 @@ get_facts(struct message *parent, struct entry *e)
 	e->multiplied_by = l.multiplied_by;
 	e->has_refund = seen(&m, FACTS_REFUND);
 	e->told = l.told;
+	e->stamps = l.stamps;
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);

@@ -71,6 +71,20 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "redemption.value.points", NULL }, { "redemption.value.amount", NULL },
 	{ "redemption.min", NULL }, { "redemption.step", NULL }, { "redemption.max_percent_of_order", NULL },
 	{ "redemption.hold.default_ttl", NULL }, { "redemption.hold.max_ttl", NULL }, { "redemption.hold.expired_lot", NULL },
+	{ "birthday.reward.voucher", NULL }, { "anniversary.reward.voucher", NULL }, { "tiers.forfeit_stamps_on_downgrade", NULL },
+	{ "auto_redeem.at", NULL }, { "auto_redeem.voucher", NULL }, { "auto_redeem.tiers", NULL }, { "rewards.id", NULL },
+	{ "rewards.cost", NULL }, { "rewards.voucher", NULL }, { "rewards.stock", NULL }, { "rewards.per_member.count", NULL },
+	{ "rewards.per_member.per", NULL }, { "rewards.tiers", NULL }, { "rewards.from", NULL }, { "rewards.until", NULL },
+	{ "stamps.id", NULL }, { "stamps.per_item", NULL }, { "stamps.cap.per", NULL }, { "stamps.cap.count", NULL },
+	{ "stamps.size", NULL }, { "stamps.voucher", NULL }, { "stamps.milestones.at", NULL }, { "stamps.milestones.voucher", NULL },
+	{ "stamps.overflow", NULL }, { "stamps.valid.days", NULL }, { "stamps.valid.months", NULL }, { "stamps.valid.years", NULL },
+	{ "stamps.when.min_amount", NULL }, { "stamps.when.max_amount", NULL }, { "stamps.when.categories", NULL },
+	{ "stamps.when.skus", NULL }, { "stamps.when.exclude_categories", NULL }, { "stamps.when.stores", NULL },
+	{ "stamps.when.partners", NULL }, { "stamps.when.tiers", NULL }, { "stamps.when.segments", NULL },
+	{ "stamps.when.min_gap", NULL }, { "stamps.when.weekdays", NULL }, { "stamps.when.hours", NULL }, { "stamps.when.from", NULL },
+	{ "stamps.when.until", NULL }, { "stamps.when.first_purchase", NULL }, { "stamps.when.activity", NULL },
+	{ "stamps.when.member_days_min", NULL }, { "stamps.when.previous_month_spend.min", NULL },
+	{ "stamps.when.previous_month_spend.waive_months", NULL },
 	{ "unknown_alias", "refuse" },
 	{ "limits.late_days", NULL }, { "limits.earn_per_day", NULL },
 	{ "returns.claw_back", NULL }, { "returns.restore.original", NULL }, { "returns.restore.grace_days", NULL },
@@ -494,6 +508,7 @@ fill_tier(struct tier_def *def, const Fealty__Program__V1__Tier *t)
 		def->birthday_days_before = t->birthday->days_before;
 		def->birthday_days_after = t->birthday->days_after;
 	}
+	def->forfeits_stamps = t->has_forfeit_stamps_on_downgrade && t->forfeit_stamps_on_downgrade;
 	def->all_open = t->has_expiry_applies && t->expiry_applies == FEALTY__PROGRAM__V1__EXPIRY_APPLIES__OF__all_open_while_held;
 }
 
@@ -517,6 +532,54 @@ fill_vouchers(struct program_def *def, const PbProgram *p)
 	}
 }
 
+static struct count_per_def
+count_per_def_of(const Fealty__Program__V1__CountPer *c)
+{
+	if (c == NULL)
+		return (struct count_per_def){ 0 };
+	return (struct count_per_def){ true, c->has_count, c->has_per, c->count, c->has_per ? period_of(c->per) : PERIOD_TRANSACTION };
+}
+
+static void
+fill_rewards(struct program_def *def, const PbProgram *p)
+{
+	def->has_auto_redeem = p->auto_redeem != NULL;
+	if (p->auto_redeem != NULL) {
+		def->auto_at = p->auto_redeem->at;
+		def->auto_voucher = p->auto_redeem->voucher;
+		def->auto_tiers = word_list_of(p->auto_redeem->n_tiers, p->auto_redeem->tiers);
+	}
+	def->n_rewards = p->n_rewards;
+	for (size_t i = 0; i < p->n_rewards && i < PROGRAM_REWARDS_MAX; i++) {
+		const Fealty__Program__V1__Reward *r = p->rewards[i];
+
+		def->rewards[i] = (struct reward_def){
+			.id = r->id, .cost = r->cost, .voucher = r->voucher, .from = r->from, .until = r->until,
+			.has_stock = r->has_stock, .stock = r->stock, .per_member = count_per_def_of(r->per_member),
+			.tiers = word_list_of(r->n_tiers, r->tiers),
+		};
+	}
+}
+
+static void
+fill_cards(struct program_def *def, const PbProgram *p)
+{
+	def->n_cards = p->n_stamps;
+	for (size_t i = 0; i < p->n_stamps && i < PROGRAM_CARDS_MAX; i++) {
+		const Fealty__Program__V1__Stamp *s = p->stamps[i];
+		struct card_def *card = &def->cards[i];
+
+		*card = (struct card_def){
+			.id = s->id, .voucher = s->voucher, .has_per_item = s->has_per_item, .per_item = s->per_item, .has_size = s->has_size,
+			.size = s->size, .drop = s->has_overflow && s->overflow == FEALTY__PROGRAM__V1__OVERFLOW__OF__drop,
+			.cap = count_per_def_of(s->cap), .n_milestones = s->n_milestones, .valid = term_def_of(s->valid),
+		};
+		fill_when(&card->when, s->when);
+		for (size_t k = 0; k < s->n_milestones && k < PROGRAM_MILESTONES_MAX; k++)
+			card->milestones[k] = (struct milestone_def){ s->milestones[k]->has_at, s->milestones[k]->at, s->milestones[k]->voucher };
+	}
+}
+
 static void
 fill_birthday(struct program_def *def, const Fealty__Program__V1__Birthday *b)
 {
@@ -524,6 +587,7 @@ fill_birthday(struct program_def *def, const Fealty__Program__V1__Birthday *b)
 		return;
 	def->has_birthday = true;
 	def->birthday_points = b->reward == NULL ? NULL : b->reward->points;
+	def->birthday_voucher = b->reward == NULL ? NULL : b->reward->voucher;
 	if (b->window != NULL) {
 		def->birthday_days_before = b->window->days_before;
 		def->birthday_days_after = b->window->days_after;
@@ -659,12 +723,15 @@ fill_program(struct program_def *def, const PbProgram *p)
 	for (size_t i = 0; i < p->n_tiers && i < PROGRAM_TIERS_MAX; i++)
 		fill_tier(&def->tiers[i], p->tiers[i]);
 	fill_vouchers(def, p);
+	fill_rewards(def, p);
+	fill_cards(def, p);
 	fill_birthday(def, p->birthday);
 	fill_redemption(def, p->redemption);
 	def->has_anniversary = p->anniversary != NULL;
 	if (p->anniversary != NULL) {
 		def->has_anniversary_of = p->anniversary->has_of;
 		def->anniversary_points = p->anniversary->reward == NULL ? NULL : p->anniversary->reward->points;
+		def->anniversary_voucher = p->anniversary->reward == NULL ? NULL : p->anniversary->reward->voucher;
 	}
 	fill_returns(def, p->returns);
 	fill_transfers(def, p->transfers);

@@ -23,7 +23,8 @@ enum {
 enum { RESPONSE_NOTICES = 60, RESPONSE_NOTE, RESPONSE_SIZE, RESPONSE_INDEX, RESPONSE_HASHES, RESPONSE_RECEIPT, RESPONSE_NO_RECEIPT,
 	RESPONSE_REFUND = 68, RESPONSE_MEMBERSHIP, RESPONSE_POOL = 82, RESPONSE_MEMBERSHIP_UNTIL };
 enum { POOL_SUMS_AVAILABLE = 1, POOL_SUMS_PENDING, POOL_SUMS_HELD, POOL_SUMS_DEBT };
-enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED, RESPONSE_CONFLICT = 97, RESPONSE_VOUCHER_ROWS, RESPONSE_CODES = 100 };
+enum { RESPONSE_VOUCHERS = 90, RESPONSE_ISSUED, RESPONSE_REVOKED, RESPONSE_CONFLICT = 97, RESPONSE_VOUCHER_ROWS, RESPONSE_CODES = 100, RESPONSE_STAMPS, RESPONSE_STAMP_DEBT, RESPONSE_STAMPS_WANTED,
+	RESPONSE_STAMPS_GRANTED };
 enum { VOUCHER_CODE_ID = 1, VOUCHER_CODE_CODE, VOUCHER_CODE_LAST_DAY };
 enum {
 	VOUCHER_ROW_NAME = 1, VOUCHER_ROW_ID, VOUCHER_ROW_TITLE, VOUCHER_ROW_CODE, VOUCHER_ROW_STATE, VOUCHER_ROW_SOURCE, VOUCHER_ROW_OF,
@@ -190,7 +191,8 @@ lots_account(enum op op)
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE:
 	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE:
 	case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
-	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_COUNT:
+	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_AUTO_REDEEM:
+	case OP_STAMP_EXPIRE: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -307,6 +309,17 @@ put_code(struct buf *out, const struct reply_code *c)
 	field_end(out, begun);
 }
 
+static void
+put_count(struct buf *out, uint32_t number, const char *id, int64_t count)
+{
+	size_t begun = field_begin(out, number);
+
+	assert(count >= 0);
+	field_put_text(out, COUNTER_ROW_ID, id);
+	field_put_uint(out, COUNTER_ROW_COUNT, (uint64_t)count);
+	field_end(out, begun);
+}
+
 static bool
 put_outcome(struct buf *out, const struct reply *r, bool brief)
 {
@@ -344,6 +357,12 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->key_change.until_us);
 	if (e->waiting)
 		field_put_uint(out, RESPONSE_WAITING, 1);
+	for (size_t i = 0; i < e->n_stamps && !brief; ++i) {
+		if (e->stamps[i].wanted == 0)
+			continue;
+		put_count(out, RESPONSE_STAMPS_WANTED, e->stamps[i].card.id, e->stamps[i].wanted);
+		put_count(out, RESPONSE_STAMPS_GRANTED, e->stamps[i].card.id, e->stamps[i].granted);
+	}
 	put_voucher_ids(out, RESPONSE_ISSUED, e, VOUCHER_ISSUED);
 	put_voucher_ids(out, RESPONSE_REVOKED, e, VOUCHER_REVOKED);
 	if (e->conflict)
@@ -383,14 +402,14 @@ put_notice(struct buf *out, const struct notice *n, unsigned scale)
 static void
 put_counters(struct buf *out, const struct reply *r)
 {
-	for (size_t i = 0; i < r->balance->n_counters; ++i) {
-		size_t begun = field_begin(out, RESPONSE_COUNTERS);
+	const struct balance *b = r->balance;
 
-		assert(r->balance->counters[i].value >= 0);
-		field_put_text(out, COUNTER_ROW_ID, r->balance->counters[i].id);
-		field_put_uint(out, COUNTER_ROW_COUNT, (uint64_t)r->balance->counters[i].value);
-		field_end(out, begun);
-	}
+	for (size_t i = 0; i < b->n_counters; ++i)
+		put_count(out, RESPONSE_COUNTERS, b->counters[i].id, b->counters[i].value);
+	for (size_t i = 0; i < b->n_stamps; ++i)
+		put_count(out, RESPONSE_STAMPS, b->stamps[i].id, b->stamps[i].value);
+	for (size_t i = 0; i < b->n_stamp_debts; ++i)
+		put_count(out, RESPONSE_STAMP_DEBT, b->stamp_debts[i].id, b->stamp_debts[i].value);
 	for (size_t i = 0; i < r->balance->n_remainders; ++i) {
 		size_t begun = field_begin(out, RESPONSE_REMAINDER);
 

@@ -456,6 +456,21 @@ judge_release(struct judge *j, const Fealty__V1__Request *in)
 	take_reference(j, "hold", in->release->hold);
 }
 
+/* What it costs is the program's, so nothing that is said of points goes with it. */
+static void
+take_reward(struct judge *j, const Fealty__V1__Redeem *r)
+{
+	if (!words_id(r->reward))
+		invalid(j, "reward", "is not 1 to 32 of a-z 0-9 _ -");
+	if (r->points != NULL)
+		invalid(j, "points", "goes with a redemption of points; a reward has its cost");
+	if (r->order_amount != NULL)
+		invalid(j, "order_amount", "goes with a redemption of points; a reward has its cost");
+	if (r->has_round_down && r->round_down)
+		invalid(j, "round_down", "goes with a redemption of points; a reward has its cost");
+	j->ret->cmd.u.redeem.reward = r->reward;
+}
+
 static void
 judge_redeem(struct judge *j, const Fealty__V1__Request *in)
 {
@@ -463,10 +478,13 @@ judge_redeem(struct judge *j, const Fealty__V1__Request *in)
 	struct cmd *cmd = &j->ret->cmd;
 
 	judge_alias(j, r->member);
-	not_built(j, "reward", r->reward != NULL);
-	take_points(j, r->points, false, &cmd->u.redeem.points);
-	take_order_amount(j, r->order_amount, &cmd->u.redeem.has_order_amount, &cmd->u.redeem.order_amount);
-	cmd->u.redeem.round_down = r->has_round_down && r->round_down;
+	if (r->reward != NULL) {
+		take_reward(j, r);
+	} else {
+		take_points(j, r->points, false, &cmd->u.redeem.points);
+		take_order_amount(j, r->order_amount, &cmd->u.redeem.has_order_amount, &cmd->u.redeem.order_amount);
+		cmd->u.redeem.round_down = r->has_round_down && r->round_down;
+	}
 	cmd->u.redeem.pool = r->has_pool && r->pool;
 	take_partner(j, r->partner, &cmd->u.redeem.partner);
 }

@@ -176,6 +176,7 @@ put_redeem(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, REDEEM_ROUND_DOWN, e->u.redeem.round_down);
 	put_uint_unless_zero(out, REDEEM_POOL, e->u.redeem.pool);
 	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
+	put_text_if_given(out, REDEEM_REWARD, e->u.redeem.reward);
 }
 
 static void
@@ -304,7 +305,8 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_ACTIVITY] = put_activity, [OP_LAPSE] = put_nothing, [OP_ACTIVATE] = put_nothing,
 	[OP_ZONE_DATA] = put_zone_data, [OP_TIER_REVIEW] = put_nothing, [OP_TIER_LOOK] = put_nothing,
 	[OP_INACTIVITY] = put_nothing, [OP_HOLD_EXPIRE] = put_capture, [OP_ANNIVERSARY] = put_nothing, [OP_VOUCHER_EXPIRE] = put_nothing,
-	[OP_VOUCHER_USE] = put_voucher_use, [OP_VOUCHER_VOID] = put_voucher_void, [OP_FREEZE] = put_standing,
+	[OP_VOUCHER_USE] = put_voucher_use, [OP_VOUCHER_VOID] = put_voucher_void,
+	[OP_AUTO_REDEEM] = put_nothing, [OP_STAMP_EXPIRE] = put_nothing, [OP_FREEZE] = put_standing,
 	[OP_UNFREEZE] = put_standing, [OP_CLOSE] = put_standing,
 	[OP_RETURN] = put_return, [OP_REVERSE_REDEEM] = put_reverse_redeem, [OP_TRANSFER] = put_transfer, [OP_MERGE] = put_merge,
 	[OP_ADVANCE] = put_advance, [OP_ROTATE_KEY] = put_rotate_key, [OP_APPROVE] = put_approve, [OP_APPROVER_KEY] = put_approver_key,
@@ -409,9 +411,9 @@ put_pending(struct buf *out, const struct pending_change *c)
 }
 
 static void
-put_voucher(struct buf *out, const struct voucher_change *c)
+put_voucher(struct buf *out, uint32_t number, const struct voucher_change *c)
 {
-	size_t begun = field_begin(out, FACTS_VOUCHERS);
+	size_t begun = field_begin(out, number);
 
 	if (c->has_from)
 		put_entry_id(out, VOUCHER_FROM, c->v.from);
@@ -422,6 +424,22 @@ put_voucher(struct buf *out, const struct voucher_change *c)
 	put_text_unless_empty(out, VOUCHER_OF, c->v.of);
 	put_uint_unless_zero(out, VOUCHER_AT, c->v.at);
 	put_day_unless(out, VOUCHER_LAST_DAY, c->v.last_day, DAY_NEVER);
+	field_end(out, begun);
+}
+
+static void
+put_stamps(struct buf *out, const struct stamp_change *c)
+{
+	size_t begun = field_begin(out, FACTS_STAMPS);
+
+	put_text_unless_empty(out, STAMP_CARD, c->card.id);
+	put_sint_unless_zero(out, STAMP_STAMPS, c->card.stamps);
+	put_day_unless(out, STAMP_LAST_DAY, c->card.last_day, DAY_NEVER);
+	for (size_t i = 0; i < c->card.n_fired; ++i)
+		field_put_uint(out, STAMP_FIRED, c->card.fired[i]);
+	put_uint_unless_zero(out, STAMP_WANTED, (uint64_t)c->wanted);
+	put_uint_unless_zero(out, STAMP_GRANTED, (uint64_t)c->granted);
+	put_uint_unless_zero(out, STAMP_DROPPED, (uint64_t)c->dropped);
 	field_end(out, begun);
 }
 
@@ -517,6 +535,8 @@ put_side(struct buf *out, const struct side *s)
 		put_clock(out, SIDE_INACTIVITY, &s->clock);
 	for (size_t i = 0; i < s->n_tallies; ++i)
 		put_tally(out, SIDE_TALLIES, &s->tallies[i]);
+	for (size_t i = 0; i < s->n_vouchers; ++i)
+		put_voucher(out, SIDE_VOUCHERS, &s->vouchers[i]);
 	field_end(out, begun);
 }
 
@@ -615,7 +635,10 @@ put_facts(struct buf *out, const struct entry *e)
 		put_key_change(out, e);
 	put_uint_unless_zero(out, FACTS_WAITING, e->waiting);
 	for (size_t i = 0; i < e->n_vouchers; ++i)
-		put_voucher(out, &e->vouchers[i]);
+		put_voucher(out, FACTS_VOUCHERS, &e->vouchers[i]);
+	for (size_t i = 0; i < e->n_stamps; ++i)
+		put_stamps(out, &e->stamps[i]);
+	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
 	put_membership_facts(out, e);
@@ -632,7 +655,7 @@ has_facts(const struct entry *e)
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
 	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
-	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0 || e->conflict;
+	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0 || e->conflict || e->n_stamps > 0 || e->stamp_conditions != 0;
 }
 
 /* ---- effects ---- */

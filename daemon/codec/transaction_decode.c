@@ -183,7 +183,7 @@ get_capture(struct message *m, struct entry *e)
 static void
 get_redeem(struct message *m, struct entry *e)
 {
-	m->singular = FIELDS(REDEEM_POINTS, REDEEM_ROUND_DOWN) | FIELDS(REDEEM_POOL, REDEEM_PARTNER);
+	m->singular = FIELDS(REDEEM_POINTS, REDEEM_REWARD) | FIELDS(REDEEM_POOL, REDEEM_PARTNER);
 	for (uint32_t n; (n = next(m)) != 0;) {
 		switch (n) {
 		case REDEEM_POINTS: e->u.redeem.points = get_sint(m); break;
@@ -191,6 +191,7 @@ get_redeem(struct message *m, struct entry *e)
 		case REDEEM_ROUND_DOWN: e->u.redeem.round_down = get_bool(m); break;
 		case REDEEM_POOL: e->u.redeem.pool = get_bool(m); break;
 		case REDEEM_PARTNER: e->u.redeem.partner = get_text(m); break;
+		case REDEEM_REWARD: e->u.redeem.reward = get_text(m); break;
 		}
 	}
 	e->u.redeem.has_order_amount = seen(m, REDEEM_ORDER_AMOUNT);
@@ -410,7 +411,8 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_ACTIVITY] = get_activity, [OP_LAPSE] = get_nothing, [OP_ACTIVATE] = get_nothing,
 	[OP_ZONE_DATA] = get_zone_data, [OP_TIER_REVIEW] = get_nothing, [OP_TIER_LOOK] = get_nothing,
 	[OP_INACTIVITY] = get_nothing, [OP_HOLD_EXPIRE] = get_capture, [OP_ANNIVERSARY] = get_nothing, [OP_VOUCHER_EXPIRE] = get_nothing,
-	[OP_VOUCHER_USE] = get_voucher_use, [OP_VOUCHER_VOID] = get_voucher_void, [OP_FREEZE] = get_standing,
+	[OP_VOUCHER_USE] = get_voucher_use, [OP_VOUCHER_VOID] = get_voucher_void,
+	[OP_AUTO_REDEEM] = get_nothing, [OP_STAMP_EXPIRE] = get_nothing, [OP_FREEZE] = get_standing,
 	[OP_UNFREEZE] = get_standing, [OP_CLOSE] = get_standing,
 	[OP_RETURN] = get_return, [OP_REVERSE_REDEEM] = get_reverse_redeem, [OP_TRANSFER] = get_transfer, [OP_MERGE] = get_merge,
 	[OP_ADVANCE] = get_advance, [OP_ROTATE_KEY] = get_rotate_key, [OP_APPROVE] = get_approve, [OP_APPROVER_KEY] = get_approver_key,

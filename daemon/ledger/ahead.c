@@ -41,15 +41,16 @@ roll_due(const struct ahead *a, int64_t until_us)
 static enum status
 roll_birthday(const struct ahead *a, const struct birthday_date *dates, size_t n_dates, int32_t day)
 {
-	struct due next, due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&a->newest->zone, day), .birthday = day };
+	struct due next, due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&a->newest->zone, day) };
 	const struct program *then = a->state->program_at(a->state->ctx, a->m->program, due.at_us);
 
-	if (then == NULL || !then->has_birthday || !birthday_on(then, dates, n_dates, day))
+	if (then == NULL || !birthday_may_come(then, dates, n_dates, day))
 		return ST_OK;
 	enum status st = roll_due(a, due.at_us - 1);
 	while (st == ST_OK && due_next(a->m, a->newest, due.at_us, &next) && next.kind < DUE_BIRTHDAY)
 		st = apply_due(a, &next);
-	if (st == ST_OK)
+	due.birthday = st == ST_OK ? birthday_comes(then, a->m, dates, n_dates, day) : DAY_NONE;
+	if (due.birthday != DAY_NONE)
 		st = apply_due(a, &due);
 	return st == ST_NOTFOUND ? ST_OK : st;
 }

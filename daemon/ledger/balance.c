@@ -167,6 +167,27 @@ memberships_of(const struct member *m, int32_t today, struct arena *arena, struc
 	return ST_OK;
 }
 
+static enum status
+stamps_of(const struct member *m, const struct program *program, struct arena *arena, struct balance *ret)
+{
+	struct balance_row *stamps = arena_alloc(arena, program->n_cards * sizeof(*stamps));
+	struct balance_row *debts = arena_alloc(arena, program->n_cards * sizeof(*debts));
+
+	if (stamps == NULL || debts == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < program->n_cards; i++) {
+		const struct stamp_card *c = member_card(m, program->cards[i].id);
+
+		stamps[i] = (struct balance_row){ .id = program->cards[i].id, .value = c == NULL || c->stamps < 0 ? 0 : c->stamps };
+		if (c != NULL && c->stamps < 0)
+			debts[ret->n_stamp_debts++] = (struct balance_row){ .id = program->cards[i].id, .value = -c->stamps };
+	}
+	ret->n_stamps = program->n_cards;
+	ret->stamps = stamps;
+	ret->stamp_debts = debts;
+	return ST_OK;
+}
+
 enum status
 balance_of(const struct member *m, const struct program *program, int32_t today, struct arena *arena, struct balance *ret)
 {
@@ -182,6 +203,8 @@ balance_of(const struct member *m, const struct program *program, int32_t today,
 		st = vouchers_of(m, arena, &b);
 	if (st == ST_OK)
 		st = memberships_of(m, today, arena, &b);
+	if (st == ST_OK)
+		st = stamps_of(m, program, arena, &b);
 	if (st != ST_OK)
 		return st;
 	tier_of(m, program, today, &b);

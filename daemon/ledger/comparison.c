@@ -206,6 +206,7 @@ same_redeem(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_number(c, "inputs.redeem.points", a->u.redeem.points, b->u.redeem.points);
 	same_presence(c, "inputs.redeem.order_amount", a->u.redeem.has_order_amount, b->u.redeem.has_order_amount);
 	same_number(c, "inputs.redeem.order_amount", a->u.redeem.order_amount, b->u.redeem.order_amount);
+	same_text(c, "inputs.redeem.reward", a->u.redeem.reward, b->u.redeem.reward);
 	same_bool(c, "inputs.redeem.round_down", a->u.redeem.round_down, b->u.redeem.round_down);
 	same_bool(c, "inputs.redeem.pool", a->u.redeem.pool, b->u.redeem.pool);
 	same_text(c, "inputs.redeem.partner", a->u.redeem.partner, b->u.redeem.partner);
@@ -310,7 +311,7 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE:
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
-	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
+	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 		break;
 	}
 }
@@ -491,6 +492,36 @@ same_followup(struct comparison *c, const struct entry *stored, const struct ent
 }
 
 static void
+same_voucher_change(struct comparison *c, const struct voucher_change *a, const struct voucher_change *b)
+{
+	same_presence(c, "from", a->has_from, b->has_from);
+	same_id(c, "from", a->v.from, b->v.from);
+	same_unsigned(c, "n", a->v.n, b->v.n);
+	same_text(c, "id", a->v.id, b->v.id);
+	same_text(c, "state", voucher_state_str(a->v.state), voucher_state_str(b->v.state));
+	same_text(c, "source", voucher_source_str(a->v.source), voucher_source_str(b->v.source));
+	same_text(c, "of", a->v.of, b->v.of);
+	same_unsigned(c, "at", a->v.at, b->v.at);
+	same_day(c, "last_day", a->v.last_day, b->v.last_day);
+}
+
+static void
+same_stamps(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	const struct stamp_change *a = &stored->stamps[i], *b = &decided->stamps[i];
+
+	same_text(c, "card", a->card.id, b->card.id);
+	same_number(c, "stamps", a->card.stamps, b->card.stamps);
+	same_day(c, "last_day", a->card.last_day, b->card.last_day);
+	same_unsigned(c, "fired", a->card.n_fired, b->card.n_fired);
+	for (size_t k = 0; k < a->card.n_fired && k < b->card.n_fired; k++)
+		same_unsigned(c, "fired", a->card.fired[k], b->card.fired[k]);
+	same_number(c, "wanted", a->wanted, b->wanted);
+	same_number(c, "granted", a->granted, b->granted);
+	same_number(c, "dropped", a->dropped, b->dropped);
+}
+
+static void
 same_side(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
 {
 	const struct side *a = &stored->sides[i], *b = &decided->sides[i];
@@ -501,22 +532,15 @@ same_side(struct comparison *c, const struct entry *stored, const struct entry *
 	same_unsigned(c, "tallies", a->n_tallies, b->n_tallies);
 	for (size_t k = 0; k < a->n_tallies && k < b->n_tallies; k++)
 		same_use(c, &a->tallies[k], &b->tallies[k]);
+	same_unsigned(c, "vouchers", a->n_vouchers, b->n_vouchers);
+	for (size_t k = 0; k < a->n_vouchers && k < b->n_vouchers; k++)
+		same_voucher_change(c, &a->vouchers[k], &b->vouchers[k]);
 }
 
 static void
 same_voucher(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
 {
-	const struct voucher_change *a = &stored->vouchers[i], *b = &decided->vouchers[i];
-
-	same_presence(c, "from", a->has_from, b->has_from);
-	same_id(c, "from", a->v.from, b->v.from);
-	same_unsigned(c, "n", a->v.n, b->v.n);
-	same_text(c, "id", a->v.id, b->v.id);
-	same_text(c, "state", voucher_state_str(a->v.state), voucher_state_str(b->v.state));
-	same_text(c, "source", voucher_source_str(a->v.source), voucher_source_str(b->v.source));
-	same_text(c, "of", a->v.of, b->v.of);
-	same_unsigned(c, "at", a->v.at, b->v.at);
-	same_day(c, "last_day", a->v.last_day, b->v.last_day);
+	same_voucher_change(c, &stored->vouchers[i], &decided->vouchers[i]);
 }
 
 static void
@@ -561,6 +585,8 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_clock(c, "facts.", &a->clock, &b->clock);
 	same_rows(c, "facts.pendings", a, b, a->n_pendings, b->n_pendings, same_pending);
 	same_rows(c, "facts.vouchers", a, b, a->n_vouchers, b->n_vouchers, same_voucher);
+	same_rows(c, "facts.stamps", a, b, a->n_stamps, b->n_stamps, same_stamps);
+	same_unsigned(c, "facts.stamp_conditions", a->stamp_conditions, b->stamp_conditions);
 	same_rows(c, "facts.segments", a, b, a->n_segments, b->n_segments, same_segment);
 	same_rows(c, "facts.tallies", a, b, a->n_tallies, b->n_tallies, same_tally);
 	same_unsigned(c, "facts.conditions", a->conditions, b->conditions);

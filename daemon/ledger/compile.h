@@ -44,6 +44,18 @@ bool compile_used_voucher(struct compiler *c) MUST_CHECK;		/* after redemption a
 bool compile_partners(struct compiler *c) MUST_CHECK;
 bool compile_memberships(struct compiler *c) MUST_CHECK;
 
+/* Conditions of ${path}, a rule or a card of stamps, for events of a kind. */
+bool compile_when(struct compiler *c, const char *path, const struct when_def *def, enum rule_on on, struct when *w) MUST_CHECK;
+/* Of the program's tiers, none twice. */
+bool compile_tier_list(struct compiler *c, const char *path, const struct word_list *def, struct word_list *ret) MUST_CHECK;
+bool compile_dates(struct compiler *c, const char *path, const char *from, const char *until, int32_t *ret_from, int32_t *ret_until) MUST_CHECK;
+/* Exactly one of points and a voucher. */
+bool compile_grant(struct compiler *c, const char *path, const char *points, const char *voucher, int64_t *ret_points, size_t *ret_voucher) MUST_CHECK;
+/* auto_redeem, rewards and stamps; they need the tiers. */
+bool compile_rewards(struct compiler *c) MUST_CHECK;
+/* Caps of the period program, and stocks. */
+size_t program_stores(const struct program *p);
+
 /* stacking, carry_remainder, counters, earn and limits.earn_per_day; compile_stacking() needs the tiers. */
 bool compile_counters(struct compiler *c) MUST_CHECK;
 bool compile_earn(struct compiler *c) MUST_CHECK;

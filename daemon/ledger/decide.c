@@ -240,14 +240,33 @@ decision_account_fits(struct decision *d, enum account account, int64_t points, 
 	return ST_OK;
 }
 
+/* A voucher's name has its place among all that the entry issues. */
+static void
+number_vouchers(struct decision *d)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < d->entry->n_vouchers; i++)
+		n += !d->vouchers[i].has_from;
+	for (size_t s = 0; s < d->entry->n_sides; s++) {
+		for (size_t i = 0; i < d->sides[s].n_vouchers; i++) {
+			if (!d->sides[s].vouchers[i].has_from)
+				d->sides[s].vouchers[i].v.n = n++;
+		}
+	}
+}
+
 enum status
 decision_finish(struct decision *d)
 {
 	bool settles = d->entry->member != 0 && !d->entry->waiting && !d->entry->conflict && (d->cmd == NULL || !d->cmd->is_quote);
-	enum status st = settles ? decision_terms(d) : ST_OK;
+	enum status st = d->entry->member != 0 && !d->entry->waiting ? decision_auto_credit(d) : ST_OK;
 
+	if (st == ST_OK && settles)
+		st = decision_terms(d);
 	if (st != ST_OK)
 		return st;
+	number_vouchers(d);
 	d->entry->postings = d->postings;
 	if (d->entry->member == 0)
 		return ST_OK;
@@ -312,7 +331,7 @@ points_given(const struct cmd *cmd)
 	switch (cmd->op) {
 	case OP_HOLD: return cmd->u.hold.of_voucher ? NULL : &cmd->u.hold.points;
 	case OP_CAPTURE: return cmd->u.capture.has_points ? &cmd->u.capture.points : NULL;
-	case OP_REDEEM: return &cmd->u.redeem.points;
+	case OP_REDEEM: return cmd->u.redeem.reward == NULL ? &cmd->u.redeem.points : NULL;
 	case OP_ADJUST: return &cmd->u.adjust.points;
 	case OP_REVERSE_REDEEM: return cmd->u.past.has_points ? &cmd->u.past.points : NULL;
 	case OP_TRANSFER: return &cmd->u.other.points;
@@ -323,7 +342,7 @@ points_given(const struct cmd *cmd)
 	case OP_ACTIVITY: case OP_LAPSE: case OP_ACTIVATE: case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY:
 	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
-	case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_COUNT:
+	case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -539,32 +558,55 @@ version_compatible(struct decision *d, const struct program *before, const struc
 	return true;
 }
 
-/* The program's totals have room for the use of every cap `per: program` that there ever was; those of a group are one. */
-static bool
-caps_fit(struct decision *d, const struct totals *totals, const struct program *next)
-{
-	struct tally seen[LEDGER_PROGRAM_CAPS_MAX];
-	size_t n = 0;
+/* Counts what the program's totals will have a row for, if they have none yet. */
+struct stores {
+	const struct totals *totals;
+	size_t n;
+	struct tally seen[PROGRAM_RULES_MAX * PROGRAM_CAPS_MAX + PROGRAM_REWARDS_MAX + PROGRAM_CARDS_MAX];
+};
 
+static void
+stores_add(struct stores *s, enum tally_kind kind, const char *id)
+{
+	bool known = tally_find(s->totals->tallies, s->totals->n_tallies, kind, id, PERIOD_PROGRAM, 0) != NULL;
+
+	for (size_t i = 0; i < s->n && !known; i++)
+		known = s->seen[i].kind == kind && strcmp(s->seen[i].id, id) == 0;
+	if (known)
+		return;
+	s->seen[s->n] = (struct tally){ .kind = kind };
+	tier_id_copy(s->seen[s->n++].id, id);
+}
+
+/* The program's totals have room for the use of every cap `per: program`, and every stock, that there ever was; those of a group are one. */
+static enum status
+stores_fit(struct decision *d, const struct totals *totals, const struct program *next, bool *ret_fit)
+{
+	struct stores *s = arena_alloc(d->arena, sizeof(*s));
+
+	*ret_fit = false;
+	if (s == NULL)
+		return ST_NOMEM;
+	s->totals = totals;
 	for (size_t i = 0; i < next->n_rules; i++) {
 		for (size_t k = 0; k < next->rules[i].n_caps; k++) {
 			const struct cap *cap = &next->rules[i].caps[k];
-			enum tally_kind kind = cap->group[0] != 0 ? TALLY_GROUP : TALLY_RULE;
-			const char *id = cap->group[0] != 0 ? cap->group : next->rules[i].id;
-			bool known = cap->per != PERIOD_PROGRAM || tally_find(totals->tallies, totals->n_tallies, kind, id, PERIOD_PROGRAM, 0) != NULL;
 
-			for (size_t s = 0; s < n && !known; s++)
-				known = seen[s].kind == kind && strcmp(seen[s].id, id) == 0;
-			if (known)
-				continue;
-			if (totals->n_tallies + n == LEDGER_PROGRAM_CAPS_MAX)
-				return invalid(d, "earn", "all versions of a program together have at most %d caps of the period program that were used",
-				    LEDGER_PROGRAM_CAPS_MAX);
-			seen[n] = (struct tally){ .kind = kind };
-			tier_id_copy(seen[n++].id, id);
+			if (cap->per == PERIOD_PROGRAM)
+				stores_add(s, cap->group[0] != 0 ? TALLY_GROUP : TALLY_RULE, cap->group[0] != 0 ? cap->group : next->rules[i].id);
 		}
 	}
-	return true;
+	for (size_t i = 0; i < next->n_rewards; i++) {
+		if (next->rewards[i].has_stock)
+			stores_add(s, TALLY_REWARD, next->rewards[i].id);
+	}
+	for (size_t i = 0; i < next->n_cards; i++) {
+		if (next->cards[i].cap > 0 && next->cards[i].cap_per == PERIOD_PROGRAM)
+			stores_add(s, TALLY_STAMP_CAP, next->cards[i].id);
+	}
+	*ret_fit = totals->n_tallies + s->n <= LEDGER_PROGRAM_CAPS_MAX || invalid(d, "earn",
+	    "all versions of a program together have at most %d caps of the period program and stocks that were used", LEDGER_PROGRAM_CAPS_MAX);
+	return ST_OK;
 }
 
 enum status
@@ -582,8 +624,11 @@ decide_publish(struct decision *d)
 		if (st != ST_OK)
 			return st;
 		versions = totals == NULL ? 0 : totals->versions;
-		if (totals != NULL && !caps_fit(d, totals, cmd->u.publish.compiled))
-			return ST_OK;
+		bool fit = true;
+		if (totals != NULL)
+			st = stores_fit(d, totals, cmd->u.publish.compiled, &fit);
+		if (st != ST_OK || !fit)
+			return st;
 	}
 	if (cmd->u.publish.version != 0 && cmd->u.publish.version != versions + 1)
 		return refuse(d, LEDGER_INVALID_ARGUMENT, "version", "the next version of %s is %u", cmd->u.publish.id, versions + 1);

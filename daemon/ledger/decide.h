@@ -23,8 +23,8 @@ enum status decide(const struct ledger_state *state, const struct cmd *cmd, int6
 
 /* In the order within one instant. */
 enum due_kind {
-	DUE_HOLD_TIMEOUT, DUE_LAPSE, DUE_ACTIVATE, DUE_BIRTHDAY, DUE_ANNIVERSARY, DUE_TIER_END, DUE_MEMBERSHIP_END, DUE_TIER_REVIEW,
-	DUE_EXPIRE, DUE_INACTIVITY, DUE_HOLD_EXPIRE, DUE_VOUCHER_EXPIRE, DUE_TIER_LOOK, DUE_NOTICE,
+	DUE_HOLD_TIMEOUT, DUE_LAPSE, DUE_ACTIVATE, DUE_BIRTHDAY, DUE_ANNIVERSARY, DUE_AUTO_REDEEM, DUE_TIER_END,
+	DUE_MEMBERSHIP_END, DUE_TIER_REVIEW, DUE_EXPIRE, DUE_INACTIVITY, DUE_HOLD_EXPIRE, DUE_VOUCHER_EXPIRE, DUE_STAMP_EXPIRE, DUE_TIER_LOOK, DUE_NOTICE,
 };
 struct due {
 	enum due_kind kind;
@@ -55,6 +55,17 @@ void birthday_enter(struct birthday_date dates[static LEDGER_BIRTHDAYS_MAX], siz
  * Whether ${day} is a birthday by the date that is in force for it: of the dates entered at least guard_days before, the newest.
  */
 bool birthday_on(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day) MUST_CHECK;
+
+/**
+ * birthday_range(): the most days that a birthday is ahead when its reward comes, whatever the tier: points come on the day, vouchers when the
+ *   window opens.
+ * birthday_may_come(): whether any birthday is so near to ${day}.
+ * birthday_comes(): the birthday whose reward the system grants to the member at the beginning of ${day}; DAY_NONE.  A date opens its window on
+ *   the day on which it becomes effective, when that is inside.  What the reward requires is asked once, when the window opens.
+ */
+int32_t birthday_range(const struct program *program);
+bool birthday_may_come(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day) MUST_CHECK;
+int32_t birthday_comes(const struct program *program, const struct member *m, const struct birthday_date *dates, size_t n_dates, int32_t day);
 
 /* The days before and after a birthday that its window has for a member. */
 void birthday_window(const struct program *program, const struct member *m, int32_t today, int32_t *ret_before, int32_t *ret_after);
@@ -175,6 +186,9 @@ struct balance {
 	const char *const *vouchers;		/* ids of those that can be used, sorted, an id as often as it occurs */
 	size_t n_memberships;
 	const struct membership_row *memberships;	/* all that the member ever had, by id */
+	size_t n_stamps, n_stamp_debts;
+	const struct balance_row *stamps;	/* on all of the program's cards */
+	const struct balance_row *stamp_debts;	/* of cards on which stamps are owed */
 };
 /* What is told in a reply.  last_day: of the points or of the tier; due: the day on which it fell due. */
 struct notice { enum notice_kind kind; int64_t points; int32_t last_day, due; const char *voucher; };	/* voucher: by an entry of `system` */

@@ -51,6 +51,10 @@ due_first(const struct member *m, const struct program *program)
 		struct due anniversary = { .kind = DUE_ANNIVERSARY, .at_us = zone_midnight_us(&program->zone, m->anniversary) };
 		due_consider(&due, &anniversary);
 	}
+	if (m->has_auto) {
+		struct due automatic = { .kind = DUE_AUTO_REDEEM, .at_us = zone_midnight_us(&program->zone, m->auto_day) };
+		due_consider(&due, &automatic);
+	}
 	if (m->tier.gift[0] != 0) {
 		struct due gift = { .kind = DUE_TIER_END, .at_us = ended_at_us(program, m->tier.gift_until) };
 		due_consider(&due, &gift);
@@ -87,6 +91,10 @@ due_first(const struct member *m, const struct program *program)
 			continue;
 		voucher.at_us = ended_at_us(program, m->vouchers[i].last_day);
 		due_consider(&due, &voucher);
+	}
+	for (size_t i = 0; i < m->n_cards; i++) {
+		struct due card = { .kind = DUE_STAMP_EXPIRE, .at_us = ended_at_us(program, m->cards[i].last_day) };
+		due_consider(&due, &card);
 	}
 	if (m->has_look) {
 		struct due look = { .kind = DUE_TIER_LOOK, .at_us = zone_midnight_us(&program->zone, m->look_day) };
@@ -157,7 +165,11 @@ static enum status
 due_birthday(struct decision *d, const struct due *due)
 {
 	bool fits;
+	int32_t before, after;
 
+	birthday_window(d->program, d->member, d->today, &before, &after);
+	if (d->program->birthday_voucher != VOUCHER_INDEX_NONE && (due->birthday < d->today || due->birthday - before > d->today))
+		return ST_NOTFOUND;
 	if (!day_ok(due->birthday) || d->program->birthday_on_claim || !birthday_payable(d->program, d->member, due->birthday) ||
 	    !birthday_earned(d->program, d->member, d->today))
 		return ST_NOTFOUND;
@@ -255,6 +267,28 @@ due_voucher_expire(struct decision *d)
 	return st == ST_OK && !any ? ST_NOTFOUND : st;
 }
 
+/* Under another version there may be nothing to redeem: the entry says that it was looked for. */
+static enum status
+due_auto_redeem(struct decision *d)
+{
+	bool any;
+
+	if (!d->member->has_auto || d->member->auto_day > d->today)
+		return ST_NOTFOUND;
+	d->entry->op = OP_AUTO_REDEEM;
+	return decision_auto_redeem(d, &any);
+}
+
+static enum status
+due_stamp_expire(struct decision *d)
+{
+	bool any;
+
+	d->entry->op = OP_STAMP_EXPIRE;
+	enum status st = decision_stamps_end(d, &any);
+	return st == ST_OK && !any ? ST_NOTFOUND : st;
+}
+
 /* Under a version without a reward the entry says that the day has passed. */
 static enum status
 due_anniversary(struct decision *d)
@@ -293,6 +327,8 @@ due_run(struct decision *d, const struct due *due)
 	case DUE_VOUCHER_EXPIRE: return due_voucher_expire(d);
 	case DUE_TIER_LOOK: return due_tier_look(d);
 	case DUE_NOTICE: return due_notice(d);
+	case DUE_AUTO_REDEEM: return due_auto_redeem(d);
+	case DUE_STAMP_EXPIRE: return due_stamp_expire(d);
 	}
 	assert(false);
 	return ST_NOTFOUND;

@@ -90,8 +90,8 @@ redeemed_today(const struct decision *d)
 	return tally_find(d->member->tallies, d->member->n_tallies, TALLY_REDEEMED, "", PERIOD_DAY, d->business_date);
 }
 
-static enum status
-count_redeemed(struct decision *d, int64_t points)
+enum status
+decision_count_redeemed(struct decision *d, int64_t points)
 {
 	const struct tally *used = redeemed_today(d);
 
@@ -193,7 +193,7 @@ decide_hold(struct decision *d)
 		return st;
 	if (!decision_hold_room(d))
 		return ST_OK;
-	st = count_redeemed(d, points);
+	st = decision_count_redeemed(d, points);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
 	if (!e->u.hold.pool && points > d->member->available)
@@ -500,6 +500,9 @@ decide_reverse_redeem(struct decision *d)
 	e->u.past.has_points = d->cmd->u.past.has_points;
 	if (e->u.past.has_points && !decision_points(d, "points", d->cmd->u.past.points, &e->u.past.points))
 		return ST_OK;
+	bool is_reward = past->op == OP_REDEEM && past->u.redeem.reward != NULL;
+	if (is_reward && e->u.past.has_points && e->u.past.points != redeemed_points(past))
+		return refuse(d, LEDGER_INVALID_ARGUMENT, "points", "a reward is reversed whole: leave points out");
 	if (!decision_member_open(d, false))
 		return ST_OK;
 	enum status st = followup_load(d, d->cmd->u.past.id, &f);
@@ -509,6 +512,10 @@ decide_reverse_redeem(struct decision *d)
 	if (points > left || left <= 0)
 		return refuse(d, LEDGER_ALREADY_REVERSED, "points", "%s points of the redemption are left to reverse", POINTS_TEXT(d, left));
 	d->partner = redeemed_at(past);
+	if (is_reward)
+		st = decision_reverse_reward(d, past, d->cmd->u.past.id);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
 	st = restore_lots(d, past, f.reversed, points);
 	if (st == ST_OK)
 		st = uncount_reversed(d, past, points);
@@ -531,6 +538,8 @@ decide_redeem(struct decision *d)
 	e->u.redeem.partner = cmd->u.redeem.partner;
 	if (!decision_partner(d, cmd->u.redeem.partner))
 		return ST_OK;
+	if (cmd->u.redeem.reward != NULL)
+		return decide_reward(d);
 	e->u.redeem.has_order_amount = cmd->u.redeem.has_order_amount;
 	e->u.redeem.round_down = cmd->u.redeem.round_down;
 	if (!decision_points(d, "points", cmd->u.redeem.points, &e->u.redeem.points))
@@ -542,7 +551,7 @@ decide_redeem(struct decision *d)
 	enum status st = check_terms(d, &points, cmd->u.redeem.pool, cmd->u.redeem.round_down, e->u.redeem.has_order_amount ? &e->u.redeem.order_amount : NULL);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
-	st = count_redeemed(d, points);
+	st = decision_count_redeemed(d, points);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
 	if (cmd->u.redeem.pool)

@@ -111,8 +111,9 @@ birthday_enter(struct birthday_date dates[static LEDGER_BIRTHDAYS_MAX], size_t *
 	*n_dates = n;
 }
 
-bool
-birthday_on(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day)
+/* Of the dates entered at least guard_days before ${day} the newest; NULL: none. */
+static const struct birthday_date *
+date_in_force(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day)
 {
 	const struct birthday_date *in_force = NULL;
 
@@ -120,8 +121,70 @@ birthday_on(const struct program *program, const struct birthday_date *dates, si
 		if ((int64_t)dates[i].entered_day + program->guard_days <= day)
 			in_force = &dates[i];
 	}
+	return in_force;
+}
+
+bool
+birthday_on(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day)
+{
+	const struct birthday_date *in_force = date_in_force(program, dates, n_dates, day);
+
 	return in_force != NULL &&
 	    day_of_birthday(date_of_day(day).year, in_force->month, in_force->day, program->leap_to_march) == day;
+}
+
+int32_t
+birthday_range(const struct program *p)
+{
+	uint32_t most = p->birthday_days_before;
+
+	if (!p->has_birthday || p->birthday_voucher == VOUCHER_INDEX_NONE)
+		return 0;
+	for (size_t i = 0; i < p->n_tiers; i++) {
+		if (p->tiers[i].has_birthday_window && p->tiers[i].birthday_days_before > most)
+			most = p->tiers[i].birthday_days_before;
+	}
+	return (int32_t)most;
+}
+
+bool
+birthday_may_come(const struct program *p, const struct birthday_date *dates, size_t n_dates, int32_t day)
+{
+	if (!p->has_birthday || p->birthday_on_claim)
+		return false;
+	for (int32_t birthday = day; birthday <= day + birthday_range(p); birthday++) {
+		if (day_ok(birthday) && birthday_on(p, dates, n_dates, birthday))
+			return true;
+	}
+	return false;
+}
+
+/* The first day of the window that ${before} days make, by the date that is in force for the birthday. */
+static int32_t
+window_opens(const struct program *p, const struct birthday_date *dates, size_t n_dates, int32_t birthday, int32_t before)
+{
+	int32_t effective = date_in_force(p, dates, n_dates, birthday)->entered_day + (int32_t)p->guard_days;
+
+	return effective > birthday - before ? effective : birthday - before;
+}
+
+int32_t
+birthday_comes(const struct program *p, const struct member *m, const struct birthday_date *dates, size_t n_dates, int32_t day)
+{
+	int32_t before = 0, after = 0;
+
+	if (!p->has_birthday || p->birthday_on_claim)
+		return DAY_NONE;
+	if (p->birthday_voucher != VOUCHER_INDEX_NONE)
+		birthday_window(p, m, day, &before, &after);
+	for (int32_t birthday = day; birthday <= day + before && day_ok(birthday); birthday++) {
+		if (!birthday_on(p, dates, n_dates, birthday) || !birthday_payable(p, m, birthday))
+			continue;
+		int32_t opens = window_opens(p, dates, n_dates, birthday, before);
+		if (p->birthday_voucher == VOUCHER_INDEX_NONE || opens == day || (opens < day && !p->has_requires))
+			return birthday;
+	}
+	return DAY_NONE;
 }
 
 /* 1 March, when it stood for 29 February, and 29 February are one date. */
@@ -132,7 +195,7 @@ same_leap_birthday(const struct program *program, struct date paid, struct date 
 	    next.month == 2 && next.day == 29;
 }
 
-/* Points come on the day, so that the tier of the day stands for the one held when the window opened. */
+/* By the tier held on ${today}: for points that is the day itself. */
 void
 birthday_window(const struct program *program, const struct member *m, int32_t today, int32_t *ret_before, int32_t *ret_after)
 {
@@ -167,9 +230,24 @@ birthday_payable(const struct program *program, const struct member *m, int32_t 
 	return same_leap_birthday(program, paid, next) || day >= day_add_months(m->birthday_paid, 12) - (before + after);
 }
 
+/* It is for the window alone: the voucher's own term is not asked. */
+static enum status
+birthday_voucher(struct decision *d, int32_t day, bool *ret_fits)
+{
+	const struct program *p = d->program;
+	int32_t before, after;
+
+	birthday_window(p, d->member, d->today, &before, &after);
+	d->entry->birthday = day;
+	return decision_issue(d, &p->vouchers[p->birthday_voucher], VOUCHER_BY_BIRTHDAY, "", 0, day + after, ret_fits);
+}
+
 enum status
 decision_birthday(struct decision *d, int32_t day, bool *ret_fits)
 {
+	if (d->program->birthday_voucher != VOUCHER_INDEX_NONE)
+		return birthday_voucher(d, day, ret_fits);
+
 	const struct program *p = d->program;
 	struct grant *grant = arena_alloc(d->arena, sizeof(*grant));
 	struct lot lot = {
@@ -205,6 +283,9 @@ birthday_due(const struct decision *d)
 	for (int32_t day = from; day <= to; day++) {
 		if (!birthday_on(d->program, cmd->u.birthday.dates, cmd->u.birthday.n_dates, day))
 			continue;
+		if (d->program->birthday_voucher != VOUCHER_INDEX_NONE &&
+		    window_opens(d->program, cmd->u.birthday.dates, cmd->u.birthday.n_dates, day, before) > d->business_date)
+			continue;
 		if (birthday_payable(d->program, d->member, day))
 			return day;
 		due = day;
@@ -235,6 +316,8 @@ decide_birthday(struct decision *d)
 	enum status st = decision_birthday(d, due, &fits);
 	if (st != ST_OK || fits)
 		return st;
+	if (d->program->birthday_voucher != VOUCHER_INDEX_NONE)
+		return refuse(d, LEDGER_CAP_REACHED, NULL, "the member has %d vouchers that are not over; no more can be issued", LEDGER_VOUCHERS_MAX);
 	return refuse(d, LEDGER_CAP_REACHED, NULL, "the program has given all the points that a ledger can hold");
 }
 
@@ -254,6 +337,10 @@ decision_anniversary(struct decision *d)
 
 	if (grant == NULL)
 		return ST_NOMEM;
+	if (p->anniversary_voucher != VOUCHER_INDEX_NONE) {
+		const struct voucher_kind *kind = &p->vouchers[p->anniversary_voucher];
+		return decision_issue(d, kind, VOUCHER_BY_ANNIVERSARY, "", 0, voucher_last_day(kind, d->business_date), &fits);
+	}
 	enum status st = decision_account_fits(d, ACCOUNT_ISSUED, -lot.points, &fits);
 	if (st != ST_OK || !fits)
 		return st;

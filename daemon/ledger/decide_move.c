@@ -23,6 +23,9 @@ side_begin(struct decision *d, const struct member *m, struct entry *scratch, st
 	ret->pendings = NULL;
 	ret->followups = NULL;
 	ret->sides = NULL;
+	ret->vouchers = NULL;
+	ret->stamps = NULL;
+	ret->cap_vouchers = ret->cap_stamps = 0;
 	ret->cap_postings = ret->cap_pendings = ret->cap_followups = ret->cap_sides = 0;
 	ret->debt_paid = 0;
 }
@@ -33,9 +36,13 @@ side_end(struct decision *d, struct decision *side)
 	const struct entry *e = side->entry;
 	struct side row = { .member = e->member, .has_tier = e->has_tier, .tier = e->tier, .n_tallies = e->n_tallies, .tallies = e->tallies };
 
-	assert(e->n_pendings == 0 && e->n_followups == 0 && e->n_sides == 0 && !e->has_metrics && !e->has_hold);
-	enum status st = decision_terms(side);
+	assert(e->n_pendings == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_stamps == 0 && !e->has_metrics && !e->has_hold);
+	enum status st = decision_auto_credit(side);
+	if (st == ST_OK)
+		st = decision_terms(side);
 	row.clock = e->clock;
+	row.n_vouchers = e->n_vouchers;
+	row.vouchers = side->vouchers;
 	for (size_t i = 0; i < e->n_postings && st == ST_OK; i++)
 		st = decision_post(d, &side->postings[i]);
 	if (st != ST_OK)
@@ -274,7 +281,8 @@ decide_merge(struct decision *d)
 		return st;
 	d->entry->postings = d->postings;
 	merge_tier(d, from);
-	st = side_end(d, &side);
+	st = decision_stamps_merge(d, from);
+	st = st == ST_OK && d->refusal->result == LEDGER_OK ? side_end(d, &side) : st;
 	return st == ST_OK ? decision_leave_pool(d, from) : st;
 }
 

@@ -804,6 +804,17 @@ metrics_fall(struct returning *r)
 /* ---- the whole ---- */
 
 static enum status
+take_stamps(struct returning *r, int64_t left, const struct line_left *lines)
+{
+	struct earn_event before, after;
+	enum status st = r->past->n_stamps == 0 ? ST_OK : event_of(r, left, lines, &before);
+
+	if (st == ST_OK && r->past->n_stamps > 0)
+		st = event_of(r, r->f.left, r->lines, &after);
+	return st == ST_OK && r->past->n_stamps > 0 ? decision_unstamp(r->d, r->version, r->past, r->f.entry, &before, &after) : st;
+}
+
+static enum status
 run(struct returning *r)
 {
 	struct line_left *before = arena_alloc(r->d->arena, (r->f.n_lines + 1) * sizeof(*before));
@@ -831,7 +842,9 @@ run(struct returning *r)
 		st = return_vouchers(r->d, r->version, r->f.entry, r->after->issues, &r->vouchers);
 	if (st != ST_OK || r->d->refusal->result != LEDGER_OK)
 		return st;
-	st = restore_caps(r);
+	st = take_stamps(r, left, before);
+	if (st == ST_OK)
+		st = restore_caps(r);
 	if (st == ST_OK)
 		st = metrics_fall(r);
 	r->f.clawed += r->taken;

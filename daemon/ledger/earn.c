@@ -369,7 +369,7 @@ evaluate_rule(struct earning *e, size_t index, int64_t amount, int64_t *ret_rest
 {
 	const struct rule *rule = &e->p->rules[index];
 	struct component *c = &e->rules[index];
-	int64_t carried = rule_remainder(e, rule), items = rule->measure == MEASURE_PER_ITEM ? rule_items(e, rule, NULL) : 0, rest = 0;
+	int64_t carried = rule_remainder(e, rule), items = rule->measure == MEASURE_PER_ITEM ? when_items(e->event, &rule->when, NULL) : 0, rest = 0;
 
 	*c = (struct component){ .rule = rule, .name = rule->id, .pending = rule, .terms = rule };
 	e->amount[index] = amount;
@@ -430,11 +430,11 @@ base_of_selection(const struct earning *e, const struct rule *selection)
 
 			if (!e->applies[i] || rule->kind != RULE_BASE || (rule->replaces == RULE_NONE) != (pass == 1))
 				continue;
-			int64_t amount = rule_amount(e, rule, selection), left = amount - covered[i];
+			int64_t amount = when_amount(e->event, &rule->when, &selection->when), left = amount - covered[i];
 			if (rule->replaces != RULE_NONE)
 				covered[rule->replaces] = covered[rule->replaces] > POINTS_MAX - amount ? POINTS_MAX : covered[rule->replaces] + amount;
 			if (left > 0 && !(e->past != NULL && rule_carries(e, rule)))
-				sum = exact_add(sum, rule_points(e, rule, left, rule_items(e, rule, selection)), e->den);
+				sum = exact_add(sum, rule_points(e, rule, left, when_items(e->event, &rule->when, &selection->when)), e->den);
 		}
 	}
 	return sum;
@@ -500,7 +500,7 @@ chain_before(const struct earning *e, size_t n_memberships, size_t index)
 	for (size_t i = 0; i < index; i++) {
 		const struct rule *rule = &e->p->rules[i];
 
-		if (e->applies[i] && rule->kind == RULE_MULTIPLIER && (!rule_selects(rule) || same_selection(rule, &e->p->rules[index])))
+		if (e->applies[i] && rule->kind == RULE_MULTIPLIER && (!when_selects(&rule->when) || same_selection(rule, &e->p->rules[index])))
 			ratio_times(&chain, rule->multiplier);
 	}
 	return chain;
@@ -573,7 +573,7 @@ evaluate_shares(struct earning *e, struct exact base)
 		if (!e->applies[i] || rule->kind != RULE_MULTIPLIER)
 			continue;
 		*c = (struct component){ .rule = rule, .name = rule->id };
-		struct exact own = rule_selects(rule) ? base_of_selection(e, rule) : base;
+		struct exact own = when_selects(&rule->when) ? base_of_selection(e, rule) : base;
 		if (own.whole > POINTS_MAX)
 			own.whole = POINTS_MAX;		/* items of few lines: base is not large, but counted otherwise they may be */
 		c->wanted = share_of(e, own, rule->multiplier,
@@ -658,7 +658,7 @@ evaluate_counters(struct earning *e)
 
 		if (!e->applies[i] || (rule->kind != RULE_COUNTER && rule->kind != RULE_VOUCHER))
 			continue;
-		int64_t times = rule->counter_per_item ? rule_items(e, rule, NULL) : e->event->on == ON_ACTIVITY ? e->event->qty : 1;
+		int64_t times = rule->counter_per_item ? when_items(e->event, &rule->when, NULL) : e->event->on == ON_ACTIVITY ? e->event->qty : 1;
 		struct component counted = { .rule = rule, .name = rule->id };
 		counted.wanted.whole = counted.granted.whole = rule->kind == RULE_VOUCHER ? 1 : (wide)rule->counter_add * times;
 		*c = (struct component){ .rule = rule, .name = rule->id };

@@ -85,12 +85,22 @@ int64_t rule_remainder(const struct earning *e, const struct rule *rule);
 
 bool word_among(const struct word_list *words, const char *word);		/* NULL is never */
 
-/* Whether the rule takes lines only, or leaves lines out. */
-bool rule_selects(const struct rule *rule);
+/* Whether the conditions take lines only, or leave lines out. */
+bool when_selects(const struct when *w);
 
-/* The amount that a rule sees, and the items; ${also} (NULL: none) selects as well. */
-int64_t rule_amount(const struct earning *e, const struct rule *rule, const struct rule *also);
-int64_t rule_items(const struct earning *e, const struct rule *rule, const struct rule *also);
+/* The amount that they see, and the items; ${also} (NULL: none) selects as well. */
+int64_t when_amount(const struct earn_event *event, const struct when *w, const struct when *also);
+int64_t when_items(const struct earn_event *event, const struct when *w, const struct when *also);
+
+/**
+ * Whether all conditions of the rule or card ${id} hold; fills *${ret_eligible}, and bit ${bit} of *${conditions} when those but amounts and
+ * lines do.  Of an event that is evaluated once more ${then} is what *${conditions} was.
+ */
+bool when_holds(struct earning *e, const struct when *w, const char *id, uint64_t then, size_t bit, uint64_t *conditions,
+    int64_t *ret_eligible);
+
+/* The stamps of a purchase, and the vouchers that they bring. */
+enum status earn_stamps(struct earning *e) MUST_CHECK;
 
 /* Whether the rule is for this event and all its conditions hold; fills e->eligible[index] and its bit of e->conditions. */
 bool rule_applies(struct earning *e, size_t index);

@@ -192,7 +192,7 @@ take_share(struct carried *c, size_t index, const struct component *share)
 	bool there = of_steps(c, share->name, &wanted, &granted);
 	if (c->e->p->stacking == STACKING_BEST && !there)
 		return;
-	if (share->rule != NULL && rule_selects(share->rule)) {
+	if (share->rule != NULL && when_selects(&share->rule->when)) {
 		int64_t base = c->base < c->base_wanted ? c->base : c->base_wanted;
 		points = base == 0 ? 0 : (int64_t)((wide)wanted * base / c->base_wanted);
 	} else {

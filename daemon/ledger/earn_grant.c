@@ -330,6 +330,8 @@ note_segments(struct earning *e)
 
 		for (size_t k = 0; k < e->p->n_rules && !asked; k++)
 			asked = e->p->rules[k].on == ev->on && word_among(&e->p->rules[k].when.segments, ev->segments[i]);
+		for (size_t k = 0; k < e->p->n_cards && !asked && ev->on == ON_PURCHASE; k++)
+			asked = word_among(&e->p->cards[k].when.segments, ev->segments[i]);
 		if (asked)
 			named[n++] = ev->segments[i];
 	}
@@ -475,5 +477,7 @@ earn(struct decision *d, const struct earn_event *event)
 	st = note_all(e, (int64_t)g.granted_rounded);
 	if (st == ST_OK)
 		st = credit_lots(&g);
+	if (st == ST_OK && d->refusal->result == LEDGER_OK && event->on == ON_PURCHASE)
+		st = earn_stamps(e);
 	return st == ST_OK && d->refusal->result == LEDGER_OK ? issue_vouchers(e) : st;
 }

@@ -20,48 +20,39 @@ word_among(const struct word_list *words, const char *word)
 /* ---- lines ---- */
 
 static bool
-takes_lines(const struct rule *rule)
+takes_lines(const struct when *w)
 {
-	return rule->when.categories.n > 0 || rule->when.skus.n > 0;
+	return w->categories.n > 0 || w->skus.n > 0;
 }
 
 bool
-rule_selects(const struct rule *rule)
+when_selects(const struct when *w)
 {
-	return takes_lines(rule) || rule->when.exclude_categories.n > 0;
+	return takes_lines(w) || w->exclude_categories.n > 0;
 }
 
 static bool
-line_excluded(const struct rule *rule, const struct entry_line *line)
+line_matches(const struct when *w, const struct entry_line *line)
 {
-	return word_among(&rule->when.exclude_categories, line->category);
-}
-
-static bool
-line_matches(const struct rule *rule, const struct entry_line *line)
-{
-	const struct when *w = &rule->when;
-
 	if (w->categories.n > 0 && !word_among(&w->categories, line->category))
 		return false;
 	if (w->skus.n > 0 && !word_among(&w->skus, line->sku))
 		return false;
-	return !line_excluded(rule, line);
+	return !word_among(&w->exclude_categories, line->category);
 }
 
 /* The lines' sum when lines are taken, else the total without the lines that are left out; then the part paid with points. */
 int64_t
-rule_amount(const struct earning *e, const struct rule *rule, const struct rule *also)
+when_amount(const struct earn_event *ev, const struct when *w, const struct when *also)
 {
-	const struct earn_event *ev = e->event;
-	bool takes = takes_lines(rule) || (also != NULL && takes_lines(also));
+	bool takes = takes_lines(w) || (also != NULL && takes_lines(also));
 	int64_t sum = takes ? 0 : ev->amount;
 
-	if (!takes && !rule_selects(rule) && (also == NULL || !rule_selects(also)))
+	if (!takes && !when_selects(w) && (also == NULL || !when_selects(also)))
 		return sum - ev->paid_with_points;
 	for (size_t i = 0; i < ev->n_lines; i++) {
 		const struct entry_line *line = &ev->lines[i];
-		bool in = line_matches(rule, line) && (also == NULL || line_matches(also, line));
+		bool in = line_matches(w, line) && (also == NULL || line_matches(also, line));
 
 		if (takes && in)
 			sum += line->amount;
@@ -73,15 +64,14 @@ rule_amount(const struct earning *e, const struct rule *rule, const struct rule 
 }
 
 int64_t
-rule_items(const struct earning *e, const struct rule *rule, const struct rule *also)
+when_items(const struct earn_event *ev, const struct when *w, const struct when *also)
 {
-	const struct earn_event *ev = e->event;
 	int64_t items = 0;
 
 	if (ev->on != ON_PURCHASE)
 		return ev->qty;
 	for (size_t i = 0; i < ev->n_lines; i++) {
-		if (line_matches(rule, &ev->lines[i]) && (also == NULL || line_matches(also, &ev->lines[i])))
+		if (line_matches(w, &ev->lines[i]) && (also == NULL || line_matches(also, &ev->lines[i])))
 			items += ev->lines[i].qty;
 	}
 	return items;
@@ -169,57 +159,58 @@ spend_holds(struct earning *e, const struct when *w)
 }
 
 static bool
-gap_holds(const struct earning *e, const struct rule *rule)
+gap_holds(const struct earning *e, const struct when *w, const char *id)
 {
 	const struct member *m = e->d->member;
 
-	for (size_t i = 0; rule->when.min_gap_us > 0 && i < m->n_tallies; i++) {
+	for (size_t i = 0; w->min_gap_us > 0 && i < m->n_tallies; i++) {
 		const struct tally *t = &m->tallies[i];
 		int64_t distance = t->at - e->d->event_us;
 
-		if (t->kind == TALLY_GAP && strcmp(t->id, rule->id) == 0 && distance < rule->when.min_gap_us && -distance < rule->when.min_gap_us)
+		if (t->kind == TALLY_GAP && strcmp(t->id, id) == 0 && distance < w->min_gap_us && -distance < w->min_gap_us)
 			return false;
 	}
 	return true;
 }
 
 static bool
-member_holds(struct earning *e, const struct rule *rule)
+member_holds(struct earning *e, const struct when *w, const char *id)
 {
-	const struct when *w = &rule->when;
 	const struct member *m = e->d->member;
 
 	if (w->first_purchase && m->purchases > 0)
 		return false;
 	if (w->member_days_min > 0 && (int64_t)e->d->business_date - m->enrolled_day < (int64_t)w->member_days_min)
 		return false;
-	return spend_holds(e, w) && gap_holds(e, rule);
+	return spend_holds(e, w) && gap_holds(e, w, id);
 }
 
 static bool
-conditions_hold(struct earning *e, const struct rule *rule)
+conditions_hold(struct earning *e, const struct when *w, const char *id)
 {
-	const struct when *w = &rule->when;
-
 	if (w->activity[0] != 0 && (e->event->activity == NULL || strcmp(w->activity, e->event->activity) != 0))
 		return false;
-	return lists_hold(e, w) && membership_holds(e, w) && time_holds(e, w) && member_holds(e, rule);
+	return lists_hold(e, w) && membership_holds(e, w) && time_holds(e, w) && member_holds(e, w, id);
+}
+
+bool
+when_holds(struct earning *e, const struct when *w, const char *id, uint64_t then, size_t bit, uint64_t *conditions, int64_t *ret_eligible)
+{
+	if (e->past != NULL ? (then >> bit & 1) == 0 : !conditions_hold(e, w, id))
+		return false;
+	*conditions |= UINT64_C(1) << bit;
+	int64_t amount = when_amount(e->event, w, NULL);
+	*ret_eligible = amount;
+	if (e->event->on == ON_PURCHASE && amount <= 0)
+		return false;
+	return !(w->has_min_amount && amount < w->min_amount) && !(w->has_max_amount && amount > w->max_amount);
 }
 
 bool
 rule_applies(struct earning *e, size_t index)
 {
 	const struct rule *rule = &e->p->rules[index];
-	const struct when *w = &rule->when;
 
-	if (rule->on != e->event->on)
-		return false;
-	if (e->past != NULL ? (e->past->conditions >> index & 1) == 0 : !conditions_hold(e, rule))
-		return false;
-	e->conditions |= UINT64_C(1) << index;
-	int64_t amount = rule_amount(e, rule, NULL);
-	e->eligible[index] = amount;
-	if (rule->on == ON_PURCHASE && amount <= 0)
-		return false;
-	return !(w->has_min_amount && amount < w->min_amount) && !(w->has_max_amount && amount > w->max_amount);
+	return rule->on == e->event->on && when_holds(e, &rule->when, rule->id, e->past == NULL ? 0 : e->past->conditions, index, &e->conditions,
+	    &e->eligible[index]);
 }

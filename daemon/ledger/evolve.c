@@ -35,6 +35,7 @@ struct evolution {
 	struct member *m;		/* the one it is about */
 	struct member *touched[LEDGER_TOUCHED_MAX];
 	const struct tier *held[LEDGER_TOUCHED_MAX];	/* by them, before the entry */
+	uint32_t issued;		/* vouchers so far */
 	struct hold *hold;		/* one of m's; NULL: the entry is about none */
 };
 
@@ -58,6 +59,7 @@ op_is_members(enum op op)
 	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE:
 	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
 	case OP_POOL_JOIN: case OP_POOL_LEAVE:
+	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
 	case OP_APPROVER_KEY: case OP_COUNT:
@@ -73,6 +75,7 @@ entry_is_bare(const struct entry *entry)
 {
 	return entry->member == 0 && entry->n_postings == 0 && entry->n_touched == 0 && entry->n_grants == 0 && entry->n_tallies == 0 &&
 	    entry->n_pendings == 0 && entry->n_falls == 0 && entry->n_followups == 0 && entry->n_sides == 0 && entry->n_vouchers == 0 && entry->n_told == 0 &&
+	    entry->n_stamps == 0 &&
 	    !entry->has_metrics &&
 	    entry->n_memberships == 0 && !entry->has_refund && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE &&
 	    !entry->waiting && !entry->conflict && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
@@ -150,7 +153,7 @@ changes_nothing(const struct entry *e)
 {
 	return e->n_postings == 0 && e->n_grants == 0 && !e->has_metrics && !e->has_tier && !e->clock.on && e->n_tallies == 0 &&
 	    e->n_pendings == 0 && e->n_falls == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_vouchers == 0 && e->n_memberships == 0 &&
-	    e->birthday == DAY_NONE;
+	    e->n_stamps == 0 && e->birthday == DAY_NONE;
 }
 
 static bool
@@ -159,7 +162,8 @@ entry_shape_ok(const struct entry *entry)
 	bool is_due = entry->op == OP_HOLD_TIMEOUT || entry->op == OP_TIER_END || entry->op == OP_EXPIRE || entry->op == OP_TIER_REVIEW ||
 	    entry->op == OP_TIER_LOOK || entry->op == OP_LAPSE || entry->op == OP_ACTIVATE || entry->op == OP_INACTIVITY ||
 	    entry->op == OP_HOLD_EXPIRE || entry->op == OP_ANNIVERSARY || entry->op == OP_VOUCHER_EXPIRE || entry->op == OP_MEMBERSHIP_END ||
-	    entry->op == OP_NOTICE;
+	    entry->op == OP_NOTICE ||
+	    entry->op == OP_AUTO_REDEEM || entry->op == OP_STAMP_EXPIRE;
 	bool has_hold = entry->op == OP_HOLD || entry->op == OP_CAPTURE || entry->op == OP_RELEASE || entry->op == OP_HOLD_TIMEOUT ||
 	    entry->op == OP_HOLD_EXPIRE;
 
@@ -591,19 +595,39 @@ apply_followups(struct evolution *e)
 }
 
 static enum status
-apply_vouchers(struct evolution *e)
+apply_vouchers(struct evolution *e, struct member *m, const struct voucher_change *changes, size_t n)
 {
-	bool ok = vouchers_entry_ok(e->m, e->entry);
+	bool ok = true;
+	enum status st = vouchers_apply(m, e->state->arena, changes, n, e->id, &e->issued, &ok);
+
+	return st == ST_OK && !ok ? fault(e, EVOLVE_VOUCHER) : st;
+}
+
+/* A hold whose voucher goes without it is over as well. */
+static enum status
+apply_own_vouchers(struct evolution *e)
+{
+	const struct entry *entry = e->entry;
 	const struct hold *ended;
 	size_t at = 0;
 	enum status st = ST_OK;
 
-	/* A hold whose voucher goes without it is over as well. */
-	while (ok && e->entry->op != OP_HOLD && st == ST_OK && (ended = vouchers_ended_hold(e->m, e->entry, &at)) != NULL)
+	if (!vouchers_entry_ok(e->m, entry))
+		return fault(e, EVOLVE_VOUCHER);
+	while (entry->op != OP_HOLD && st == ST_OK && (ended = vouchers_ended_hold(e->m, entry, &at)) != NULL)
 		st = drop_hold(e, ended, HOLD_END_REVOKED);
-	if (ok && st == ST_OK)
-		st = vouchers_apply(e->m, e->state->arena, e->entry, e->id, &ok);
-	return st == ST_OK && !ok ? fault(e, EVOLVE_VOUCHER) : st;
+	return st == ST_OK ? apply_vouchers(e, e->m, entry->vouchers, entry->n_vouchers) : st;
+}
+
+static enum status
+apply_stamps(struct evolution *e)
+{
+	bool ok = true;
+	enum status st = stamps_apply(e->m, e->state->arena, e->entry, &ok);
+
+	if (e->entry->op == OP_MERGE)
+		ok = ok && stamps_merged(e->touched[1], e->entry);
+	return st == ST_OK && !ok ? fault(e, EVOLVE_MALFORMED) : st;
 }
 
 static enum status
@@ -620,6 +644,8 @@ apply_side(struct evolution *e, const struct side *s)
 		st = apply_tallies(e, m, s->tallies, s->n_tallies);
 	if (st == ST_OK && e->fault == EVOLVE_OK && s->clock.on)
 		st = apply_clock(e, m, &s->clock);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_vouchers(e, m, s->vouchers, s->n_vouchers);
 	return st;
 }
 
@@ -722,7 +748,9 @@ apply_rest(struct evolution *e)
 	enum status st = apply_followups(e);
 
 	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_vouchers(e);
+		st = apply_own_vouchers(e);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_stamps(e);
 
 	if (st == ST_OK && e->fault == EVOLVE_OK)
 		st = apply_memberships(e);
@@ -818,6 +846,7 @@ settle(struct evolution *e, struct member *m)
 	m->has_head = true;
 	m->head = e->id;
 	tier_look(m, e->program, e->at_us, e->entry->has_due_at);
+	auto_look(m, e->program, e->at_us, e->entry);
 	set_anniversary(e, m);
 	if (m == e->m)
 		set_noticed(e, m);

@@ -100,6 +100,7 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 		into->birthday_paid = from->birthday_paid;
 	if (from->standing == STANDING_FROZEN)
 		into->standing = STANDING_FROZEN;
+	from->n_cards = 0;		/* the entry has them */
 	from->n_pendings = from->n_tallies = from->n_days = from->n_counts = 0;
 	from->points_earned = from->spend = from->visits = from->advanced = 0;
 	from->purchases = 0;

@@ -55,10 +55,11 @@ struct decision {
 	int64_t event_us;			/* min(occurred_at, now_us) */
 	int32_t today, business_date;		/* of now_us, and of event_us */
 
-	size_t cap_postings, cap_pendings, cap_followups, cap_sides, cap_vouchers;
+	size_t cap_postings, cap_pendings, cap_followups, cap_sides, cap_vouchers, cap_stamps;
 	struct posting *postings;
 	struct pending_change *pendings;
 	struct voucher_change *vouchers;
+	struct stamp_change *stamps;
 	struct followup *followups;
 	struct side *sides;
 	int64_t debt_paid;			/* by credits so far */
@@ -95,6 +96,8 @@ enum status decision_relot(struct decision *d, const struct lot *lot, int64_t po
  * decision_inactivity(): the clock ran out.
  */
 enum status decision_terms(struct decision *d) MUST_CHECK;
+/* The member's lots after what is collected so far, in ${arena}. */
+enum status decision_lots(const struct decision *d, struct lot **ret_lots, size_t *ret_n) MUST_CHECK;
 enum status decision_inactivity(struct decision *d) MUST_CHECK;
 
 /* ${percent} of points, rounded. */
@@ -208,6 +211,7 @@ enum status decide_voucher_void(struct decision *d) MUST_CHECK;
 enum status decide_capture(struct decision *d) MUST_CHECK;
 enum status decide_release(struct decision *d) MUST_CHECK;
 enum status decide_redeem(struct decision *d) MUST_CHECK;
+enum status decide_reward(struct decision *d) MUST_CHECK;
 enum status decide_enrol(struct decision *d) MUST_CHECK;
 enum status decide_profile(struct decision *d) MUST_CHECK;
 enum status decide_adjust(struct decision *d) MUST_CHECK;
@@ -236,6 +240,11 @@ bool birthday_earned(const struct program *p, const struct member *m, int32_t to
 bool tier_is_kept(const struct member *m, const struct program *p, int32_t today) MUST_CHECK;
 /* The lots of an expire_at_once hold that ended. */
 enum status decision_hold_expire(struct decision *d, const struct hold *hold) MUST_CHECK;
+
+/* Counts points for limits.redeem_per_day.  May refuse. */
+enum status decision_count_redeemed(struct decision *d, int64_t points) MUST_CHECK;
+/* Takes back the voucher of a reward that ${past}, entry ${id}, redeemed, and its use.  May refuse. */
+enum status decision_reverse_reward(struct decision *d, const struct entry *past, struct entry_id id) MUST_CHECK;
 
 /* The body of release and hold_timeout: all that is left goes back to its lots, or expires. */
 enum status decision_release(struct decision *d, const struct hold *hold) MUST_CHECK;
@@ -277,12 +286,19 @@ int voucher_compare(const struct voucher *a, const struct voucher *b);		/* by na
 bool vouchers_check(const struct member *m) MUST_CHECK;
 void vouchers_encode(const struct member *m, struct buf *out);
 bool voucher_decode(struct cursor *c, struct voucher *ret) MUST_CHECK;
-/* What entry ${id} does to them; *${ret_ok} is false when it may not be. */
-enum status vouchers_apply(struct member *m, struct arena *arena, const struct entry *entry, struct entry_id id, bool *ret_ok) MUST_CHECK;
+/**
+ * What entry ${id} does to them; *${ret_ok} is false when it may not be.  *${issued}: how many the entry has issued, here counted on.
+ */
+enum status vouchers_apply(struct member *m, struct arena *arena, const struct voucher_change *changes, size_t n, struct entry_id id,
+    uint32_t *issued, bool *ret_ok) MUST_CHECK;
+/* How many are not over. */
+size_t vouchers_open(const struct member *m) MUST_CHECK;
 /* Those of the one that goes, beside those of the one that stays. */
 enum status vouchers_merge(struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
 /* The last day of one that is issued on ${day}. */
 int32_t voucher_last_day(const struct voucher_kind *kind, int32_t day);
+/* The last day of a span that begins on ${day}; DAY_NEVER. */
+int32_t term_last_day(const struct term *term, int32_t day);
 /**
  * decision_issue(): adds a voucher of ${kind} to what the entry issues, through ${last_day}; *${ret_fits} is false, and nothing is added,
  * when the member's record has no room.
@@ -326,6 +342,40 @@ enum status decision_memberships_end(struct decision *d, bool *ret_any) MUST_CHE
 enum status decide_membership_start(struct decision *d) MUST_CHECK;
 enum status decide_membership_renew(struct decision *d) MUST_CHECK;
 enum status decide_membership_cancel(struct decision *d) MUST_CHECK;
+
+/* ---- points that become vouchers by themselves ---- */
+
+/* What an entry does when it gives points to the member, and what falls due at night. */
+enum status decision_auto_redeem(struct decision *d, bool *ret_any) MUST_CHECK;
+/* The same when the entry gave any. */
+enum status decision_auto_credit(struct decision *d) MUST_CHECK;
+/* Sets has_auto and auto_day of a record that an entry changed at ${at_us}. */
+void auto_look(struct member *m, const struct program *p, int64_t at_us, const struct entry *entry);
+
+/* ---- cards of stamps ---- */
+
+/* Rows rise by id, none is empty, every field is in range. */
+bool stamps_check(const struct member *m) MUST_CHECK;
+void stamps_encode(const struct member *m, struct buf *out);
+bool stamp_card_decode(struct cursor *c, struct stamp_card *ret) MUST_CHECK;
+/* NULL when the member has nothing of it. */
+const struct stamp_card *member_card(const struct member *m, const char *id);
+/* What an entry does to them; *${ret_ok} is false when it may not be. */
+enum status stamps_apply(struct member *m, struct arena *arena, const struct entry *entry, bool *ret_ok) MUST_CHECK;
+/* Whether the entry of a merge has a row for every card of the one that goes. */
+bool stamps_merged(const struct member *from, const struct entry *entry) MUST_CHECK;
+/**
+ * decision_unstamp(): what a return takes of the stamps of ${past}, entry ${id}, of which ${before} was left and ${after} is; with the vouchers
+ *   that it issued for them and that are not covered any more.
+ * decision_stamps_end(): cards that ended yesterday.
+ * decision_stamps_forfeit(): all that is on the member's cards.
+ * decision_stamps_merge(): the cards of ${from} come to the decision's member.  May refuse.
+ */
+enum status decision_unstamp(struct decision *d, const struct program *version, const struct entry *past, struct entry_id id,
+    const struct earn_event *before, const struct earn_event *after) MUST_CHECK;
+enum status decision_stamps_end(struct decision *d, bool *ret_any) MUST_CHECK;
+enum status decision_stamps_forfeit(struct decision *d) MUST_CHECK;
+enum status decision_stamps_merge(struct decision *d, const struct member *from) MUST_CHECK;
 
 /* ---- what later entries did to an entry ---- */
 

@@ -149,6 +149,8 @@ op_name(enum op op)
 		[OP_MEMBERSHIP_CANCEL] = "membership_cancel",
 		[OP_MEMBERSHIP_END] = "membership_end",
 		[OP_NOTICE] = "notice",
+		[OP_AUTO_REDEEM] = "auto_redeem",
+		[OP_STAMP_EXPIRE] = "stamp_expire",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;

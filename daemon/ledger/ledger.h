@@ -25,7 +25,10 @@
 #define LEDGER_GAPS_MAX 256		/* instants kept for min_gap, over all rules; the oldest go first */
 #define LEDGER_TALLIES_MAX 65536	/* beyond what periods and late_days allow */
 #define LEDGER_VOUCHERS_MAX 1000	/* a member's record keeps; the oldest that is over goes first, and when none is, one more is CAP_REACHED */
-#define LEDGER_PROGRAM_CAPS_MAX 32	/* caps `per: program` in all versions of a program */
+#define LEDGER_CARDS_MAX 256		/* of stamps, in a member's record: those of all versions of its program */
+#define LEDGER_MILESTONES_MAX 16	/* of a card */
+#define LEDGER_STAMPS_MAX (INT64_C(1) << 53)	/* of a card, either way */
+#define LEDGER_PROGRAM_CAPS_MAX 64	/* caps `per: program` and stocks of rewards in all versions of a program */
 #define LEDGER_LINES_MAX 200		/* of a purchase */
 #define LEDGER_POOL_MAX 32		/* members of a pool, its head among them */
 #define LEDGER_TOUCHED_MAX (LEDGER_POOL_MAX + 1)	/* members that one entry changes: a merge, and the pool that one leaves */
@@ -107,7 +110,7 @@ enum op {
 	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_POOL_JOIN = 53, OP_POOL_LEAVE = 54,
 	OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56, OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_VOUCHER_USE = 46, OP_VOUCHER_VOID = 47,
 	OP_VOUCHER_EXPIRE = 48,
-	OP_NOTICE = 60, OP_COUNT = 61
+	OP_NOTICE = 60, OP_AUTO_REDEEM = 49, OP_STAMP_EXPIRE = 50, OP_COUNT = 61
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
@@ -206,13 +209,14 @@ struct tier_state {
 /* What a member's rules remember, for caps, min_gap, earn_per_day and carried remainders.  Sorted by kind, id, per, at; none is empty. */
 enum tally_kind {
 	TALLY_NONE, TALLY_RULE, TALLY_GROUP, TALLY_EARNED, TALLY_GAP, TALLY_REMAINDER, TALLY_REDEEMED, TALLY_SENT, TALLY_RECEIVED,
+	TALLY_REWARD, TALLY_STAMP_CAP,
 	TALLY_KIND_COUNT
 };
 enum period { PERIOD_TRANSACTION, PERIOD_DAY, PERIOD_MONTH, PERIOD_YEAR, PERIOD_LIFETIME, PERIOD_PROGRAM, PERIOD_COUNT };
 struct tally {
 	enum tally_kind kind;
 	enum period per;		/* GAP, REMAINDER: LIFETIME */
-	char id[LEDGER_ID_MAX + 1];	/* of the rule or group; else "" */
+	char id[LEDGER_ID_MAX + 1];	/* of the rule, group, reward or card of stamps; else "" */
 	int64_t at;			/* first day of the period, 0 for LIFETIME and PROGRAM; GAP: the instant of the grant */
 	int64_t points;			/* granted; REMAINDER: money */
 	int64_t count;			/* events that granted; GAP: 1 */
@@ -284,6 +288,17 @@ struct voucher {
 /* Whole as it is after the entry, without by. */
 struct voucher_change { bool has_from; struct voucher v; };	/* from absent: this entry issues it */
 
+/* The card of one kind that the member is filling; a full one has become a voucher.  Sorted by id; none is empty. */
+struct stamp_card {
+	char id[LEDGER_ID_MAX + 1];	/* in the program's stamps */
+	int64_t stamps;			/* on it; below zero: owed, and paid by the next ones */
+	int32_t last_day;		/* of the card; DAY_NEVER: none, or nothing is on it */
+	size_t n_fired;
+	uint32_t fired[LEDGER_MILESTONES_MAX];	/* milestones whose voucher was issued for this card; rising */
+};
+/* Whole as it is after the entry; the numbers are a purchase's. */
+struct stamp_change { struct stamp_card card; int64_t wanted, granted, dropped; };	/* dropped: of those granted, that a full card had no room for */
+
 struct member {
 	uint32_t program;
 	uint64_t number;			/* from 1, in its program */
@@ -304,6 +319,8 @@ struct member {
 	int32_t told_day, notice_day;		/* days through which they became entries, and at whose midnight the next one is due; 0: none */
 	bool has_look;				/* a balance tier is reached that nobody has looked for: at the midnight of look_day */
 	int32_t look_day;
+	bool has_auto;				/* points are there that become a voucher by themselves: at the midnight of auto_day */
+	int32_t auto_day;
 	int32_t birthday_paid;			/* the newest birthday a grant was for; DAY_NONE */
 	bool has_head;
 	struct entry_id head;			/* its newest entry */
@@ -323,6 +340,8 @@ struct member {
 	uint64_t pool;				/* the head of its pool, which may be itself; 0: none */
 	size_t n_joined, cap_joined;
 	uint64_t *joined;			/* of a head: the other members of its pool, in the order in which they joined */
+	size_t n_cards, cap_cards;
+	struct stamp_card *cards;
 };
 
 /**
@@ -379,7 +398,7 @@ struct totals {
 	uint32_t versions;			/* published, and the newest version */
 	int64_t account[ACCOUNT_COUNT];		/* MEMBER, PENDING, HELD, DEBT: sums over the members; all sum to zero */
 	size_t n_tallies;
-	struct tally tallies[LEDGER_PROGRAM_CAPS_MAX];	/* use of caps `per: program`, in their order */
+	struct tally tallies[LEDGER_PROGRAM_CAPS_MAX];	/* use of caps `per: program` and of stocks, in their order */
 };
 void totals_encode(const struct totals *t, struct buf *out);
 enum status totals_decode(struct bytes bytes, struct totals *ret_totals) MUST_CHECK;
@@ -454,6 +473,7 @@ struct cmd {
 			struct decimal points;
 		} capture;			/* release: without points */
 		struct {
+			const char *reward;	/* instead of points; NULL */
 			struct decimal points;
 			bool has_order_amount, round_down;
 			struct decimal order_amount;
@@ -566,6 +586,8 @@ struct side {
 	struct inactivity_clock clock;
 	size_t n_tallies;
 	const struct tally *tallies;
+	size_t n_vouchers;
+	struct voucher_change *vouchers;
 };
 
 /* Everything of a fealty.ledger.v1.Entry. */
@@ -597,7 +619,7 @@ struct entry {
 		} purchase;
 		struct { int64_t points, ttl_us, order_amount; bool has_order_amount, of_voucher; struct voucher_ref voucher, pool; const char *partner; const char *for_terminal; } hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
-		struct { int64_t points, order_amount; bool has_order_amount, round_down, pool; const char *partner; } redeem;
+		struct { int64_t points, order_amount; bool has_order_amount, round_down, pool; const char *partner; const char *reward; } redeem;	/* reward: instead of points; NULL */
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
 		struct { const char *tier, *reason; int32_t until; } tier;			/* until DAY_NEVER: absent */
 		struct {
@@ -654,11 +676,14 @@ struct entry {
 	size_t n_pendings;
 	const struct pending_change *pendings;
 	size_t n_vouchers;
-	const struct voucher_change *vouchers;
+	const struct voucher_change *vouchers;		/* those of touched[0]; what sides issue is numbered behind them */
+	size_t n_stamps;
+	const struct stamp_change *stamps;		/* rising by id */
 	size_t n_segments;
 	const char *const *segments;			/* those of the member's that the program's rules name */
 	const struct tally *tallies;			/* what is added to the member's, PROGRAM: to the program's */
 	uint64_t conditions;				/* purchase: bit i: rules[i] met every condition but those on amounts and lines */
+	uint64_t stamp_conditions;			/* the same of cards[i] */
 	const char *multiplied;				/* purchase: id of the tier held, when it multiplies; NULL */
 	size_t n_multiplied_by, n_memberships;
 	const char *const *multiplied_by;		/* purchase: ids of the memberships held that multiply, in the program's order */

@@ -36,6 +36,10 @@ member_copy(const struct member *from, struct arena *arena, struct member *ret_m
 	m.tallies = rows_copy(arena, from->tallies, from->n_tallies, sizeof(*m.tallies));
 	m.cap_pendings = m.n_pendings;
 	m.pendings = rows_copy(arena, from->pendings, from->n_pendings, sizeof(*m.pendings));
+	m.cap_cards = m.n_cards;
+	m.cards = rows_copy(arena, from->cards, from->n_cards, sizeof(*m.cards));
+	if (m.cards == NULL && m.n_cards > 0)
+		return ST_NOMEM;
 	m.cap_vouchers = m.n_vouchers;
 	m.vouchers = rows_copy(arena, from->vouchers, from->n_vouchers, sizeof(*m.vouchers));
 	if (m.vouchers == NULL && m.n_vouchers > 0)
@@ -162,9 +166,9 @@ member_check_books(const struct member *m)
 		return EVOLVE_MALFORMED;
 	if (!m->clock.on && member_has_clock_lots(m))
 		return EVOLVE_MALFORMED;
-	if (!day_ok(m->tier.from) || !day_ok(m->tier.start) || (m->has_look && !day_ok(m->look_day)))
+	if (!day_ok(m->tier.from) || !day_ok(m->tier.start) || (m->has_look && !day_ok(m->look_day)) || (m->has_auto && !day_ok(m->auto_day)))
 		return EVOLVE_MALFORMED;
-	return m->n_tallies <= LEDGER_TALLIES_MAX && pendings_check(m) && vouchers_check(m) && memberships_check(m) ? EVOLVE_OK : EVOLVE_MALFORMED;
+	return m->n_tallies <= LEDGER_TALLIES_MAX && pendings_check(m) && vouchers_check(m) && memberships_check(m) && stamps_check(m) ? EVOLVE_OK : EVOLVE_MALFORMED;
 }
 
 enum evolve_fault

@@ -507,6 +507,7 @@ compile_tier(struct compiler *c, size_t at)
 		return wrong(c, PATH("tiers[%zu].birthday", at), "a tier's window needs a birthday reward in the program");
 	tier.has_expiry = def->expiry.given;
 	tier.all_open = def->all_open;
+	tier.forfeits_stamps = def->forfeits_stamps;
 	while (place > 0 && p->tiers[place - 1].rank > tier.rank)
 		place--;
 	memmove(&p->tiers[place + 1], &p->tiers[place], (p->n_tiers - place) * sizeof(tier));
@@ -572,7 +573,7 @@ compile_birthday(struct compiler *c)
 	p->has_birthday = true;
 	p->birthday_on_claim = def->birthday_on_claim;
 	p->leap_to_march = def->leap_to_march;
-	return compile_points(c, "birthday.reward.points", def->birthday_points, 1, &p->birthday_points) &&
+	return compile_grant(c, "birthday.reward", def->birthday_points, def->birthday_voucher, &p->birthday_points, &p->birthday_voucher) &&
 	    compile_at_most(c, "birthday.window.days_before", def->birthday_days_before, BIRTHDAY_WINDOW_MAX, &p->birthday_days_before) &&
 	    compile_at_most(c, "birthday.window.days_after", def->birthday_days_after, BIRTHDAY_WINDOW_MAX, &p->birthday_days_after) &&
 	    compile_at_most(c, "birthday.guard_days", def->guard_days, GUARD_DAYS_MAX, &p->guard_days) && compile_requires(c);
@@ -586,7 +587,8 @@ compile_anniversary(struct compiler *c)
 		return true;
 	if (!c->def->has_anniversary_of)
 		return wrong(c, "anniversary.of", "of is required: enrolment");
-	return compile_points(c, "anniversary.reward.points", c->def->anniversary_points, 1, &c->p->anniversary_points);
+	return compile_grant(c, "anniversary.reward", c->def->anniversary_points, c->def->anniversary_voucher, &c->p->anniversary_points,
+	    &c->p->anniversary_voucher);
 }
 
 static bool
@@ -772,7 +774,7 @@ program_compile(const struct program_def *def, const struct zone *zone, struct a
 	p->zone = *zone;
 	if (!compile_head(&c) || !compile_counters(&c) || !compile_earn(&c) || !compile_expiry(&c, "expiry", &def->expiry, &p->expiry) || !compile_tiers(&c) ||
 	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) ||
-	    !compile_vouchers(&c) || !compile_moves(&c) || !compile_limits_and_notices(&c) ||
+	    !compile_vouchers(&c) || !compile_rewards(&c) || !compile_moves(&c) || !compile_limits_and_notices(&c) ||
 	    !compile_at_most(&c, "limits.late_days", def->has_late_days ? def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &p->late_days) ||
 	    !compile_partners(&c) || !compile_memberships(&c) || !compile_accounting(&c) || !compile_stacking(&c))
 		return c.no_memory ? ST_NOMEM : ST_INVALID;

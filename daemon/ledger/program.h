@@ -21,6 +21,9 @@
 #define PROGRAM_SCALE_MAX 6
 #define PROGRAM_VOUCHERS_MAX 64
 #define VOUCHER_NAME_BYTES 101
+#define PROGRAM_REWARDS_MAX 64
+#define PROGRAM_CARDS_MAX 16
+#define PROGRAM_MILESTONES_MAX LEDGER_MILESTONES_MAX
 #define MULTIPLIER_DIGITS 6		/* multipliers are stored × 10^6 */
 #define METRIC_DAYS_KEPT 400		/* days of metrics a record keeps at least, so that a later version may look back a year */
 
@@ -118,7 +121,7 @@ struct tier_def {
 	const char *earn_multiplier;
 	struct expiry_def expiry;
 	bool all_open;
-	bool has_birthday_window;
+	bool has_birthday_window, forfeits_stamps;
 	uint32_t birthday_days_before, birthday_days_after;
 };
 struct term_def { bool given, has_days, has_months, has_years; uint32_t days, months, years; };
@@ -135,6 +138,25 @@ struct membership_def {
 	bool has_term, annual, refund_if_unused;
 	uint32_t trial_days, grace_days;
 };
+struct count_per_def { bool given, has_count, has_per; uint32_t count; enum period per; };
+struct reward_def {
+	const char *id, *cost, *voucher, *from, *until;
+	bool has_stock;
+	uint32_t stock;
+	struct count_per_def per_member;
+	struct word_list tiers;
+};
+struct milestone_def { bool has_at; uint32_t at; const char *voucher; };
+struct card_def {
+	const char *id, *voucher;
+	bool has_per_item, has_size, drop;
+	uint32_t per_item, size;
+	struct when_def when;
+	struct count_per_def cap;
+	size_t n_milestones;
+	struct milestone_def milestones[PROGRAM_MILESTONES_MAX];
+	struct term_def valid;
+};
 struct program_def {
 	const char *id, *name, *timezone, *currency;
 	bool has_points, has_scale;
@@ -150,19 +172,25 @@ struct program_def {
 	struct tier_def tiers[PROGRAM_TIERS_MAX];
 	size_t n_vouchers;			/* likewise */
 	struct voucher_def vouchers[PROGRAM_VOUCHERS_MAX];
+	size_t n_rewards, n_cards;		/* likewise */
+	struct reward_def rewards[PROGRAM_REWARDS_MAX];
+	struct card_def cards[PROGRAM_CARDS_MAX];	/* `stamps` */
+	bool has_auto_redeem;
+	const char *auto_at, *auto_voucher;
+	struct word_list auto_tiers;
 	struct expiry_def expiry;
 	bool has_requires, has_within_months;
 	const char *requires_points;
 	uint32_t within_months;
 	bool has_anniversary, has_anniversary_of;
-	const char *anniversary_points;
+	const char *anniversary_points, *anniversary_voucher;
 	bool expire_at_once;
 	const char *redeem_per_day, *adjust_without_approval;
 	bool has_notices;
 	size_t n_expiring_days, n_downgrade_days;
 	const uint32_t *expiring_days, *downgrade_days;
 	bool has_birthday;
-	const char *birthday_points;
+	const char *birthday_points, *birthday_voucher;
 	uint32_t birthday_days_before, birthday_days_after, guard_days;
 	bool birthday_on_claim, leap_to_march;
 	bool has_redemption;
@@ -278,6 +306,7 @@ struct tier {
 	bool has_birthday_window;		/* else the program's */
 	uint32_t birthday_days_before, birthday_days_after;
 	bool has_expiry, all_open;		/* all_open: expiry_applies all_open_while_held */
+	bool forfeits_stamps;			/* when one falls from it */
 	struct expiry expiry;
 };
 struct term { uint32_t days, months; };		/* years are 12 months each; neither: for ever */
@@ -304,6 +333,31 @@ struct program_membership {
 	bool refund_if_unused;
 	int64_t multiplier;			/* × 10^6, at least 10^6 */
 };
+#define VOUCHER_INDEX_NONE SIZE_MAX
+struct reward {
+	char id[LEDGER_ID_MAX + 1];
+	int64_t cost;
+	size_t voucher;			/* index in the program's, here and below */
+	bool has_stock;
+	uint32_t stock;			/* of the program, for ever */
+	uint32_t per_member;		/* 0: no limit */
+	enum period per;
+	struct word_list tiers;		/* empty: all */
+	int32_t from, until;		/* dates, inclusive; INT32_MIN and DAY_NEVER */
+};
+struct milestone { uint32_t at; size_t voucher; };
+struct card {				/* of stamps */
+	char id[LEDGER_ID_MAX + 1];
+	uint32_t per_item, size;
+	struct when when;
+	uint32_t cap;			/* 0: none */
+	enum period cap_per;
+	size_t voucher;
+	size_t n_milestones;
+	struct milestone milestones[PROGRAM_MILESTONES_MAX];	/* rising */
+	bool drop;			/* what a full card has no room for; else it is carried to the next */
+	struct term valid;		/* from its first stamp */
+};
 struct program {
 	uint32_t number, version;	/* set by who holds it; 0 after program_compile() */
 	int64_t in_force_us;		/* likewise: committed_at of its publish */
@@ -328,6 +382,13 @@ struct program {
 	struct tier tiers[PROGRAM_TIERS_MAX];		/* by rank; [0] is what everybody has */
 	size_t n_vouchers;
 	struct voucher_kind vouchers[PROGRAM_VOUCHERS_MAX];	/* in the order of the file */
+	size_t n_rewards, n_cards;
+	struct reward rewards[PROGRAM_REWARDS_MAX];
+	struct card cards[PROGRAM_CARDS_MAX];
+	bool has_auto_redeem;
+	int64_t auto_at;			/* points that become a voucher */
+	size_t auto_voucher;
+	struct word_list auto_tiers;		/* empty: all */
 	struct expiry expiry;
 	bool has_inactivity;			/* one and the same wherever the program names it */
 	struct inactivity inactivity;
@@ -336,6 +397,7 @@ struct program {
 	uint32_t within_months;
 	bool has_anniversary;
 	int64_t anniversary_points;
+	size_t anniversary_voucher;		/* instead of points; VOUCHER_INDEX_NONE */
 	bool expire_at_once, has_redeem_per_day, has_adjust_limit;
 	int64_t redeem_per_day;
 	int64_t adjust_without_approval;	/* a larger adjust waits, either way */
@@ -344,6 +406,7 @@ struct program {
 	uint32_t expiring_days[PROGRAM_NOTICES_MAX], downgrade_days[PROGRAM_NOTICES_MAX];
 	bool has_birthday;
 	int64_t birthday_points;
+	size_t birthday_voucher;		/* instead of points; VOUCHER_INDEX_NONE */
 	uint32_t birthday_days_before, birthday_days_after, guard_days;
 	bool birthday_on_claim, leap_to_march;
 	bool has_redemption, has_value;
@@ -394,6 +457,10 @@ const struct program_membership *program_membership(const struct program *p, con
 
 /* NULL when the program has no such voucher. */
 const struct voucher_kind *program_voucher(const struct program *p, const char *id);
+
+/* NULL when the program has none of that id. */
+const struct reward *program_reward(const struct program *p, const char *id);
+const struct card *program_card(const struct program *p, const char *id);
 
 /* The last day of points earned on ${day} under ${tier} (NULL: no tiers): the tier's term, or else the program's. */
 int32_t program_last_day(const struct program *p, const struct tier *tier, int32_t day);

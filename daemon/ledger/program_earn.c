@@ -118,17 +118,17 @@ compile_hours(struct compiler *c, const char *path, const char *text, struct whe
 	return true;
 }
 
-static bool
-compile_dates(struct compiler *c, size_t at, const struct when_def *def, struct when *w)
+bool
+compile_dates(struct compiler *c, const char *path, const char *from, const char *until, int32_t *ret_from, int32_t *ret_until)
 {
-	w->from = INT32_MIN;
-	w->until = DAY_NEVER;
-	if (def->from != NULL && !day_parse(def->from, &w->from))
-		return wrong(c, PATH("earn[%zu].when.from", at), "from is a date, YYYY-MM-DD");
-	if (def->until != NULL && !day_parse(def->until, &w->until))
-		return wrong(c, PATH("earn[%zu].when.until", at), "until is a date, YYYY-MM-DD");
-	if (w->from > w->until)
-		return wrong(c, PATH("earn[%zu].when.until", at), "until is before from");
+	*ret_from = INT32_MIN;
+	*ret_until = DAY_NEVER;
+	if (from != NULL && !day_parse(from, ret_from))
+		return wrong(c, PATH("%.64s.from", path), "from is a date, YYYY-MM-DD");
+	if (until != NULL && !day_parse(until, ret_until))
+		return wrong(c, PATH("%.64s.until", path), "until is a date, YYYY-MM-DD");
+	if (*ret_from > *ret_until)
+		return wrong(c, PATH("%.64s.until", path), "until is before from");
 	return true;
 }
 
@@ -145,89 +145,95 @@ compile_min_gap(struct compiler *c, const char *path, const char *text, int64_t 
 }
 
 static bool
-compile_previous_month(struct compiler *c, size_t at, const struct when_def *def, struct when *w)
+compile_previous_month(struct compiler *c, const char *path, const struct when_def *def, struct when *w)
 {
 	if (!def->has_previous_month_spend)
 		return true;
 	w->has_previous_month_spend = true;
-	return compile_money(c, PATH("earn[%zu].when.previous_month_spend.min", at), def->previous_min, 0, &w->previous_min) &&
-	    compile_at_most(c, PATH("earn[%zu].when.previous_month_spend.waive_months", at), def->waive_months, WAIVE_MONTHS_MAX,
+	return compile_money(c, PATH("%.40s.previous_month_spend.min", path), def->previous_min, 0, &w->previous_min) &&
+	    compile_at_most(c, PATH("%.40s.previous_month_spend.waive_months", path), def->waive_months, WAIVE_MONTHS_MAX,
 	    &w->waive_months);
 }
 
 static bool
-compile_amounts(struct compiler *c, size_t at, const struct when_def *def, struct when *w)
+compile_amounts(struct compiler *c, const char *path, const struct when_def *def, struct when *w)
 {
 	w->has_min_amount = def->min_amount != NULL;
 	w->has_max_amount = def->max_amount != NULL;
-	if (w->has_min_amount && !compile_money(c, PATH("earn[%zu].when.min_amount", at), def->min_amount, 0, &w->min_amount))
+	if (w->has_min_amount && !compile_money(c, PATH("%.64s.min_amount", path), def->min_amount, 0, &w->min_amount))
 		return false;
-	if (w->has_max_amount && !compile_money(c, PATH("earn[%zu].when.max_amount", at), def->max_amount, 0, &w->max_amount))
+	if (w->has_max_amount && !compile_money(c, PATH("%.64s.max_amount", path), def->max_amount, 0, &w->max_amount))
 		return false;
 	if (w->has_min_amount && w->has_max_amount && w->max_amount < w->min_amount)
-		return wrong(c, PATH("earn[%zu].when.max_amount", at), "max_amount is below min_amount");
+		return wrong(c, PATH("%.64s.max_amount", path), "max_amount is below min_amount");
+	return true;
+}
+
+bool
+compile_tier_list(struct compiler *c, const char *path, const struct word_list *def, struct word_list *ret)
+{
+	if (!compile_words(c, path, def, ret))
+		return false;
+	for (size_t i = 0; i < ret->n; i++) {
+		if (!is_tier(c->def, ret->v[i]))
+			return wrong(c, PATH("%.80s[%zu]", path, i), "this program has no tier %.40s", ret->v[i]);
+	}
 	return true;
 }
 
 static bool
-compile_lists(struct compiler *c, size_t at, const struct when_def *def, struct when *w)
+compile_lists(struct compiler *c, const char *path, const struct when_def *def, struct when *w)
 {
-	if (!compile_words(c, PATH("earn[%zu].when.categories", at), &def->categories, &w->categories) ||
-	    !compile_words(c, PATH("earn[%zu].when.skus", at), &def->skus, &w->skus) ||
-	    !compile_words(c, PATH("earn[%zu].when.exclude_categories", at), &def->exclude_categories, &w->exclude_categories) ||
-	    !compile_words(c, PATH("earn[%zu].when.stores", at), &def->stores, &w->stores) ||
-	    !compile_words(c, PATH("earn[%zu].when.partners", at), &def->partners, &w->partners) ||
-	    !compile_words(c, PATH("earn[%zu].when.tiers", at), &def->tiers, &w->tiers) ||
-	    !compile_words(c, PATH("earn[%zu].when.segments", at), &def->segments, &w->segments))
+	if (!compile_words(c, PATH("%.64s.categories", path), &def->categories, &w->categories) ||
+	    !compile_words(c, PATH("%.64s.skus", path), &def->skus, &w->skus) ||
+	    !compile_words(c, PATH("%.64s.exclude_categories", path), &def->exclude_categories, &w->exclude_categories) ||
+	    !compile_words(c, PATH("%.64s.stores", path), &def->stores, &w->stores) ||
+	    !compile_words(c, PATH("%.64s.partners", path), &def->partners, &w->partners) ||
+	    !compile_tier_list(c, PATH("%.64s.tiers", path), &def->tiers, &w->tiers) ||
+	    !compile_words(c, PATH("%.64s.segments", path), &def->segments, &w->segments))
 		return false;
-	for (size_t i = 0; i < w->tiers.n; i++) {
-		if (!is_tier(c->def, w->tiers.v[i]))
-			return wrong(c, PATH("earn[%zu].when.tiers[%zu]", at, i), "this program has no tier %.40s", w->tiers.v[i]);
-	}
 	c->p->names_segments |= w->segments.n > 0;
 	return true;
 }
 
 /* What an event of this kind does not have cannot be asked for. */
 static bool
-check_when_fits(struct compiler *c, size_t at, const struct rule *rule)
+check_when_fits(struct compiler *c, const char *path, enum rule_on on, const struct when *w)
 {
-	const struct when *w = &rule->when;
-
-	if (rule->on != ON_PURCHASE && w->categories.n + w->skus.n + w->exclude_categories.n > 0)
-		return wrong(c, PATH("earn[%zu].when", at), "categories, skus and exclude_categories go with `on: purchase`: nothing else has lines");
-	if (rule->on == ON_ENROL && (w->has_min_amount || w->has_max_amount))
-		return wrong(c, PATH("earn[%zu].when", at), "an enrolment has no amount to ask for");
-	if (rule->on == ON_ENROL && w->partners.n > 0)
-		return wrong(c, PATH("earn[%zu].when.partners", at), "an enrolment has no partner");
-	if (rule->on == ON_ENROL && w->membership[0] != 0)
+	if (on != ON_PURCHASE && w->categories.n + w->skus.n + w->exclude_categories.n > 0)
+		return wrong(c, path, "categories, skus and exclude_categories go with `on: purchase`: nothing else has lines");
+	if (on == ON_ENROL && (w->has_min_amount || w->has_max_amount))
+		return wrong(c, path, "an enrolment has no amount to ask for");
+	if (on == ON_ENROL && w->partners.n > 0)
+		return wrong(c, PATH("%.64s.partners", path), "an enrolment has no partner");
+	if (on == ON_ENROL && w->membership[0] != 0)
 		return wrong(c, PATH("earn[%zu].when.membership", at), "who enrols has no membership yet");
 	if (rule->on != ON_ACTIVITY && w->activity[0] != 0)
-		return wrong(c, PATH("earn[%zu].when.activity", at), "activity goes with `on: activity`");
+		return wrong(c, PATH("%.64s.activity", path), "activity goes with `on: activity`");
 	return true;
 }
 
-static bool
-compile_when(struct compiler *c, size_t at, const struct when_def *def, struct rule *rule)
+bool
+compile_when(struct compiler *c, const char *at, const struct when_def *def, enum rule_on on, struct when *w)
 {
-	struct when *w = &rule->when;
+	const char *path = PATH("%.40s.when", at);
 
-	if (!compile_amounts(c, at, def, w) || !compile_lists(c, at, def, w) ||
-	    !compile_min_gap(c, PATH("earn[%zu].when.min_gap", at), def->min_gap, &w->min_gap_us) ||
-	    !compile_weekdays(c, PATH("earn[%zu].when.weekdays", at), &def->weekdays, &w->weekdays) ||
-	    !compile_hours(c, PATH("earn[%zu].when.hours", at), def->hours, w) || !compile_dates(c, at, def, w))
+	if (!compile_amounts(c, path, def, w) || !compile_lists(c, path, def, w) ||
+	    !compile_min_gap(c, PATH("%.64s.min_gap", path), def->min_gap, &w->min_gap_us) ||
+	    !compile_weekdays(c, PATH("%.64s.weekdays", path), &def->weekdays, &w->weekdays) ||
+	    !compile_hours(c, PATH("%.64s.hours", path), def->hours, w) || !compile_dates(c, path, def->from, def->until, &w->from, &w->until))
 		return false;
 	if (def->has_first_purchase && !def->first_purchase)
-		return wrong(c, PATH("earn[%zu].when.first_purchase", at), "first_purchase is true or left out");
+		return wrong(c, PATH("%.64s.first_purchase", path), "first_purchase is true or left out");
 	w->first_purchase = def->has_first_purchase;
-	if (def->activity != NULL && !compile_id(c, PATH("earn[%zu].when.activity", at), def->activity, w->activity))
+	if (def->activity != NULL && !compile_id(c, PATH("%.64s.activity", path), def->activity, w->activity))
 		return false;
 	if (def->membership != NULL && !compile_id(c, PATH("earn[%zu].when.membership", at), def->membership, w->membership))
 		return false;
-	if (def->has_member_days_min && !compile_at_most(c, PATH("earn[%zu].when.member_days_min", at), def->member_days_min, MEMBER_DAYS_MAX,
+	if (def->has_member_days_min && !compile_at_most(c, PATH("%.64s.member_days_min", path), def->member_days_min, MEMBER_DAYS_MAX,
 	    &w->member_days_min))
 		return false;
-	return compile_previous_month(c, at, def, w) && check_when_fits(c, at, rule);
+	return compile_previous_month(c, path, def, w) && check_when_fits(c, path, on, w);
 }
 
 /* ---- measures ---- */
@@ -446,7 +452,7 @@ compile_rule(struct compiler *c, size_t at)
 	struct rule rule = { 0 };
 	size_t place = p->n_rules;
 
-	if (!compile_rule_head(c, at, def, &rule) || !compile_measure(c, at, def, &rule) || !compile_when(c, at, &def->when, &rule) ||
+	if (!compile_rule_head(c, at, def, &rule) || !compile_measure(c, at, def, &rule) || !compile_when(c, PATH("earn[%zu]", at), &def->when, rule.on, &rule.when) ||
 	    !compile_caps(c, at, def, &rule) || !compile_terms(c, at, def, &rule))
 		return false;
 	while (place > 0 && p->rules[place - 1].priority > rule.priority)
@@ -525,8 +531,8 @@ check_groups(struct compiler *c)
 	return true;
 }
 
-static size_t
-program_caps(const struct program *p)
+size_t
+program_stores(const struct program *p)
 {
 	size_t n = 0;
 
@@ -534,6 +540,10 @@ program_caps(const struct program *p)
 		for (size_t k = 0; k < p->rules[i].n_caps; k++)
 			n += p->rules[i].caps[k].per == PERIOD_PROGRAM;
 	}
+	for (size_t i = 0; i < p->n_rewards; i++)
+		n += p->rewards[i].has_stock;
+	for (size_t i = 0; i < p->n_cards; i++)
+		n += p->cards[i].cap > 0 && p->cards[i].cap_per == PERIOD_PROGRAM;
 	return n;
 }
 
@@ -581,7 +591,7 @@ compile_earn(struct compiler *c)
 	}
 	if (!check_groups(c))
 		return false;
-	if (program_caps(p) > LEDGER_PROGRAM_CAPS_MAX)
+	if (program_stores(p) > LEDGER_PROGRAM_CAPS_MAX)
 		return wrong(c, "earn", "a program has at most %d caps of the period program", LEDGER_PROGRAM_CAPS_MAX);
 	p->common_step = 1;
 	p->share_den = MULTIPLIER_ONE;

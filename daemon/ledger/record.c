@@ -28,6 +28,7 @@
 #define HOLD_FLAGS (HOLD_AT_ONCE | HOLD_PARTNER | HOLD_VOUCHER | HOLD_PART | HOLD_POOLED)
 #define FLAG_MEMBERSHIPS 1024
 #define FLAG_POOL 2048
+#define FLAG_CARDS 512			/* of stamps; or points that become a voucher at night */
 #define ROOM 8				/* for rows that the command will add */
 
 /* ---- writing ---- */
@@ -168,7 +169,7 @@ member_encode(const struct member *m, struct buf *out)
 	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
 	    (has_notices(m) ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
 	    (m->n_vouchers > 0 ? FLAG_VOUCHERS : 0) |
-	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0) | (m->pool != 0 ? FLAG_POOL : 0);
+	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0) | (m->pool != 0 ? FLAG_POOL : 0) | (m->n_cards > 0 || m->has_auto ? FLAG_CARDS : 0);
 
 	size_t n_counters = counters_used(m);
 
@@ -232,6 +233,11 @@ member_encode(const struct member *m, struct buf *out)
 		memberships_encode(m, out);
 	if (m->pool != 0)
 		pool_encode(m, out);
+	if (m->n_cards > 0 || m->has_auto) {
+		buf_put_u8(out, m->has_auto);
+		buf_put_svarint(out, m->auto_day);
+		stamps_encode(m, out);
+	}
 }
 
 /* ---- reading: the first thing that is out of range sticks, as in struct cursor ---- */
@@ -458,6 +464,17 @@ read_memberships(struct reader *r, struct member *m)
 		r->corrupt |= !membership_decode(&r->c, &m->memberships[i]);
 }
 
+static void
+read_cards(struct reader *r, struct member *m)
+{
+	m->has_auto = read_bool(r);
+	m->auto_day = read_day(r);
+	m->cards = read_rows(r, 4, sizeof(*m->cards), &m->n_cards, &m->cap_cards);
+	for (size_t i = 0; i < m->n_cards; i++)
+		r->corrupt |= !stamp_card_decode(&r->c, &m->cards[i]);
+	r->corrupt |= (m->n_cards == 0 && !m->has_auto) || (!m->has_auto && m->auto_day != 0);
+}
+
 /* Only rows that metrics_check() takes: each step is forward, and no row is of zeros. */
 static void
 read_days(struct reader *r, struct member *m)
@@ -585,6 +602,8 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 		m.joined = read_numbers(&r, &m.n_joined, &m.cap_joined);
 		r.corrupt |= m.pool == 0;
 	}
+	if (flags & FLAG_CARDS)
+		read_cards(&r, &m);
 	if (r.no_memory)
 		return ST_NOMEM;
 	if (r.corrupt || !cursor_done(&r.c) || member_check_books(&m) != EVOLVE_OK || !tallies_check(m.tallies, m.n_tallies))

@@ -165,6 +165,7 @@ static void
 redeem_command(const struct program *p, const struct entry *entry, struct cmd *cmd)
 {
 	cmd->u.redeem.points = points_of(p, entry->u.redeem.points);
+	cmd->u.redeem.reward = entry->u.redeem.reward;
 	cmd->u.redeem.round_down = entry->u.redeem.round_down;
 	cmd->u.redeem.has_order_amount = entry->u.redeem.has_order_amount;
 	cmd->u.redeem.order_amount = money_of(p, entry->u.redeem.order_amount);
@@ -276,7 +277,7 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		return ST_OK;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT:
 	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
-	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_END: case OP_NOTICE:
+	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 		break;
 	}
 	return ST_NOTFOUND;
@@ -300,6 +301,8 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_TIER_LOOK: *ret = DUE_TIER_LOOK; return true;
 	case OP_VOUCHER_EXPIRE: *ret = DUE_VOUCHER_EXPIRE; return true;
 	case OP_NOTICE: *ret = DUE_NOTICE; return true;
+	case OP_AUTO_REDEEM: *ret = DUE_AUTO_REDEEM; return true;
+	case OP_STAMP_EXPIRE: *ret = DUE_STAMP_EXPIRE; return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE:
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
@@ -339,14 +342,16 @@ out_of_order(struct comparison *c, const char *field, const char *what, int64_t 
 
 /* Nothing else of the member's is due before it, nor is it done before its time.  Of birthdays only the vault knows. */
 static void
-due_in_turn(struct comparison *c, const struct member *m, const struct program *p, const struct due *due, int64_t now_us)
+due_in_turn(struct comparison *c, const struct member *m, const struct program *p, const struct program *then, const struct due *due,
+    int64_t now_us)
 {
+	bool on_the_day = then == NULL || then->birthday_voucher == VOUCHER_INDEX_NONE;	/* else decide_due() looks at the window */
 	struct due first;
 	bool any = due_next(m, p, due->at_us, &first);
 
 	if (due->at_us > now_us)
 		out_of_order(c, "due_at", "it is done too early, its transaction is decided", now_us);
-	else if (due->kind == DUE_BIRTHDAY && day_ok(due->birthday) && zone_midnight_us(&p->zone, due->birthday) != due->at_us)
+	else if (due->kind == DUE_BIRTHDAY && on_the_day && day_ok(due->birthday) && zone_midnight_us(&p->zone, due->birthday) != due->at_us)
 		out_of_order(c, "due_at", "the birthday begins", zone_midnight_us(&p->zone, due->birthday));
 	else if (due->kind == DUE_BIRTHDAY ? any && (first.at_us < due->at_us || first.kind < due->kind) : any && (first.kind != due->kind ||
 	    first.at_us != due->at_us))
@@ -433,7 +438,7 @@ redecide_due(struct comparison *c, const struct ledger_state *state, const struc
 	if (st != ST_OK)
 		return st;
 	if (m != NULL && p != NULL)
-		due_in_turn(c, m, p, due, now_us);
+		due_in_turn(c, m, p, state->program_version(state->ctx, entry->program, entry->program_version), due, now_us);
 	if (c->differs)
 		return ST_OK;
 	st = decide_due(state, entry->program, entry->member, due, arena, &decided);

@@ -59,6 +59,19 @@ lots_after(const struct decision *d, struct lots *ret)
 	return ST_OK;
 }
 
+enum status
+decision_lots(const struct decision *d, struct lot **ret_lots, size_t *ret_n)
+{
+	struct lots l;
+	enum status st = lots_after(d, &l);
+
+	if (st != ST_OK)
+		return st;
+	*ret_lots = l.lots;
+	*ret_n = l.n;
+	return ST_OK;
+}
+
 /* All of them to one last day: each leaves, and what arrives is one lot of each class, so that a thousand lots fit an entry. */
 static enum status
 move_lots(struct decision *d, const struct lot *lots, size_t n, int32_t last_day, const struct hold *hold)
@@ -143,6 +156,9 @@ follow_tier(struct decision *d, const struct tier *held)
 	const struct tier *now = member_tier(&after, d->program, d->today);
 	if (held == NULL || now == NULL || held == now)
 		return ST_OK;
+	enum status st = held->forfeits_stamps && now->rank < held->rank ? decision_stamps_forfeit(d) : ST_OK;
+	if (st != ST_OK)
+		return st;
 	if (!(now->all_open || (held->all_open && now->rank < held->rank)))
 		return ST_OK;
 	return relot_all(d, expiry_last_day(program_expiry(d->program, now), d->today));

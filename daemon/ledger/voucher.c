@@ -15,7 +15,7 @@ voucher_is_over(enum voucher_state state)
 	return state >= VOUCHER_USED;
 }
 
-/* One that has ended may turn out to have been used before, at a till that says so later. */
+/* One that has ended may turn out to have been used before, at a till that says so later; one that expired when it no longer counts for a card of stamps. */
 static bool
 may_become(enum voucher_state from, enum voucher_state to)
 {
@@ -24,6 +24,7 @@ may_become(enum voucher_state from, enum voucher_state to)
 		[VOUCHER_HELD] = 1u << VOUCHER_ISSUED | 1u << VOUCHER_USED | 1u << VOUCHER_EXPIRED | 1u << VOUCHER_REVOKED,
 		[VOUCHER_EXPIRED] = 1u << VOUCHER_USED,
 		[VOUCHER_USED] = 1u << VOUCHER_SETTLED,
+		[VOUCHER_EXPIRED] = 1u << VOUCHER_REVOKED,
 	};
 
 	return (next[from] >> to & 1) != 0;
@@ -290,21 +291,21 @@ voucher_set(struct member *m, const struct voucher *v, struct entry_id by)
 }
 
 enum status
-vouchers_apply(struct member *m, struct arena *arena, const struct entry *entry, struct entry_id id, bool *ret_ok)
+vouchers_apply(struct member *m, struct arena *arena, const struct voucher_change *changes, size_t n, struct entry_id id, uint32_t *issued,
+    bool *ret_ok)
 {
-	uint32_t issued = 0;
 	enum status st = ST_OK;
 
 	*ret_ok = true;
-	for (size_t i = 0; i < entry->n_vouchers && st == ST_OK && *ret_ok; i++) {
-		struct voucher v = entry->vouchers[i].v;
+	for (size_t i = 0; i < n && st == ST_OK && *ret_ok; i++) {
+		struct voucher v = changes[i].v;
 
-		if (entry->vouchers[i].has_from) {
+		if (changes[i].has_from) {
 			*ret_ok = voucher_set(m, &v, id);
 			continue;
 		}
 		v.from = v.by = id;
-		*ret_ok = v.state == VOUCHER_ISSUED && v.n == issued++;
+		*ret_ok = v.state == VOUCHER_ISSUED && v.n == (*issued)++;
 		if (*ret_ok)
 			st = voucher_add(m, arena, &v, ret_ok);
 	}
@@ -326,13 +327,19 @@ vouchers_merge(struct member *from, struct member *into, struct arena *arena, bo
 /* ---- deciding ---- */
 
 int32_t
-voucher_last_day(const struct voucher_kind *kind, int32_t day)
+term_last_day(const struct term *term, int32_t day)
 {
-	if (kind->valid.days == 0 && kind->valid.months == 0)
+	if (term->days == 0 && term->months == 0)
 		return DAY_NEVER;
 	if (day > DAY_MAX - SPAN_DAYS_MAX - 366)
 		return DAY_MAX;
-	return kind->valid.days > 0 ? day + (int32_t)kind->valid.days : day_add_months(day, (int)kind->valid.months);
+	return term->days > 0 ? day + (int32_t)term->days : day_add_months(day, (int)term->months);
+}
+
+int32_t
+voucher_last_day(const struct voucher_kind *kind, int32_t day)
+{
+	return term_last_day(&kind->valid, day);
 }
 
 static enum status
@@ -348,8 +355,8 @@ note(struct decision *d, const struct voucher_change *change)
 	return ST_OK;
 }
 
-static size_t
-not_over(const struct member *m)
+size_t
+vouchers_open(const struct member *m)
 {
 	size_t n = 0;
 
@@ -366,7 +373,7 @@ decision_issue(struct decision *d, const struct voucher_kind *kind, enum voucher
 
 	for (size_t i = 0; i < d->entry->n_vouchers; i++)
 		change.v.n += !d->vouchers[i].has_from;
-	*ret_fits = not_over(d->member) + change.v.n < LEDGER_VOUCHERS_MAX;
+	*ret_fits = vouchers_open(d->member) + change.v.n < LEDGER_VOUCHERS_MAX;
 	if (!*ret_fits)
 		return ST_OK;
 	tier_id_copy(change.v.id, kind->id);

@@ -151,8 +151,6 @@ sched_new(struct commit *c)
 
 /* ---- birthdays ---- */
 
-struct day_list { const uint64_t *a, *b; size_t n_a, n_b; };
-
 static uint64_t
 least_from(const uint64_t *list, size_t n, uint64_t from)
 {
@@ -168,9 +166,9 @@ least_from(const uint64_t *list, size_t n, uint64_t from)
 	return low < n ? list[low] : UINT64_MAX;
 }
 
-/* The first member, from ${from} on, that the calendar lists for a day; UINT64_MAX: none. */
+/* The first member, from ${from} on, that the calendar lists for a birthday on a day; at most ${least}. */
 static enum status
-birthday_from(struct commit *c, uint32_t program, int32_t day, uint64_t from, uint64_t *ret_member)
+listed_from(struct commit *c, uint32_t program, int32_t day, uint64_t from, uint64_t *least)
 {
 	struct date d = date_of_day(day);
 	bool leap = days_in_month(d.year, 2) == 29;
@@ -180,16 +178,31 @@ birthday_from(struct commit *c, uint32_t program, int32_t day, uint64_t from, ui
 	enum status st = calendar_on(c->calendar, program, d.month, d.day, &list, &n);
 	if (st != ST_OK)
 		return st;
-	*ret_member = least_from(list, n, from);
+	uint64_t member = least_from(list, n, from);
+	*least = member < *least ? member : *least;
 	if (leap || !((d.month == 2 && d.day == 28) || (d.month == 3 && d.day == 1)))
 		return ST_OK;
 	st = calendar_on(c->calendar, program, 2, 29, &list, &n);
 	if (st != ST_OK)
 		return st;
-	uint64_t other = least_from(list, n, from);
-	if (other < *ret_member)
-		*ret_member = other;
+	member = least_from(list, n, from);
+	*least = member < *least ? member : *least;
 	return ST_OK;
+}
+
+/* The same of all birthdays whose reward may come on a day; UINT64_MAX: none. */
+static enum status
+birthday_from(struct commit *c, uint32_t program, int32_t day, uint64_t from, uint64_t *ret_member)
+{
+	const struct ledger_state *state = apply_state(c->apply);
+	const struct program *p = state->program_at(state->ctx, program, zone_midnight_us(&program_now(c, program)->zone, day));
+	int32_t range = p == NULL ? 0 : birthday_range(p);
+	enum status st = ST_OK;
+
+	*ret_member = UINT64_MAX;
+	for (int32_t ahead = 0; ahead <= range && st == ST_OK; ahead++)
+		st = listed_from(c, program, day + ahead, from, ret_member);
+	return st;
 }
 
 struct birthday_row { int64_t at_us; uint32_t program; int32_t day; uint64_t member; };
@@ -217,8 +230,9 @@ birthday_next(struct commit *c, uint32_t program, int64_t until_us, struct birth
 	}
 }
 
+/* *${ret_birthday}: the one whose reward comes with the row's day; DAY_NONE. */
 static enum status
-birthday_is_due(struct commit *c, const struct birthday_row *row, bool *ret_due)
+birthday_of(struct commit *c, const struct birthday_row *row, int32_t *ret_birthday)
 {
 	const struct ledger_state *state = apply_state(c->apply);
 	const struct program *p = state->program_at(state->ctx, row->program, row->at_us);
@@ -226,16 +240,17 @@ birthday_is_due(struct commit *c, const struct birthday_row *row, bool *ret_due)
 	struct arena arena;
 	const struct member *m;
 
-	*ret_due = false;
+	*ret_birthday = DAY_NONE;
 	if (p == NULL || !p->has_birthday || p->birthday_on_claim)
 		return ST_OK;
 	enum status st = state->member(state->ctx, row->program, row->member, &m);
-	if (st != ST_OK || m == NULL || !birthday_payable(p, m, row->day))
+	/* Nearly all whose window is open have their reward: what the last day of the range could not pay needs no profile. */
+	if (st != ST_OK || m == NULL || !birthday_payable(p, m, row->day + birthday_range(p)))
 		return st;
 	arena_init(&arena, 65536);
 	st = vault_profile(c->service->vault, row->program, row->member, &arena, &profile);
 	if (st == ST_OK)
-		*ret_due = birthday_on(p, profile.dates, profile.n_dates, row->day);
+		*ret_birthday = birthday_comes(p, m, profile.dates, profile.n_dates, row->day);
 	else if (st == ST_NOTFOUND)
 		st = ST_OK;
 	arena_release(&arena);
@@ -278,29 +293,15 @@ roll_before_birthday(struct commit *c, const struct birthday_row *row)
 static enum status
 run_birthday(struct commit *c, const struct birthday_row *row)
 {
-	bool due;
+	int32_t birthday;
 	enum status st = roll_before_birthday(c, row);
 
 	if (st == ST_OK)
-		st = birthday_is_due(c, row, &due);
-	if (st != ST_OK || !due)
+		st = birthday_of(c, row, &birthday);
+	if (st != ST_OK || birthday == DAY_NONE)
 		return st;
-	st = add_due(c, row->program, row->member, &(struct due){ .kind = DUE_BIRTHDAY, .at_us = row->at_us, .birthday = row->day });
+	st = add_due(c, row->program, row->member, &(struct due){ .kind = DUE_BIRTHDAY, .at_us = row->at_us, .birthday = birthday });
 	return st == ST_NOTFOUND ? ST_OK : st;
-}
-
-/* Whether one of the dates may be celebrated on a day; run_birthday() knows exactly. */
-static bool
-may_be_birthday(const struct profile *profile, int32_t day)
-{
-	int year = date_of_day(day).year;
-
-	for (size_t i = 0; i < profile->n_dates; i++) {
-		const struct birthday_date *d = &profile->dates[i];
-		if (day_of_birthday(year, d->month, d->day, false) == day || day_of_birthday(year, d->month, d->day, true) == day)
-			return true;
-	}
-	return false;
 }
 
 static enum status roll_due(struct commit *c, uint32_t program, uint64_t number, int64_t until_us, bool holds_only);
@@ -309,6 +310,7 @@ static enum status roll_due(struct commit *c, uint32_t program, uint64_t number,
 static enum status
 roll_birthdays(struct commit *c, uint32_t program, uint64_t number, int64_t until_us)
 {
+	const struct ledger_state *state = apply_state(c->apply);
 	const struct zone *zone = &program_now(c, program)->zone;
 	struct profile profile;
 	struct arena arena;
@@ -317,7 +319,8 @@ roll_birthdays(struct commit *c, uint32_t program, uint64_t number, int64_t unti
 	enum status st = vault_profile(c->service->vault, program, number, &arena, &profile);
 	for (int32_t day = c->sched[program - 1].day; st == ST_OK && zone_midnight_us(zone, day) <= until_us; day++) {
 		struct birthday_row row = { zone_midnight_us(zone, day), program, day, number };
-		if (!may_be_birthday(&profile, day))
+		const struct program *p = state->program_at(state->ctx, program, row.at_us);
+		if (p == NULL || !birthday_may_come(p, profile.dates, profile.n_dates, day))
 			continue;
 		st = roll_due(c, program, number, row.at_us - 1, false);
 		if (st == ST_OK)

@@ -161,6 +161,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.redeem.partner = any_text_or_none(w);
 		e->u.redeem.pool = any_bool(w);
 		e->u.redeem.round_down = any_bool(w);
+		e->u.redeem.reward = has ? any_text(w) : NULL;
 		break;
 	case OP_ADJUST:
 		e->u.adjust.points = any_int(w);
@@ -241,6 +242,7 @@ any_input(struct world *w, struct entry *e)
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
+	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT:
 	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_NONE:
 	case OP_COUNT:
@@ -261,6 +263,23 @@ any_tallies(struct world *w, size_t *ret_n)
 	}
 	*ret_n = n;
 	return tallies;
+}
+
+static void
+any_stamps(struct world *w, struct entry *e)
+{
+	struct stamp_change *changes = any_array(w, 2, sizeof(*changes));
+
+	e->n_stamps = (size_t)below(w, 3);
+	e->stamp_conditions = any_uint(w);
+	for (size_t i = 0; i < e->n_stamps; ++i) {
+		changes[i] = (struct stamp_change){ .card = { .stamps = any_int(w), .last_day = any_day(w, DAY_NEVER), .n_fired = below(w, 3) },
+		    .wanted = (int64_t)below(w, LEDGER_STAMPS_MAX), .granted = (int64_t)below(w, 9), .dropped = (int64_t)below(w, 3) };
+		for (size_t k = 0; k < changes[i].card.n_fired; ++k)
+			changes[i].card.fired[k] = (uint32_t)any_uint(w);
+		any_word(w, changes[i].card.id);
+	}
+	e->stamps = changes;
 }
 
 static void
@@ -289,6 +308,7 @@ any_pendings(struct world *w, struct entry *e)
 		any_word(w, vouchers[i].v.id);
 		any_word(w, vouchers[i].v.of);
 	}
+	any_stamps(w, e);
 	e->n_pendings = e->n_segments = e->n_vouchers = n;
 	e->pendings = changes;
 	e->vouchers = vouchers;
@@ -395,6 +415,11 @@ any_sides(struct world *w, struct entry *e)
 		if (any_bool(w))
 			sides[i].clock = any_clock(w);
 		sides[i].tallies = any_tallies(w, &sides[i].n_tallies);
+		sides[i].n_vouchers = (size_t)below(w, 2);
+		sides[i].vouchers = any_array(w, 1, sizeof(*sides[i].vouchers));
+		sides[i].vouchers[0] = (struct voucher_change){ .v = { .n = (uint32_t)any_uint(w), .state = VOUCHER_ISSUED,
+		    .source = VOUCHER_BY_AUTO_REDEEM, .last_day = any_day(w, DAY_NEVER) } };
+		any_word(w, sides[i].vouchers[0].v.id);
 	}
 	e->sides = sides;
 }

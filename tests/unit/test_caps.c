@@ -237,9 +237,9 @@ a_programs_caps_are_not_endless(void **state)
 	uint64_t m = 0;
 
 	(void)state;
-	for (unsigned v = 0; v < 5; v++) {
+	for (unsigned v = 0; v < 9; v++) {
 		struct program_def def = program("KRW");
-		static char ids[5][8][4];
+		static char ids[9][8][4];
 
 		for (unsigned i = 0; i < 8; i++) {
 			snprintf(ids[v][i], sizeof(ids[v][i]), "%c%u", (char)('a' + v), i);
@@ -249,9 +249,9 @@ a_programs_caps_are_not_endless(void **state)
 		}
 		if (v == 0)
 			m = begin(&s, &def, "2026-03-12T10:00:00");
-		else if (v < 4)
+		else if (v < 8)
 			stage_publish(&s, &def);
-		if (v < 4) {
+		if (v < 8) {
 			assert_int_equal(buy(&s, m, "1"), 8);
 			continue;
 		}

@@ -98,6 +98,7 @@ same_input(const struct entry *a, const struct entry *b)
 		same_text(a->u.redeem.partner, b->u.redeem.partner);
 		assert_int_equal(a->u.redeem.pool, b->u.redeem.pool);
 		assert_int_equal(a->u.redeem.round_down, b->u.redeem.round_down);
+		same_text(a->u.redeem.reward, b->u.redeem.reward);
 		break;
 	case OP_ACTIVITY:
 		same_text(a->u.activity.activity, b->u.activity.activity);
@@ -171,6 +172,7 @@ same_input(const struct entry *a, const struct entry *b)
 		break;
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
+	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
 	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_COUNT:
 		break;
@@ -271,6 +273,13 @@ same_rest(const struct entry *a, const struct entry *b)
 		same_tier(&a->sides[i].tier, &b->sides[i].tier);
 		same_clock(&a->sides[i].clock, &b->sides[i].clock);
 		same_tallies(a->sides[i].tallies, a->sides[i].n_tallies, b->sides[i].tallies, b->sides[i].n_tallies);
+		assert_int_equal(a->sides[i].n_vouchers, b->sides[i].n_vouchers);
+		for (size_t k = 0; k < a->sides[i].n_vouchers; ++k) {
+			assert_int_equal(a->sides[i].vouchers[k].has_from, b->sides[i].vouchers[k].has_from);
+			assert_int_equal(a->sides[i].vouchers[k].v.n, b->sides[i].vouchers[k].v.n);
+			assert_string_equal(a->sides[i].vouchers[k].v.id, b->sides[i].vouchers[k].v.id);
+			assert_int_equal(a->sides[i].vouchers[k].v.last_day, b->sides[i].vouchers[k].v.last_day);
+		}
 	}
 }
 
@@ -324,6 +333,18 @@ same_facts(const struct entry *a, const struct entry *b)
 		assert_string_equal(a->vouchers[i].v.of, b->vouchers[i].v.of);
 		assert_int_equal(a->vouchers[i].v.at, b->vouchers[i].v.at);
 		assert_int_equal(a->vouchers[i].v.last_day, b->vouchers[i].v.last_day);
+	}
+	assert_int_equal(a->stamp_conditions, b->stamp_conditions);
+	assert_int_equal(a->n_stamps, b->n_stamps);
+	for (size_t i = 0; i < a->n_stamps; ++i) {
+		assert_string_equal(a->stamps[i].card.id, b->stamps[i].card.id);
+		assert_int_equal(a->stamps[i].card.stamps, b->stamps[i].card.stamps);
+		assert_int_equal(a->stamps[i].card.last_day, b->stamps[i].card.last_day);
+		assert_int_equal(a->stamps[i].card.n_fired, b->stamps[i].card.n_fired);
+		assert_memory_equal(a->stamps[i].card.fired, b->stamps[i].card.fired, sizeof(a->stamps[i].card.fired));
+		assert_int_equal(a->stamps[i].wanted, b->stamps[i].wanted);
+		assert_int_equal(a->stamps[i].granted, b->stamps[i].granted);
+		assert_int_equal(a->stamps[i].dropped, b->stamps[i].dropped);
 	}
 	assert_int_equal(a->n_pendings, b->n_pendings);
 	for (size_t i = 0; i < a->n_pendings; ++i) {

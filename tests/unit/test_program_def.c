@@ -461,6 +461,22 @@ static const struct { const char *path, *words; } taken[] = {
 	{ "memberships[0].earn_multiplier", NULL },
 	{ "pools.max_members", NULL }, { "partners[0].id", NULL }, { "partners[0].issue_price", NULL }, { "partners[0].redeem_price", NULL },
 	{ "partners[0].settlement", "postpaid prepaid" },
+	{ "birthday.reward.voucher", NULL }, { "anniversary.reward.voucher", NULL }, { "tiers[0].forfeit_stamps_on_downgrade", "true false" },
+	{ "auto_redeem.at", NULL }, { "auto_redeem.voucher", NULL }, { "auto_redeem.tiers", NULL }, { "rewards[0].id", NULL },
+	{ "rewards[0].cost", NULL }, { "rewards[0].voucher", NULL }, { "rewards[0].stock", NULL }, { "rewards[0].per_member.count", NULL },
+	{ "rewards[0].tiers", NULL }, { "rewards[0].from", NULL }, { "rewards[0].until", NULL },
+	{ "rewards[0].per_member.per", "transaction day month year lifetime program" }, { "stamps[0].id", NULL },
+	{ "stamps[0].per_item", NULL }, { "stamps[0].cap.count", NULL }, { "stamps[0].size", NULL }, { "stamps[0].voucher", NULL },
+	{ "stamps[0].milestones[0].at", NULL }, { "stamps[0].milestones[0].voucher", NULL }, { "stamps[0].valid.days", NULL },
+	{ "stamps[0].valid.months", NULL }, { "stamps[0].valid.years", NULL },
+	{ "stamps[0].cap.per", "transaction day month year lifetime program" }, { "stamps[0].overflow", "carry drop" },
+	{ "stamps[0].when.first_purchase", "true false" }, { "stamps[0].when.min_amount", NULL }, { "stamps[0].when.max_amount", NULL },
+	{ "stamps[0].when.categories", NULL }, { "stamps[0].when.skus", NULL }, { "stamps[0].when.exclude_categories", NULL },
+	{ "stamps[0].when.stores", NULL }, { "stamps[0].when.partners", NULL }, { "stamps[0].when.tiers", NULL },
+	{ "stamps[0].when.segments", NULL }, { "stamps[0].when.min_gap", NULL }, { "stamps[0].when.weekdays", NULL },
+	{ "stamps[0].when.hours", NULL }, { "stamps[0].when.from", NULL }, { "stamps[0].when.until", NULL },
+	{ "stamps[0].when.activity", NULL }, { "stamps[0].when.member_days_min", NULL }, { "stamps[0].when.previous_month_spend.min", NULL },
+	{ "stamps[0].when.previous_month_spend.waive_months", NULL },
 	{ "accounting.cost_per_point", NULL }, { "accounting.expected_redemption", NULL },
 };
 #define N_TAKEN (sizeof(taken) / sizeof(taken[0]))
@@ -570,10 +586,9 @@ static const struct { const char *yaml, *path, *says; unsigned line; } refusals[
 	{ whole_language, "earn[0].expiry.refresh_on", "`refresh_on` is not built yet", 40 },
 	{ "earn:\n- on: purchase\n  expiry: {refresh_on: [purchase]}\n", "earn[0].expiry.refresh_on", "`refresh_on` is not built yet", 3 },
 	{ "earn:\n- id: a\n", "earn[0].on", "`on` is missing; allowed: purchase", 2 },
-	{ "anniversary: {reward: {voucher: v}}\n", "anniversary.reward.voucher", "`voucher` is not built yet", 1 },
 	{ "unknown_alias: provisional\n", "unknown_alias", "the word `provisional` is not built yet", 1 },
 	/* the first in the order of the language, not of the file */
-	{ "pools: {max_members: 1}\nstamps: [{size: 1}]\n", "stamps[0].size", "not built yet", 2 },
+	{ "pools: {max_members: 1}\nstamps: [{when: {membership: m}}]\n", "stamps[0].when.membership", "not built yet", 2 },
 };
 
 static void

@@ -214,7 +214,10 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, " %s of hold %" PRIu64 ".%" PRIu32, POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)), e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_REDEEM:
-		print_spent(text, e, e->u.redeem.points, e->u.redeem.partner, out);
+		print_spentif (e->u.redeem.reward != NULL)
+			(void)fprintf(out, " %s for reward %s", POINTS_OF(e, moved_to(e, ACCOUNT_REDEEMED)), e->u.redeem.reward);
+		else
+			(text, e, e->u.redeem.points, e->u.redeem.partner, out);
 		break;
 	case OP_ADJUST:
 		(void)fprintf(out, " %s for %s%s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason, e->waiting ? ", waits for approval" : "");
@@ -274,11 +277,28 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_VOUCHER_VOID:
 		print_voucher(e, out);
 		break;
+	case OP_AUTO_REDEEM:
+		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_REDEEMED)));
+		break;
+	case OP_STAMP_EXPIRE:
 	case OP_VOUCHER_EXPIRE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_ANNIVERSARY: case OP_NONE: case OP_ENROL: case OP_PROFILE:
 	case OP_BIRTHDAY: case OP_TIER_END: case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
 	case OP_COUNT:
 		break;
+	}
+}
+
+static void
+print_stamps(const struct entry *e, FILE *out)
+{
+	for (size_t i = 0; i < e->n_stamps; i++) {
+		const struct stamp_change *c = &e->stamps[i];
+
+		(void)fprintf(out, ", card %s ", c->card.id);
+		if (c->granted > 0)
+			(void)fprintf(out, "+%" PRId64 " stamps: ", c->granted);
+		(void)fprintf(out, "%" PRId64, c->card.stamps);
 	}
 }
 
@@ -329,6 +349,7 @@ print_entry(const struct ledger_text *text, const struct entry *e, FILE *out)
 	print_inputs(text, e, out);
 	if (e->n_grants > 0)
 		(void)fprintf(out, ", granted %s", POINTS_OF(e, granted(e)));
+	print_stamps(e, out);
 	print_vouchers(e, out);
 	if (e->n_touched > 0)
 		print_standing(text, e, out);

@@ -236,10 +236,8 @@ state_list(struct speaker *s, const char *aspect, const char *label, const struc
 }
 
 static void
-state_amounts(struct speaker *s, const struct rule *rule)
+state_amounts(struct speaker *s, const struct when *w)
 {
-	const struct when *w = &rule->when;
-
 	compare_by(state(s, "min_amount", "applies from", !w->has_min_amount, w->has_min_amount ? money_words(s, w->min_amount) : "any amount"),
 	    -1,
 	    w->min_amount, 1, "");
@@ -269,9 +267,8 @@ weekday_words(struct speaker *s, unsigned weekdays)
 }
 
 static void
-state_times(struct speaker *s, const struct rule *rule)
+state_times(struct speaker *s, const struct when *w)
 {
-	const struct when *w = &rule->when;
 	bool from = w->from != INT32_MIN, until = w->until != DAY_NEVER;
 	int hf = w->hours_from_s / 60, ht = w->hours_to_s / 60;
 
@@ -285,9 +282,8 @@ state_times(struct speaker *s, const struct rule *rule)
 }
 
 static void
-state_who(struct speaker *s, const struct rule *rule)
+state_who(struct speaker *s, const struct when *w)
 {
-	const struct when *w = &rule->when;
 	const char *spend = "whatever was spent in the month before";
 
 	(void)state(s, "first_purchase", "counts for", !w->first_purchase, w->first_purchase ? "a member's first purchase only" : "every "
@@ -376,9 +372,9 @@ state_rule(struct speaker *s, const struct rule *rule)
 	state_gives(s, rule);
 	(void)state(s, "replaces", "takes", !replaces, replaces ? SAY(s, "the place of rule %s", s->p->rules[rule->replaces].id) : "no other "
 	    "rule's place");
-	state_amounts(s, rule);
-	state_times(s, rule);
-	state_who(s, rule);
+	state_amounts(s, &rule->when);
+	state_times(s, &rule->when);
+	state_who(s, &rule->when);
 	state_caps(s, rule);
 	state_pending(s, rule);
 	if (rule->has_expiry)
@@ -513,6 +509,9 @@ state_tier(struct speaker *s, const struct tier *tier)
 		(void)state(s, "expiry", "points", true, "live as long as the program says");
 	(void)state(s, "expiry_applies", "gives its expiry to", !tier->all_open, tier->all_open ? "all open points while it is held" : "new "
 	    "points only");
+	if (s->p->n_cards > 0)
+		(void)state(s, "forfeit_stamps_on_downgrade", "lets who falls from it", !tier->forfeits_stamps, tier->forfeits_stamps ? "lose all "
+		    "stamps" : "keep their stamps");
 	if (s->p->has_birthday)
 		(void)state(s, "birthday", "its birthday window is", !tier->has_birthday_window, tier->has_birthday_window ? SAY(s, "%u days before and "
 		    "%u after",
@@ -553,6 +552,87 @@ state_redemption(struct speaker *s)
 	    "still be captured");
 }
 
+/* ---- what brings vouchers ---- */
+
+static void
+state_auto_redeem(struct speaker *s)
+{
+	const struct program *p = s->p;
+
+	if (!p->has_auto_redeem)
+		return;
+	about(s, TOPIC_REDEMPTION, "auto_redeem", "points by themselves");
+	compare_by(state(s, "at", "become a voucher", false, SAY(s, "%s for each %s", p->vouchers[p->auto_voucher].id, points_words(s, p->auto_at))), -1,
+	    p->auto_at, 1, p->vouchers[p->auto_voucher].id);
+	state_list(s, "tiers", "do so for the tiers", &p->auto_tiers, "all");
+}
+
+static const char *
+count_per_words(struct speaker *s, uint32_t count, enum period per, const char *what)
+{
+	static const char *const periods[PERIOD_COUNT] = {
+		"in one go", "a day", "a month", "a year", "in a member's lifetime", "for all members together",
+	};
+
+	return SAY(s, "at most %s %s", count_words(s, count, what), periods[per]);
+}
+
+static void
+state_reward(struct speaker *s, const struct reward *r)
+{
+	bool from = r->from != INT32_MIN, until = r->until != DAY_NEVER;
+
+	about(s, TOPIC_REDEMPTION, SAY(s, "rewards.%s", r->id), SAY(s, "reward %s", r->id));
+	compare_by(state(s, "cost", "costs", false, points_words(s, r->cost)), -1, r->cost, 1, "");
+	(void)state(s, "voucher", "is the voucher", false, s->p->vouchers[r->voucher].id);
+	compare_by(state(s, "stock", "can be had", !r->has_stock, r->has_stock ? SAY(s, "%s in all", count_words(s, r->stock, "time")) : "without end"),
+	    1, r->has_stock ? r->stock : INT64_MAX, 1, "");
+	compare_by(state(s, "per_member", "is for each member", r->per_member == 0, r->per_member == 0 ? "as often as it can be paid" :
+	    count_per_words(s, r->per_member, r->per, "time")), 1, r->per_member == 0 ? INT64_MAX : r->per_member, 1, r->per_member == 0 ? "" :
+	    SAY(s, "per %d", (int)r->per));
+	state_list(s, "tiers", "is for the tiers", &r->tiers, "all");
+	(void)state(s, "from", "begins", !from, from ? SAY(s, "on %s", day_words(s, r->from)) : "at once");
+	compare_by(state(s, "until", "ends", !until, until ? SAY(s, "after %s", day_words(s, r->until)) : "never"), 1, r->until, 1, "");
+}
+
+static const char *
+span_words(struct speaker *s, const struct term *t)
+{
+	return t->days > 0 ? SAY(s, "for %s", count_words(s, t->days, "day")) : t->months > 0 ? SAY(s, "for %s", count_words(s, t->months, "month")) :
+	    "for ever";
+}
+
+static void
+state_card(struct speaker *s, const struct card *card)
+{
+	const char *milestones = card->n_milestones == 0 ? "nothing" : "";
+
+	about(s, TOPIC_EARNING, SAY(s, "stamps.%s", card->id), SAY(s, "card %s", card->id));
+	compare_by(state(s, "per_item", "gives", false, SAY(s, "%s for each piece", count_words(s, card->per_item, "stamp"))), 1, card->per_item, 1, "");
+	compare_by(state(s, "size", "is full with", false, count_words(s, card->size, "stamp")), -1, card->size, 1, "");
+	(void)state(s, "voucher", "becomes the voucher", false, s->p->vouchers[card->voucher].id);
+	for (size_t i = 0; i < card->n_milestones; i++)
+		milestones = SAY(s, "%s%s%s at %u", milestones, i == 0 ? "" : ", ", s->p->vouchers[card->milestones[i].voucher].id, card->milestones[i].at);
+	(void)state(s, "milestones", "brings on the way", card->n_milestones == 0, milestones);
+	compare_by(state(s, "cap", "gives", card->cap == 0, card->cap == 0 ? "any number of stamps" : count_per_words(s, card->cap, card->cap_per,
+	    "stamp")), 1, card->cap == 0 ? INT64_MAX : card->cap, 1, card->cap == 0 ? "" : SAY(s, "per %d", (int)card->cap_per));
+	compare_by(state(s, "overflow", "when it is full", !card->drop, card->drop ? "drops what is beyond it" : "carries what is beyond it to the next"),
+	    1, !card->drop, 1, "");
+	(void)state(s, "valid", "can be filled", card->valid.days + card->valid.months == 0, span_words(s, &card->valid));
+	state_amounts(s, &card->when);
+	state_times(s, &card->when);
+	state_who(s, &card->when);
+}
+
+static void
+state_reward_of_day(struct speaker *s, int64_t points, size_t voucher)
+{
+	if (voucher != VOUCHER_INDEX_NONE)
+		(void)state(s, "reward", "gives", false, SAY(s, "the voucher %s", s->p->vouchers[voucher].id));
+	else
+		compare_by(state(s, "reward", "gives", false, points_words(s, points)), 1, points, 1, "");
+}
+
 static void
 state_yearly(struct speaker *s)
 {
@@ -560,8 +640,8 @@ state_yearly(struct speaker *s)
 
 	about(s, TOPIC_YEARLY, "birthday", "the birthday");
 	if (p->has_birthday) {
-		compare_by(state(s, "reward", "gives", false, points_words(s, p->birthday_points)), 1, p->birthday_points, 1, "");
-		(void)state(s, "window", "can be claimed", p->birthday_days_before + p->birthday_days_after == 0, SAY(s, "from %u days before to %u days "
+		state_reward_of_day(s, p->birthday_points, p->birthday_voucher);
+		(void)state(s, "window", p->birthday_voucher != VOUCHER_INDEX_NONE ? "can be used" : "can be claimed", p->birthday_days_before + p->birthday_days_after == 0, SAY(s, "from %u days before to %u days "
 		    "after",
 		    p->birthday_days_before, p->birthday_days_after));
 		(void)state(s, "issue", "comes", !p->birthday_on_claim, p->birthday_on_claim ? "when it is claimed" : "by itself");
@@ -575,7 +655,7 @@ state_yearly(struct speaker *s)
 	}
 	about(s, TOPIC_YEARLY, "anniversary", "the anniversary of the enrolment");
 	if (p->has_anniversary)
-		compare_by(state(s, "reward", "gives", false, points_words(s, p->anniversary_points)), 1, p->anniversary_points, 1, "");
+		state_reward_of_day(s, p->anniversary_points, p->anniversary_voucher);
 }
 
 static const char *
@@ -692,6 +772,11 @@ program_facts(const struct program_file *file, struct arena *arena, struct facts
 		state_tier(&s, &p->tiers[i]);
 	state_head(&s);
 	state_redemption(&s);
+	state_auto_redeem(&s);
+	for (size_t i = 0; i < p->n_rewards; i++)
+		state_reward(&s, &p->rewards[i]);
+	for (size_t i = 0; i < p->n_cards; i++)
+		state_card(&s, &p->cards[i]);
 	state_yearly(&s);
 	state_corrections(&s);
 	state_limits(&s);

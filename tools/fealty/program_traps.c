@@ -615,6 +615,48 @@ trap_redemption_never(struct finder *f)
 }
 
 static void
+trap_reward_never(struct finder *f)
+{
+	const struct program *p = f->p;
+
+	for (size_t i = 0; i < p->n_rewards; i++) {
+		const struct reward *r = &p->rewards[i];
+
+		if (p->has_redeem_per_day && p->redeem_per_day < r->cost)
+			trap(f, KEY("rewards[%zu].cost", i), "nobody can redeem %s: it costs %s points, and the day's limit is %s (limits.redeem_per_day)", r->id,
+			    POINTS_TEXT(f, r->cost), POINTS_TEXT(f, p->redeem_per_day));
+		if (r->has_stock && r->stock == 0)
+			trap(f, KEY("rewards[%zu].stock", i), "nobody can redeem %s: there are none of it", r->id);
+		if (r->until < f->today)
+			trap(f, KEY("rewards[%zu].until", i), "nobody can redeem %s: it ended on %s", r->id, DAY_TEXT(r->until));
+	}
+}
+
+static void
+trap_card_is_over(struct finder *f)
+{
+	for (size_t i = 0; i < f->p->n_cards; i++) {
+		const struct card *card = &f->p->cards[i];
+
+		if (card->when.until < f->today)
+			trap(f, KEY("stamps[%zu].when.until", i), "the card %s gives no stamps: it ended on %s", card->id, DAY_TEXT(card->when.until));
+	}
+}
+
+/* Points that become a voucher at once can never be so many. */
+static void
+trap_auto_redeem_starves(struct finder *f)
+{
+	const struct program *p = f->p;
+
+	for (size_t i = 0; i < p->n_rewards && p->has_auto_redeem && p->auto_tiers.n == 0; i++) {
+		if (p->rewards[i].cost >= p->auto_at)
+			trap(f, KEY("rewards[%zu].cost", i), "nobody can redeem %s: it costs %s points, and %s become a voucher by themselves (auto_redeem)",
+			    p->rewards[i].id, POINTS_TEXT(f, p->rewards[i].cost), POINTS_TEXT(f, p->auto_at));
+	}
+}
+
+static void
 trap_hold_outlives(struct finder *f)
 {
 	int32_t least = rule_life_days(f->p, NULL);
@@ -680,7 +722,8 @@ static void (*const traps_table[])(struct finder *f) = {
 	trap_rule_below_step, trap_rule_gives_nothing, trap_multiplier_without_base, trap_rule_replaced_always, trap_rule_starves,
 	trap_pending_same_day, trap_pending_outlives, trap_expiry_on_its_day, trap_expiry_names_nothing,
 	trap_birthday_beyond_guard, trap_birthday_for_nobody,
-	trap_redemption_off_step, trap_redemption_never, trap_hold_outlives, trap_transfer_never, trap_advance_never, trap_notice_never,
+	trap_redemption_off_step, trap_redemption_never, trap_reward_never, trap_card_is_over, trap_auto_redeem_starves,
+	trap_hold_outlives, trap_transfer_never, trap_advance_never, trap_notice_never,
 };
 
 /* Of one line in the order of the table. */

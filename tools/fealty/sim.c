@@ -173,7 +173,7 @@ run_row(struct sim *sim, const struct sim_due_row *row)
 {
 	const struct member *m = sim_state_member(&sim->state, row->program, row->member);
 	const struct program *rules = sim_state_program(&sim->state, row->program);
-	bool birthday = row->birthday;
+	bool asked = row->class == SIM_DUE_HOLDS;		/* the birthday has its place in the night */
 	enum status st = ST_OK;
 	struct due due;
 
@@ -181,9 +181,13 @@ run_row(struct sim *sim, const struct sim_due_row *row)
 		bool any = due_next(m, rules, row->at_us, &due);
 		if (any && row->class == SIM_DUE_HOLDS && due.kind != DUE_HOLD_TIMEOUT)
 			break;
-		if (birthday && (!any || due.kind > DUE_BIRTHDAY)) {
-			due = (struct due){ .kind = DUE_BIRTHDAY, .at_us = row->at_us, .birthday = zone_day(&rules->zone, row->at_us) };
-			birthday = false;
+		int32_t birthday = DAY_NONE;
+		if (!asked && (!any || due.kind > DUE_BIRTHDAY)) {
+			birthday = sim_due_birthday_of(&sim->due, row->program, row->member, zone_day(&rules->zone, row->at_us));
+			asked = true;
+		}
+		if (birthday != DAY_NONE) {
+			due = (struct due){ .kind = DUE_BIRTHDAY, .at_us = row->at_us, .birthday = birthday };
 		} else if (!any) {
 			break;
 		}

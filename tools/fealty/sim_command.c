@@ -509,16 +509,17 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	return st;
 }
 
-/* A birthday entered on the day itself: its midnight has gone by, and nothing else would come back to it. */
+/* A birthday entered on the day itself, or inside its window: its midnight has gone by, and nothing else would come back to it. */
 static enum status
 catch_up_birthday(struct step *s, const struct entry *entry)
 {
 	struct sim *sim = s->sim;
 	int32_t today = entry->member == 0 || !s->request->has_birthday ? DAY_NONE : zone_day(&s->program->zone, sim->now_us);
 
-	if (today == DAY_NONE || !sim_due_has_birthday(&sim->due, entry->program, entry->member, today))
+	int32_t birthday = today == DAY_NONE ? DAY_NONE : sim_due_birthday_of(&sim->due, entry->program, entry->member, today);
+	if (birthday == DAY_NONE)
 		return ST_OK;
-	struct due due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&s->program->zone, today), .birthday = today };
+	struct due due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&s->program->zone, today), .birthday = birthday };
 	return sim_run_due(sim, entry->program, entry->member, &due);
 }
 

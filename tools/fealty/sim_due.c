@@ -227,7 +227,7 @@ least_from(struct day_list *list, uint64_t from)
 
 /* In years without it, 29 February is kept on 28 February or 1 March; the profile decides which. */
 static uint64_t
-listed_from(struct sim_due_program *p, int32_t day, uint64_t from)
+listed_on(struct sim_due_program *p, int32_t day, uint64_t from)
 {
 	struct date d = date_of_day(day);
 	uint64_t member = least_from(list_of(p, d.month, d.day), from);
@@ -240,19 +240,41 @@ listed_from(struct sim_due_program *p, int32_t day, uint64_t from)
 	return member;
 }
 
-bool
-sim_due_has_birthday(const struct sim_due *due, uint32_t program, uint64_t member, int32_t day)
+/* Of those whose birthday is at most ${range} days ahead. */
+static uint64_t
+listed_from(struct sim_due_program *p, int32_t day, int32_t range, uint64_t from)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int32_t ahead = 0; ahead <= range; ahead++) {
+		uint64_t member = listed_on(p, day + ahead, from);
+		if (member < least)
+			least = member;
+	}
+	return least;
+}
+
+/* What is in force at the beginning of a day; before the first version began, that one. */
+static const struct program *
+version_on(const struct sim_due *due, uint32_t program, int32_t day)
 {
 	const struct ledger_state *ledger = &due->state->ledger;
 	const struct program *newest = sim_state_program(due->state, program);
 	const struct program *at = ledger->program_at(ledger->ctx, program, zone_midnight_us(&newest->zone, day));
-	const struct program *p = at != NULL ? at : ledger->program_version(ledger->ctx, program, 1);
+
+	return at != NULL ? at : ledger->program_version(ledger->ctx, program, 1);
+}
+
+int32_t
+sim_due_birthday_of(const struct sim_due *due, uint32_t program, uint64_t member, int32_t day)
+{
+	const struct program *p = version_on(due, program, day);
 	const struct member *m = sim_state_member(due->state, program, member);
 	const struct sim_profile *profile = sim_book_profile(due->book, program, member);
 
-	if (p == NULL || m == NULL || profile == NULL || !p->has_birthday || p->birthday_on_claim)
-		return false;
-	return birthday_payable(p, m, day) && birthday_on(p, profile->dates, profile->n_dates, day);
+	if (p == NULL || m == NULL || profile == NULL)
+		return DAY_NONE;
+	return birthday_comes(p, m, profile->dates, profile->n_dates, day);
 }
 
 /* A program's next birthday that is due up to ${until_us}. */
@@ -275,10 +297,12 @@ birthday_next(struct sim_due *due, uint32_t program, int64_t now_us, int64_t unt
 		int64_t at_us = zone_midnight_us(&rules->zone, p->day);
 		if (at_us > until_us)
 			return false;
-		for (uint64_t member; (member = listed_from(p, p->day, p->from)) != UINT64_MAX; p->from = member + 1) {
-			if (!sim_due_has_birthday(due, program, member, p->day))
+		const struct program *then = version_on(due, program, p->day);
+		int32_t range = then == NULL ? 0 : birthday_range(then);
+		for (uint64_t member; (member = listed_from(p, p->day, range, p->from)) != UINT64_MAX; p->from = member + 1) {
+			if (sim_due_birthday_of(due, program, member, p->day) == DAY_NONE)
 				continue;
-			*ret = (struct sim_due_row){ .at_us = at_us, .class = SIM_DUE_NIGHT, .program = program, .member = member, .birthday = true };
+			*ret = (struct sim_due_row){ .at_us = at_us, .class = SIM_DUE_NIGHT, .program = program, .member = member, .is_birthday = true };
 			return true;
 		}
 	}
@@ -299,7 +323,7 @@ sim_due_next(struct sim_due *due, int64_t now_us, int64_t until_us, struct sim_d
 	if (best.at_us == INT64_MAX)
 		return ST_NOTFOUND;
 	struct sim_due_program *p = &due->programs[best.program - 1];
-	if (best.birthday)
+	if (best.is_birthday)
 		p->from = best.member + 1;
 	struct queued *queued = best.member <= p->cap_queued ? &p->queued[best.member - 1] : NULL;
 	if (queued != NULL && queued->at_us == best.at_us && queued->class == best.class)

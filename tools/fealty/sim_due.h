@@ -12,7 +12,7 @@ struct sim_due_row {
 	enum sim_due_class class;
 	uint32_t program;
 	uint64_t member;
-	bool birthday;			/* the calendar names the member for that day */
+	bool is_birthday;		/* the calendar names the member for that day */
 };
 
 struct sim_due {
@@ -32,8 +32,8 @@ enum status sim_due_member(struct sim_due *due, const struct member *m) MUST_CHE
 /* A member has a birthday on this day of the year, perhaps not any more: the profile is always asked again. */
 enum status sim_due_birthday(struct sim_due *due, uint32_t program, uint64_t member, int month, int day) MUST_CHECK;
 
-/* Whether the member's birthday is ${day} and its reward is due then. */
-bool sim_due_has_birthday(const struct sim_due *due, uint32_t program, uint64_t member, int32_t day);
+/* The member's birthday whose reward comes on ${day}; DAY_NONE. */
+int32_t sim_due_birthday_of(const struct sim_due *due, uint32_t program, uint64_t member, int32_t day);
 
 /**
  * sim_due_next(due, now_us, until_us, ret_row):

@@ -399,6 +399,26 @@ vouchers_json(const struct member *m)
 }
 
 static json_t *
+stamps_json(const struct member *m)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->n_cards; i++) {
+		const struct stamp_card *c = &m->cards[i];
+		json_t *row = json_new(), *fired = json_array();
+
+		json_put_text(row, "card", c->id);
+		json_put(row, "stamps", json_integer(c->stamps));
+		put_day(row, "last_day", c->last_day);
+		for (size_t k = 0; k < c->n_fired; k++)
+			(void)json_array_append_new(fired, json_integer(c->fired[k]));
+		json_put(row, "fired", fired);
+		(void)json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *
 member_json(struct bytes value)
 {
 	struct arena arena;
@@ -445,6 +465,10 @@ member_json(struct bytes value)
 		json_put(object, "holds", holds_json(&m));
 		if (m.n_vouchers > 0)
 			json_put(object, "vouchers", vouchers_json(&m));
+		if (m.n_cards > 0)
+			json_put(object, "stamps", stamps_json(&m));
+		if (m.has_auto)
+			put_day(object, "auto_redeem", m.auto_day);
 		json_put(object, "days", days_json(&m));
 		json_put(object, "counts", counts_json(&m));
 	}
