@@ -250,7 +250,7 @@ due_hold_expire(struct decision *d, const struct due *due)
 {
 	const struct hold *hold = member_hold(d->member, due->hold);
 
-	if (hold == NULL || !hold->expire_at_once || hold_first_day(d->n_lots == 0 || hold->member, hold) >= d->today)
+	if (hold == NULL || !hold->expire_at_once || hold_first_day(d->member, hold) >= d->today)
 		return ST_NOTFOUND;
 	d->entry->op = OP_HOLD_EXPIRE;
 	d->entry->u.capture.hold = hold->id;

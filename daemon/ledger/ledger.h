@@ -107,10 +107,10 @@ enum op {
 	OP_ACTIVITY = 18, OP_LAPSE = 19, OP_ACTIVATE = 20,
 	OP_TIER_REVIEW = 30, OP_TIER_LOOK = 31, OP_INACTIVITY = 32, OP_HOLD_EXPIRE = 33, OP_ANNIVERSARY = 34, OP_FREEZE = 35, OP_UNFREEZE = 36,
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
-	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_POOL_JOIN = 53, OP_POOL_LEAVE = 54,
-	OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56, OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_VOUCHER_USE = 46, OP_VOUCHER_VOID = 47,
-	OP_VOUCHER_EXPIRE = 48,
-	OP_NOTICE = 60, OP_AUTO_REDEEM = 49, OP_STAMP_EXPIRE = 50, OP_COUNT = 61
+	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_VOUCHER_USE = 46, OP_VOUCHER_VOID = 47, OP_VOUCHER_EXPIRE = 48,
+	OP_AUTO_REDEEM = 49, OP_STAMP_EXPIRE = 50, OP_POOL_JOIN = 53, OP_POOL_LEAVE = 54, OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56,
+	OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_NOTICE = 60,
+	OP_COUNT = 64				/* above them all */
 };
 bool op_known(enum op op);			/* the numbers have gaps */
 const char *op_str(enum op op);				/* "purchase", "hold_timeout", … */
@@ -617,7 +617,8 @@ struct entry {
 			const struct entry_line *lines;
 			const char *partner, *receipt_no;
 		} purchase;
-		struct { int64_t points, ttl_us, order_amount; bool has_order_amount, of_voucher; struct voucher_ref voucher, pool; const char *partner; const char *for_terminal; } hold;
+		struct { int64_t points, ttl_us, order_amount; bool has_order_amount, of_voucher, pool; struct voucher_ref voucher;
+		    const char *partner, *for_terminal; } hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
 		struct { int64_t points, order_amount; bool has_order_amount, round_down, pool; const char *partner; const char *reward; } redeem;	/* reward: instead of points; NULL */
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */

@@ -22,9 +22,8 @@ may_become(enum voucher_state from, enum voucher_state to)
 	static const unsigned next[VOUCHER_STATE_COUNT] = {
 		[VOUCHER_ISSUED] = 1u << VOUCHER_HELD | 1u << VOUCHER_USED | 1u << VOUCHER_EXPIRED | 1u << VOUCHER_REVOKED,
 		[VOUCHER_HELD] = 1u << VOUCHER_ISSUED | 1u << VOUCHER_USED | 1u << VOUCHER_EXPIRED | 1u << VOUCHER_REVOKED,
-		[VOUCHER_EXPIRED] = 1u << VOUCHER_USED,
+		[VOUCHER_EXPIRED] = 1u << VOUCHER_USED | 1u << VOUCHER_REVOKED,
 		[VOUCHER_USED] = 1u << VOUCHER_SETTLED,
-		[VOUCHER_EXPIRED] = 1u << VOUCHER_REVOKED,
 	};
 
 	return (next[from] >> to & 1) != 0;
@@ -62,8 +61,8 @@ hold_first_day(const struct member *m, const struct hold *h)
 {
 	const struct voucher *v;
 
-	if (!h->of_voucher)
-		return h->lots[0].last_day;
+	if (!h->of_voucher)		/* a pool's may have nothing of its own */
+		return h->n_lots == 0 ? DAY_NEVER : h->lots[0].last_day;
 	v = hold_voucher(m, h);
 	return v == NULL ? DAY_NEVER : v->last_day;		/* member_check_books() finds one without */
 }

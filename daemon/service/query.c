@@ -251,7 +251,7 @@ run_vouchers(struct query *q, struct buf *out)
 	struct answer answer = { .program = q->rules, .member = &q->view.m, .as_of_us = q->now_us, .seq = q->size - 1 };
 	struct reply rows = { 0 };
 
-	enum status st = roll(q);
+	enum status st = roll(q, &q->view, q->member);
 	if (st == ST_OK)
 		st = voucher_rows(&coder, q->rules, &q->view.m, q->request->voucher_state, &q->loop->arena, &rows);
 	answer.n_vouchers = rows.n_vouchers;

@@ -204,8 +204,8 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		print_partner(e->u.purchase.partner, out);
 		break;
 	case OP_HOLD:
-		print_spentif (!e->u.hold.of_voucher)
-			(text, e, e->u.hold.points, e->u.hold.partner, out);
+		if (!e->u.hold.of_voucher)
+			print_spent(text, e, e->u.hold.points, e->u.hold.partner, out);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT:
 		(void)fprintf(out, " of hold %" PRIu64 ".%" PRIu32, e->u.capture.hold.seq, e->u.capture.hold.index);
@@ -214,10 +214,10 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, " %s of hold %" PRIu64 ".%" PRIu32, POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)), e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_REDEEM:
-		print_spentif (e->u.redeem.reward != NULL)
+		if (e->u.redeem.reward != NULL)
 			(void)fprintf(out, " %s for reward %s", POINTS_OF(e, moved_to(e, ACCOUNT_REDEEMED)), e->u.redeem.reward);
 		else
-			(text, e, e->u.redeem.points, e->u.redeem.partner, out);
+			print_spent(text, e, e->u.redeem.points, e->u.redeem.partner, out);
 		break;
 	case OP_ADJUST:
 		(void)fprintf(out, " %s for %s%s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason, e->waiting ? ", waits for approval" : "");
