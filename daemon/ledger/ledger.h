@@ -585,7 +585,12 @@ struct entry {
 			const struct entry_line *lines;
 			const char *partner, *receipt_no;
 		} purchase;
-		struct { int64_t points, ttl_us, order_amount; bool has_order_amount, of_voucher; struct voucher_ref voucher; const char *partner; const char *for_terminal; } hold;
+		struct {
+			int64_t points, ttl_us, order_amount;
+			bool has_order_amount, of_voucher;	/* of_voucher: without points */
+			struct voucher_ref voucher;
+			const char *partner, *for_terminal;
+		} hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
 		struct { int64_t points, order_amount; bool has_order_amount, round_down; const char *partner; } redeem;
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */

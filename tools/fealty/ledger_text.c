@@ -174,6 +174,13 @@ print_spent(const struct ledger_text *text, const struct entry *e, int64_t point
 }
 
 static void
+print_hold(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	if (!e->u.hold.of_voucher)
+		print_spent(text, e, e->u.hold.points, e->u.hold.partner, out);
+}
+
+static void
 print_voucher(const struct entry *e, FILE *out)
 {
 	const struct voucher_ref *v = &e->u.voucher.voucher;
@@ -202,12 +209,9 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		print_partner(e->u.purchase.partner, out);
 		break;
 	case OP_HOLD:
-		print_spentif (!e->u.hold.of_voucher)
-			(text, e, e->u.hold.points, e->u.hold.partner, out);
+		print_hold(text, e, out);
 		break;
-	case OP_CAPTURE:
-	case OP_RELEASE:
-	case OP_HOLD_TIMEOUT:
+	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT:
 		(void)fprintf(out, " of hold %" PRIu64 ".%" PRIu32, e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_HOLD_EXPIRE:
@@ -262,34 +266,20 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_ADVANCE:
 		(void)fprintf(out, " %s", POINTS_OF(e, e->u.advance.points));
 		break;
-	case OP_LAPSE:
-	case OP_ACTIVATE:
+	case OP_LAPSE: case OP_ACTIVATE:
 		(void)fprintf(out, " %s that waited", POINTS_OF(e, left_pending(e)));
 		break;
-	case OP_EXPIRE:
-	case OP_INACTIVITY:
+	case OP_EXPIRE: case OP_INACTIVITY:
 		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)));
 		break;
 	case OP_NOTICE:
 		print_told(text, e, out);
 		break;
-	case OP_VOUCHER_USE:
-	case OP_VOUCHER_VOID:
+	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
 		print_voucher(e, out);
 		break;
-	case OP_VOUCHER_EXPIRE:
-	case OP_TIER_REVIEW:
-	case OP_TIER_LOOK:
-	case OP_ANNIVERSARY:
-	case OP_NONE:
-	case OP_ENROL:
-	case OP_PROFILE:
-	case OP_BIRTHDAY:
-	case OP_TIER_END:
-	case OP_MEMBERSHIP_END:
-	case OP_CLOCK_ACCEPT:
-	case OP_ZONE_DATA:
-	case OP_COUNT:
+	case OP_VOUCHER_EXPIRE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_ANNIVERSARY: case OP_NONE: case OP_ENROL: case OP_PROFILE:
+	case OP_BIRTHDAY: case OP_TIER_END: case OP_MEMBERSHIP_END: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_COUNT:
 		break;
 	}
 }
