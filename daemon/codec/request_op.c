@@ -83,7 +83,7 @@ take_points(struct judge *j, const char *text, bool below_zero, struct decimal *
 		judge_refuse(j, LEDGER_POINTS_NOT_POSITIVE, "points", "is zero");
 }
 
-static void
+void
 take_order_amount(struct judge *j, const char *text, bool *ret_has, struct decimal *ret)
 {
 	*ret_has = text != NULL;
@@ -91,7 +91,7 @@ take_order_amount(struct judge *j, const char *text, bool *ret_has, struct decim
 		take_money(j, "order_amount", text, ret);
 }
 
-static void
+void
 judge_alias(struct judge *j, const char *alias)
 {
 	if (alias == NULL)
@@ -101,7 +101,7 @@ judge_alias(struct judge *j, const char *alias)
 	j->ret->member = alias;
 }
 
-static void
+void
 take_code(struct judge *j, const char *text, const char **ret)
 {
 	if (text == NULL)
@@ -381,36 +381,6 @@ judge_purchase(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
-take_voucher(struct judge *j, const char *text)
-{
-	if (text == NULL)
-		invalid(j, "voucher", "is missing");
-	else if (!request_id_valid(text))
-		invalid(j, "voucher", "is neither the id of a voucher, nor a code, nor a name");
-	j->ret->voucher = text;
-}
-
-static void
-judge_voucher_use(struct judge *j, const Fealty__V1__Request *in)
-{
-	const Fealty__V1__VoucherUse *v = in->voucher_use;
-	struct cmd *cmd = &j->ret->cmd;
-
-	judge_alias(j, v->member);
-	take_voucher(j, v->voucher);
-	take_order_amount(j, v->order_amount, &cmd->u.voucher.has_order_amount, &cmd->u.voucher.order_amount);
-	cmd->u.voucher.offline = v->has_offline && v->offline;
-}
-
-static void
-judge_voucher_void(struct judge *j, const Fealty__V1__Request *in)
-{
-	judge_alias(j, in->voucher_void->member);
-	take_voucher(j, in->voucher_void->voucher);
-	take_code(j, in->voucher_void->reason, &j->ret->cmd.u.voucher.reason);
-}
-
-static void
 judge_hold(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__Hold *h = in->hold;
@@ -421,7 +391,7 @@ judge_hold(struct judge *j, const Fealty__V1__Request *in)
 	if (h->voucher != NULL && h->points != NULL)
 		invalid(j, "voucher", "stands beside `points`: give one of them");
 	else if (h->voucher != NULL)
-		take_voucher(j, h->voucher);
+		judge_voucher(j, h->voucher);
 	else
 		take_points(j, h->points, false, &cmd->u.hold.points);
 	cmd->u.hold.has_ttl = h->ttl != NULL;
@@ -774,18 +744,6 @@ judge_history(struct judge *j, const Fealty__V1__Request *in)
 	j->ret->limit = h->has_limit ? h->limit : HISTORY_LIMIT_DEFAULT;
 	j->ret->has_before = h->has_before;
 	j->ret->before_seq = h->before;
-}
-
-static void
-judge_vouchers(struct judge *j, const Fealty__V1__Request *in)
-{
-	const char *word = in->vouchers->state;
-
-	judge_alias(j, in->vouchers->member);
-	while (word != NULL && j->ret->voucher_state <= VOUCHER_REVOKED && strcmp(word, voucher_state_str(j->ret->voucher_state)) != 0)
-		j->ret->voucher_state++;
-	if (word != NULL && (j->ret->voucher_state > VOUCHER_REVOKED || j->ret->voucher_state == VOUCHER_NONE))
-		invalid(j, "state", "is none of issued, held, used, expired, revoked");
 }
 
 static void

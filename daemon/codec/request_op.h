@@ -21,6 +21,17 @@ void judge_instant(struct judge *j, const char *field, int64_t at_us);
 /* 1 to 64 bytes without control characters; NULL is fine. */
 void judge_plain(struct judge *j, const char *field, const char *text);
 
+/* What several operations have: the member's alias; a reason; money of an order, which may be left out. */
+void judge_alias(struct judge *j, const char *alias);
+void take_code(struct judge *j, const char *text, const char **ret);
+void take_order_amount(struct judge *j, const char *text, bool *ret_has, struct decimal *ret);
+
+/* request_voucher.c: the word for a voucher, which is there; and operations. */
+void judge_voucher(struct judge *j, const char *text);
+void judge_voucher_use(struct judge *j, const Fealty__V1__Request *in);
+void judge_voucher_void(struct judge *j, const Fealty__V1__Request *in);
+void judge_vouchers(struct judge *j, const Fealty__V1__Request *in);
+
 enum request_op request_op_of(Fealty__V1__Request__OpCase op);
 /* The fields of the operation, which is there; fills ret->cmd and what else is the operation's in ${ret}. */
 void request_op_judge(struct judge *j, const Fealty__V1__Request *in);

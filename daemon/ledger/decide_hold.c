@@ -167,7 +167,7 @@ decision_hold_room(struct decision *d)
 	return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the member has %d open holds; capture or release one first", LEDGER_HOLDS_MAX);
 }
 
-void
+enum status
 decision_hold_made(struct decision *d, int64_t left)
 {
 	struct entry *e = d->entry;
@@ -176,6 +176,7 @@ decision_hold_made(struct decision *d, int64_t left)
 	e->hold.expire_at_once = d->program->expire_at_once;
 	e->hold.ends_at_us = d->now_us + e->u.hold.ttl_us;
 	e->hold.left = left;
+	return grant_to_till(d);
 }
 
 enum status
@@ -198,8 +199,7 @@ decide_hold(struct decision *d)
 		return st;
 	if (!e->u.hold.pool && points > d->member->available)
 		return refuse_insufficient(d, points);
-	decision_hold_made(d, points);
-	st = grant_to_till(d);
+	st = decision_hold_made(d, points);
 	return st != ST_OK ? st : e->u.hold.pool ? decision_spend_pool(d, points, ACCOUNT_HELD) : take_available(d, points, ACCOUNT_HELD);
 }
 

@@ -178,8 +178,8 @@ decide_hold_voucher(struct decision *d)
 		return ST_OK;
 	e->u.hold.of_voucher = true;
 	e->u.hold.voucher = name_of(c.usable, cmd->u.hold.voucher.id);
-	decision_hold_made(d, 0);
-	return decision_voucher(d, c.usable, VOUCHER_HELD);
+	enum status st = decision_hold_made(d, 0);
+	return st == ST_OK ? decision_voucher(d, c.usable, VOUCHER_HELD) : st;
 }
 
 enum status

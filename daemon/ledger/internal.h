@@ -313,7 +313,7 @@ enum status decision_release_voucher(struct decision *d, const struct hold *hold
 /* Parts of decide_hold(): its inputs at scale, room for one more, the facts of the new one with ${left} points; false: refused. */
 bool decision_hold_inputs(struct decision *d) MUST_CHECK;
 bool decision_hold_room(struct decision *d) MUST_CHECK;
-void decision_hold_made(struct decision *d, int64_t left);
+enum status decision_hold_made(struct decision *d, int64_t left) MUST_CHECK;
 /* The vouchers that ended yesterday. */
 enum status decision_vouchers_end(struct decision *d, bool *ret_any) MUST_CHECK;
 

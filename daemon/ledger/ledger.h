@@ -617,8 +617,12 @@ struct entry {
 			const struct entry_line *lines;
 			const char *partner, *receipt_no;
 		} purchase;
-		struct { int64_t points, ttl_us, order_amount; bool has_order_amount, of_voucher, pool; struct voucher_ref voucher;
-		    const char *partner, *for_terminal; } hold;
+		struct {
+			int64_t points, ttl_us, order_amount;
+			bool has_order_amount, of_voucher, pool;	/* of_voucher: without points */
+			struct voucher_ref voucher;
+			const char *partner, *for_terminal;
+		} hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
 		struct { int64_t points, order_amount; bool has_order_amount, round_down, pool; const char *partner; const char *reward; } redeem;	/* reward: instead of points; NULL */
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */

@@ -10,7 +10,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "apply/vouchers.h"
 #include "service/commit.h"
 
 struct step {
@@ -540,18 +539,15 @@ prepare(struct step *s)
 {
 	struct request *r = s->request;
 
+	if (r->voucher != NULL)
+		return voucher_prepare(s->c, r);
 	switch (r->op) {
 	case REQUEST_PUBLISH:
 		return publish_compile(s->c, r, &s->work->arena, s->refusal);
 	case REQUEST_ROTATE_KEY:
 		return rotate_prepare(s->c, r, s->refusal);
-	case REQUEST_CAPTURE:
-	case REQUEST_RELEASE:
+	case REQUEST_CAPTURE: case REQUEST_RELEASE:
 		return find_hold(s);
-	case REQUEST_HOLD:
-	case REQUEST_VOUCHER_USE:
-	case REQUEST_VOUCHER_VOID:
-		return voucher_prepare(s->c, r);
 	case REQUEST_PURCHASE:
 		return find_segments(s);
 	case REQUEST_ACTIVITY: {
@@ -560,8 +556,7 @@ prepare(struct step *s)
 		r->cmd.u.activity.found = purchase != NULL;
 		return st == ST_OK ? find_segments(s) : st;
 	}
-	case REQUEST_RETURN:
-	case REQUEST_REVERSE_REDEEM:
+	case REQUEST_RETURN: case REQUEST_REVERSE_REDEEM:
 		return find_past(s, &r->cmd.u.past.id, &r->cmd.u.past.entry);
 	case REQUEST_APPROVE: {
 		enum status st = find_past(s, &r->cmd.u.approve.id, &r->cmd.u.approve.entry);
@@ -580,8 +575,7 @@ prepare(struct step *s)
 		for (size_t i = 0; i < r->n_aliases; i++)
 			s->profile.aliases[i] = r->aliases[i];
 		return ST_OK;
-	case REQUEST_PROFILE:
-	case REQUEST_BIRTHDAY: {
+	case REQUEST_PROFILE: case REQUEST_BIRTHDAY: {
 		vault_profile_init(&s->profile);	/* for a member that the vault does not know: never a key that others know */
 		enum status st = r->cmd.member == 0 ? ST_OK : load_profile(s, r->cmd.member);
 		if (r->op == REQUEST_BIRTHDAY) {
@@ -752,7 +746,8 @@ static enum status
 answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct buf *out)
 {
 	const struct ledger_state *state = apply_state(s->c->apply);
-	struct answer answer = { .service = s->c->service, .refusal = s->refusal, .as_of_us = commit_now_us(s->c), .seq = apply_head(s->c->apply)->size, .terminal = s->c->terminal_note };
+	struct answer answer = { .service = s->c->service, .refusal = s->refusal, .as_of_us = commit_now_us(s->c),
+	    .seq = apply_head(s->c->apply)->size, .terminal = s->c->terminal_note };
 	if (!s->c->is_open || s->c->open.n_entries == 0)
 		answer.seq--;			/* the newest is the last that was sealed */
 	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
@@ -808,7 +803,6 @@ run_decision(struct step *s, struct buf *out)
 	struct entry *entry = NULL;
 	struct entry_id id = { 0 };
 	bool answered = false;
-
 	bool shares = c->group && !s->request->want_receipt;
 
 	enum status st = shares ? ST_OK : tx_seal(c);

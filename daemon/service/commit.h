@@ -5,6 +5,7 @@
 #ifndef FEALTY_SERVICE_COMMIT_H
 #define FEALTY_SERVICE_COMMIT_H
 
+#include "apply/vouchers.h"
 #include "service/calendar.h"
 #include "service/internal.h"
 

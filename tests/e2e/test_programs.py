@@ -297,7 +297,8 @@ REFUSED = [
     ("seventeen notices", HEAD + "notices: {expiring_days: [" + ", ".join(str(i) for i in range(17)) + "]} #!", ["notices.expiring_days", "at most 16"]),
     ("returns that claw otherwise", HEAD + "returns: {claw_back: some} #!", ["returns.claw_back", "unlimited, only_pending, within_balance"]),
     ("debt of a used voucher that has no value", HEAD + "earn:\n  - {id: v, priority: 1, on: purchase, kind: voucher, voucher: drink}\n"
-     "vouchers: [{id: drink, name: Drink}]\nredemption: {value: {points: \"1\", amount: \"1\"}}\nreturns: {used_voucher: debt} #!", ["returns.used_voucher", "drink has none"]),
+     "vouchers: [{id: drink, name: Drink}]\nredemption: {value: {points: \"1\", amount: \"1\"}}\nreturns: {used_voucher: debt} #!",
+     ["returns.used_voucher", "drink has none"]),
     ("debt of a used voucher without a value of points", HEAD + "returns: {used_voucher: debt} #!", ["returns.used_voucher", "redemption.value"]),
     ("returns restored for too long", HEAD + "returns: {restore: {grace_days: 40000}} #!", ["returns.restore.grace_days", "36500"]),
     ("returns restored in two ways", HEAD + "returns: {restore: {grace_days: 5, original: {}}} #!", ["returns.restore.original", "grace_days"]),

@@ -10,7 +10,8 @@
 #include "apply/vouchers.h"
 
 static const char symbols[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-static const uint8_t key[HASH_KEY_BYTES] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31 };
+static const uint8_t key[HASH_KEY_BYTES] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+	24, 25, 26, 27, 28, 29, 30, 31 };
 
 static const struct { const char *origin; uint32_t program; struct entry_id from; uint32_t n; const char *want; } known[] = {
 	{ "points.example/1", 1, { 1, 0 }, 0, "T26E5-EF2T1A" },

@@ -284,11 +284,11 @@ takes(enum voucher_state from, enum voucher_state to)
 	struct voucher rows[1] = { { .from = { 5, 0 }, .state = from, .source = VOUCHER_BY_RULE, .id = "drink", .of = "gift", .last_day = DAY_NEVER } };
 	struct voucher_change change = { .has_from = true, .v = rows[0] };
 	struct member m = { .n_vouchers = 1, .cap_vouchers = 1, .vouchers = rows };
-	struct entry entry = { .op = OP_RETURN, .n_vouchers = 1, .vouchers = &change };
+	uint32_t issued = 0;
 	bool ok;
 
 	change.v.state = to;
-	assert_int_equal(vouchers_apply(&m, NULL, &entry, (struct entry_id){ 9, 0 }, &ok), ST_OK);
+	assert_int_equal(vouchers_apply(&m, NULL, &change, 1, (struct entry_id){ 9, 0 }, &issued, &ok), ST_OK);
 	assert_int_equal(rows[0].state, ok ? to : from);
 	return ok;
 }

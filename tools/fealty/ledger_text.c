@@ -176,6 +176,13 @@ print_spent(const struct ledger_text *text, const struct entry *e, int64_t point
 }
 
 static void
+print_hold(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	if (!e->u.hold.of_voucher)
+		print_spent(text, e, e->u.hold.points, e->u.hold.partner, out);
+}
+
+static void
 print_voucher(const struct entry *e, FILE *out)
 {
 	const struct voucher_ref *v = &e->u.voucher.voucher;
@@ -204,8 +211,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		print_partner(e->u.purchase.partner, out);
 		break;
 	case OP_HOLD:
-		if (!e->u.hold.of_voucher)
-			print_spent(text, e, e->u.hold.points, e->u.hold.partner, out);
+		print_hold(text, e, out);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT:
 		(void)fprintf(out, " of hold %" PRIu64 ".%" PRIu32, e->u.capture.hold.seq, e->u.capture.hold.index);
@@ -273,8 +279,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_NOTICE:
 		print_told(text, e, out);
 		break;
-	case OP_VOUCHER_USE:
-	case OP_VOUCHER_VOID:
+	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
 		print_voucher(e, out);
 		break;
 	case OP_AUTO_REDEEM:
