@@ -12,7 +12,7 @@
 #include "codec/field.h"
 #include "fealty.pb-c.h"
 
-#define FIELDS_MAX 64		/* of a message type; asserted */
+#define FIELDS_MAX 128		/* of a message type; asserted */
 
 struct scan {
 	bool malformed, refused;
@@ -24,7 +24,7 @@ struct place {
 	const struct place *parent;
 	const ProtobufCFieldDescriptor *via;
 	const ProtobufCMessageDescriptor *type;
-	uint64_t seen;			/* by index of the field in its descriptor */
+	bool seen[FIELDS_MAX];		/* by index of the field in its descriptor */
 	uint32_t count[FIELDS_MAX];	/* of repeated fields, the one at hand included */
 };
 
@@ -133,7 +133,7 @@ oneof_taken(const struct place *at, const ProtobufCFieldDescriptor *d)
 	for (unsigned i = 0; i < at->type->n_fields; ++i) {
 		const ProtobufCFieldDescriptor *other = &at->type->fields[i];
 		bool in_oneof = (other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
-		if ((at->seen >> i & 1) != 0 && in_oneof && other->quantifier_offset == d->quantifier_offset)
+		if (at->seen[i] && in_oneof && other->quantifier_offset == d->quantifier_offset)
 			return true;
 	}
 	return false;
@@ -163,14 +163,14 @@ static void
 scan_known(struct scan *s, struct place *at, const ProtobufCFieldDescriptor *d, const struct field *f)
 {
 	unsigned index = (unsigned)(d - at->type->fields);
-	bool again = d->label != PROTOBUF_C_LABEL_REPEATED && (at->seen >> index & 1) != 0;
+	bool again = d->label != PROTOBUF_C_LABEL_REPEATED && at->seen[index];
 
 	++at->count[index];
 	if (again)
 		refuse(s, at, d, 0, "stands twice");
 	else if ((d->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && oneof_taken(at, d))
 		refuse(s, at, d, 0, "stands beside another of which only one may be given");
-	at->seen |= UINT64_C(1) << index;
+	at->seen[index] = true;
 	scan_value(s, at, d, f);
 }
 

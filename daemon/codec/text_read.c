@@ -13,7 +13,7 @@
 #include "codec/arena_pb.h"
 #include "ledger/calendar.h"
 
-#define FIELDS_MAX 64			/* of a message of ours: bits of `seen` */
+#define FIELDS_MAX 128			/* of a message of ours; asserted */
 #define WORDS_MAX (2 * FIELDS_MAX)
 
 struct reader {
@@ -25,7 +25,7 @@ struct reader {
 struct target {
 	ProtobufCMessage *message;
 	const ProtobufCMessageDescriptor *descriptor;
-	uint64_t seen;			/* fields, by their place in the descriptor */
+	bool seen[FIELDS_MAX];		/* by the field's place in the descriptor */
 };
 
 static enum status read_message(const struct reader *r, const struct text_place *place, const struct text_node *node,
@@ -400,11 +400,11 @@ static enum status
 read_field(const struct reader *r, const struct text_place *place, const struct text_node *node, struct target *to,
     const ProtobufCFieldDescriptor *field)
 {
-	uint64_t bit = (uint64_t)1 << (field - to->descriptor->fields);
+	bool *seen = &to->seen[field - to->descriptor->fields];
 
-	if (to->seen & bit)
+	if (*seen)
 		return fail_twice(r, place, node);
-	to->seen |= bit;
+	*seen = true;
 	if (field->label == PROTOBUF_C_LABEL_REPEATED) {
 		mark_empty(to, field, node);
 		return text_is_map(field) ? read_rows(r, place, node, to, field) : read_list(r, place, node, to, field);

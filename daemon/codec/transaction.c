@@ -152,11 +152,11 @@ put_hold(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, HOLD_TTL_US, (uint64_t)e->u.hold.ttl_us);
 	if (e->u.hold.has_order_amount)
 		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
-	put_uint_unless_zero(out, HOLD_POOL, e->u.hold.pool);
-	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
 	put_text_if_given(out, HOLD_FOR_TERMINAL, e->u.hold.for_terminal);
 	if (e->u.hold.of_voucher)
 		put_voucher_ref(out, HOLD_VOUCHER, &e->u.hold.voucher);
+	put_uint_unless_zero(out, HOLD_POOL, e->u.hold.pool);
+	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
 }
 
 static void
@@ -174,9 +174,9 @@ put_redeem(struct buf *out, const struct entry *e)
 	if (e->u.redeem.has_order_amount)
 		field_put_sint(out, REDEEM_ORDER_AMOUNT, e->u.redeem.order_amount);
 	put_uint_unless_zero(out, REDEEM_ROUND_DOWN, e->u.redeem.round_down);
+	put_text_if_given(out, REDEEM_REWARD, e->u.redeem.reward);
 	put_uint_unless_zero(out, REDEEM_POOL, e->u.redeem.pool);
 	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
-	put_text_if_given(out, REDEEM_REWARD, e->u.redeem.reward);
 }
 
 static void

@@ -19,7 +19,7 @@
 #include "program.pb-c.h"
 
 #define DEPTH_MAX 12
-#define FIELDS_MAX 64
+#define FIELDS_MAX 128
 
 /* Every type that a frame, a leaf or a program file begins with; what they hold is reached from them. */
 static const ProtobufCMessageDescriptor *const roots[] = {

@@ -358,7 +358,7 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'hold'," W "'points':'1','for_terminal':'pos/s/t'}", LEDGER_OK, NULL },
 	{ "{'op':'hold'," W "'points':'1','for_terminal':''}", LEDGER_INVALID_ARGUMENT, "for_terminal" },
 	{ "{'op':'hold'," W "'points':'1','for_terminal':'a/b/c'}", LEDGER_INVALID_ARGUMENT, "for_terminal" },
-	{ "{'op':'hold'," W "'points':'1','for_terminal':'" LONG65 "'}", LEDGER_OK, NULL },
+	{ "{'op':'hold'," W "'points':'1','for_terminal':'" LONG65 "'}", LEDGER_INVALID_ARGUMENT, "for_terminal" },
 	{ "{'op':'capture'," W "'points':'1'}", LEDGER_INVALID_ARGUMENT, "hold" },
 	{ "{'op':'capture'," W "'hold':'a b'}", LEDGER_INVALID_ARGUMENT, "hold" },
 	{ "{'op':'capture'," W "'hold':'h','points':'0'}", LEDGER_POINTS_NOT_POSITIVE, "points" },
@@ -425,7 +425,7 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'publish','key':'k'}", LEDGER_INVALID_ARGUMENT, "definition" },
 	{ "{'op':'publish','key':'k','version':0,'definition':{'id':'a'}}", LEDGER_INVALID_ARGUMENT, "version" },
 	{ "{'op':'publish','key':'k','definition':{'name':'a'}}", LEDGER_INVALID_ARGUMENT, "id" },
-	{ "{'op':'publish','key':'k','definition':{'id':'a','pools':{'max_members':2}}}", LEDGER_INVALID_ARGUMENT, "pools.max_members" },
+	{ "{'op':'publish','key':'k','definition':{'id':'a','earn':[{'on':'purchase','expiry':{'refresh_on':['purchase']}}]}}", LEDGER_INVALID_ARGUMENT, "earn[0].expiry.refresh_on" },
 
 	/* reads */
 	{ "{'op':'balance'}", LEDGER_INVALID_ARGUMENT, "member" },

@@ -299,7 +299,7 @@ states_change_as_the_table_says(void **state)
 	/* to:                   none issued held used expired revoked settled */
 	static const char *const want[VOUCHER_STATE_COUNT] = {
 		[VOUCHER_NONE] = "0000000", [VOUCHER_ISSUED] = "0011110", [VOUCHER_HELD] = "0101110", [VOUCHER_USED] = "0000001",
-		[VOUCHER_EXPIRED] = "0001000", [VOUCHER_REVOKED] = "0000000", [VOUCHER_SETTLED] = "0000000",
+		[VOUCHER_EXPIRED] = "0001010", [VOUCHER_REVOKED] = "0000000", [VOUCHER_SETTLED] = "0000000",
 	};
 	(void)state;
 
@@ -474,6 +474,7 @@ forge_hold(struct scene *c, struct forged *f)
 {
 	forge(c, f);
 	f->entry.op = OP_HOLD;
+	memset(&f->entry.u, 0, sizeof(f->entry.u));
 	f->entry.u.hold.of_voucher = true;
 	f->entry.u.hold.voucher = (struct voucher_ref){ .from = c->first };
 	f->entry.has_hold = true;
