@@ -636,17 +636,17 @@ put_facts(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, FACTS_WAITING, e->waiting);
 	for (size_t i = 0; i < e->n_vouchers; ++i)
 		put_voucher(out, FACTS_VOUCHERS, &e->vouchers[i]);
-	for (size_t i = 0; i < e->n_stamps; ++i)
-		put_stamps(out, &e->stamps[i]);
-	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
+	for (size_t i = 0; i < e->n_stamps; ++i)
+		put_stamps(out, &e->stamps[i]);
 	put_membership_facts(out, e);
+	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
+	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	for (size_t i = 0; i < e->n_told; ++i)
 		put_told(out, &e->told[i]);
 	for (size_t i = 0; i < e->n_multiplied_by; ++i)
 		field_put_text(out, FACTS_MULTIPLIED_BY, e->multiplied_by[i]);
-	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 }
 
 static bool
