@@ -152,10 +152,10 @@ put_hold(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, HOLD_TTL_US, (uint64_t)e->u.hold.ttl_us);
 	if (e->u.hold.has_order_amount)
 		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
-	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
-	put_text_if_given(out, HOLD_FOR_TERMINAL, e->u.hold.for_terminal);
 	if (e->u.hold.of_voucher)
 		put_voucher_ref(out, HOLD_VOUCHER, &e->u.hold.voucher);
+	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
+	put_text_if_given(out, HOLD_FOR_TERMINAL, e->u.hold.for_terminal);
 }
 
 static void
@@ -611,11 +611,11 @@ put_facts(struct buf *out, const struct entry *e)
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
 	put_membership_facts(out, e);
+	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 	for (size_t i = 0; i < e->n_told; ++i)
 		put_told(out, &e->told[i]);
 	for (size_t i = 0; i < e->n_multiplied_by; ++i)
 		field_put_text(out, FACTS_MULTIPLIED_BY, e->multiplied_by[i]);
-	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 }
 
 static bool
