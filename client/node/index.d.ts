@@ -89,6 +89,18 @@ export interface HoldFields extends OfMember {
 	/** "07" of the store that asks, "0042/07" or "pos/0042/07": only that till may capture it. */
 	for_terminal?: string;
 }
+export interface VoucherUseFields extends OfMember {
+	/** Its code; or an id of the program's vouchers: the one that ends first. */
+	voucher: string;
+	order_amount?: string;
+	/** It was used already, at a till without a connection. */
+	offline?: boolean;
+}
+export interface VoucherVoidFields extends OfMember {
+	voucher: string;
+	/** A code. */
+	reason: string;
+}
 export interface CaptureFields extends OfMember {
 	/** The hold's id or key. */
 	hold: string;
@@ -182,6 +194,10 @@ export interface CloseFields extends OfMember {
 export interface BalanceFields extends OfMember {
 	as_of?: Instant;
 	pool?: boolean;
+}
+export interface VouchersFields extends OfMember {
+	/** Those that can be used when left out. */
+	state?: "issued" | "held" | "used" | "expired" | "revoked";
 }
 export interface HistoryFields extends OfMember {
 	before?: number | bigint;
@@ -286,6 +302,8 @@ export type BatchCommand =
 	| { op: "membership_start" } & MembershipStartFields
 	| { op: "membership_renew" } & MembershipFields
 	| { op: "membership_cancel" } & MembershipFields
+	| { op: "voucher_use" } & VoucherUseFields
+	| { op: "voucher_void" } & VoucherVoidFields
 	| { op: "tier" } & TierFields
 	| { op: "birthday" } & BirthdayFields
 	| { op: "freeze" } & FreezeFields
@@ -322,6 +340,22 @@ export interface TerminalRow {
 	repeats: number;
 	repeat?: number;
 	repeat_id?: string;
+}
+export interface VoucherCode { id: string; code: string; last_day?: Day }
+export interface VoucherRow {
+	/** "<seq>.<index>.<n>": the entry that issued it, and its place there. */
+	name: string;
+	id: string;
+	/** What the program calls it. */
+	title?: string;
+	code: string;
+	/** issued, held, used, expired or revoked. */
+	state: string;
+	/** What issued it: rule, reward, birthday, anniversary, card, milestone, auto_redeem; and which of them. */
+	source: string;
+	of?: string;
+	last_day?: Day;
+	value?: string;
 }
 export interface HistoryRow {
 	id: string;
@@ -392,6 +426,16 @@ export interface Reply {
 	/** Money, of a membership that was cancelled. */
 	refund?: string;
 	notices?: Notice[];
+	/** Ids of the vouchers that can be used, sorted. */
+	vouchers?: string[];
+	/** Ids of those that the command issued, and that it revoked. */
+	issued?: string[];
+	revoked?: string[];
+	/** Of those that it issued, as a till prints them. */
+	codes?: VoucherCode[];
+	/** The voucher was used before, at another till: recorded for settlement. */
+	conflict?: boolean;
+	voucher_rows?: VoucherRow[];
 	history?: HistoryRow[];
 	next_before?: number;
 	transaction?: Uint8Array;
@@ -419,23 +463,26 @@ type Has<K extends keyof Reply> = Required<Pick<Reply, K>>;
 type May<K extends keyof Reply> = Pick<Reply, K>;
 interface Ok { status: "OK" }
 /** The balance block: how the member stands now, or after the command. */
-export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" | "notices" | "counters" | "remainder">
+export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" | "notices" | "vouchers" | "counters" | "remainder">
 	& May<"tier" | "tier_earned" | "tier_since" | "tier_until" | "points_to_next" | "points_to_keep" | "points_earned" | "spend" | "visits"
 		| "as_of" | "seq" | "member_no">;
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
 export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt" | "terminal_gap" | "terminal_repeat"> & { key: string };
-export type MemberReply = WriteReply & Block;
+export type MemberReply = WriteReply & Block & May<"issued" | "revoked" | "codes">;
 /** waiting: it is above the program's limit, and nothing changes until it is approved. */
 export type AdjustReply = MemberReply & May<"waiting">;
 export type EarnReply = MemberReply & Has<"granted" | "wanted" | "grants">;
 export type EnrolReply = MemberReply & Has<"grants"> & May<"granted" | "wanted">;
-export type HoldReply = MemberReply & Has<"lots" | "left"> & May<"ends_at">;
+/** left: none of a voucher. */
+export type HoldReply = MemberReply & Has<"lots"> & May<"left" | "ends_at" | "value">;
 export type RedeemReply = MemberReply & Has<"lots"> & May<"value">;
 export type ReturnReply = MemberReply & Has<"lots"> & May<"clawed" | "left">;
 export type PublishReply = WriteReply & May<"version" | "seq">;
 /** ends_at: until when the old checkpoint key signs as well. */
 export type RotateKeyReply = WriteReply & May<"ends_at">;
-export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no">;
+export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no" | "issued">;
+export type VoucherUseReply = MemberReply & May<"value" | "conflict">;
+export type VouchersReply = Ok & Block & Has<"voucher_rows">;
 export type BalanceReply = Ok & Block;
 export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;
 export type TransactionReply = Ok & Has<"transaction"> & May<"seq">;
@@ -635,6 +682,10 @@ export interface Client {
 	membership_renew: Call<MembershipFields, MemberReply>;
 	/** `refund` says what to pay back. */
 	membership_cancel: Call<MembershipFields, MemberReply>;
+	voucher_use: Call<VoucherUseFields, VoucherUseReply>;
+	voucher_void: Call<VoucherVoidFields, MemberReply>;
+	/** Those that can be used, or those in `state`; the ones that end first come first. */
+	vouchers: Call<VouchersFields, VouchersReply>;
 	tier: Call<TierFields, MemberReply>;
 	birthday: Call<BirthdayFields, EarnReply>;
 	freeze: Call<FreezeFields, MemberReply>;

@@ -220,6 +220,13 @@ clock_day(const struct entry *e, uint64_t member)
 	return e->clock.last_day;
 }
 
+/* What a return takes for a voucher that was used is none of the points that it claws back. */
+static bool
+pays_voucher(const struct entry *e, size_t i)
+{
+	return e->op == OP_RETURN && e->postings[i + 1].account == ACCOUNT_REDEEMED;
+}
+
 /* Lots are taken in order of their last days, so those of one day follow each other, whatever their class. */
 static bool
 put_lots(struct buf *out, const struct entry *e, unsigned scale)
@@ -230,7 +237,7 @@ put_lots(struct buf *out, const struct entry *e, unsigned scale)
 
 	for (size_t i = 0; from != ACCOUNT_NONE && i < e->n_postings; ++i) {
 		const struct posting *p = &e->postings[i];
-		if (p->account != from || !posting_is_debit(e, i))
+		if (p->account != from || !posting_is_debit(e, i) || pays_voucher(e, i))
 			continue;
 		int32_t day = p->last_day == DAY_CLOCK ? clock_day(e, p->member) : p->last_day;
 		if (points > 0 && day != last_day) {

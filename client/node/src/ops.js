@@ -3,7 +3,7 @@ import { CODES, invalidArgument } from "./error.js";
 import { isKey } from "./key.js";
 import { decode, encode, toMessage, toPlain, wire } from "./message.js";
 
-const BLOCK = ["expiring", "notices"];
+const BLOCK = ["expiring", "notices", "vouchers"];
 const MAPS_OF_BLOCK = ["counters", "remainder"];
 const EARNS = { writes: true, program: true, lists: ["grants", ...BLOCK], maps: MAPS_OF_BLOCK };
 const SPENDS = { writes: true, program: true, lists: ["lots", ...BLOCK], maps: MAPS_OF_BLOCK };
@@ -36,6 +36,8 @@ export const OPS = {
 	membership_start: CHANGES,
 	membership_renew: CHANGES,
 	membership_cancel: CHANGES,
+	voucher_use: CHANGES,
+	voucher_void: CHANGES,
 	tier: CHANGES,
 	freeze: CHANGES,
 	unfreeze: CHANGES,
@@ -45,6 +47,7 @@ export const OPS = {
 	rotate_key: { writes: true },
 	approver_key: { writes: true },
 	balance: { program: true, lists: BLOCK, maps: MAPS_OF_BLOCK },
+	vouchers: { program: true, lists: ["voucher_rows", ...BLOCK], maps: MAPS_OF_BLOCK },
 	history: { program: true, lists: ["history"] },
 	transaction: {},
 	checkpoint: {},

@@ -72,6 +72,8 @@ function command(dice, members, keys) {
 		{ op: "transfer", member, to: other, points: String(10 + dice(20)) }, { op: "advance", member, points }, { op: "adjust", member, points: `-${points}`, reason: "fix" },
 		{ op: "adjust", member, points, reason: "gift", last_day: "2027-01-31" }, { op: "tier", member, tier: "gold", reason: "gift" },
 		{ op: "tier", member, tier: "gold", reason: "gift", until: "2026-06-30" }, { op: "birthday", member },
+		{ op: "activity", member, activity: "gift" }, { op: "activity", member, activity: "gift" }, { op: "voucher_use", member, voucher: "drink" },
+		{ op: "voucher_void", member, voucher: "drink", reason: "check" },
 		{ op: "freeze", member, reason: "check" }, { op: "unfreeze", member }, { op: "profile", member, birthday: `0${1 + dice(9)}-20` },
 	];
 	return table[dice(table.length)];
@@ -124,7 +126,7 @@ test("audit: a year and a half of mixed days: both auditors have equal numbers",
 	await client.batch(Array.from({ length: members }, (_, i) => ({ op: "enrol", member: `m${i}`, birthday: `0${1 + i % 9}-15`, at: new Date(begin) })));
 	const seen = await live(client, { dice, members, days: 60, each: 40, begin });
 	for (const op of ["purchase", "return", "redeem", "hold", "activity", "transfer", "advance", "adjust", "tier", "freeze", "unfreeze", "reverse", "capture",
-		"release", "birthday", "profile"])
+		"release", "birthday", "profile", "voucher_use", "voucher_void"])
 		assert.ok(seen[`${op} done`] > 0, `${op} must have been done: ${JSON.stringify(seen)}`);
 	const at = new Date(begin + 61 * 9 * 86400000);
 	for (let i = 0; i < 12; i += 2)

@@ -24,7 +24,9 @@ export const PROGRAM = {
 		{ id: "base", priority: 10, on: "purchase", kind: "base", per_amount: { amount: "1", points: "1", whole_steps: true } },
 		{ id: "stay", priority: 20, on: "activity", kind: "bonus", fixed: { points: "7" }, when: { activity: "stay" } },
 		{ id: "stays", priority: 30, on: "activity", kind: "counter", counter: { id: "stays", add: 1, per: "event" }, when: { activity: "stay" } },
+		{ id: "gift", priority: 35, on: "activity", kind: "voucher", voucher: "drink", when: { activity: "gift" } },
 	],
+	vouchers: [{ id: "drink", name: "Free drink", valid: { days: 30 }, value: { amount: "3" } }],
 	expiry: { after: { months: 12 } },
 	tiers: [
 		{ id: "basic", rank: 0 },
