@@ -80,7 +80,7 @@ due_first(const struct member *m, const struct program *program)
 	}
 	for (size_t i = 0; i < m->n_holds; i++) {
 		struct due lot = { .kind = DUE_HOLD_EXPIRE, .hold = m->holds[i].id };
-		if (!m->holds[i].expire_at_once || m->holds[i].n_lots == 0)
+		if (!m->holds[i].expire_at_once)
 			continue;
 		lot.at_us = ended_at_us(program, hold_first_day(m, &m->holds[i]));
 		due_consider(&due, &lot);
