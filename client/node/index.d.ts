@@ -25,7 +25,10 @@ export interface Common {
 	occurred_at?: Instant;
 	store?: string;
 	terminal?: string;
+	/** Number of the command in its terminal's sequence, from 1 on without gaps. */
 	terminal_seq?: number | bigint;
+	/** With terminal_seq: numbers before it that were refused, so that they are no gap: rising. */
+	terminal_refused?: { first: number | bigint; last: number | bigint }[];
 	/** Writes only: a transaction of its own, and `receipt` in the reply.  Not in an atomic batch; those of two members for operators only. */
 	want_receipt?: boolean;
 }
@@ -83,6 +86,7 @@ export interface HoldFields extends OfMember {
 	order_amount?: string;
 	pool?: boolean;
 	partner?: string;
+	/** "07" of the store that asks, "0042/07" or "pos/0042/07": only that till may capture it. */
 	for_terminal?: string;
 }
 export interface CaptureFields extends OfMember {
@@ -191,6 +195,16 @@ export interface ProofFields extends Common {
 	/** Of a transaction: answer with `receipt` instead of the parts of the proof. */
 	receipt?: boolean;
 }
+/** Of all terminals that number their commands, or some. */
+export interface TerminalsFields extends Common {
+	principal?: string;
+	/** Only those with numbers missing, or repeated. */
+	with_trouble?: boolean;
+	/** next_after of the former answer. */
+	after?: string;
+	/** 1 to 100. */
+	limit?: number;
+}
 export interface ProgramFields extends Common {
 	version?: number;
 }
@@ -275,6 +289,23 @@ export interface Expiring { points: string; last_day: Day }
 export interface Notice { kind: string; points?: string; last_day?: Day; due?: Day }
 export interface LotRow { last_day?: Day; points: string }
 export interface GrantRow { rule: string; wanted: string; granted: string; cap?: string }
+/** Numbers of a terminal's sequence, both included. */
+export interface SeqRange { first: number; last: number }
+export interface TerminalRow {
+	principal: string;
+	store?: string;
+	terminal?: string;
+	/** The highest number in the ledger, and the entry that has it. */
+	last: number;
+	id: string;
+	/** How many numbers below it are in no entry and were not refused, and which. */
+	missing: number;
+	gaps?: SeqRange[];
+	/** Entries whose number had been used before; the newest of them. */
+	repeats: number;
+	repeat?: number;
+	repeat_id?: string;
+}
 export interface HistoryRow {
 	id: string;
 	at: string;
@@ -353,6 +384,11 @@ export interface Reply {
 	hashes?: Uint8Array[];
 	receipt?: Receipt;
 	no_receipt?: NoReceipt;
+	/** Of a command with terminal_seq: how many numbers are missing right before it; that another command had its number. */
+	terminal_gap?: number;
+	terminal_repeat?: boolean;
+	terminals?: TerminalRow[];
+	next_after?: string;
 }
 /** The text of a C2SP tlog-proof, with the SignedTransaction as its extra data: to keep as a file, byte for byte. */
 export type Receipt = string;
@@ -368,7 +404,7 @@ export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" |
 	& May<"tier" | "tier_earned" | "tier_since" | "tier_until" | "points_to_next" | "points_to_keep" | "points_earned" | "spend" | "visits"
 		| "as_of" | "seq" | "member_no">;
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
-export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt"> & { key: string };
+export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt" | "terminal_gap" | "terminal_repeat"> & { key: string };
 export type MemberReply = WriteReply & Block;
 /** waiting: it is above the program's limit, and nothing changes until it is approved. */
 export type AdjustReply = MemberReply & May<"waiting">;
@@ -385,6 +421,7 @@ export type BalanceReply = Ok & Block;
 export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;
 export type TransactionReply = Ok & Has<"transaction"> & May<"seq">;
 export type CheckpointReply = Ok & Has<"note" | "size"> & May<"seq">;
+export type TerminalsReply = Ok & Has<"terminals"> & May<"next_after" | "seq">;
 export type ProofReply = Ok & Has<"hashes"> & May<"note" | "size" | "index" | "transaction" | "seq" | "receipt">;
 export type ProgramReply = Ok & Has<"program" | "version"> & May<"seq">;
 export type BatchResult = { ok: true; reply: MemberReply & Reply } | { ok: false; error: FealtyError };
@@ -567,6 +604,7 @@ export interface Client {
 	transaction: Call<TransactionFields, TransactionReply>;
 	checkpoint(fields?: CheckpointFields & Abortable): Promise<CheckpointReply>;
 	proof: Call<ProofFields, ProofReply>;
+	terminals: Call<TerminalsFields, TerminalsReply>;
 	program(fields?: ProgramFields & Abortable): Promise<ProgramReply>;
 	clock_accept(fields?: ClockAcceptFields & Abortable): Promise<WriteReply>;
 	rotate_key: Call<RotateKeyFields, RotateKeyReply>;
@@ -609,6 +647,7 @@ export interface Entry {
 	terminal?: string;
 	/** A text when it is above 2^53 - 1. */
 	terminal_seq?: number | string;
+	terminal_refused?: SeqRange[];
 	fingerprint?: Uint8Array;
 	/** One key, the op's name. */
 	inputs?: Record<string, unknown>;

@@ -167,7 +167,8 @@ class Metrics:
 PROCESS = {"fealty_build_info", "fealty_uptime_seconds", "fealty_ready", "fealty_http_requests_total"}
 FAMILIES = PROCESS | {
     "fealty_ledger_info", "fealty_ledger_transactions", "fealty_entries_total", "fealty_system_entries_total",
-    "fealty_commands_total", "fealty_results_total", "fealty_refusals_total", "fealty_replays_total",
+    "fealty_commands_total", "fealty_results_total", "fealty_refusals_total", "fealty_replays_total", "fealty_terminal_gaps_total",
+    "fealty_terminal_repeats_total",
     "fealty_commits_total", "fealty_commits_undone_total", "fealty_commit_transactions", "fealty_commit_step_seconds", "fealty_write_seconds",
     "fealty_queue_length", "fealty_connections", "fealty_connections_accepted_total", "fealty_connections_refused_total",
     "fealty_received_bytes_total", "fealty_sent_bytes_total", "fealty_subscriptions",

@@ -86,15 +86,16 @@ def test_principals_per_door(world):
 
 def test_roles(world):
     ledger = served(world)
-    reads = {"balance": {"member": "m1"}, "quote": {"member": "m1", "amount": "1"}, "history": {"member": "m1"}, "transaction": {"seq": 2}, "show_program": {}}
+    reads = {"balance": {"member": "m1"}, "quote": {"member": "m1", "amount": "1"}, "history": {"member": "m1"}, "transaction": {"seq": 2}, "show_program": {},
+             "terminals": {}}
     member_writes = {"purchase": {"member": "m1", "amount": "1"}, "redeem": {"member": "m1", "points": "1"}, "profile": {"member": "m1", "birthday": "01-02"},
                      "hold": {"member": "m1", "points": "1"}, "capture": {"member": "m1", "hold": "x"}, "release": {"member": "m1", "hold": "x"},
                      "birthday": {"member": "m1"}, "enrol": {"member": "m1"}}
     operator = {"adjust": {"member": "m1", "points": "1", "reason": "x"}, "tier": {"member": "m1", "tier": "gold", "reason": "x"}, "clock_accept": {}}
     allowed = {
-        "pos/1/2": {*member_writes, "quote", "balance", "transaction", "show_program"},
+        "pos/1/2": {*member_writes, "quote", "balance", "transaction", "show_program", "terminals"},
         "backend/a": {*member_writes, *reads},
-        "auditor/a": {"transaction", "show_program"},
+        "auditor/a": {"transaction", "show_program", "terminals"},
         "approver/a": {"show_program"},
         "operator/a": {*member_writes, *reads, *operator},
     }

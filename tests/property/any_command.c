@@ -282,6 +282,7 @@ any_hold(struct life *l, uint64_t member)
 	cmd.u.hold.has_order_amount = any_order(l, &cmd.u.hold.order_amount);
 	cmd.u.hold.has_ttl = tape_chance(l->tape, 80);
 	cmd.u.hold.ttl_us = PICK(l->tape, ttls_us);
+	cmd.u.hold.for_terminal = tape_chance(l->tape, 20) ? "s/1" : NULL;
 	if (life_play(l, &cmd) == LEDGER_OK)
 		l->newest_hold = life_id(l, l->n_stored - 1);
 }
@@ -309,6 +310,10 @@ any_capture(struct life *l, uint64_t member)
 	struct cmd cmd = begin(l, tape_chance(l->tape, 30) ? OP_RELEASE : OP_CAPTURE, member);
 	struct decimal points;
 
+	if (tape_chance(l->tape, 60)) {
+		cmd.store = "s";
+		cmd.terminal = tape_chance(l->tape, 80) ? "1" : "2";
+	}
 	cmd.u.capture.found = true;
 	cmd.u.capture.hold = some_hold(l, member, &points);
 	cmd.u.capture.has_points = cmd.op == OP_CAPTURE && tape_chance(l->tape, 60);

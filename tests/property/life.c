@@ -211,7 +211,7 @@ life_same_state(struct life *l, const struct memory_state *a, const struct memor
 	for (size_t i = 0; i < a->n_closed; i++) {
 		const struct closed_hold *x = &a->closed[i].hold, *y = &b->closed[i].hold;
 		if (a->closed[i].id.seq != b->closed[i].id.seq || a->closed[i].id.index != b->closed[i].id.index || x->member != y->member ||
-		    x->end != y->end)
+		    x->end != y->end || strcmp(x->till.store, y->till.store) != 0 || strcmp(x->till.terminal, y->till.terminal) != 0)
 			life_fail(l, "closed hold %zu differs %s", i, when);
 	}
 	if (a->n_waiting != b->n_waiting || a->n_approvers != b->n_approvers)

@@ -136,6 +136,7 @@ any_input(struct world *w, struct entry *e)
 		e->u.hold.has_order_amount = has;
 		e->u.hold.order_amount = has ? any_int(w) : 0;
 		e->u.hold.partner = any_text_or_none(w);
+		e->u.hold.for_terminal = any_text_or_none(w);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		has = has && e->op == OP_CAPTURE;
@@ -425,6 +426,8 @@ any_facts(struct world *w, struct entry *e)
 		e->hold.ends_at_us = any_int(w);
 		e->hold.left = any_int(w);
 		e->hold.expire_at_once = any_bool(w);
+		e->hold.for_store = any_text_or_none(w);
+		e->hold.for_terminal = any_text_or_none(w);
 	}
 	e->birthday = any_day(w, DAY_NONE);
 	e->has_value = any_bool(w);
@@ -480,6 +483,21 @@ any_effects(struct world *w, struct entry *e)
 	e->touched = touched;
 }
 
+/* Rising, and below the entry's own number. */
+static void
+any_refused(struct world *w, struct entry *e)
+{
+	uint64_t n = below(w, 4), from = 1;
+	struct seq_range *refused = arena_alloc(&w->arena, 4 * sizeof(*refused));
+
+	for (uint64_t i = 0; i < n && from < e->terminal_seq; ++i) {
+		uint64_t first = from + below(w, e->terminal_seq - from), last = first + below(w, e->terminal_seq - first);
+		refused[e->n_refused++] = (struct seq_range){ first, last };
+		from = last + 1;
+	}
+	e->refused = refused;
+}
+
 static void
 any_entry(struct world *w, struct entry *e, enum op op)
 {
@@ -488,6 +506,7 @@ any_entry(struct world *w, struct entry *e, enum op op)
 	    .program_version = (uint32_t)any_uint(w), .has_occurred_at = any_bool(w), .has_due_at = any_bool(w),
 	    .has_at = any_bool(w), .has_fingerprint = any_bool(w), .business_date = any_day(w, DAY_NONE),
 	    .member = any_uint(w), .birthday = DAY_NONE };
+	any_refused(w, e);
 	if (e->has_occurred_at)
 		e->occurred_at_us = any_int(w);
 	if (e->has_due_at)

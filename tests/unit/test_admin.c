@@ -159,6 +159,8 @@ commands_are_summed_by_operation_and_by_reason(void **state)
 		"fealty_refusals_total{op=\"purchase\",reason=\"NOT_FOUND\"} 2\n"
 		"fealty_refusals_total{op=\"redeem\",reason=\"NOT_FOUND\"} 3\n"
 		"# HELP fealty_replays_total Commands answered with the outcome that they had before.",
+		"# HELP fealty_terminal_gaps_total Commands whose number showed that earlier ones of their terminal are missing.",
+		"# HELP fealty_terminal_repeats_total Commands whose number another command of their terminal had.",
 		NULL,
 	};
 	struct figures *f = figures_new();

@@ -73,6 +73,7 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.hold.has_order_amount, b->u.hold.has_order_amount);
 		assert_int_equal(a->u.hold.order_amount, b->u.hold.order_amount);
 		same_text(a->u.hold.partner, b->u.hold.partner);
+		same_text(a->u.hold.for_terminal, b->u.hold.for_terminal);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		same_id(a->u.capture.hold, b->u.capture.hold);
@@ -323,6 +324,8 @@ same_facts(const struct entry *a, const struct entry *b)
 	assert_int_equal(a->hold.ends_at_us, b->hold.ends_at_us);
 	assert_int_equal(a->hold.left, b->hold.left);
 	assert_int_equal(a->hold.expire_at_once, b->hold.expire_at_once);
+	same_text(a->hold.for_store, b->hold.for_store);
+	same_text(a->hold.for_terminal, b->hold.for_terminal);
 	assert_int_equal(a->birthday, b->birthday);
 	assert_int_equal(a->has_value, b->has_value);
 	assert_int_equal(a->waiting, b->waiting);
@@ -384,6 +387,8 @@ same_entry(const struct entry *a, const struct entry *b)
 	same_text(a->store, b->store);
 	same_text(a->terminal, b->terminal);
 	assert_int_equal(a->terminal_seq, b->terminal_seq);
+	assert_int_equal(a->n_refused, b->n_refused);
+	assert_memory_equal(a->refused, b->refused, a->n_refused * sizeof(*a->refused));
 	assert_int_equal(a->engine, b->engine);
 	assert_int_equal(a->program_version, b->program_version);
 	assert_int_equal(a->has_occurred_at, b->has_occurred_at);

@@ -136,6 +136,7 @@ static const struct { const ProtobufCMessageDescriptor *type; const char *name; 
 	ROW(entry, "fingerprint", ENTRY_FINGERPRINT),
 	ROW(entry, "inputs", ENTRY_INPUTS), ROW(entry, "facts", ENTRY_FACTS), ROW(entry, "postings", ENTRY_POSTINGS),
 	ROW(entry, "after", ENTRY_AFTER), ROW(entry, "touched", ENTRY_TOUCHED), ROW(entry, "at", ENTRY_AT),
+	ROW(entry, "terminal_refused", ENTRY_TERMINAL_REFUSED), ROW(seq_range, "first", SEQ_RANGE_FIRST), ROW(seq_range, "last", SEQ_RANGE_LAST),
 	ROW(posting, "account", POSTING_ACCOUNT), ROW(posting, "member", POSTING_MEMBER), ROW(posting, "points", POSTING_POINTS),
 	ROW(posting, "last_day", POSTING_LAST_DAY), ROW(posting, "class", POSTING_CLASS), ROW(posting, "partner", POSTING_PARTNER),
 	ROW(touched, "member", TOUCHED_MEMBER), ROW(touched, "prev_seq", TOUCHED_PREV_SEQ), ROW(touched, "prev_index", TOUCHED_PREV_INDEX),
@@ -160,6 +161,7 @@ static const struct { const ProtobufCMessageDescriptor *type; const char *name; 
 	ROW(membership_state, "used", STATE_USED),
 	ROW(hold, "partner", HOLD_PARTNER), ROW(redeem, "partner", REDEEM_PARTNER),
 	ROW(hold, "points", HOLD_POINTS), ROW(hold, "ttl_us", HOLD_TTL_US), ROW(hold, "order_amount", HOLD_ORDER_AMOUNT),
+	ROW(hold, "for_terminal", HOLD_FOR_TERMINAL),
 	ROW(capture, "hold", CAPTURE_HOLD), ROW(capture, "points", CAPTURE_POINTS), ROW(release, "hold", CAPTURE_HOLD),
 	ROW(hold_timeout, "hold", CAPTURE_HOLD),
 	ROW(redeem, "points", REDEEM_POINTS), ROW(redeem, "order_amount", REDEEM_ORDER_AMOUNT),
@@ -191,7 +193,8 @@ static const struct { const ProtobufCMessageDescriptor *type; const char *name; 
 	ROW(hold_expire, "hold", CAPTURE_HOLD),
 	ROW(tier_state, "gift", TIER_STATE_GIFT), ROW(tier_state, "gift_until", TIER_STATE_GIFT_UNTIL),
 	ROW(hold_state, "id", HOLD_STATE_ID), ROW(hold_state, "ends_at", HOLD_STATE_ENDS_AT), ROW(hold_state, "left", HOLD_STATE_LEFT),
-	ROW(hold_state, "expire_at_once", HOLD_STATE_EXPIRE_AT_ONCE),
+	ROW(hold_state, "expire_at_once", HOLD_STATE_EXPIRE_AT_ONCE), ROW(hold_state, "for_store", HOLD_STATE_FOR_STORE),
+	ROW(hold_state, "for_terminal", HOLD_STATE_FOR_TERMINAL),
 };
 
 static void

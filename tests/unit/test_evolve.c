@@ -210,6 +210,7 @@ FORGE(look_without, forge, f->entry.op = OP_TIER_LOOK; f->entry.n_postings = 0)
 FORGE(close, forge, f->entry.op = OP_CLOSE; f->entry.n_postings = 0; f->touched[0].available = 100000)
 FORGE(freeze, forge_close, f->entry.op = OP_FREEZE)
 FORGE(at_once, forge_capture, f->entry.hold.expire_at_once = true)
+FORGE(another_till, forge_capture, f->entry.hold.for_terminal = "7")
 FORGE(hold_expire, forge_capture, f->entry.op = OP_HOLD_EXPIRE; f->postings[1].account = ACCOUNT_EXPIRED; f->entry.has_due_at = true;
     f->entry.due_at_us = c->s.now_us)
 FORGE(hold_expire_undue, forge_hold_expire, f->entry.has_due_at = false)
@@ -259,6 +260,7 @@ static const struct { const char *name; void (*forge)(struct scene *c, struct fo
 	{ "a member closed with points", forge_close, EVOLVE_MALFORMED },
 	{ "a member frozen with points", forge_freeze, EVOLVE_OK },
 	{ "terms for a hold that is there", forge_at_once, EVOLVE_MALFORMED },
+	{ "a terminal for a hold that is there", forge_another_till, EVOLVE_MALFORMED },
 	{ "a hold whose lots are over", forge_hold_expire, EVOLVE_OK },
 	{ "a hold's lots that ended unasked", forge_hold_expire_undue, EVOLVE_MALFORMED },
 	{ "redemptions of a month", forge_redeemed_month, EVOLVE_MALFORMED },

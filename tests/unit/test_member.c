@@ -33,7 +33,8 @@ sample(void)
 	static struct lot lots[] = { { 20000, LOT_EARNED, 500 }, { 20000, LOT_BIRTHDAY, 7 }, { DAY_NEVER, LOT_ADJUSTMENT,
 	    INT64_C(1) << 40 } };
 	static struct lot held[] = { { 19000, LOT_EARNED, 3 } };
-	static struct hold holds[] = { { .id = { 5, 1 }, .ends_at_us = 1700000000000000, .day = 19001, .expire_at_once = true, .n_lots = 1,
+	static struct hold holds[] = { { .id = { 5, 1 }, .ends_at_us = 1700000000000000, .day = 19001, .expire_at_once = true,
+	    .till = { "0042", "07" }, .n_lots = 1,
 	    .cap_lots = 1, .lots = held } };
 	static struct day_row days[] = { { 19990, 10, 1000, 1 }, { 19999, -2, 0, 0 } };
 	static struct count_row counts[] = { { 19990, 1, 3 }, { 19999, 0, -1 }, { 19999, 7, 2 } };
@@ -91,6 +92,8 @@ round_trip(void **state)
 	assert_int_equal(back.lots[1].class, LOT_BIRTHDAY);
 	assert_int_equal(back.lots[2].last_day, DAY_NEVER);
 	assert_int_equal(back.holds[0].lots[0].points, 3);
+	assert_string_equal(back.holds[0].till.store, "0042");
+	assert_string_equal(back.holds[0].till.terminal, "07");
 	assert_int_equal(back.days[1].points_earned, -2);
 	assert_int_equal(back.counts[2].day, 19999);
 	assert_int_equal(back.counts[2].counter, 7);

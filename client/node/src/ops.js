@@ -47,6 +47,7 @@ export const OPS = {
 	transaction: {},
 	checkpoint: {},
 	proof: { lists: ["hashes"] },
+	terminals: { lists: ["terminals"] },
 	program: { field: "show_program", program: true },
 	subscribe: { field: "subscribe" },
 };
