@@ -125,8 +125,8 @@ put_hold(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, HOLD_TTL_US, (uint64_t)e->u.hold.ttl_us);
 	if (e->u.hold.has_order_amount)
 		field_put_sint(out, HOLD_ORDER_AMOUNT, e->u.hold.order_amount);
-	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
 	put_text_if_given(out, HOLD_FOR_TERMINAL, e->u.hold.for_terminal);
+	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
 }
 
 static void
