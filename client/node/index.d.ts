@@ -357,6 +357,23 @@ export interface VoucherRow {
 	last_day?: Day;
 	value?: string;
 }
+/** Numbers of a terminal's sequence, both included. */
+export interface SeqRange { first: number; last: number }
+export interface TerminalRow {
+	principal: string;
+	store?: string;
+	terminal?: string;
+	/** The highest number in the ledger, and the entry that has it. */
+	last: number;
+	id: string;
+	/** How many numbers below it are in no entry and were not refused, and which. */
+	missing: number;
+	gaps?: SeqRange[];
+	/** Entries whose number had been used before; the newest of them. */
+	repeats: number;
+	repeat?: number;
+	repeat_id?: string;
+}
 export interface HistoryRow {
 	id: string;
 	at: string;

@@ -106,7 +106,7 @@ struct request {
 	uint64_t before_seq, after_seq, seq, size, from_size, to_size;
 	int64_t as_of_us;
 	uint32_t limit, version, credits;
-	struct { const char *principal; bool with_trouble; struct bytes after; } terminals;	/* NULL: everybody's; after: a key of the table */
+	struct { const char *principal, *after; bool with_trouble; } terminals;	/* principal NULL: everybody's; after: as a reply's next_after, NULL */
 	bool events, has_after_event;		/* subscribe */
 	struct crm_place after_event;
 

@@ -36,6 +36,7 @@ enum {
 	TERMINAL_REPEAT, TERMINAL_REPEAT_ID,
 };
 enum { SEQ_RANGE_FIRST = 1, SEQ_RANGE_LAST };
+#define NUMBER_SHOWN_MAX ((UINT64_C(1) << 53) - 1)
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE, NOTICE_OF_VOUCHER };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
@@ -568,6 +569,13 @@ put_log(struct buf *out, const struct reply *r)
 
 /* ---- terminals ---- */
 
+/* A terminal may say any number, and its gaps are as large; a client whose numbers are doubles reads the answer all the same. */
+static void
+put_number(struct buf *out, uint32_t number, uint64_t v)
+{
+	field_put_uint(out, number, v < NUMBER_SHOWN_MAX ? v : NUMBER_SHOWN_MAX);
+}
+
 static void
 put_terminal(struct buf *out, const struct reply_terminal *t)
 {
@@ -577,19 +585,19 @@ put_terminal(struct buf *out, const struct reply_terminal *t)
 	put_text_unless_empty(out, TERMINAL_PRINCIPAL, t->principal);
 	put_text_unless_empty(out, TERMINAL_STORE, t->name->store);
 	put_text_unless_empty(out, TERMINAL_TERMINAL, t->name->terminal);
-	field_put_uint(out, TERMINAL_LAST, state->last);
+	put_number(out, TERMINAL_LAST, state->last);
 	put_id(out, TERMINAL_ID, state->id);
-	field_put_uint(out, TERMINAL_MISSING, terminal_missing(state));
+	put_number(out, TERMINAL_MISSING, terminal_missing(state));
 	for (size_t i = 0; i < state->n_gaps; ++i) {
 		size_t gap = field_begin(out, TERMINAL_GAPS);
 
-		field_put_uint(out, SEQ_RANGE_FIRST, state->gaps[i].first);
-		field_put_uint(out, SEQ_RANGE_LAST, state->gaps[i].last);
+		put_number(out, SEQ_RANGE_FIRST, state->gaps[i].first);
+		put_number(out, SEQ_RANGE_LAST, state->gaps[i].last);
 		field_end(out, gap);
 	}
 	field_put_uint(out, TERMINAL_REPEATS, state->repeats);
 	if (state->repeats > 0) {
-		field_put_uint(out, TERMINAL_REPEAT, state->repeat_seq);
+		put_number(out, TERMINAL_REPEAT, state->repeat_seq);
 		put_id(out, TERMINAL_REPEAT_ID, state->repeat_id);
 	}
 	field_end(out, begun);
@@ -613,7 +621,7 @@ static void
 put_terminals(struct buf *out, const struct reply *r)
 {
 	if (r->terminal.gap > 0)
-		field_put_uint(out, RESPONSE_TERMINAL_GAP, r->terminal.gap);
+		put_number(out, RESPONSE_TERMINAL_GAP, r->terminal.gap);
 	if (r->terminal.repeat)
 		field_put_uint(out, RESPONSE_TERMINAL_REPEAT, 1);
 	for (size_t i = 0; i < r->n_terminals; ++i)

@@ -20,7 +20,6 @@
 #define APPROVAL_SIGNATURE_BYTES 64
 #define FOR_TERMINAL_BYTES_MAX 133	/* pos/<store>/<terminal> */
 #define TERMINALS_MAX 100
-#define AFTER_BYTES_MAX 511		/* a key of the table of terminals */
 
 static void
 invalid(struct judge *j, const char *field, const char *why)
@@ -800,35 +799,6 @@ judge_proof(struct judge *j, const Fealty__V1__Request *in)
 	j->ret->to_size = p->to;
 }
 
-static unsigned
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 16;
-}
-
-/* The place that a former answer named. */
-static void
-take_after(struct judge *j, const char *text, struct bytes *ret)
-{
-	size_t len = strlen(text) / 2;
-	uint8_t *bytes = arena_alloc(j->arena, len + 1);
-	bool is_hex = strlen(text) % 2 == 0 && len > 0 && len <= AFTER_BYTES_MAX;
-
-	if (bytes == NULL) {
-		j->status = ST_NOMEM;
-		return;
-	}
-	for (size_t i = 0; i < len && is_hex; i++) {
-		unsigned high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-		is_hex = high < 16 && low < 16;
-		bytes[i] = (uint8_t)(high << 4 | (low & 15));
-	}
-	if (is_hex)
-		*ret = bytes_of(bytes, len);
-	else
-		invalid(j, "after", "is not what `next_after` of a former answer was");
-}
-
 static void
 judge_terminals(struct judge *j, const Fealty__V1__Request *in)
 {
@@ -838,9 +808,8 @@ judge_terminals(struct judge *j, const Fealty__V1__Request *in)
 		invalid(j, "principal", "is not pos/<store>/<terminal>, backend/<name> or operator/<name>");
 	if (t->has_limit && (t->limit == 0 || t->limit > TERMINALS_MAX))
 		invalid(j, "limit", "is not 1 to 100");
-	if (t->after != NULL)
-		take_after(j, t->after, &j->ret->terminals.after);
 	j->ret->limit = t->limit;
+	j->ret->terminals.after = t->after;
 	j->ret->terminals.principal = t->principal;
 	j->ret->terminals.with_trouble = t->has_with_trouble && t->with_trouble;
 }

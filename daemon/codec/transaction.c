@@ -157,8 +157,6 @@ put_hold(struct buf *out, const struct entry *e)
 		put_voucher_ref(out, HOLD_VOUCHER, &e->u.hold.voucher);
 	put_uint_unless_zero(out, HOLD_POOL, e->u.hold.pool);
 	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
-	put_text_if_given(out, HOLD_PARTNER, e->u.hold.partner);
-	put_text_if_given(out, HOLD_FOR_TERMINAL, e->u.hold.for_terminal);
 }
 
 static void
@@ -645,7 +643,6 @@ put_facts(struct buf *out, const struct entry *e)
 	put_membership_facts(out, e);
 	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
-	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 	for (size_t i = 0; i < e->n_told; ++i)
 		put_told(out, &e->told[i]);
 	for (size_t i = 0; i < e->n_multiplied_by; ++i)

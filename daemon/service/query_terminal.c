@@ -11,6 +11,8 @@ struct page {
 	bool with_trouble;
 	size_t limit, n;
 	struct terminal_row *rows;
+	uint8_t after[STORE_KEY_MAX];		/* the key that it begins behind; */
+	size_t after_len;			/* 0: from the first */
 	uint8_t last_key[STORE_KEY_MAX + 1];	/* of rows[n - 1] */
 	size_t last_key_len;
 	bool more;
@@ -62,6 +64,30 @@ walk(struct query *q, struct bytes after, struct page *page)
 	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
+static unsigned
+hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 16;
+}
+
+/* The place that a former answer named by `next_after`; false: it is none. */
+static bool
+take_after(const char *text, uint8_t ret_key[static STORE_KEY_MAX], size_t *ret_len)
+{
+	size_t len = strlen(text) / 2;
+
+	*ret_len = len;
+	if (strlen(text) % 2 != 0 || len == 0 || len > STORE_KEY_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
+		if (high > 15 || low > 15)
+			return false;
+		ret_key[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
 static bool
 choose(struct query *q, struct page *page)
 {
@@ -76,6 +102,10 @@ choose(struct query *q, struct page *page)
 		.principal = is_till ? q->who->principal : r->terminals.principal, .with_trouble = r->terminals.with_trouble,
 		.limit = r->limit == 0 ? TERMINALS_MAX : r->limit,
 	};
+	if (r->terminals.after != NULL && !take_after(r->terminals.after, page->after, &page->after_len)) {
+		refusal_set(&q->refusal, LEDGER_INVALID_ARGUMENT, "after", "`after` is not what `next_after` of a former answer was.");
+		return false;
+	}
 	return true;
 }
 
@@ -89,7 +119,7 @@ query_terminals(struct query *q, struct buf *out)
 	page.rows = arena_alloc(&q->loop->arena, page.limit * sizeof(*page.rows));
 	if (page.rows == NULL)
 		return ST_NOMEM;
-	enum status st = walk(q, q->request->terminals.after, &page);
+	enum status st = walk(q, bytes_of(page.after, page.after_len), &page);
 	if (st != ST_OK)
 		return st;
 	struct reply_terminal *shown = arena_alloc(&q->loop->arena, (page.n + 1) * sizeof(*shown));

@@ -182,7 +182,8 @@ def test_gaps_are_reported_filled_and_kept(world):
         expect(buy("a7", 7, terminal_refused=[{"first": 6, "last": 6}]), terminal_gap=0)
         expect(buy("a7", 7), replayed=True)
         wire.refused("INVALID_ARGUMENT", "terminals", principal="operator/o", limit=0)
-        wire.refused("INVALID_ARGUMENT", "terminals", after="zz")
+        for after in ("", "0", "0G", "zz", "00" * 512):
+            wire.refused("INVALID_ARGUMENT", "terminals", after=after)
         wire.refused("PERMISSION_DENIED", "terminals", principal="pos/1/1")
         assert [t.terminal for t in wire.ok("terminals").terminals] == ["07"]
     (row,) = terminals(ledger)

@@ -171,6 +171,10 @@ test("every command and every read", async t => {
 	assert.deepEqual(bare((await client.program({ version: 1 })).program), (await ledger.fealty(["program", "show"])).program);
 	assert.deepEqual((await client.history({ member: "card:2", limit: 1 })).history[0].op, "close");
 	await askOfTheLog(client, ledger, bought);
+	assert.equal((await client.purchase({ member: m, amount: "1", store: "s", terminal: "1", terminal_seq: 3, terminal_refused: [{ first: 2, last: 2 }] }))
+		.terminal_gap, 1);
+	const { terminals } = await client.terminals({ with_trouble: true });
+	assert.deepEqual(terminals.map(t => [t.store, t.terminal, t.last, t.missing, t.gaps]), [["s", "1", 3, 1, [{ first: 1, last: 1 }]]]);
 	const again = await client.publish({ definition: { ...PROGRAM, name: "Another" } });
 	assert.equal(again.version, 2);
 	for await (const { seq } of client.subscribe({ after: 3, stop_at_head: true }))
