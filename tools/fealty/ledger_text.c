@@ -256,8 +256,6 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)));
 		break;
 	case OP_NOTICE:
-		print_told(text, e, out);
-		break;
 	case OP_VOUCHER_EXPIRE:
 	case OP_TIER_REVIEW:
 	case OP_TIER_LOOK:
@@ -322,6 +320,7 @@ print_entry(const struct ledger_text *text, const struct entry *e, FILE *out)
 	print_inputs(text, e, out);
 	if (e->n_grants > 0)
 		(void)fprintf(out, ", granted %s", POINTS_OF(e, granted(e)));
+	print_told(text, e, out);
 	print_vouchers(e, out);
 	if (e->n_touched > 0)
 		print_standing(text, e, out);
