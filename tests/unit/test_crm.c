@@ -36,6 +36,8 @@ static const struct { const char *name; struct entry entry; const char *want; } 
 	{ "of a partner", ENTRY(OP_PURCHASE, TOUCHED({ .member = 7 }), POSTINGS(PROGRAM(ACCOUNT_PARTNER_ISSUED, -5), MEMBER(7, 5))), "points.earned 7 5" },
 	{ "two members", ENTRY(OP_PURCHASE, TOUCHED({ .member = 7 }, { .member = 9 }),
 	    POSTINGS(PROGRAM(ACCOUNT_ISSUED, -15), MEMBER(7, 5), OF(ACCOUNT_PENDING, 9, 10))), "points.earned 7 5, points.earned 9 10 pending 10" },
+	{ "one that another goes into", ENTRY(OP_ENROL, TOUCHED({ .member = 7 }, { .member = 9 }),
+	    POSTINGS(PROGRAM(ACCOUNT_ISSUED, -10), MEMBER(7, 34), MEMBER(9, -24))), "member.enrolled 7, points.earned 7 10" },
 	{ "activated by its day", ENTRY(OP_ACTIVATE, TOUCHED({ .member = 7 }), POSTINGS(OF(ACCOUNT_PENDING, 7, -20), OF(ACCOUNT_DEBT, 7, 5), MEMBER(7, 15)),
 	    PENDINGS({ true, { .points = -20 } })), "points.activated 7 20" },
 	{ "activated by an activity that earns", ENTRY(OP_ACTIVITY, TOUCHED({ .member = 7 }),
