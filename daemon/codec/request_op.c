@@ -826,14 +826,8 @@ judge_subscribe(struct judge *j, const Fealty__V1__Request *in)
 	j->ret->has_after_event = s->after_event != NULL;
 	if (s->member != NULL)
 		judge_alias(j, s->member);
-	if (s->after_event == NULL)
-		return;
-	if (!s->events)
-		invalid(j, "after_event", "is for a subscription to events: set `events` too, or name a transaction in `after`");
-	else if (s->has_after)
-		invalid(j, "after_event", "stands beside `after`; name one of them");
-	else if (!crm_place_parse(s->after_event, &j->ret->after_event))
-		invalid(j, "after_event", "is not the id of an event, <seq>.<index>.<n>");
+	if (s->after_event != NULL && (!s->events || s->has_after || !crm_place_parse(s->after_event, &j->ret->after_event)))
+		invalid(j, "after_event", "must be the id of an event, <seq>.<index>.<n>, with `events` and without `after`");
 }
 
 /* ---- the table ---- */

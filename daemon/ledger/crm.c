@@ -1,7 +1,7 @@
 /*
  * Points are told by the accounts that they came from or went to, not by the operation: so an operation that is added later tells of them
  * without a word here.  What an account got is the member's when only one member's points moved; of several each has the sum of what
- * happened to theirs.
+ * happened to theirs, as far as the account goes: the rest came from another member, or went to one.
  */
 #include "ledger/crm.h"
 
@@ -129,10 +129,11 @@ share_of(const struct entry *entry, uint64_t member, int64_t total)
 	if (alone(entry, member))
 		return total < 0 ? -total : total;
 
-	int64_t moved = member_sum(entry, member);
-	if (total < 0)
-		return moved > 0 ? moved : 0;
-	return moved < 0 && moved > INT64_MIN ? -moved : 0;
+	int64_t moved = member_sum(entry, member), most = total < 0 ? -total : total;
+	if ((total < 0) != (moved > 0) || moved == 0 || moved == INT64_MIN)
+		return 0;
+	moved = moved < 0 ? -moved : moved;
+	return moved < most ? moved : most;
 }
 
 /* Pending points that the entry made: of the member it is about its facts tell them from those that it took. */

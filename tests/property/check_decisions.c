@@ -257,6 +257,11 @@ FORGE(activation, e->n_followups > 0 && e->followups[0].n_activations > 0, FIRST
 FORGE(side_member, e->n_sides > 0, FIRST(struct side, e->sides)->member++)
 FORGE(side_tier, e->n_sides > 0, FIRST(struct side, e->sides)->has_tier = !e->sides[0].has_tier)
 FORGE(side_clock, e->n_sides > 0, FIRST(struct side, e->sides)->clock.on = !e->sides[0].clock.on)
+FORGE(told_kind, e->n_told > 0, FIRST(struct told, e->told)->kind = e->told[0].kind == NOTICE_EXPIRING ? NOTICE_DOWNGRADE : NOTICE_EXPIRING)
+FORGE(told_points, e->n_told > 0, FIRST(struct told, e->told)->points++)
+FORGE(told_day, e->n_told > 0, FIRST(struct told, e->told)->last_day++)
+FORGE(told_voucher, e->n_told > 0, FIRST(struct told, e->told)->voucher = e->told[0].voucher == NULL ? "drink" : NULL)
+FORGE(told_nothing, e->n_told > 0, e->n_told = 0)
 FORGE(side_tally, e->n_sides > 0 && e->sides[0].n_tallies > 0, FIRST(struct side, e->sides)->n_tallies--)
 FORGE(version, e->op != OP_PUBLISH && e->program_version > 0, e->program_version++)
 FORGE(touched, e->n_touched > 0, e->touched[0].member++)
@@ -287,6 +292,8 @@ static const struct { const char *field; bool (*forge)(struct life *l, struct en
 	{ "facts.followups[", forge_no_followup }, { "facts.followups[0].activations", forge_activation },
 	{ "facts.sides[0].member", forge_side_member }, { "facts.sides[0].tier", forge_side_tier },
 	{ "facts.sides[0].inactivity", forge_side_clock }, { "facts.sides[0].tallies", forge_side_tally },
+	{ "facts.notices[0].kind", forge_told_kind }, { "facts.notices[0].points", forge_told_points },
+	{ "facts.notices[0].last_day", forge_told_day }, { "facts.notices[0].voucher", forge_told_voucher }, { "facts.notices[", forge_told_nothing },
 	{ "program_version", forge_version }, { "touched[0].member", forge_touched },
 };
 

@@ -597,6 +597,167 @@ test_subscription_resumes(void **state)
 	server_end(s);
 }
 
+/* ---- subscriptions to events ---- */
+
+#define NO_SEQ UINT64_MAX
+
+static void
+server_push_events(struct server *s, uint64_t tag, const char *const *ids, size_t n, uint64_t last_seq, uint64_t head)
+{
+	Fealty__V1__Push push = FEALTY__V1__PUSH__INIT;
+	Fealty__V1__Event events[8], *list[8];
+
+	assert(n <= 8);
+	for (size_t i = 0; i < n; i++) {
+		fealty__v1__event__init(&events[i]);
+		events[i].id = (char *)ids[i];
+		list[i] = &events[i];
+	}
+	push.n_events = n;
+	push.events = list;
+	push.has_head = true;
+	push.head = head;
+	push.has_last_seq = last_seq != NO_SEQ;
+	push.last_seq = last_seq;
+	server_send(s, FRAME_PUSH, tag, &push.base);
+}
+
+static uint64_t
+server_expect_events(struct server *s, bool has_after, uint64_t after, const char *after_event)
+{
+	Fealty__V1__Request *r = server_read_request(s);
+
+	assert(r->op_case == FEALTY__V1__REQUEST__OP_SUBSCRIBE && r->subscribe->events);
+	assert(r->subscribe->has_after == has_after && r->subscribe->after == after);
+	assert((after_event == NULL) == (r->subscribe->after_event == NULL));
+	assert(after_event == NULL || strcmp(r->subscribe->after_event, after_event) == 0);
+	fealty__v1__request__free_unpacked(r, NULL);
+	return s->header.tag;
+}
+
+struct event_follower { char ids[16][32]; size_t n, stop_after, n_marks; uint64_t mark; };
+
+static bool
+on_event(void *ctx, const struct fealty_event *e)
+{
+	struct event_follower *f = ctx;
+
+	assert_true(f->n < 16);
+	(void)snprintf(f->ids[f->n], sizeof(f->ids[0]), "%s", e->event->id);
+	assert_int_equal(e->seq, strtoull(e->event->id, NULL, 10));
+	return ++f->n != f->stop_after;
+}
+
+static bool
+on_progress(void *ctx, uint64_t last_seq)
+{
+	struct event_follower *f = ctx;
+
+	f->mark = last_seq;
+	f->n_marks++;
+	return true;
+}
+
+static enum fealty_outcome
+follow_events(struct fealty_client *c, struct event_follower *f, const char *after_event, bool stop_at_head, struct fealty_result *ret)
+{
+	Fealty__V1__Request r = FEALTY__V1__REQUEST__INIT;
+	Fealty__V1__Subscribe op = FEALTY__V1__SUBSCRIBE__INIT;
+	struct fealty_subscriber to = { .ctx = f, .on_event = on_event, .on_progress = on_progress, .stop_at_head = stop_at_head };
+
+	r.op_case = FEALTY__V1__REQUEST__OP_SUBSCRIBE;
+	r.subscribe = &op;
+	op.has_events = op.events = true;
+	op.after_event = (char *)after_event;
+	op.has_credits = true;
+	op.credits = 4;
+	return fealty_subscribe(c, &r, &to, ret);
+}
+
+/* In the middle of a transaction, behind a mark, and from where the caller said. */
+static void
+script_events(struct server *s)
+{
+	server_accept(s);
+	uint64_t tag = server_expect_events(s, false, 0, "3.0.1");
+	server_push_events(s, tag, (const char *[]){ "3.0.2", "3.10.0" }, 2, NO_SEQ, 20);
+	server_expect_credit(s, tag, 2);
+	server_error(s, FEALTY__V1__ERROR__REASON__SLOW_READER, "too slow", 0);
+	server_accept(s);
+	tag = server_expect_events(s, false, 0, "3.10.0");
+	server_push_events(s, tag, NULL, 0, 12, 20);
+	server_error(s, FEALTY__V1__ERROR__REASON__SLOW_READER, "too slow", 0);
+	server_accept(s);
+	tag = server_expect_events(s, true, 12, NULL);
+	server_push_events(s, tag, (const char *[]){ "15.0.0" }, 1, 19, 20);
+	server_expect_cancel(s, tag);
+	server_expect_close(s);
+}
+
+static void
+test_events_resume(void **state)
+{
+	struct server *s = server_start(script_events);
+	struct fealty_client *c = client_of(s, NULL);
+	struct event_follower f = { 0 };
+	struct fealty_result r;
+
+	(void)state;
+	s->hello.size = 20;
+	server_go(s);
+	assert_int_equal(follow_events(c, &f, "3.0.1", true, &r), FEALTY_OK);
+	assert_int_equal(f.n, 3);
+	assert_string_equal(f.ids[0], "3.0.2");
+	assert_string_equal(f.ids[1], "3.10.0");
+	assert_string_equal(f.ids[2], "15.0.0");
+	assert_int_equal(f.n_marks, 2);
+	assert_int_equal(f.mark, 19);
+	fealty_result_release(&r);
+	fealty_client_free(c);
+	server_join(s);
+	server_end(s);
+}
+
+/* What was there before, backwards, without a place: the connection is not believed, and the subscription goes on elsewhere. */
+static void
+script_bad_events(struct server *s)
+{
+	static const struct { const char *after; const char *const ids[2]; size_t n; } bad[] = {
+		{ "3.0.1", { "3.0.0" }, 1 }, { "3.0.1", { "3.0.1" }, 1 }, { "3.0.1", { "9.0.0", "8.9.9" }, 2 }, { "9.0.0", { "9.0.0" }, 1 }, { "9.0.0", { "9.0" }, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		server_accept(s);
+		uint64_t tag = server_expect_events(s, false, 0, bad[i].after);
+		server_push_events(s, tag, bad[i].ids, bad[i].n, NO_SEQ, 20);
+		server_expect_close(s);
+	}
+	s->hello.size = 9;
+	server_accept(s);
+	server_expect_close(s);
+}
+
+static void
+test_events_out_of_turn(void **state)
+{
+	struct server *s = server_start(script_bad_events);
+	struct fealty_client *c = client_of(s, NULL);
+	struct event_follower f = { 0 };
+	struct fealty_result r;
+
+	(void)state;
+	s->hello.size = 20;
+	server_go(s);
+	assert_int_equal(follow_events(c, &f, "3.0.1", false, &r), FEALTY_FAILED);
+	assert_int_equal(r.error, FEALTY_ERROR_ROLLED_BACK);		/* shorter than the last event */
+	assert_int_equal(f.n, 1);
+	assert_string_equal(f.ids[0], "9.0.0");
+	fealty_result_release(&r);
+	fealty_client_free(c);
+	server_join(s);
+	server_end(s);
+}
+
 static void
 script_filtered(struct server *s)
 {
@@ -724,6 +885,8 @@ main(void)
 		cmocka_unit_test(test_silent_server_is_left),
 		cmocka_unit_test(test_callers_base),
 		cmocka_unit_test(test_subscription_resumes),
+		cmocka_unit_test(test_events_resume),
+		cmocka_unit_test(test_events_out_of_turn),
 		cmocka_unit_test(test_filtered_subscription_stops_at_head),
 		cmocka_unit_test(test_subscription_refuses_gaps),
 		cmocka_unit_test(test_subscription_ends_on_roll_back),

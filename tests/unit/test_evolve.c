@@ -107,6 +107,8 @@ forge_publish(struct scene *c, struct forged *f)
 
 static struct day_row metric_one[] = { { .day = 20600, .spend = 1 } };
 
+static const struct told told_one[] = { { .kind = NOTICE_EXPIRING, .points = 1, .last_day = 20600 } };
+
 #define FORGE(name, base, ...) static void forge_##name(struct scene *c, struct forged *f) { base(c, f); __VA_ARGS__; }
 FORGE(unbalanced, forge, f->postings[1].points = 999)
 FORGE(overflow, forge, f->postings[0].points = INT64_MIN; f->postings[1].points = INT64_MAX;
@@ -206,6 +208,10 @@ FORGE(relot, forge, f->postings[0] = lot_posting(ACCOUNT_HELD, f->entry.member, 
     f->touched[0].available = 100000)
 FORGE(relot_other, forge_relot, f->postings[1].hold.seq += 1000)
 FORGE(relot_member, forge_relot, f->postings[0].account = f->postings[1].account = ACCOUNT_MEMBER)
+FORGE(tier_moved, forge, f->touched[0].tier_from = "green"; f->touched[0].tier_to = "gold")
+FORGE(tier_half_moved, forge, f->touched[0].tier_to = "gold")
+FORGE(notice_undue, forge, f->entry.op = OP_NOTICE; f->entry.n_postings = 0; f->touched[0].available = 100000)
+FORGE(told, forge, f->entry.n_told = 1; f->entry.told = told_one)
 FORGE(look_without, forge, f->entry.op = OP_TIER_LOOK; f->entry.n_postings = 0)
 FORGE(close, forge, f->entry.op = OP_CLOSE; f->entry.n_postings = 0; f->touched[0].available = 100000)
 FORGE(freeze, forge_close, f->entry.op = OP_FREEZE)
@@ -301,6 +307,10 @@ static const struct { const char *name; void (*forge)(struct scene *c, struct fo
 	{ "another held", forge_held, EVOLVE_AFTER_DIFFERS },
 	{ "another debt", forge_debt, EVOLVE_AFTER_DIFFERS },
 	{ "another tier", forge_tier, EVOLVE_AFTER_DIFFERS },
+	{ "a move between tiers that was none", forge_tier_moved, EVOLVE_AFTER_DIFFERS },
+	{ "half of such a move", forge_tier_half_moved, EVOLVE_AFTER_DIFFERS },
+	{ "a notice that was not due", forge_notice_undue, EVOLVE_MALFORMED },
+	{ "a redemption that tells what ends", forge_told, EVOLVE_MALFORMED },
 	{ "no tier", forge_tier_null, EVOLVE_AFTER_DIFFERS },
 	{ "no business date", forge_no_date, EVOLVE_MALFORMED },
 	{ "metrics of another date", forge_metric_date, EVOLVE_MALFORMED },

@@ -462,6 +462,11 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'proof','from':0}", LEDGER_OK, NULL },
 	{ "{'op':'program','version':0}", LEDGER_INVALID_ARGUMENT, "version" },
 	{ "{'op':'subscribe','member':'m'}", LEDGER_OK, NULL },
+	{ "{'op':'subscribe','member':''}", LEDGER_INVALID_ARGUMENT, "member" },
+	{ "{'op':'subscribe','events':true,'after_event':'41.0.2'}", LEDGER_OK, NULL },
+	{ "{'op':'subscribe','after_event':'41.0.2'}", LEDGER_INVALID_ARGUMENT, "after_event" },
+	{ "{'op':'subscribe','events':true,'after':41,'after_event':'41.0.2'}", LEDGER_INVALID_ARGUMENT, "after_event" },
+	{ "{'op':'subscribe','events':true,'after_event':'41.0'}", LEDGER_INVALID_ARGUMENT, "after_event" },
 	{ "{'op':'quote','member':'m'}", LEDGER_INVALID_ARGUMENT, "amount" },
 };
 

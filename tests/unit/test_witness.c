@@ -176,6 +176,29 @@ cosignatures_of_the_public_network_verify(void **state)
 	}
 }
 
+static void
+urls_may_be_allowed_more(void **state)
+{
+	static const struct { const char *url; unsigned allow; enum fetch_url_result want; } more[] = {
+		{ "https://a.example/hook?x=1", 0, FETCH_URL_EXTRA },
+		{ "https://a.example/hook?x=1", FETCH_ALLOW_QUERY, FETCH_URL_OK },
+		{ "https://a.example/hook?x=1#y", FETCH_ALLOW_QUERY, FETCH_URL_EXTRA },
+		{ "https://u:p@a.example/hook?x=1", FETCH_ALLOW_QUERY, FETCH_URL_EXTRA },
+		{ "https://a.example/?u=b@c.example", FETCH_ALLOW_QUERY, FETCH_URL_EXTRA },
+		{ "http://a.example/hook", FETCH_ALLOW_QUERY, FETCH_URL_NOT_LOOPBACK },
+		{ "http://a.example/hook", FETCH_ALLOW_PLAIN, FETCH_URL_OK },
+		{ "http://127.0.0.1:8080/hook", 0, FETCH_URL_OK },
+		{ "ftp://a.example/hook", FETCH_ALLOW_QUERY | FETCH_ALLOW_PLAIN, FETCH_URL_BAD_SCHEME },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		enum fetch_url_result got = fetch_url_check_but(text_bytes(more[i].url), more[i].allow);
+		if (got != more[i].want)
+			fail_msg("%s with %u: %s", more[i].url, more[i].allow, fetch_url_result_str(got));
+	}
+}
+
 /* ---- the fetcher ---- */
 
 struct server {
@@ -356,6 +379,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(urls_may_be_allowed_more),
 		cmocka_unit_test(the_request_of_the_example),
 		cmocka_unit_test(what_is_a_size),
 		cmocka_unit_test(which_urls_are_taken),

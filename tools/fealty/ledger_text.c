@@ -276,16 +276,13 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_EXPIRE: case OP_INACTIVITY:
 		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)));
 		break;
-	case OP_NOTICE:
-		print_told(text, e, out);
-		break;
 	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
 		print_voucher(e, out);
 		break;
 	case OP_AUTO_REDEEM:
 		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_REDEEMED)));
 		break;
-	case OP_STAMP_EXPIRE:
+	case OP_NOTICE: case OP_STAMP_EXPIRE:
 	case OP_VOUCHER_EXPIRE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_ANNIVERSARY: case OP_NONE: case OP_ENROL: case OP_PROFILE:
 	case OP_BIRTHDAY: case OP_TIER_END: case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
@@ -355,6 +352,7 @@ print_entry(const struct ledger_text *text, const struct entry *e, FILE *out)
 	if (e->n_grants > 0)
 		(void)fprintf(out, ", granted %s", POINTS_OF(e, granted(e)));
 	print_stamps(e, out);
+	print_told(text, e, out);
 	print_vouchers(e, out);
 	if (e->n_touched > 0)
 		print_standing(text, e, out);

@@ -163,7 +163,7 @@ export class Subscription {
 			return;
 		}
 		const before = this.#client.rolledBack();
-		if (typeof before === "number" && this.#next > before)
+		if (typeof before === "number" && this.#seen() > before)
 			this.fail(this.#rolledBack(before));
 		else
 			this.#send();
@@ -306,15 +306,20 @@ export class Subscription {
 		}
 	}
 
+	/** Transactions that there were. */
+	#seen() {
+		return this.#place === undefined ? this.#next : seqOfPlace(this.#place) + 1;
+	}
+
 	#rolledBack(size) {
 		return localError("ROLLED_BACK",
-			`the ledger has ${size} transactions, and transaction ${this.#next - 1} was seen before: an old copy was restored`);
+			`the ledger has ${size} transactions, and transaction ${this.#seen() - 1} was seen before: an old copy was restored`);
 	}
 
 	onReady({ size }) {
 		clearTimeout(this.#outage);
 		this.#outage = undefined;
-		if (size !== undefined && this.#next > size)
+		if (size !== undefined && this.#seen() > size)
 			this.fail(this.#rolledBack(size));
 		else
 			this.#send();

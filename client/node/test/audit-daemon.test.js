@@ -114,7 +114,7 @@ const BUSY = { ...PROGRAM, expiry: { after: { months: 6 }, round_up_to: "month" 
 	tiers: [PROGRAM.tiers[0], { id: "gold", rank: 1, reach: { any: [{ all: [{ metric: "points_earned", at_least: "300" }] }] }, window: { rolling_months: 2 },
 		valid: { months: 3 } }, { id: "rich", rank: 2, reach: { any: [{ all: [{ metric: "balance", at_least: "350" }] }] }, valid: { months: 1 } }] };
 // What a program without such a section, or a ledger without such a clock, does not have.
-const ELSEWHERE = ["clock_accept", "hold_expire", "inactivity", "rotate_key", "zone_data"];
+const ELSEWHERE = ["clock_accept", "hold_expire", "inactivity", "notice", "rotate_key", "zone_data"];
 
 test("audit: a year and a half of mixed days: both auditors have equal numbers", async t => {
 	const ledger = await daemon(t, { program: BUSY });

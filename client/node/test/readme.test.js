@@ -21,6 +21,9 @@ const EXAMPLES_OF_CODE = [
 	["for await (const { seq, data }", `let publicKey = process.env.PUBLIC_KEY, last;
 const load = async () => undefined, save = async seq => { last = seq; if (seq + 1 === client.hello.size) client.disconnect(); };
 const seen = [], project = async entry => seen.push(Object.keys(entry.inputs)[0]);\n`, "console.log(last, seen.join(\" \"));", /^\d+ genesis publish enrol/],
+	["const subscription = client.subscribe({ events: true", `const load = async () => ({}), saved = [], save = async place => { saved.push(place); }, seen = [];
+const handle = async event => { seen.push(event.type); if (seen.length === 3) client.disconnect(); };\n`,
+	"console.log(seen.join(\" \"), JSON.stringify(saved[0]));", /^(member\.enrolled|points\.earned) .*\{"after(_event)?":/],
 	["import { connect } from \"fealty\";", "", "", /^\d+\n$/],
 ];
 const CLIENT = `import { connect, newKey, readTransaction } from "fealty";

@@ -267,7 +267,7 @@ test("events: one credit each, and marks say how far one is through", async t =>
 	assert.deepEqual([subscription.last_seq, subscription.last_event], [20, "21.0.0"]);
 	c.destroy();
 	const d = await server.next();
-	await d.hello();
+	await d.hello({ size: 100 });
 	const again = await d.request();
 	assert.deepEqual(again.plain.subscribe, { after_event: "21.3.0", credits: 3, events: true });
 	pushEvents(d, again.tag, ["21.3.1"], { last_seq: 30 });
@@ -279,6 +279,17 @@ test("events: one credit each, and marks say how far one is through", async t =>
 	const other = client.subscribe({ events: true, after_event: "5.0.9" });
 	assert.deepEqual((await d.request()).plain.subscribe, { after_event: "5.0.9", credits: 256, events: true });
 	await other.return();
+});
+
+test("events: a ledger that is shorter than the last event is ROLLED_BACK", async t => {
+	const { server, client, c } = await pair(t, {}, { size: 30 });
+	const subscription = client.subscribe({ events: true, after: 6 });
+
+	pushEvents(c, (await c.request()).tag, ["25.0.0"], { head: 30 });
+	await take(subscription, 1);
+	c.destroy();
+	await (await server.next()).hello({ size: 25 });
+	assert.equal((await failure(subscription.next())).reason, "ROLLED_BACK");
 });
 
 for (const [name, ids] of [["twice", ["21.0.0", "21.0.0"]], ["out of turn", ["21.10.0", "21.9.0"]], ["seen before", ["6.0.0"]], ["without a place", ["21.0"]]]) {
