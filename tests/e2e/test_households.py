@@ -166,7 +166,8 @@ def test_partners_accounts(world):
 
 def test_command_line(world):
     ledger = household(world, "m", "n")
-    for words, said in ((("membership", "start", "m", "prime", "--trial"), '"membership":{"prime":"trial"}'), (("membership", "renew", "m", "prime"), '"trial"'),
+    for words, said in ((("membership", "start", "m", "prime", "--trial"), '"membership":{"prime":"trial"}'),
+                        (("membership", "renew", "m", "prime"), '"trial"'),
                         (("membership", "cancel", "m", "prime"), '"refund":"14.99"'), (("pool", "join", "n", "m"), '"available":"100"'),
                         (("balance", "n", "--pool"), '"pool":{"available":"200"'), (("redeem", "n", "150", "--pool", "--partner", "air"), '"available":"50"'),
                         (("hold", "n", "10", "--pool"), '"left":"10"'), (("pool", "leave", "m"), '"available":"0"')):

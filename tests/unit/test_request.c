@@ -391,7 +391,7 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'publish','key':'k'}", LEDGER_INVALID_ARGUMENT, "definition" },
 	{ "{'op':'publish','key':'k','version':0,'definition':{'id':'a'}}", LEDGER_INVALID_ARGUMENT, "version" },
 	{ "{'op':'publish','key':'k','definition':{'name':'a'}}", LEDGER_INVALID_ARGUMENT, "id" },
-	{ "{'op':'publish','key':'k','definition':{'id':'a','pools':{'max_members':2}}}", LEDGER_INVALID_ARGUMENT, "pools.max_members" },
+	{ "{'op':'publish','key':'k','definition':{'id':'a','referral':{'per_year':2}}}", LEDGER_INVALID_ARGUMENT, "referral.per_year" },
 
 	/* reads */
 	{ "{'op':'balance'}", LEDGER_INVALID_ARGUMENT, "member" },
