@@ -169,12 +169,16 @@ export interface PoolSums {
 	held: string;
 	debt: string;
 }
-export interface MembershipFields extends OfMember {
+export interface MembershipStartFields extends OfMember {
 	/** Its id in the program. */
 	membership: string;
-}
-export interface MembershipStartFields extends MembershipFields {
 	trial?: boolean;
+}
+export interface MembershipRenewFields extends OfMember {
+	membership: string;
+}
+export interface MembershipCancelFields extends OfMember {
+	membership: string;
 }
 export interface TierFields extends OfMember {
 	tier: string;
@@ -300,8 +304,8 @@ export type BatchCommand =
 	| { op: "pool_join" } & PoolJoinFields
 	| { op: "pool_leave" } & PoolLeaveFields
 	| { op: "membership_start" } & MembershipStartFields
-	| { op: "membership_renew" } & MembershipFields
-	| { op: "membership_cancel" } & MembershipFields
+	| { op: "membership_renew" } & MembershipRenewFields
+	| { op: "membership_cancel" } & MembershipCancelFields
 	| { op: "voucher_use" } & VoucherUseFields
 	| { op: "voucher_void" } & VoucherVoidFields
 	| { op: "tier" } & TierFields
@@ -696,9 +700,9 @@ export interface Client {
 	pool_join: Call<PoolJoinFields, MemberReply>;
 	pool_leave: Call<PoolLeaveFields, MemberReply>;
 	membership_start: Call<MembershipStartFields, MemberReply>;
-	membership_renew: Call<MembershipFields, MemberReply>;
+	membership_renew: Call<MembershipRenewFields, MemberReply>;
 	/** `refund` says what to pay back. */
-	membership_cancel: Call<MembershipFields, MemberReply>;
+	membership_cancel: Call<MembershipCancelFields, MemberReply>;
 	voucher_use: Call<VoucherUseFields, VoucherUseReply>;
 	voucher_void: Call<VoucherVoidFields, MemberReply>;
 	/** Those that can be used, or those in `state`; the ones that end first come first. */

@@ -552,8 +552,8 @@ judge_reverse_redeem(struct judge *j, const Fealty__V1__Request *in)
 		take_points(j, r->points, false, &cmd->u.past.points);
 }
 
-static void
-take_other(struct judge *j, const char *field, const char *alias)
+void
+judge_other(struct judge *j, const char *field, const char *alias)
 {
 	if (alias == NULL)
 		invalid(j, field, "is missing");
@@ -566,7 +566,7 @@ static void
 judge_transfer(struct judge *j, const Fealty__V1__Request *in)
 {
 	judge_alias(j, in->transfer->member);
-	take_other(j, "to", in->transfer->to);
+	judge_other(j, "to", in->transfer->to);
 	take_points(j, in->transfer->points, false, &j->ret->cmd.u.other.points);
 }
 
@@ -574,20 +574,7 @@ static void
 judge_merge(struct judge *j, const Fealty__V1__Request *in)
 {
 	judge_alias(j, in->merge->member);
-	take_other(j, "into", in->merge->into);
-}
-
-static void
-judge_pool_join(struct judge *j, const Fealty__V1__Request *in)
-{
-	judge_alias(j, in->pool_join->member);
-	take_other(j, "head", in->pool_join->head);
-}
-
-static void
-judge_pool_leave(struct judge *j, const Fealty__V1__Request *in)
-{
-	judge_alias(j, in->pool_leave->member);
+	judge_other(j, "into", in->merge->into);
 }
 
 static void
@@ -595,38 +582,6 @@ judge_advance(struct judge *j, const Fealty__V1__Request *in)
 {
 	judge_alias(j, in->advance->member);
 	take_points(j, in->advance->points, false, &j->ret->cmd.u.advance.points);
-}
-
-static void
-take_membership(struct judge *j, const char *member, const char *membership)
-{
-	judge_alias(j, member);
-	if (membership == NULL)
-		invalid(j, "membership", "is missing");
-	else if (!words_id(membership))
-		invalid(j, "membership", "is not 1 to 32 of a-z 0-9 _ -");
-	j->ret->cmd.u.membership.membership = membership;
-}
-
-static void
-judge_membership_start(struct judge *j, const Fealty__V1__Request *in)
-{
-	const Fealty__V1__MembershipStart *m = in->membership_start;
-
-	take_membership(j, m->member, m->membership);
-	j->ret->cmd.u.membership.trial = m->has_trial && m->trial;
-}
-
-static void
-judge_membership_renew(struct judge *j, const Fealty__V1__Request *in)
-{
-	take_membership(j, in->membership_renew->member, in->membership_renew->membership);
-}
-
-static void
-judge_membership_cancel(struct judge *j, const Fealty__V1__Request *in)
-{
-	take_membership(j, in->membership_cancel->member, in->membership_cancel->membership);
 }
 
 static void

@@ -32,6 +32,17 @@ void judge_voucher_use(struct judge *j, const Fealty__V1__Request *in);
 void judge_voucher_void(struct judge *j, const Fealty__V1__Request *in);
 void judge_vouchers(struct judge *j, const Fealty__V1__Request *in);
 
+/* The member that a command is about; another that it names. */
+void judge_alias(struct judge *j, const char *alias);
+void judge_other(struct judge *j, const char *field, const char *alias);
+
+/* request_household.c */
+void judge_pool_join(struct judge *j, const Fealty__V1__Request *in);
+void judge_pool_leave(struct judge *j, const Fealty__V1__Request *in);
+void judge_membership_start(struct judge *j, const Fealty__V1__Request *in);
+void judge_membership_renew(struct judge *j, const Fealty__V1__Request *in);
+void judge_membership_cancel(struct judge *j, const Fealty__V1__Request *in);
+
 enum request_op request_op_of(Fealty__V1__Request__OpCase op);
 /* The fields of the operation, which is there; fills ret->cmd and what else is the operation's in ${ret}. */
 void request_op_judge(struct judge *j, const Fealty__V1__Request *in);

@@ -61,6 +61,15 @@ check_terms(struct decision *d, int64_t *points, bool pool, bool round_down, con
 	return ST_OK;
 }
 
+/* In a program without pools it is the section that is missing: see check_terms(). */
+static bool
+pool_there(struct decision *d, bool asked)
+{
+	if (!asked || d->program->pool_max == 0 || d->member->pool != 0)
+		return true;
+	return refuse_false(d, LEDGER_NOT_FOUND, "pool", "the member is in no pool");
+}
+
 static enum status
 refuse_insufficient(struct decision *d, int64_t points)
 {
@@ -125,7 +134,7 @@ decision_hold_inputs(struct decision *d)
 	struct entry *e = d->entry;
 
 	e->u.hold.partner = cmd->u.hold.partner;
-	if (!decision_partner(d, cmd->u.hold.partner))
+	if (!decision_partner(d, cmd->u.hold.partner) || !pool_there(d, cmd->u.hold.pool))
 		return false;
 	e->u.hold.pool = cmd->u.hold.pool;
 	e->u.hold.ttl_us = cmd->u.hold.has_ttl ? cmd->u.hold.ttl_us : p->default_ttl_us;
@@ -536,7 +545,7 @@ decide_redeem(struct decision *d)
 	struct entry *e = d->entry;
 
 	e->u.redeem.partner = cmd->u.redeem.partner;
-	if (!decision_partner(d, cmd->u.redeem.partner))
+	if (!decision_partner(d, cmd->u.redeem.partner) || !pool_there(d, cmd->u.redeem.pool))
 		return ST_OK;
 	if (cmd->u.redeem.reward != NULL)
 		return decide_reward(d);

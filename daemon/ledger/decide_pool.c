@@ -6,6 +6,8 @@
  * that one's own record.  A part is neither captured nor released by itself, but times out by itself, and its lots end by themselves: so no
  * record is changed by what falls due for another, and rolling a member forward touches nobody else.
  *
+ * A capture takes a hold's lots in consumption order, as of every hold; where two owners' lots end on one day, in spending order.
+ *
  * Owners are members for ever, whatever becomes of the pool: they may have left it, or gone into another member, who then has their part.
  */
 #include <assert.h>
@@ -253,21 +255,72 @@ take_part(struct decision *d, const struct member *owner, const struct hold *hol
 	return side_end(d, &side);
 }
 
+/* The day on which a lot ends, by its owner's clock if it is under it. */
+static int64_t
+ends_on(const struct member *owner, const struct lot *lot)
+{
+	return lot->last_day == DAY_CLOCK ? owner->clock.last_day : lot->last_day;
+}
+
+/* What is left of a part after ${taken} points of the lots up to a day; 0 of those that end later. */
+static int64_t
+left_by(const struct member *owner, const struct hold *part, int64_t day, int64_t taken)
+{
+	int64_t points = 0;
+
+	for (size_t i = 0; i < part->n_lots; i++)
+		points += ends_on(owner, &part->lots[i]) <= day ? part->lots[i].points : 0;
+	return points > taken ? points - taken : 0;
+}
+
+/* The next day after ${day} on which a lot of any part ends. */
+static int64_t
+next_end(const struct member *const *owners, size_t n, struct entry_id id, int64_t day)
+{
+	int64_t next = INT64_MAX;
+
+	for (size_t k = 0; k < n; k++) {
+		const struct hold *part = member_hold(owners[k], id);
+
+		for (size_t i = 0; i < part->n_lots; i++) {
+			int64_t end = ends_on(owners[k], &part->lots[i]);
+			if (end > day && end < next)
+				next = end;
+		}
+	}
+	return next;
+}
+
+/* A hold's lots go in consumption order, whosesoever they are, and of one day in spending order: how much of each part that is. */
+static void
+share_out(const struct member *const *owners, size_t n, struct entry_id id, int64_t points, int64_t shares[static LEDGER_POOL_MAX])
+{
+	for (int64_t day = next_end(owners, n, id, INT64_MIN); day != INT64_MAX && points > 0; day = next_end(owners, n, id, day)) {
+		for (size_t i = 0; i < n && points > 0; i++) {
+			int64_t there = left_by(owners[i], member_hold(owners[i], id), day, shares[i]), part = there < points ? there : points;
+
+			shares[i] += part;
+			points -= part;
+		}
+	}
+}
+
 enum status
 decision_take_hold(struct decision *d, const struct hold *hold, int64_t points, enum account to, enum account to_ended)
 {
 	const struct member *owners[LEDGER_POOL_MAX];
+	int64_t shares[LEDGER_POOL_MAX] = { 0 };
 	size_t n;
 
 	if (hold->pooled == 0)
 		return decision_take(d, hold->lots, hold->n_lots, points, ACCOUNT_HELD, to, to_ended, d->today);
 	enum status st = hold_owners(d->state, d->member, hold, owners, &n);
-	for (size_t i = 0; i < n && points > 0 && st == ST_OK; i++) {
-		int64_t there = hold_left(member_hold(owners[i], hold->id)), part = there < points ? there : points;
-
-		if (part > 0)
-			st = take_part(d, owners[i], hold, part, to, to_ended);
-		points -= part;
+	if (st != ST_OK)
+		return st;
+	share_out(owners, n, hold->id, points, shares);
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
+		if (shares[i] > 0)
+			st = take_part(d, owners[i], hold, shares[i], to, to_ended);
 	}
 	return st;
 }

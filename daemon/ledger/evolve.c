@@ -698,48 +698,6 @@ apply_approval(struct evolution *e)
 	return state->put_waiting(state->ctx, entry->u.approve.command, &waiting);
 }
 
-static bool
-has_posting(const struct entry *entry, uint64_t member)
-{
-	for (size_t i = 0; i < entry->n_postings; i++) {
-		if (entry->postings[i].member == member)
-			return true;
-	}
-	return false;
-}
-
-/* Nobody is touched for nothing: ${leaver} (NULL: nobody) leaves a pool that those are in, or their points move. */
-static bool
-others_needed(const struct evolution *e, const struct member *leaver)
-{
-	for (size_t i = e->entry->op == OP_MERGE ? 2 : 1; i < e->entry->n_touched; i++) {
-		const struct member *m = e->touched[i];
-		bool named = leaver != NULL && leaver->pool != 0 && m->pool == leaver->pool && (leaver->pool == leaver->number || m->pool == m->number);
-
-		if (!named && (leaver != NULL || !has_posting(e->entry, m->number)))
-			return false;
-	}
-	return true;
-}
-
-/* Who joins; who leaves, because it says so or is no member any more. */
-static enum status
-apply_pool(struct evolution *e)
-{
-	enum op op = e->entry->op;
-	bool leaves = op == OP_POOL_LEAVE || op == OP_CLOSE || op == OP_MERGE, ok = true;
-	struct member *leaver = !leaves ? NULL : op == OP_MERGE ? e->touched[1] : e->m;
-	enum status st = ST_OK;
-
-	if (op == OP_POOL_JOIN)
-		st = pool_join(e->m, e->touched[1], e->state->arena, &ok);
-	else if (op != OP_TRANSFER && !others_needed(e, leaver))
-		ok = false;
-	else if (leaver != NULL)
-		ok = pool_leave(leaver, e->touched, e->entry->n_touched);
-	return st == ST_OK && !ok ? fault(e, EVOLVE_NO_MEMBER) : st;
-}
-
 /* Facts that few entries have. */
 static enum status
 apply_rest(struct evolution *e)
@@ -762,7 +720,9 @@ apply_rest(struct evolution *e)
 	for (size_t i = 0; i < e->entry->n_sides && st == ST_OK && e->fault == EVOLVE_OK; i++)
 		st = apply_side(e, &e->entry->sides[i]);
 	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_pool(e);
+		st = pool_apply(e->entry, e->touched, e->state->arena, &ok);
+	if (st == ST_OK && !ok)
+		return fault(e, EVOLVE_NO_MEMBER);
 	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->op == OP_MERGE)
 		st = merge_rest(e->touched[1], e->m, e->state->arena, &ok);
 	return st == ST_OK && !ok ? fault(e, EVOLVE_UNBALANCED) : st;

@@ -18,7 +18,7 @@ among(struct member *const *touched, size_t n, uint64_t number)
 	return NULL;
 }
 
-enum status
+static enum status
 pool_join(struct member *m, struct member *head, struct arena *arena, bool *ret_ok)
 {
 	*ret_ok = m->pool == 0 && (head->pool == 0 || head->pool == head->number) && head->n_joined + 2 <= LEDGER_POOL_MAX;
@@ -33,7 +33,7 @@ pool_join(struct member *m, struct member *head, struct arena *arena, bool *ret_
 	return ST_OK;
 }
 
-bool
+static bool
 pool_leave(struct member *m, struct member *const *touched, size_t n_touched)
 {
 	if (m->pool == 0)
@@ -62,6 +62,49 @@ pool_leave(struct member *m, struct member *const *touched, size_t n_touched)
 	if (--head->n_joined == 0)
 		head->pool = 0;
 	return true;
+}
+
+/* ---- entries ---- */
+
+static bool
+has_posting(const struct entry *entry, uint64_t member)
+{
+	for (size_t i = 0; i < entry->n_postings; i++) {
+		if (entry->postings[i].member == member)
+			return true;
+	}
+	return false;
+}
+
+/* Nobody is touched for nothing: ${leaver} (NULL: nobody) leaves a pool that those are in, or their points move. */
+static bool
+others_needed(const struct entry *entry, struct member *const *touched, const struct member *leaver)
+{
+	for (size_t i = entry->op == OP_MERGE ? 2 : 1; i < entry->n_touched; i++) {
+		const struct member *m = touched[i];
+		bool named = leaver != NULL && leaver->pool != 0 && m->pool == leaver->pool && (leaver->pool == leaver->number || m->pool == m->number);
+
+		if (!named && (leaver != NULL || !has_posting(entry, m->number)))
+			return false;
+	}
+	return true;
+}
+
+/* Who leaves says so, or is no member any more. */
+enum status
+pool_apply(const struct entry *entry, struct member *const *touched, struct arena *arena, bool *ret_ok)
+{
+	enum op op = entry->op;
+	bool leaves = op == OP_POOL_LEAVE || op == OP_CLOSE || op == OP_MERGE;
+	struct member *leaver = leaves ? touched[op == OP_MERGE ? 1 : 0] : NULL;
+
+	*ret_ok = true;
+	if (op == OP_POOL_JOIN)
+		return pool_join(touched[0], touched[1], arena, ret_ok);
+	if (op == OP_TRANSFER)
+		return ST_OK;
+	*ret_ok = others_needed(entry, touched, leaver) && (leaver == NULL || pool_leave(leaver, touched, entry->n_touched));
+	return ST_OK;
 }
 
 void

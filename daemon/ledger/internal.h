@@ -422,13 +422,12 @@ enum status decide_pool_join(struct decision *d) MUST_CHECK;
 enum status decide_pool_leave(struct decision *d) MUST_CHECK;
 
 /**
- * pool_join(), pool_leave(): the records; false: they do not allow it, or one that names the member is not touched.
+ * pool_apply(): who joins and who leaves by the entry; false: the records do not allow it, or others are touched than it takes.
  * hold_remove(): takes it out of the record.
  * hold_settle(): after an entry's postings on it: its owners if it is new, others' parts that are over.  *${ret_ok} is false when it does not have
  * what the entry says; *${ret_over}: it is over.
  */
-enum status pool_join(struct member *m, struct member *head, struct arena *arena, bool *ret_ok) MUST_CHECK;
-bool pool_leave(struct member *m, struct member *const *touched, size_t n_touched) MUST_CHECK;
+enum status pool_apply(const struct entry *entry, struct member *const *touched, struct arena *arena, bool *ret_ok) MUST_CHECK;
 void hold_remove(struct member *m, const struct hold *hold);
 enum status hold_settle(const struct ledger_state *state, struct hold *hold, const struct entry *entry, struct member *const *touched,
     size_t n_touched, bool *ret_ok, bool *ret_over) MUST_CHECK;

@@ -6,6 +6,9 @@
  * that changes the grace days changes no period that is running.  Nothing happens when a period begins unpaid: from then on the row says
  * grace, until it is renewed or ends.
  *
+ * What was begun or paid offline counts from the day on which it was; whether a membership runs is judged now, as for every event, and one
+ * that is over already when it becomes known is made and ended at once.
+ *
  * Rows stand by their ids.  A version keeps every membership and its term, so a row is always one of the program's.
  */
 #include <assert.h>
@@ -292,12 +295,12 @@ decide_membership_start(struct decision *d)
 		row.trial = before->trial;
 	tier_id_copy(row.id, of->id);
 	if (!trial) {
-		row.anchor = d->today;
+		row.anchor = d->business_date;
 		row.periods = 1;
 		return put_paid(d, of, &row);
 	}
-	row.trial = d->today;
-	row.next = row.ends = d->today + (int32_t)of->trial_days;
+	row.trial = d->business_date;
+	row.next = row.ends = d->business_date + (int32_t)of->trial_days;
 	if (!day_ok(row.ends))
 		return refuse(d, LEDGER_NOT_ELIGIBLE, "membership", "the calendar of the ledger ends before the membership would");
 	return decision_membership(d, &row);
@@ -331,7 +334,7 @@ decide_membership_renew(struct decision *d)
 
 	if (s == NULL)
 		return ST_OK;
-	if (d->today < s->next - RENEW_DAYS_BEFORE)
+	if (d->business_date < s->next - RENEW_DAYS_BEFORE)
 		return refuse(d, LEDGER_NOT_ELIGIBLE, "membership", "the next period is paid from %s on, %d days before it begins",
 		    day_format(s->next - RENEW_DAYS_BEFORE, text), RENEW_DAYS_BEFORE);
 	struct membership row = *s;

@@ -182,7 +182,7 @@ def test_program_refusals(world):
 
     refused(text + "\nstampz: []\n", "stampz")
     refused(text.replace("priority: 20", "priority: 10"), "priority")
-    refused(text + "\npools: {max_members: 3}\n", "pools", "not built yet")
+    refused(text + "\npools: {max_members: 33}\n", "pools", "2 to 32")
     refused(text.replace('amount: "1000"            #', 'amount: "1000.5"            #'), "amount")
     refused(text.replace("Asia/Seoul", "Asia/Seoull"), "timezone")
     refused(text.replace("unknown_alias: refuse", "unknown_alias: provisional"), "unknown_alias")

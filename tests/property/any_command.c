@@ -260,6 +260,12 @@ any_order(struct life *l, struct decimal *ret)
 	return true;
 }
 
+static bool
+in_pool(struct life *l, uint64_t member)
+{
+	return tape_chance(l->tape, life_member(l, member)->pool != 0 ? 60 : 3);
+}
+
 static void
 any_redeem(struct life *l, uint64_t member)
 {
@@ -268,6 +274,8 @@ any_redeem(struct life *l, uint64_t member)
 	cmd.u.redeem.points = some_of(l, life_member(l, member)->available);
 	cmd.u.redeem.has_order_amount = any_order(l, &cmd.u.redeem.order_amount);
 	cmd.u.redeem.round_down = tape_chance(l->tape, 30);
+	cmd.u.redeem.pool = in_pool(l, member);
+	cmd.u.redeem.partner = tape_chance(l->tape, 20) ? "p1" : NULL;
 	if (life_play(l, &cmd) == LEDGER_OK)
 		remember(l->people[member - 1].redemptions, &l->people[member - 1].n_redemptions, life_id(l, l->n_stored - 1));
 }
@@ -283,6 +291,8 @@ any_hold(struct life *l, uint64_t member)
 	cmd.u.hold.has_ttl = tape_chance(l->tape, 80);
 	cmd.u.hold.ttl_us = PICK(l->tape, ttls_us);
 	cmd.u.hold.for_terminal = tape_chance(l->tape, 20) ? "s/1" : NULL;
+	cmd.u.hold.pool = in_pool(l, member);
+	cmd.u.hold.partner = tape_chance(l->tape, 20) ? "p2" : NULL;
 	if (life_play(l, &cmd) == LEDGER_OK)
 		l->newest_hold = life_id(l, l->n_stored - 1);
 }
@@ -436,6 +446,31 @@ any_advance(struct life *l, uint64_t member)
 	(void)life_play(l, &cmd);
 }
 
+/* ---- households ---- */
+
+static void
+any_pool(struct life *l, uint64_t member)
+{
+	struct cmd cmd = begin(l, tape_chance(l->tape, 25) ? OP_POOL_LEAVE : OP_POOL_JOIN, member);
+
+	if (cmd.op == OP_POOL_JOIN)
+		cmd.u.other.member = another(l, member);
+	(void)life_play(l, &cmd);
+}
+
+static void
+any_membership(struct life *l, uint64_t member)
+{
+	static const enum op ops[] = { OP_MEMBERSHIP_START, OP_MEMBERSHIP_RENEW, OP_MEMBERSHIP_RENEW, OP_MEMBERSHIP_CANCEL };
+	static const char *const ids[] = { "prime", "year", "none" };
+	const struct member *m = life_member(l, member);
+	struct cmd cmd = begin(l, m->n_memberships == 0 ? OP_MEMBERSHIP_START : PICK(l->tape, ops), member);
+
+	cmd.u.membership.membership = tape_chance(l->tape, 5) ? ids[2] : tape_chance(l->tape, 75) ? ids[0] : ids[1];
+	cmd.u.membership.trial = cmd.op == OP_MEMBERSHIP_START && tape_chance(l->tape, 40);
+	(void)life_play(l, &cmd);
+}
+
 /* ---- what is about the member ---- */
 
 static void
@@ -567,7 +602,8 @@ restart(struct life *l)
 
 /* How often in a hundred; the member that it is about is rolled forward before, because commands are made up from its record. */
 static const struct { uint32_t weight; void (*of_member)(struct life *l, uint64_t member); void (*of_all)(struct life *l); } commands[] = {
-	{ 29, any_purchase, NULL }, { 3, any_approval, NULL }, { 8, any_activity, NULL }, { 7, any_redeem, NULL }, { 7, any_hold, NULL }, { 7, any_capture, NULL },
+	{ 3, any_membership, NULL }, { 2, any_pool, NULL },
+	{ 24, any_purchase, NULL }, { 3, any_approval, NULL }, { 8, any_activity, NULL }, { 7, any_redeem, NULL }, { 7, any_hold, NULL }, { 7, any_capture, NULL },
 	{ 6, any_adjust, NULL }, { 8, any_return, NULL }, { 3, any_reversal, NULL }, { 4, any_transfer, NULL }, { 1, any_merge, NULL },
 	{ 3, any_advance, NULL }, { 3, any_gift, NULL }, { 3, any_profile, NULL }, { 2, any_claim, NULL }, { 2, any_standing, NULL },
 	{ 1, NULL, any_enrolment }, { 1, NULL, publish_next }, { 1, NULL, accept_clock }, { 1, NULL, restart },

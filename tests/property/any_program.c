@@ -15,6 +15,7 @@ static const char *const voucher_ids[] = { "drink", "cookie", "mug" };
 static const char *const counter_ids[] = { "nights", "flights" };
 static const char *const categories[] = { "drink", "food", "gift" }, *const skus[] = { "latte", "cake" };
 static const char *const stores[] = { "s1", "s2" }, *const partners[] = { "p1", "p2" }, *const segments[] = { "vip", "kids", "staff" };
+static const char *const memberships[] = { "prime", "year" };
 static const char *const weekdays[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
 
 /* What versions have in common, and caps of groups: read once. */
@@ -270,6 +271,26 @@ any_returns(struct maker *m)
 }
 
 static void
+any_households(struct maker *m)
+{
+	static const char *const prices[] = { "1", "2/3", "0.05" }, *const multipliers[] = { "1", "1.2", "1.5", "2" };
+	struct program_def *def = m->def;
+	struct tape *t = m->t;
+
+	def->n_partners = tape_chance(t, 40) ? LEN(partners) : 0;
+	for (size_t i = 0; i < def->n_partners; i++)
+		def->partners[i] = (struct partner_def){ .id = partners[i], .issue_price = PICK(t, prices), .redeem_price = PICK(t, prices),
+		    .has_settlement = true, .prepaid = tape_chance(t, 30) };
+	def->has_pools = def->has_max_members = tape_chance(t, 60);
+	def->max_members = 2 + tape_draw(t, 3);
+	def->n_memberships = LEN(memberships);
+	for (size_t i = 0; i < def->n_memberships; i++)
+		def->memberships[i] = (struct membership_def){ .id = memberships[i], .fee = any_money(m, 0, 20), .has_term = true, .annual = i == 1,
+		    .trial_days = tape_draw(t, 40), .grace_days = tape_draw(t, 12), .refund_if_unused = tape_chance(t, 50),
+		    .earn_multiplier = tape_chance(t, 60) ? PICK(t, multipliers) : NULL };
+}
+
+static void
 any_sections(struct maker *m)
 {
 	static const uint32_t expiring[] = { 30, 7, 0 }, downgrade[] = { 30, 1 };
@@ -281,6 +302,7 @@ any_sections(struct maker *m)
 	if (tape_chance(t, 85))
 		any_redemption(m);
 	any_returns(m);
+	any_households(m);
 	if (tape_chance(t, 70))
 		any_transfers(m);
 	if (tape_chance(t, 50))
@@ -463,6 +485,8 @@ any_when(struct maker *m, struct rule_def *r)
 	struct tape *t = m->t;
 
 	if (r->on != ON_ENROL) {
+		if (tape_chance(t, 12))
+			w->membership = PICK(t, memberships);
 		if (tape_chance(t, 15))
 			w->min_amount = any_money(m, 0, 50);
 		if (tape_chance(t, 10))

@@ -122,6 +122,8 @@ census_missing(FILE *out)
 		"op birthday", "op hold_timeout", "op tier_end", "op expire", "op clock_accept", "op activity", "op lapse", "op activate",
 		"op tier_review", "op tier_look", "op inactivity", "op hold_expire", "op anniversary", "op freeze", "op unfreeze", "op close",
 		"op return", "op reverse_redeem", "op transfer", "op merge", "op advance", "op approve", "op approver_key", "op notice", "fact waiting",
+		"op membership_start", "op membership_renew", "op membership_cancel", "op membership_end", "op pool_join", "op pool_leave",
+		"account partner_issued", "account partner_redeemed",
 		"account debt", "account transferred", "account reinstated",
 		"class lent",
 		"account member", "account pending", "account held", "account issued", "account redeemed", "account expired", "account adjusted",

@@ -113,7 +113,7 @@ member_not_below(struct life *l, const struct entry *entry, const struct member 
 	for (size_t i = 0; i < m->n_pendings; i++)
 		not_below(l, entry, "a row of pending points", m->pendings[i].points, 1);
 	for (size_t i = 0; i < m->n_holds; i++) {
-		not_below(l, entry, "the number of lots of a hold", (int64_t)m->holds[i].n_lots, 1);
+		not_below(l, entry, "the number of lots of a hold", (int64_t)m->holds[i].n_lots, m->holds[i].pooled > 0 ? 0 : 1);
 		for (size_t k = 0; k < m->holds[i].n_lots; k++)
 			not_below(l, entry, "a lot of a hold", m->holds[i].lots[k].points, 1);
 	}
@@ -132,6 +132,7 @@ nothing_is_below_zero(struct life *l, const struct entry *entry)
 		member_not_below(l, entry, life_member(l, entry->touched[i].member));
 	not_below(l, entry, "-issued", -account[ACCOUNT_ISSUED], 0);
 	not_below(l, entry, "redeemed", account[ACCOUNT_REDEEMED], 0);
+	not_below(l, entry, "what partners redeemed", account[ACCOUNT_PARTNER_REDEEMED], 0);
 	not_below(l, entry, "expired", account[ACCOUNT_EXPIRED], 0);
 	not_below(l, entry, "clawed", account[ACCOUNT_CLAWED], 0);
 	for (size_t i = 0; i < entry->n_grants; i++) {

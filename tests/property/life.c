@@ -252,6 +252,19 @@ apply(struct life *l, struct entry *entry)
 		l->property->applied(l, entry);
 }
 
+/* Whoever decides a command rolls forward everybody that it may touch. */
+static void
+roll_others(struct life *l, const struct cmd *cmd)
+{
+	uint64_t others[LEDGER_OTHERS_MAX];
+	size_t n;
+	enum status st = command_others(&l->ledger->state, cmd, others, &n);
+
+	assert(st == ST_OK);
+	for (size_t i = 0; i < n; i++)
+		life_roll(l, others[i]);
+}
+
 enum ledger_result
 life_play(struct life *l, const struct cmd *cmd)
 {
@@ -260,6 +273,7 @@ life_play(struct life *l, const struct cmd *cmd)
 
 	if (l->log != NULL)
 		print_command(l, cmd);
+	roll_others(l, cmd);
 	if (l->property->command != NULL)
 		l->property->command(l, cmd);
 	enum status st = decide(&l->ledger->state, cmd, l->now_us, &l->arena, &entry, &refusal);

@@ -125,6 +125,7 @@ print_when(FILE *out, const struct when_def *w)
 	text(out, "from", w->from);
 	text(out, "until", w->until);
 	text(out, "activity", w->activity);
+	text(out, "membership", w->membership);
 	if (w->first_purchase)
 		(void)fprintf(out, "first_purchase: true, ");
 	if (w->has_member_days_min)
@@ -244,6 +245,17 @@ print_sections(FILE *out, const struct program_def *def)
 		if (def->has_times_per_year)
 			(void)fprintf(out, "times_per_year: %u, ", def->times_per_year);
 		(void)fprintf(out, "}\n");
+	}
+	if (def->has_pools)
+		(void)fprintf(out, "pools: {max_members: %u}\n", def->max_members);
+	for (size_t i = 0; i < def->n_partners; i++)
+		(void)fprintf(out, "partners: %s\n", def->partners[i].id);
+	for (size_t i = 0; i < def->n_memberships; i++) {
+		const struct membership_def *m = &def->memberships[i];
+
+		(void)fprintf(out, "memberships: {id: %s, term: %s, fee: %s, trial_days: %u, grace_days: %u, refund_if_unused: %d, earn_multiplier: %s}\n",
+		    m->id, m->annual ? "annual" : "monthly", m->fee, m->trial_days, m->grace_days, m->refund_if_unused,
+		    m->earn_multiplier == NULL ? "-" : m->earn_multiplier);
 	}
 	if (def->has_advance)
 		(void)fprintf(out, "advance: {max: \"%s\"}\n", def->advance_max);
@@ -405,6 +417,10 @@ print_command(struct life *l, const struct cmd *cmd)
 		print_operator(out, cmd);
 	else if (cmd->op == OP_RETURN || cmd->op == OP_REVERSE_REDEEM)
 		print_past(out, cmd);
+	else if (cmd->op == OP_MEMBERSHIP_START || cmd->op == OP_MEMBERSHIP_RENEW || cmd->op == OP_MEMBERSHIP_CANCEL)
+		(void)fprintf(out, " %s%s", cmd->u.membership.membership, cmd->u.membership.trial ? " for a trial" : "");
+	else if (cmd->op == OP_POOL_JOIN)
+		(void)fprintf(out, " of member %" PRIu64, cmd->u.other.member);
 	else if (cmd->op == OP_TRANSFER || cmd->op == OP_MERGE || cmd->op == OP_ADVANCE)
 		print_moving(out, cmd);
 	else if (cmd->op == OP_APPROVE)

@@ -72,6 +72,12 @@ find_refused(struct differ *d)
 			add_refused(d, SAY(d, "tiers.%s", a->tiers[i].id), a->tiers[i].id, "", SAY(d, "tier %s is missing: a tier that members may hold cannot "
 			    "be taken away; let nobody reach it instead", a->tiers[i].id));
 	}
+	for (size_t i = 0; i < a->n_memberships; i++) {
+		const struct program_membership *was = &a->memberships[i], *is = program_membership(b, was->id);
+		if (is == NULL || is->months != was->months)
+			add_refused(d, SAY(d, "memberships.%s", was->id), was->id, "", SAY(d, "membership %s is missing, or has another term: members may hold it "
+			    "by the terms that it has", was->id));
+	}
 }
 
 static enum status

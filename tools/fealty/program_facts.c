@@ -290,6 +290,8 @@ state_who(struct speaker *s, const struct when *w)
 	    "purchase");
 	(void)state(s, "activity", "is for", w->activity[0] == '\0', w->activity[0] == '\0' ? "whatever activity" : SAY(s, "the activity %s",
 	    w->activity));
+	(void)state(s, "membership", "is for", w->membership[0] == '\0', w->membership[0] == '\0' ? "members with and without a membership" :
+	    SAY(s, "who holds the membership %s", w->membership));
 	compare_by(state(s, "member_days_min", "is for members of", w->member_days_min == 0,
 	    w->member_days_min == 0 ? "any age" : SAY(s, "at least %s", count_words(s, w->member_days_min, "day"))), -1, w->member_days_min, 1,
 	    "");
@@ -683,6 +685,52 @@ state_transfers(struct speaker *s)
 }
 
 static void
+state_membership(struct speaker *s, const struct program_membership *m)
+{
+	about(s, TOPIC_OTHER, SAY(s, "memberships.%s", m->id), SAY(s, "the membership %s", m->id));
+	compare_by(state(s, "fee", "costs", false, SAY(s, "%s %s", money_words(s, m->fee), m->months == 1 ? "a month" : "a year")), -1, m->fee, 1, "");
+	compare_by(state(s, "trial_days", "has", m->trial_days == 0, m->trial_days == 0 ? "no trial" : SAY(s, "a trial of %s",
+	    count_words(s, m->trial_days, "day"))), 1, m->trial_days, 1, "");
+	compare_by(state(s, "grace_days", "that is not paid in time lasts", m->grace_days == 0, m->grace_days == 0 ? "no longer" : SAY(s, "%s longer",
+	    count_words(s, m->grace_days, "day"))), 1, m->grace_days, 1, "");
+	compare_by(state(s, "refund_if_unused", "that was not used", !m->refund_if_unused, m->refund_if_unused ? "is refunded" : "is not refunded"), 1,
+	    m->refund_if_unused, 1, "");
+	compare_by(state(s, "earn_multiplier", "earns", m->multiplier == MULTIPLIER_UNIT, SAY(s, "%s times the base points",
+	    short_decimal(s, m->multiplier, MULTIPLIER_DIGITS))), 1, m->multiplier, 1, "");
+}
+
+static const char *
+price_words(struct speaker *s, struct price price)
+{
+	if (price.den == 1)
+		return SAY(s, "%s a point", money_words(s, price.num));
+	return SAY(s, "%lld/%lld of %s a point", (long long)price.num, (long long)price.den, money_words(s, 1));
+}
+
+static void
+state_partner(struct speaker *s, const struct partner *partner)
+{
+	about(s, TOPIC_OTHER, SAY(s, "partners.%s", partner->id), SAY(s, "the partner %s", partner->id));
+	(void)state(s, "issue_price", "is billed", false, SAY(s, "%s that it issues", price_words(s, partner->issue)));
+	(void)state(s, "redeem_price", "is paid", false, SAY(s, "%s that it redeems", price_words(s, partner->redeem)));
+	(void)state(s, "settlement", "settles", false, partner->prepaid ? "in advance" : "afterwards");
+}
+
+static void
+state_households(struct speaker *s)
+{
+	const struct program *p = s->p;
+
+	for (size_t i = 0; i < p->n_memberships; i++)
+		state_membership(s, &p->memberships[i]);
+	for (size_t i = 0; i < p->n_partners; i++)
+		state_partner(s, &p->partners[i]);
+	about(s, TOPIC_REDEMPTION, "pools", "a pool");
+	if (p->pool_max > 0)
+		compare_by(state(s, "max_members", "has", false, SAY(s, "at most %s", count_words(s, p->pool_max, "member"))), 1, p->pool_max, 1, "");
+}
+
+static void
 state_corrections(struct speaker *s)
 {
 	static const char *const claws[] = {
@@ -779,6 +827,7 @@ program_facts(const struct program_file *file, struct arena *arena, struct facts
 		state_card(&s, &p->cards[i]);
 	state_yearly(&s);
 	state_corrections(&s);
+	state_households(&s);
 	state_limits(&s);
 }
 

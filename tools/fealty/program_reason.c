@@ -274,7 +274,8 @@ rule_covers(const struct rule *a, const struct rule *b)
 
 	return a->on == b->on && amounts_cover(wa, wb) && times_cover(wa, wb) && members_cover(wa, wb) &&
 	    list_covers(&wa->stores, &wb->stores) && list_covers(&wa->partners, &wb->partners) && list_covers(&wa->tiers, &wb->tiers) &&
-	    list_covers(&wa->segments, &wb->segments) && (wa->activity[0] == '\0' || strcmp(wa->activity, wb->activity) == 0);
+	    list_covers(&wa->segments, &wb->segments) && (wa->activity[0] == '\0' || strcmp(wa->activity, wb->activity) == 0) &&
+	    (wa->membership[0] == '\0' || strcmp(wa->membership, wb->membership) == 0);
 }
 
 static int
