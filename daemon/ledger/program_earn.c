@@ -207,8 +207,8 @@ check_when_fits(struct compiler *c, const char *path, enum rule_on on, const str
 	if (on == ON_ENROL && w->partners.n > 0)
 		return wrong(c, PATH("%.64s.partners", path), "an enrolment has no partner");
 	if (on == ON_ENROL && w->membership[0] != 0)
-		return wrong(c, PATH("earn[%zu].when.membership", at), "who enrols has no membership yet");
-	if (rule->on != ON_ACTIVITY && w->activity[0] != 0)
+		return wrong(c, PATH("%.64s.membership", path), "who enrols has no membership yet");
+	if (on != ON_ACTIVITY && w->activity[0] != 0)
 		return wrong(c, PATH("%.64s.activity", path), "activity goes with `on: activity`");
 	return true;
 }
@@ -228,7 +228,7 @@ compile_when(struct compiler *c, const char *at, const struct when_def *def, enu
 	w->first_purchase = def->has_first_purchase;
 	if (def->activity != NULL && !compile_id(c, PATH("%.64s.activity", path), def->activity, w->activity))
 		return false;
-	if (def->membership != NULL && !compile_id(c, PATH("earn[%zu].when.membership", at), def->membership, w->membership))
+	if (def->membership != NULL && !compile_id(c, PATH("%.64s.membership", path), def->membership, w->membership))
 		return false;
 	if (def->has_member_days_min && !compile_at_most(c, PATH("%.64s.member_days_min", path), def->member_days_min, MEMBER_DAYS_MAX,
 	    &w->member_days_min))

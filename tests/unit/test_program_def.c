@@ -471,7 +471,7 @@ static const struct { const char *path, *words; } taken[] = {
 	{ "stamps[0].valid.months", NULL }, { "stamps[0].valid.years", NULL },
 	{ "stamps[0].cap.per", "transaction day month year lifetime program" }, { "stamps[0].overflow", "carry drop" },
 	{ "stamps[0].when.first_purchase", "true false" }, { "stamps[0].when.min_amount", NULL }, { "stamps[0].when.max_amount", NULL },
-	{ "stamps[0].when.categories", NULL }, { "stamps[0].when.skus", NULL }, { "stamps[0].when.exclude_categories", NULL },
+	{ "stamps[0].when.categories", NULL }, { "stamps[0].when.membership", NULL }, { "stamps[0].when.skus", NULL }, { "stamps[0].when.exclude_categories", NULL },
 	{ "stamps[0].when.stores", NULL }, { "stamps[0].when.partners", NULL }, { "stamps[0].when.tiers", NULL },
 	{ "stamps[0].when.segments", NULL }, { "stamps[0].when.min_gap", NULL }, { "stamps[0].when.weekdays", NULL },
 	{ "stamps[0].when.hours", NULL }, { "stamps[0].when.from", NULL }, { "stamps[0].when.until", NULL },

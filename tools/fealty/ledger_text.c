@@ -199,10 +199,9 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		(void)fprintf(out, " %s of hold %" PRIu64 ".%" PRIu32, POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)), e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
 	case OP_REDEEM:
-		print_spentif (e->u.redeem.reward != NULL)
-			(void)fprintf(out, " %s for reward %s", POINTS_OF(e, moved_to(e, ACCOUNT_REDEEMED)), e->u.redeem.reward);
-		else
-			(text, e, e->u.redeem.points, e->u.redeem.partner, out);
+		print_spent(text, e, moved_to(e, ACCOUNT_REDEEMED) + moved_to(e, ACCOUNT_PARTNER_REDEEMED), e->u.redeem.partner, out);
+		if (e->u.redeem.reward != NULL)
+			(void)fprintf(out, " for reward %s", e->u.redeem.reward);
 		break;
 	case OP_ADJUST:
 		(void)fprintf(out, " %s for %s%s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason, e->waiting ? ", waits for approval" : "");
