@@ -598,12 +598,12 @@ put_facts(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, FACTS_WAITING, e->waiting);
 	for (size_t i = 0; i < e->n_vouchers; ++i)
 		put_voucher(out, FACTS_VOUCHERS, &e->vouchers[i]);
-	for (size_t i = 0; i < e->n_stamps; ++i)
-		put_stamps(out, &e->stamps[i]);
-	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	if (e->clock.on)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
+	for (size_t i = 0; i < e->n_stamps; ++i)
+		put_stamps(out, &e->stamps[i]);
 	put_membership_facts(out, e);
+	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	for (size_t i = 0; i < e->n_told; ++i)
 		put_told(out, &e->told[i]);
 	for (size_t i = 0; i < e->n_multiplied_by; ++i)
@@ -616,7 +616,8 @@ has_facts(const struct entry *e)
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
 	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
-	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0 || e->n_stamps > 0 || e->stamp_conditions != 0;
+	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0 ||
+	    e->n_stamps > 0 || e->stamp_conditions != 0;
 }
 
 /* ---- effects ---- */

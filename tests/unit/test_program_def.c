@@ -588,7 +588,7 @@ static const struct { const char *yaml, *path, *says; unsigned line; } refusals[
 	{ "earn:\n- id: a\n", "earn[0].on", "`on` is missing; allowed: purchase", 2 },
 	{ "unknown_alias: provisional\n", "unknown_alias", "the word `provisional` is not built yet", 1 },
 	/* the first in the order of the language, not of the file */
-	{ "pools: {max_members: 1}\nstamps: [{when: {membership: m}}]\n", "stamps[0].when.membership", "not built yet", 2 },
+	{ "pools: {max_members: 1}\nreferral: {per_year: 1}\n", "referral.per_year", "not built yet", 2 },
 };
 
 static void
