@@ -144,8 +144,8 @@ put_redeem(struct buf *out, const struct entry *e)
 	if (e->u.redeem.has_order_amount)
 		field_put_sint(out, REDEEM_ORDER_AMOUNT, e->u.redeem.order_amount);
 	put_uint_unless_zero(out, REDEEM_ROUND_DOWN, e->u.redeem.round_down);
-	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
 	put_text_if_given(out, REDEEM_REWARD, e->u.redeem.reward);
+	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
 }
 
 static void
