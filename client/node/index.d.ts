@@ -438,6 +438,11 @@ export interface Reply {
 	seq?: number;
 	counters?: Record<string, number>;
 	remainder?: Record<string, string>;
+	/** Of each card of the program; owed; of a purchase, before and after the card's cap. */
+	stamps?: Record<string, number>;
+	stamp_debt?: Record<string, number>;
+	stamps_wanted?: Record<string, number>;
+	stamps_granted?: Record<string, number>;
 	/** Of each membership that the member ever had: trial, active, grace or ended. */
 	membership?: Record<string, string>;
 	/** The last day of each: of what is paid, of the trial, or of grace. */
@@ -484,7 +489,7 @@ type Has<K extends keyof Reply> = Required<Pick<Reply, K>>;
 type May<K extends keyof Reply> = Pick<Reply, K>;
 interface Ok { status: "OK" }
 /** The balance block: how the member stands now, or after the command. */
-export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" | "notices" | "vouchers" | "counters" | "remainder">
+export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" | "notices" | "vouchers" | "counters" | "remainder" | "stamps" | "stamp_debt">
 	& May<"tier" | "tier_earned" | "tier_since" | "tier_until" | "points_to_next" | "points_to_keep" | "points_earned" | "spend" | "visits"
 		| "as_of" | "seq" | "member_no">;
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
@@ -492,7 +497,7 @@ export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_recei
 export type MemberReply = WriteReply & Block & May<"issued" | "revoked" | "codes">;
 /** waiting: it is above the program's limit, and nothing changes until it is approved. */
 export type AdjustReply = MemberReply & May<"waiting">;
-export type EarnReply = MemberReply & Has<"granted" | "wanted" | "grants">;
+export type EarnReply = MemberReply & Has<"granted" | "wanted" | "grants"> & May<"stamps_wanted" | "stamps_granted">;
 export type EnrolReply = MemberReply & Has<"grants"> & May<"granted" | "wanted">;
 /** left: none of a voucher. */
 export type HoldReply = MemberReply & Has<"lots"> & May<"left" | "ends_at" | "value">;

@@ -34,6 +34,7 @@ static const struct built { const char *path, *words; } built_table[] = {
 	{ "earn.voucher", NULL },
 	{ "vouchers.id", NULL }, { "vouchers.name", NULL }, { "vouchers.value.amount", NULL },
 	{ "vouchers.valid.days", NULL }, { "vouchers.valid.months", NULL }, { "vouchers.valid.years", NULL }, { "earn.when.membership", NULL },
+	{ "stamps.when.membership", NULL },
 	{ "earn.counter.id", NULL }, { "earn.counter.add", NULL }, { "earn.counter.per", NULL },
 	{ "earn.pending.days", NULL }, { "earn.pending.until.next_month_start", NULL }, { "earn.pending.on_activity", NULL },
 	{ "earn.pending.within_days", NULL },

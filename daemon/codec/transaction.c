@@ -177,6 +177,7 @@ put_redeem(struct buf *out, const struct entry *e)
 	put_text_if_given(out, REDEEM_REWARD, e->u.redeem.reward);
 	put_uint_unless_zero(out, REDEEM_POOL, e->u.redeem.pool);
 	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
+	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
 }
 
 static void
@@ -643,6 +644,7 @@ put_facts(struct buf *out, const struct entry *e)
 	put_membership_facts(out, e);
 	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
+	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	for (size_t i = 0; i < e->n_told; ++i)
 		put_told(out, &e->told[i]);
 	for (size_t i = 0; i < e->n_multiplied_by; ++i)
@@ -655,7 +657,8 @@ has_facts(const struct entry *e)
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
 	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
-	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0 || e->conflict || e->n_stamps > 0 || e->stamp_conditions != 0;
+	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0 ||
+	    e->conflict || e->n_stamps > 0 || e->stamp_conditions != 0;
 }
 
 /* ---- effects ---- */

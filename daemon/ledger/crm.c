@@ -181,7 +181,10 @@ points_of(struct telling *t, uint64_t member)
 	}
 	if (member == entry->member && (points = activated(entry)) > 0)
 		tell_points(t, CRM_POINTS_ACTIVATED, member, points);
-	if (spent > 0 && (points = share_of(entry, member, spent)) > 0)
+	/* What is transferred is not spent; what became a voucher with it was the receiver's. */
+	bool receives = entry->op == OP_TRANSFER && member != entry->member;
+	points = entry->op != OP_TRANSFER ? share_of(entry, member, spent) : receives ? spent : 0;
+	if (spent > 0 && points > 0)
 		tell_points(t, CRM_POINTS_SPENT, member, points);
 	if (expired > 0 && (points = share_of(entry, member, expired)) > 0)
 		tell_points(t, CRM_POINTS_EXPIRED, member, points);
@@ -248,25 +251,23 @@ hold_of(struct telling *t)
 	e->points = e->has_points ? -held : 0;
 	e->has_hold = true;
 	e->hold = entry->u.capture.hold;
-	if (entry->n_vouchers > 0)
+	if (entry->n_vouchers > 0 && entry->vouchers[0].has_from)
 		set_voucher(t, &entry->vouchers[0], e);
 }
 
 /* One that a hold gives back can be used as before, and one that a hold takes is not used yet; that its day is over no CRM need be told. */
 static void
-vouchers_of(struct telling *t)
+vouchers_of(struct telling *t, uint64_t member, const struct voucher_change *changes, size_t n)
 {
-	const struct entry *entry = t->entry;
-
-	for (size_t i = 0; i < entry->n_vouchers; i++) {
-		const struct voucher_change *c = &entry->vouchers[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct voucher_change *c = &changes[i];
 
 		if (c->v.state == VOUCHER_ISSUED && !c->has_from)
-			set_voucher(t, c, tell(t, CRM_VOUCHER_ISSUED, entry->member));
+			set_voucher(t, c, tell(t, CRM_VOUCHER_ISSUED, member));
 		else if (c->v.state == VOUCHER_USED)
-			set_voucher(t, c, tell(t, CRM_VOUCHER_USED, entry->member));
+			set_voucher(t, c, tell(t, CRM_VOUCHER_USED, member));
 		else if (c->v.state == VOUCHER_REVOKED)
-			set_voucher(t, c, tell(t, CRM_VOUCHER_REVOKED, entry->member));
+			set_voucher(t, c, tell(t, CRM_VOUCHER_REVOKED, member));
 	}
 }
 
@@ -303,7 +304,10 @@ crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_u
 	*ret_n = 0;
 	if (entry->member == 0 || program == NULL)
 		return ST_OK;
-	t.events = arena_alloc(arena, (entry->n_touched * EVENTS_OF_MEMBER + entry->n_told + entry->n_vouchers + EVENTS_OF_MEMBER) * sizeof(*t.events));
+	size_t n_vouchers = entry->n_vouchers;
+	for (size_t i = 0; i < entry->n_sides; i++)
+		n_vouchers += entry->sides[i].n_vouchers;
+	t.events = arena_alloc(arena, (entry->n_touched * EVENTS_OF_MEMBER + entry->n_told + n_vouchers + EVENTS_OF_MEMBER) * sizeof(*t.events));
 	if (t.events == NULL)
 		return ST_NOMEM;
 	if (entry->op == OP_ENROL)
@@ -312,7 +316,9 @@ crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_u
 		points_of(&t, entry->touched[i].member);
 		tier_of(&t, &entry->touched[i]);
 	}
-	vouchers_of(&t);
+	vouchers_of(&t, entry->member, entry->vouchers, entry->n_vouchers);
+	for (size_t i = 0; i < entry->n_sides; i++)
+		vouchers_of(&t, entry->sides[i].member, entry->sides[i].vouchers, entry->sides[i].n_vouchers);
 	hold_of(&t);
 	told_of(&t);
 	*ret_events = t.events;

@@ -101,7 +101,8 @@ decide_reward(struct decision *d)
 	if (r->cost > d->member->available)
 		return refuse(d, LEDGER_INSUFFICIENT_POINTS, "reward", "%s points are available, the reward %s costs %s",
 		    POINTS_TEXT(d, d->member->available), r->id, POINTS_TEXT(d, r->cost));
-	return decision_take(d, d->member->lots, d->member->n_lots, r->cost, ACCOUNT_MEMBER, ACCOUNT_REDEEMED, ACCOUNT_REDEEMED, d->today);
+	return decision_take(d, d->member->lots, d->member->n_lots, r->cost, ACCOUNT_MEMBER, decision_redeemed(d), decision_redeemed(d),
+	    d->today);
 }
 
 /* ---- reversing it ---- */

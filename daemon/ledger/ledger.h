@@ -624,7 +624,11 @@ struct entry {
 			const char *partner, *for_terminal;
 		} hold;
 		struct { struct entry_id hold; bool has_points; int64_t points; } capture;	/* release, hold_timeout: hold only */
-		struct { int64_t points, order_amount; bool has_order_amount, round_down, pool; const char *partner; const char *reward; } redeem;	/* reward: instead of points; NULL */
+		struct {
+			int64_t points, order_amount;
+			bool has_order_amount, round_down, pool;
+			const char *partner, *reward;		/* reward: instead of points; NULL */
+		} redeem;
 		struct { int64_t points; const char *reason; int32_t last_day; bool tier_points; } adjust;	/* last_day DAY_NONE: absent */
 		struct { const char *tier, *reason; int32_t until; } tier;			/* until DAY_NEVER: absent */
 		struct {

@@ -45,6 +45,12 @@ check_references(struct compiler *c)
 		if (named != NULL && program_membership(c->p, named) == NULL)
 			return wrong(c, PATH("earn[%zu].when.membership", at), "this program has no membership %.40s", named);
 	}
+	for (size_t at = 0; at < c->p->n_cards; at++) {
+		const char *named = c->p->cards[at].when.membership;
+
+		if (named[0] != 0 && program_membership(c->p, named) == NULL)
+			return wrong(c, PATH("stamps[%zu].when.membership", at), "this program has no membership %.40s", named);
+	}
 	return true;
 }
 

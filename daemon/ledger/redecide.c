@@ -277,7 +277,8 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		return ST_OK;
 	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT:
 	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
-	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
+	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_END: case OP_NOTICE:
+	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 		break;
 	}
 	return ST_NOTFOUND;

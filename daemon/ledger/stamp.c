@@ -404,6 +404,8 @@ stamp_one(struct earning *e, size_t at)
 		st = note_tallies(e, card, change.granted);
 	if (st == ST_OK)
 		st = punch(e->d, card, &change.card, change.granted, &change.dropped, &fits);
+	if (st == ST_OK && change.granted > 0 && card->when.membership[0] != 0)
+		st = decision_membership_used(e->d, card->when.membership);
 	if (st != ST_OK)
 		return st;
 	return fits ? note(e->d, &change) : refuse_full(e->d);

@@ -271,11 +271,15 @@ any_redeem(struct life *l, uint64_t member)
 {
 	struct cmd cmd = begin(l, OP_REDEEM, member);
 
-	cmd.u.redeem.points = some_of(l, life_member(l, member)->available);
-	cmd.u.redeem.has_order_amount = any_order(l, &cmd.u.redeem.order_amount);
-	cmd.u.redeem.round_down = tape_chance(l->tape, 30);
+	if (tape_chance(l->tape, 40)) {
+		cmd.u.redeem.reward = tape_chance(l->tape, 50) ? "small" : "large";
+	} else {
+		cmd.u.redeem.points = some_of(l, life_member(l, member)->available);
+		cmd.u.redeem.has_order_amount = any_order(l, &cmd.u.redeem.order_amount);
+		cmd.u.redeem.round_down = tape_chance(l->tape, 30);
 	cmd.u.redeem.pool = in_pool(l, member);
 	cmd.u.redeem.partner = tape_chance(l->tape, 20) ? "p1" : NULL;
+	}
 	if (life_play(l, &cmd) == LEDGER_OK)
 		remember(l->people[member - 1].redemptions, &l->people[member - 1].n_redemptions, life_id(l, l->n_stored - 1));
 }

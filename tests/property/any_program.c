@@ -346,6 +346,77 @@ any_vouchers(struct maker *m)
 	}
 }
 
+/* What brings vouchers besides rules. */
+static void
+any_rewards(struct maker *m)
+{
+	static const char *const ids[] = { "small", "large" };
+	struct program_def *def = m->def;
+	struct tape *t = m->t;
+
+	for (size_t i = 0; i < LEN(ids) && def->n_vouchers > 0 && tape_chance(t, 60); i++) {
+		struct reward_def *r = &def->rewards[def->n_rewards++];
+
+		*r = (struct reward_def){ .id = ids[i], .cost = any_points(m, 1, 30), .voucher = PICK(t, voucher_ids), .has_stock = tape_chance(t, 50) };
+		r->stock = tape_draw(t, 4);
+		r->per_member.given = r->per_member.has_count = r->per_member.has_per = tape_chance(t, 50);
+		r->per_member.count = 1 + tape_draw(t, 2);
+		r->per_member.per = (enum period)(PERIOD_DAY + tape_draw(t, 4));
+	}
+	def->has_auto_redeem = def->n_vouchers > 0 && tape_chance(t, 40);
+	if (def->has_auto_redeem) {
+		def->auto_at = any_points(m, 20, 120);
+		def->auto_voucher = PICK(t, voucher_ids);
+	}
+}
+
+static void
+any_cards(struct maker *m)
+{
+	static const char *const ids[] = { "card", "other" };
+	static const char *const drinks[] = { "drink" };
+	struct program_def *def = m->def;
+	struct tape *t = m->t;
+
+	for (size_t i = 0; i < LEN(ids) && def->n_vouchers > 0 && tape_chance(t, 60); i++) {
+		struct card_def *c = &def->cards[def->n_cards++];
+
+		*c = (struct card_def){ .id = ids[i], .voucher = PICK(t, voucher_ids), .has_per_item = true, .per_item = 1 + tape_draw(t, 2), .has_size = true,
+		    .size = 3 + tape_draw(t, 8), .drop = tape_chance(t, 30) };
+		c->cap.given = c->cap.has_count = c->cap.has_per = tape_chance(t, 50);
+		c->cap.count = 1 + tape_draw(t, 8);
+		c->cap.per = (enum period)tape_draw(t, PERIOD_COUNT);
+		for (uint32_t at = 1; at < c->size && c->n_milestones < 2; at += 1 + tape_draw(t, 4)) {
+			if (tape_chance(t, 50))
+				c->milestones[c->n_milestones++] = (struct milestone_def){ true, at, PICK(t, voucher_ids) };
+		}
+		c->valid.given = c->valid.has_days = tape_chance(t, 40);
+		c->valid.days = 1 + tape_draw(t, 40);
+		if (tape_chance(t, 40))
+			c->when.categories = (struct word_list){ 1, drinks };
+		if (tape_chance(t, 30))
+			c->when.min_amount = any_money(m, 0, 40);
+		if (tape_chance(t, 15))
+			c->when.min_gap = "1h";
+	}
+}
+
+/* A voucher instead of points. */
+static void
+any_day_vouchers(struct maker *m)
+{
+	struct program_def *def = m->def;
+
+	if (def->n_vouchers > 0 && def->has_birthday && tape_chance(m->t, 50)) {
+		def->birthday_points = NULL;
+		def->birthday_voucher = PICK(m->t, voucher_ids);
+	}
+	if (def->n_vouchers > 0 && def->has_anniversary && tape_chance(m->t, 50)) {
+		def->anniversary_points = NULL;
+		def->anniversary_voucher = PICK(m->t, voucher_ids);
+	}
+}
+
 /* ---- tiers ---- */
 
 static void
@@ -380,6 +451,7 @@ any_tier(struct maker *m, size_t rank, struct tier_def *tier)
 	if (tape_chance(t, 30))
 		tier->expiry = any_expiry(m);
 	tier->all_open = tape_chance(t, 30);
+	tier->forfeits_stamps = m->def->n_cards > 0 && tape_chance(t, 30);
 	tier->has_birthday_window = m->def->has_birthday && tape_chance(t, 30);
 	tier->birthday_days_before = tape_draw(t, 20);
 	tier->birthday_days_after = tape_draw(t, 20);
@@ -641,6 +713,9 @@ any_program(struct life *l, unsigned version)
 	any_sections(&m);
 	tape_seek(m.t, first + BLOCK_VOUCHERS);
 	any_vouchers(&m);
+	any_rewards(&m);
+	any_cards(&m);
+	any_day_vouchers(&m);
 	any_tiers(&m, first + BLOCK_TIERS);
 	for (size_t i = 0; i < RULES_MAX; i++) {
 		tape_seek(m.t, first + BLOCK_RULES + i);

@@ -133,6 +133,7 @@ census_missing(FILE *out)
 		"kind multiplier", "kind tier", "measure per_amount", "measure fixed", "measure per_item", "rule replaces", "when segments",
 		"when previous_month_spend", "when categories", "when first_purchase", "over clip", "over reject", "over fallback",
 		"voucher issued", "voucher expired", "by rule", "op voucher_expire",
+		"by reward", "by birthday", "by anniversary", "by card", "by milestone", "by auto_redeem", "voucher revoked", "op auto_redeem", "op stamp_expire",
 		"cap transaction", "cap day", "cap month", "cap year", "cap lifetime", "cap program", "cap earn_per_day", "cap shared", "cap counted",
 	};
 	size_t missing = 0;

@@ -57,6 +57,19 @@ same_vouchers(const struct member *a, const struct member *b)
 }
 
 static bool
+same_cards(const struct member *a, const struct member *b)
+{
+	bool same = a->n_cards == b->n_cards && a->has_auto == b->has_auto && a->auto_day == b->auto_day;
+
+	for (size_t i = 0; same && i < a->n_cards; i++) {
+		const struct stamp_card *x = &a->cards[i], *y = &b->cards[i];
+		same = strcmp(x->id, y->id) == 0 && x->stamps == y->stamps && x->last_day == y->last_day && x->n_fired == y->n_fired &&
+		    memcmp(x->fired, y->fired, x->n_fired * sizeof(x->fired[0])) == 0;
+	}
+	return same;
+}
+
+static bool
 same_metrics(const struct member *a, const struct member *b)
 {
 	bool same = a->n_days == b->n_days && a->n_counts == b->n_counts;
@@ -127,7 +140,8 @@ same_member(const struct member *a, const struct member *b)
 {
 	return same_numbers(a, b) && a->pool == b->pool && same_numbers_of(a->joined, a->n_joined, b->joined, b->n_joined) &&
 	    same_clock(&a->clock, &b->clock) && same_tier(&a->tier, &b->tier) && same_day(&a->start_base, &b->start_base) &&
-	    same_lots(a->lots, a->n_lots, b->lots, b->n_lots) && same_holds(a, b) && same_vouchers(a, b) && same_rows(a, b);
+	    same_lots(a->lots, a->n_lots, b->lots, b->n_lots) && same_holds(a, b) && same_vouchers(a, b) &&
+	    same_cards(a, b) && same_rows(a, b);
 }
 
 static void

@@ -33,10 +33,10 @@ is_over(enum voucher_state s)
 }
 
 static void
-issued(struct life *l, const struct entry *entry, const struct voucher *v)
+issued(struct life *l, const struct entry *entry, uint64_t member, const struct voucher *v)
 {
 	struct voucher_book *b = l->own;
-	struct voucher_row row = { .member = entry->member, .v = *v };
+	struct voucher_row row = { .member = member, .v = *v };
 
 	if (v->state != VOUCHER_ISSUED)
 		life_fail(l, "entry %s: a new voucher is %s", life_entry_text(l, entry), voucher_state_str(v->state));
@@ -47,20 +47,20 @@ issued(struct life *l, const struct entry *entry, const struct voucher *v)
 	b->rows[b->n++] = row;
 }
 
-/* One that was used may still be taken back by a return, which makes it debt; nothing else that is over changes. */
+/* One that was used, or is of a card and expired, may still be taken back by a return, which makes it debt; nothing else that is over changes. */
 static void
-changed(struct life *l, const struct entry *entry, const struct voucher *v)
+changed(struct life *l, const struct entry *entry, uint64_t member, const struct voucher *v)
 {
 	struct voucher_row *row = row_of(l->own, v);
 
 	if (row == NULL)
 		life_fail(l, "entry %s: its voucher %llu.%u.%u was never issued", life_entry_text(l, entry), (unsigned long long)v->from.seq,
 		    v->from.index, v->n);
-	bool taken_back = row->v.state == VOUCHER_USED && v->state == VOUCHER_REVOKED && entry->op == OP_RETURN;
+	bool taken_back = (row->v.state == VOUCHER_USED || row->v.state == VOUCHER_EXPIRED) && v->state == VOUCHER_REVOKED && entry->op == OP_RETURN;
 	if (row->v.state == v->state || (is_over(row->v.state) && !taken_back))
 		life_fail(l, "entry %s: a voucher that was %s is %s", life_entry_text(l, entry), voucher_state_str(row->v.state),
 		    voucher_state_str(v->state));
-	if (row->member != entry->member)
+	if (row->member != member)
 		life_fail(l, "entry %s: its voucher is member %llu's", life_entry_text(l, entry), (unsigned long long)row->member);
 	if (v->state == VOUCHER_EXPIRED && v->last_day >= life_today(l))
 		life_fail(l, "entry %s: a voucher expired before its last day was over", life_entry_text(l, entry));
@@ -96,17 +96,25 @@ move_to(struct voucher_book *b, uint64_t from, uint64_t into)
 	}
 }
 
+static void
+follow(struct life *l, const struct entry *entry, uint64_t member, const struct voucher_change *changes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (changes[i].has_from)
+			changed(l, entry, member, &changes[i].v);
+		else
+			issued(l, entry, member, &changes[i].v);
+	}
+}
+
 void
 vouchers_follow(struct life *l, const struct entry *entry)
 {
 	if (entry->op == OP_MERGE)
 		move_to(l->own, entry->u.other.member, entry->member);
-	for (size_t i = 0; i < entry->n_vouchers; i++) {
-		if (entry->vouchers[i].has_from)
-			changed(l, entry, &entry->vouchers[i].v);
-		else
-			issued(l, entry, &entry->vouchers[i].v);
-	}
+	follow(l, entry, entry->member, entry->vouchers, entry->n_vouchers);
+	for (size_t i = 0; i < entry->n_sides; i++)
+		follow(l, entry, entry->sides[i].member, entry->sides[i].vouchers, entry->sides[i].n_vouchers);
 	for (size_t i = 0; i < entry->n_touched; i++)
 		same_vouchers(l, entry, life_member(l, entry->touched[i].member));
 }

@@ -327,13 +327,15 @@ life_roll(struct life *l, uint64_t member)
 	int32_t today = life_today(l);
 
 	for (int32_t day = person->swept + 1; day <= today; day++) {
-		struct due due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&l->zone, day), .birthday = day };
+		struct due due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&l->zone, day) };
 		const struct program *p = l->ledger->state.program_at(l->ledger, 1, due.at_us);
 
-		if (p == NULL || !p->has_birthday || !birthday_on(p, person->dates, person->n_dates, day))
+		if (p == NULL || !birthday_may_come(p, person->dates, person->n_dates, day))
 			continue;
 		roll_until(l, member, due.at_us, DUE_BIRTHDAY);
-		run_due(l, member, &due);
+		due.birthday = birthday_comes(p, life_member(l, member), person->dates, person->n_dates, day);
+		if (due.birthday != DAY_NONE)
+			run_due(l, member, &due);
 	}
 	person->swept = today;
 	roll_until(l, member, l->now_us, INT32_MAX);

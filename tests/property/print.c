@@ -214,6 +214,42 @@ print_vouchers(FILE *out, const struct program_def *def)
 }
 
 static void
+print_rewards(FILE *out, const struct program_def *def)
+{
+	if (def->has_auto_redeem)
+		(void)fprintf(out, "auto_redeem: {at: \"%s\", voucher: %s}\n", def->auto_at, def->auto_voucher);
+	for (size_t i = 0; i < def->n_rewards; i++) {
+		const struct reward_def *r = &def->rewards[i];
+
+		(void)fprintf(out, "reward: {id: %s, cost: \"%s\", voucher: %s", r->id, r->cost, r->voucher);
+		if (r->has_stock)
+			(void)fprintf(out, ", stock: %u", r->stock);
+		if (r->per_member.given)
+			(void)fprintf(out, ", per_member: {count: %u, per: %d}", r->per_member.count, (int)r->per_member.per);
+		(void)fprintf(out, "}\n");
+	}
+}
+
+static void
+print_cards(FILE *out, const struct program_def *def)
+{
+	for (size_t i = 0; i < def->n_cards; i++) {
+		const struct card_def *c = &def->cards[i];
+
+		(void)fprintf(out, "stamps: {id: %s, per_item: %u, size: %u, voucher: %s, overflow: %s", c->id, c->per_item, c->size, c->voucher,
+		    c->drop ? "drop" : "carry");
+		if (c->cap.given)
+			(void)fprintf(out, ", cap: {per: %d, count: %u}", (int)c->cap.per, c->cap.count);
+		for (size_t k = 0; k < c->n_milestones; k++)
+			(void)fprintf(out, ", milestone: {at: %u, voucher: %s}", c->milestones[k].at, c->milestones[k].voucher);
+		if (c->valid.given)
+			(void)fprintf(out, ", valid: {days: %u}", c->valid.days);
+		print_when(out, &c->when);
+		(void)fprintf(out, "}\n");
+	}
+}
+
+static void
 print_sections(FILE *out, const struct program_def *def)
 {
 	if (def->has_redemption) {
@@ -228,8 +264,9 @@ print_sections(FILE *out, const struct program_def *def)
 		    def->max_ttl, def->expire_at_once ? "expire_at_once" : "capturable");
 	}
 	if (def->has_birthday) {
-		(void)fprintf(out, "birthday: {reward: {points: \"%s\"}, window: {days_before: %u, days_after: %u}, issue: %s, leap_day: %s, guard_days: %u, ",
-		    def->birthday_points, def->birthday_days_before, def->birthday_days_after, def->birthday_on_claim ? "on_claim" : "automatic",
+		(void)fprintf(out, "birthday: {reward: {%s: \"%s\"}, window: {days_before: %u, days_after: %u}, issue: %s, leap_day: %s, guard_days: %u, ",
+		    def->birthday_voucher != NULL ? "voucher" : "points", def->birthday_voucher != NULL ? def->birthday_voucher : def->birthday_points,
+		    def->birthday_days_before, def->birthday_days_after, def->birthday_on_claim ? "on_claim" : "automatic",
 		    def->leap_to_march ? "mar_1" : "feb_28", def->guard_days);
 		if (def->has_requires)
 			(void)fprintf(out, "requires: {points_earned: \"%s\", within_months: %u}, ", def->requires_points, def->within_months);
@@ -260,7 +297,8 @@ print_sections(FILE *out, const struct program_def *def)
 	if (def->has_advance)
 		(void)fprintf(out, "advance: {max: \"%s\"}\n", def->advance_max);
 	if (def->has_anniversary)
-		(void)fprintf(out, "anniversary: {of: enrolment, reward: {points: \"%s\"}}\n", def->anniversary_points);
+		(void)fprintf(out, "anniversary: {of: enrolment, reward: {%s: \"%s\"}}\n", def->anniversary_voucher != NULL ? "voucher" : "points",
+		    def->anniversary_voucher != NULL ? def->anniversary_voucher : def->anniversary_points);
 }
 
 void
@@ -281,6 +319,8 @@ print_program(const struct program_def *def, FILE *out)
 	for (size_t i = 0; i < def->n_tiers; i++)
 		print_tier(out, &def->tiers[i]);
 	print_vouchers(out, def);
+	print_rewards(out, def);
+	print_cards(out, def);
 	print_sections(out, def);
 	(void)fprintf(out, "limits: {");
 	text(out, "earn_per_day", def->earn_per_day);

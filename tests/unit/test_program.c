@@ -217,6 +217,72 @@ SPOIL(birthday_points, d->has_birthday = true)
 SPOIL(birthday_zero, d->has_birthday = true; d->birthday_points = "0")
 SPOIL(birthday_window, d->has_birthday = true; d->birthday_points = "1"; d->birthday_days_before = 181)
 SPOIL(birthday_guard, d->has_birthday = true; d->birthday_points = "1"; d->guard_days = 367)
+static struct program_def *
+with_voucher(struct program_def *d)
+{
+	d->n_vouchers = 1;
+	d->vouchers[0] = (struct voucher_def){ .id = "drink", .name = "Drink" };
+	return d;
+}
+static struct reward_def *
+with_reward(struct program_def *d)
+{
+	d->n_rewards = 2;
+	d->rewards[0] = d->rewards[1] = (struct reward_def){ .id = "mug", .cost = "1", .voucher = "drink" };
+	d->rewards[1].id = "cup";
+	return &with_voucher(d)->rewards[1];
+}
+static struct card_def *
+with_card(struct program_def *d)
+{
+	d->n_cards = 2;
+	d->cards[0] = d->cards[1] = (struct card_def){ .id = "card", .voucher = "drink", .has_per_item = true, .per_item = 1, .has_size = true, .size = 10,
+	    .n_milestones = 2, .milestones = { { true, 5, "drink" }, { true, 9, "drink" } } };
+	d->cards[1].id = "other";
+	return &with_voucher(d)->cards[1];
+}
+static void
+with_auto(struct program_def *d, const char *at, const char *voucher)
+{
+	d->has_auto_redeem = true;
+	d->auto_at = at;
+	d->auto_voucher = voucher;
+	(void)with_voucher(d);
+}
+static const char *const nobody[] = { "nobody" };
+SPOIL(birthday_both, d->has_birthday = true; d->birthday_points = "1"; d->birthday_voucher = "drink"; (void)with_voucher(d))
+SPOIL(birthday_no_voucher, d->has_birthday = true; d->birthday_voucher = "tea"; (void)with_voucher(d))
+SPOIL(anniversary_neither, d->has_anniversary = d->has_anniversary_of = true)
+SPOIL(auto_no_at, with_auto(d, NULL, "drink"))
+SPOIL(auto_zero, with_auto(d, "0", "drink"))
+SPOIL(auto_no_voucher, with_auto(d, "5", NULL))
+SPOIL(auto_no_tier, with_auto(d, "5", "drink"); d->auto_tiers = (struct word_list){ 1, nobody })
+SPOIL(reward_id, with_reward(d)->id = "mug")
+SPOIL(reward_cost, with_reward(d)->cost = NULL)
+SPOIL(reward_free, with_reward(d)->cost = "0")
+SPOIL(reward_voucher, with_reward(d)->voucher = "tea")
+SPOIL(reward_per, with_reward(d)->per_member = (struct count_per_def){ .given = true, .has_count = true, .count = 1 })
+SPOIL(reward_count, with_reward(d)->per_member = (struct count_per_def){ .given = true, .has_count = true, .has_per = true, .per = PERIOD_DAY })
+SPOIL(reward_program, with_reward(d)->per_member = (struct count_per_def){ true, true, true, 1, PERIOD_PROGRAM })
+SPOIL(reward_tier, with_reward(d)->tiers = (struct word_list){ 1, nobody })
+SPOIL(reward_until, struct reward_def *r = with_reward(d); r->from = "2026-03-02"; r->until = "2026-03-01")
+SPOIL(rewards_max, d->n_rewards = PROGRAM_REWARDS_MAX + 1)
+SPOIL(card_id, with_card(d)->id = "card")
+SPOIL(card_per_item, with_card(d)->has_per_item = false)
+SPOIL(card_size, with_card(d)->size = 0)
+SPOIL(card_voucher, with_card(d)->voucher = NULL)
+SPOIL(card_activity, with_card(d)->when.activity = "survey")
+SPOIL(card_hours, with_card(d)->when.hours = "7")
+SPOIL(card_tier, with_card(d)->when.tiers = (struct word_list){ 1, nobody })
+SPOIL(card_cap, with_card(d)->cap = (struct count_per_def){ .given = true, .has_per = true, .per = PERIOD_DAY })
+SPOIL(card_milestone_size, with_card(d)->milestones[1].at = 10)
+SPOIL(card_milestone_zero, with_card(d)->milestones[0].at = 0)
+SPOIL(card_milestone_twice, with_card(d)->milestones[1].at = 5)
+SPOIL(card_milestone_voucher, with_card(d)->milestones[1].voucher = "tea")
+SPOIL(card_milestones_max, with_card(d)->n_milestones = PROGRAM_MILESTONES_MAX + 1)
+SPOIL(card_valid, with_card(d)->valid = (struct term_def){ .given = true })
+SPOIL(card_gap, struct card_def *c = with_card(d); c->when.min_gap = "3m"; c->id = d->rules[0].id)
+SPOIL(cards_max, d->n_cards = PROGRAM_CARDS_MAX + 1)
 SPOIL(value_half, d->has_redemption = true; d->value_points = "100")
 SPOIL(value_zero, d->has_redemption = true; d->value_points = "0"; d->value_amount = "1")
 SPOIL(min_negative, d->has_redemption = true; d->redeem_min = "-1")
@@ -351,6 +417,39 @@ static const struct { void (*spoil)(struct program_def *d); const char *path; } 
 	{ spoil_birthday_zero, "birthday.reward.points" },
 	{ spoil_birthday_window, "birthday.window.days_before" },
 	{ spoil_birthday_guard, "birthday.guard_days" },
+	{ spoil_birthday_both, "birthday.reward" },
+	{ spoil_birthday_no_voucher, "birthday.reward.voucher" },
+	{ spoil_anniversary_neither, "anniversary.reward.points" },
+	{ spoil_auto_no_at, "auto_redeem.at" },
+	{ spoil_auto_zero, "auto_redeem.at" },
+	{ spoil_auto_no_voucher, "auto_redeem.voucher" },
+	{ spoil_auto_no_tier, "auto_redeem.tiers[0]" },
+	{ spoil_reward_id, "rewards[1].id" },
+	{ spoil_reward_cost, "rewards[1].cost" },
+	{ spoil_reward_free, "rewards[1].cost" },
+	{ spoil_reward_voucher, "rewards[1].voucher" },
+	{ spoil_reward_per, "rewards[1].per_member.per" },
+	{ spoil_reward_count, "rewards[1].per_member.count" },
+	{ spoil_reward_program, "rewards[1].per_member.per" },
+	{ spoil_reward_tier, "rewards[1].tiers[0]" },
+	{ spoil_reward_until, "rewards[1].until" },
+	{ spoil_rewards_max, "rewards" },
+	{ spoil_card_id, "stamps[1].id" },
+	{ spoil_card_per_item, "stamps[1].per_item" },
+	{ spoil_card_size, "stamps[1].size" },
+	{ spoil_card_voucher, "stamps[1].voucher" },
+	{ spoil_card_activity, "stamps[1].when.activity" },
+	{ spoil_card_hours, "stamps[1].when.hours" },
+	{ spoil_card_tier, "stamps[1].when.tiers[0]" },
+	{ spoil_card_cap, "stamps[1].cap.count" },
+	{ spoil_card_milestone_size, "stamps[1].milestones[1].at" },
+	{ spoil_card_milestone_zero, "stamps[1].milestones[0].at" },
+	{ spoil_card_milestone_twice, "stamps[1].milestones[1].at" },
+	{ spoil_card_milestone_voucher, "stamps[1].milestones[1].voucher" },
+	{ spoil_card_milestones_max, "stamps[1].milestones" },
+	{ spoil_card_valid, "stamps[1].valid" },
+	{ spoil_card_gap, "stamps[1].when.min_gap" },
+	{ spoil_cards_max, "stamps" },
 	{ spoil_value_half, "redemption.value.amount" },
 	{ spoil_value_zero, "redemption.value.points" },
 	{ spoil_min_negative, "redemption.min" },

@@ -471,7 +471,7 @@ static const struct { const char *path, *words; } taken[] = {
 	{ "stamps[0].valid.months", NULL }, { "stamps[0].valid.years", NULL },
 	{ "stamps[0].cap.per", "transaction day month year lifetime program" }, { "stamps[0].overflow", "carry drop" },
 	{ "stamps[0].when.first_purchase", "true false" }, { "stamps[0].when.min_amount", NULL }, { "stamps[0].when.max_amount", NULL },
-	{ "stamps[0].when.categories", NULL }, { "stamps[0].when.skus", NULL }, { "stamps[0].when.exclude_categories", NULL },
+	{ "stamps[0].when.categories", NULL }, { "stamps[0].when.membership", NULL }, { "stamps[0].when.skus", NULL }, { "stamps[0].when.exclude_categories", NULL },
 	{ "stamps[0].when.stores", NULL }, { "stamps[0].when.partners", NULL }, { "stamps[0].when.tiers", NULL },
 	{ "stamps[0].when.segments", NULL }, { "stamps[0].when.min_gap", NULL }, { "stamps[0].when.weekdays", NULL },
 	{ "stamps[0].when.hours", NULL }, { "stamps[0].when.from", NULL }, { "stamps[0].when.until", NULL },
@@ -588,7 +588,7 @@ static const struct { const char *yaml, *path, *says; unsigned line; } refusals[
 	{ "earn:\n- id: a\n", "earn[0].on", "`on` is missing; allowed: purchase", 2 },
 	{ "unknown_alias: provisional\n", "unknown_alias", "the word `provisional` is not built yet", 1 },
 	/* the first in the order of the language, not of the file */
-	{ "pools: {max_members: 1}\nstamps: [{when: {membership: m}}]\n", "stamps[0].when.membership", "not built yet", 2 },
+	{ "pools: {max_members: 1}\nreferral: {per_year: 1}\n", "referral.per_year", "not built yet", 2 },
 };
 
 static void

@@ -62,7 +62,8 @@ cmd_redeem(int argc, char **argv)
 		{ "partner", KEY_PARTNER, "ID", 0, "The partner where they are spent: its account is settled for them", 0 },
 		{ 0 },
 	};
-	static const struct argp argp = { options, parse, "MEMBER [POINTS]", "Spend points at once: POINTS of them, or those that a reward costs.", receipt_children, NULL, NULL };
+	static const struct argp argp = { options, parse, "MEMBER [POINTS]", "Spend points at once: POINTS of them, or those that a reward costs.",
+	    receipt_children, NULL, NULL };
 	struct redeem_input in = { 0 };
 	Fealty__V1__Request request;
 	Fealty__V1__Redeem body = FEALTY__V1__REDEEM__INIT;

@@ -197,6 +197,16 @@ print_voucher(const struct entry *e, FILE *out)
 }
 
 static void
+print_redeemed(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	int64_t points = moved_to(e, ACCOUNT_REDEEMED) + moved_to(e, ACCOUNT_PARTNER_REDEEMED);
+
+	print_spent(text, e, points, e->op == OP_REDEEM ? e->u.redeem.partner : NULL, out);
+	if (e->op == OP_REDEEM && e->u.redeem.reward != NULL)
+		(void)fprintf(out, " for reward %s", e->u.redeem.reward);
+}
+
+static void
 print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
 	switch (e->op) {
@@ -219,11 +229,9 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_HOLD_EXPIRE:
 		(void)fprintf(out, " %s of hold %" PRIu64 ".%" PRIu32, POINTS_OF(e, moved_to(e, ACCOUNT_EXPIRED)), e->u.capture.hold.seq, e->u.capture.hold.index);
 		break;
+	case OP_AUTO_REDEEM:
 	case OP_REDEEM:
-		if (e->u.redeem.reward != NULL)
-			(void)fprintf(out, " %s for reward %s", POINTS_OF(e, moved_to(e, ACCOUNT_REDEEMED)), e->u.redeem.reward);
-		else
-			print_spent(text, e, e->u.redeem.points, e->u.redeem.partner, out);
+		print_redeemed(text, e, out);
 		break;
 	case OP_ADJUST:
 		(void)fprintf(out, " %s for %s%s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason, e->waiting ? ", waits for approval" : "");
@@ -278,9 +286,6 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		break;
 	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
 		print_voucher(e, out);
-		break;
-	case OP_AUTO_REDEEM:
-		(void)fprintf(out, " %s", POINTS_OF(e, moved_to(e, ACCOUNT_REDEEMED)));
 		break;
 	case OP_NOTICE: case OP_STAMP_EXPIRE:
 	case OP_VOUCHER_EXPIRE:

@@ -643,7 +643,8 @@ state_yearly(struct speaker *s)
 	about(s, TOPIC_YEARLY, "birthday", "the birthday");
 	if (p->has_birthday) {
 		state_reward_of_day(s, p->birthday_points, p->birthday_voucher);
-		(void)state(s, "window", p->birthday_voucher != VOUCHER_INDEX_NONE ? "can be used" : "can be claimed", p->birthday_days_before + p->birthday_days_after == 0, SAY(s, "from %u days before to %u days "
+		(void)state(s, "window", p->birthday_voucher != VOUCHER_INDEX_NONE ? "can be used" : "can be claimed",
+		    p->birthday_days_before + p->birthday_days_after == 0, SAY(s, "from %u days before to %u days "
 		    "after",
 		    p->birthday_days_before, p->birthday_days_after));
 		(void)state(s, "issue", "comes", !p->birthday_on_claim, p->birthday_on_claim ? "when it is claimed" : "by itself");

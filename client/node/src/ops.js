@@ -4,7 +4,7 @@ import { isKey } from "./key.js";
 import { decode, encode, toMessage, toPlain, wire } from "./message.js";
 
 const BLOCK = ["expiring", "notices", "vouchers"];
-const MAPS_OF_BLOCK = ["counters", "remainder"];
+const MAPS_OF_BLOCK = ["counters", "remainder", "stamps", "stamp_debt"];
 const EARNS = { writes: true, program: true, lists: ["grants", ...BLOCK], maps: MAPS_OF_BLOCK };
 const SPENDS = { writes: true, program: true, lists: ["lots", ...BLOCK], maps: MAPS_OF_BLOCK };
 const CHANGES = { writes: true, program: true, lists: BLOCK, maps: MAPS_OF_BLOCK };
