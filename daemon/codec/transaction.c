@@ -177,7 +177,6 @@ put_redeem(struct buf *out, const struct entry *e)
 	put_text_if_given(out, REDEEM_REWARD, e->u.redeem.reward);
 	put_uint_unless_zero(out, REDEEM_POOL, e->u.redeem.pool);
 	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
-	put_text_if_given(out, REDEEM_PARTNER, e->u.redeem.partner);
 }
 
 static void
@@ -643,7 +642,6 @@ put_facts(struct buf *out, const struct entry *e)
 		put_stamps(out, &e->stamps[i]);
 	put_membership_facts(out, e);
 	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
-	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	for (size_t i = 0; i < e->n_told; ++i)
 		put_told(out, &e->told[i]);
