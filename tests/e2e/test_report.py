@@ -4,9 +4,11 @@ import io
 import json
 import os
 import sqlite3
+from datetime import date
 
+from case import long, plain_build, seconds
 from test_audit_log import export, flipped, read, write
-from world import expect, run_fealty
+from world import SOURCE, expect, run_fealty, skip
 
 PROGRAM = """
 id: shop
@@ -308,3 +310,34 @@ def test_a_database_replaces_its_like_and_nothing_else(world):
     assert "cannot be made" in result.json["message"], result
     ledger.cli("export", "sqlite", code=2)
     assert sorted(name for name in os.listdir(world.dir) if "x.db" in name) == ["x.db"]
+
+
+@long
+@plain_build
+@seconds(300)
+def test_churn_of_cdnow(world):
+    """The data that BG/NBD's parameters were estimated on, at the end of their 39 weeks: each customer, by the formula as it is written here."""
+    source = os.environ.get("CDNOW") or os.path.join(os.path.dirname(SOURCE), "shared", "data", "cdnow_master.txt")
+    if not os.path.exists(source):
+        skip(f"{source} is not there; set CDNOW to where cdnow_master.txt is")
+    with open(os.path.join(SOURCE, "packaging", "examples", "cdnow.yaml"), encoding="utf-8") as file:
+        ledger = world.running(file.read(), at="1996-12-31T00:00:00Z")
+    ledger.cli("import", source, "--columns", "member=1,date=2,amount=4", "--separator", "space", "--skip-lines", "1", seconds=200)
+    ledger.stop()
+    end, days = date(1997, 9, 30), {}
+    with open(source, encoding="ascii") as file:
+        for line in list(file)[1:]:
+            customer, day = line.split()[:2]
+            day = date(int(day[:4]), int(day[4:6]), int(day[6:]))
+            if day <= end:
+                days.setdefault(customer, set()).add(day)
+    want = []
+    for bought in days.values():
+        x, t_x, t = len(bought) - 1, (max(bought) - min(bought)).days, (end - min(bought)).days
+        alive = 1 / (1 + .793 / (2.426 + x - 1) * ((4.414 + t / 7) / (4.414 + t_x / 7)) ** (.243 + x)) if x > 0 else 1
+        want.append((x, t_x, t, f"{alive:.4f}"))
+    got = report(ledger, "churn", "--until", end, "--bgnbd", BGNBD)
+    assert sorted((r["repeats"], r["t_x_days"], r["t_days"], r["p_alive"]) for r in got["rows"]) == sorted(want)
+    assert len(want) == 23570
+    kpi = {r["kpi"]: r["value"] for r in report(ledger, "kpi")["rows"]}
+    expect(kpi, purchases=69659, spend="2500315.63", purchasers=23570, points_issued="2453159")
