@@ -22,17 +22,18 @@
 #define PATH_BYTES 4096
 
 enum insert {
-	INSERT_PROGRAM, INSERT_TIER, INSERT_MEMBER, INSERT_LOT, INSERT_ENTRY, INSERT_POSTING, INSERT_PURCHASE, INSERT_RETURN, UPDATE_RETURNED, UPDATE_PRICE,
+	INSERT_PROGRAM, INSERT_TIER, INSERT_PARTNER, INSERT_MEMBER, INSERT_LOT, INSERT_ENTRY, INSERT_POSTING, INSERT_PURCHASE, INSERT_RETURN, UPDATE_RETURNED, UPDATE_PRICE,
 	INSERT_LEDGER, INSERT_COUNT
 };
 _Static_assert(INSERT_COUNT == EXPORT_SQLITE_COUNTS, "each has a count");
 static const struct { const char *table, *sql; } inserts[INSERT_COUNT] = {
 	[INSERT_PROGRAM] = { "programs", "INSERT INTO programs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_TIER] = { "tiers", "INSERT INTO tiers VALUES (?,?,?)" },
+	[INSERT_PARTNER] = { "partners", "INSERT INTO partners VALUES (?,?,?,?,?,?,?,?)" },
 	[INSERT_MEMBER] = { "members", "INSERT INTO members VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_LOT] = { "lots", "INSERT INTO lots VALUES (?,?,?,?,?,?,?)" },
-	[INSERT_ENTRY] = { "entries", "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
-	[INSERT_POSTING] = { "postings", "INSERT INTO postings VALUES (?,?,?,?,?,?,?,?,?,?,?)" },
+	[INSERT_ENTRY] = { "entries", "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
+	[INSERT_POSTING] = { "postings", "INSERT INTO postings VALUES (?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_PURCHASE] = { "purchases", "INSERT INTO purchases (seq, idx, program, member, day, business_date, store, partner, receipt_no, amount,"
 		" paid_with_points, granted) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_RETURN] = { "returns", "INSERT INTO returns VALUES (?,?,?,?,?,?,?,?,?,?)" },
@@ -333,6 +334,12 @@ insert_entry(struct export_sqlite *x, const struct transaction *t, const struct 
 		put_int(&r, e->u.activity.score);
 	else
 		put_null(&r);
+	for (int i = 0; i < 2; i++) {
+		if (e->op == OP_RETURN || e->op == OP_REVERSE_REDEEM)
+			put_int(&r, i == 0 ? (int64_t)e->u.past.entry.seq : e->u.past.entry.index);
+		else
+			put_null(&r);
+	}
 	return end_row(&r);
 }
 
@@ -355,6 +362,7 @@ insert_postings(struct export_sqlite *x, const struct entry *e, struct entry_id 
 		put_day(&r, p->last_day);
 		put_int(&r, p->last_day == DAY_CLOCK);
 		put_text(&r, p->class == LOT_NONE ? NULL : lot_class_str(p->class));
+		put_text(&r, p->partner);
 		st = end_row(&r);
 	}
 	return st;
@@ -510,6 +518,27 @@ take_member(struct export_sqlite *x, struct bytes key, struct bytes value, struc
 }
 
 static enum status
+insert_partners(struct export_sqlite *x, const struct report_book *book, const struct program *p)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < p->n_partners && st == ST_OK; i++) {
+		struct ratio issue, redeem;
+		if (!report_partner_price(p, p->partners[i].issue, &issue) || !report_partner_price(p, p->partners[i].redeem, &redeem))
+			return ST_TOO_LARGE;
+		struct row r = row_of(x, INSERT_PARTNER);
+		put_int(&r, book->number);
+		put_int(&r, p->version);
+		put_text(&r, p->partners[i].id);
+		put_text(&r, p->partners[i].prepaid ? "prepaid" : "postpaid");
+		put_ratio(&r, true, issue);
+		put_ratio(&r, true, redeem);
+		st = end_row(&r);
+	}
+	return st;
+}
+
+static enum status
 insert_program(struct export_sqlite *x, struct report_book *book, const struct program *p)
 {
 	struct row r = row_of(x, INSERT_PROGRAM);
@@ -536,6 +565,8 @@ insert_program(struct export_sqlite *x, struct report_book *book, const struct p
 		put_int(&r, p->tiers[i].rank);
 		st = end_row(&r);
 	}
+	for (size_t i = 0; i < book->n_versions && st == ST_OK; i++)
+		st = insert_partners(x, book, book->versions[i]);
 	return st;
 }
 

@@ -149,7 +149,7 @@ take_publish(struct report_book *book, const struct entry *e)
 	book->number = e->program;
 	book->day_from_us = book->day_until_us = 0;
 	(void)snprintf(book->id, sizeof(book->id), "%s", e->u.publish.id);
-	return ST_OK;
+	return report_take_terms(book, p);
 }
 
 /* What was in force at the ends of the period. */
@@ -221,6 +221,8 @@ take_entry(struct report_book *book, const struct entry *e, struct entry_id id, 
 	st = report_take_books(book, e, id, day);
 	if (st == ST_OK)
 		st = report_take_people(book, e, id, day);
+	if (st == ST_OK && book->params.kind == REPORT_SETTLEMENT)
+		st = report_take_partners(book, e, id, day);
 	if (st == ST_OK && book->params.kind == REPORT_KPI)
 		st = report_take_cohort(book, e, day);
 	return st;

@@ -70,18 +70,19 @@ report_purchase_of(struct report_book *book, struct entry_id id)
 	return book->n_purchases == 0 ? NULL : bsearch(&id, book->purchases, book->n_purchases, sizeof(*book->purchases), id_order);
 }
 
-static struct report_purchase *
-add_purchase(struct report_book *book)
+enum status
+report_purchase_add(struct report_book *book, struct report_purchase **ret_purchase)
 {
 	if (book->n_purchases == book->cap_purchases) {
 		size_t cap = book->cap_purchases == 0 ? PURCHASES_MIN : 2 * book->cap_purchases;
 		struct report_purchase *grown = realloc(book->purchases, cap * sizeof(*grown));
 		if (grown == NULL)
-			return NULL;
+			return ST_NOMEM;
 		book->purchases = grown;
 		book->cap_purchases = cap;
 	}
-	return &book->purchases[book->n_purchases++];
+	*ret_purchase = &book->purchases[book->n_purchases++];
+	return ST_OK;
 }
 
 static int64_t
@@ -128,12 +129,13 @@ add_to_ends(struct report_book *book, int32_t day, int64_t price, int64_t part)
 static enum status
 take_purchase(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day)
 {
-	struct report_purchase *p = add_purchase(book);
+	struct report_purchase *p;
 
-	if (p == NULL)
-		return ST_NOMEM;
+	enum status st = report_purchase_add(book, &p);
+	if (st != ST_OK)
+		return st;
 	*p = (struct report_purchase){
-		.id = id, .version = e->program_version, .partner = NO_PARTNER,
+		.id = id, .version = e->program_version,
 		.price = e->u.purchase.partner != NULL ? 0 : e->u.purchase.amount - e->u.purchase.paid_with_points,
 		.points = -sum_of(e, ACCOUNT_ISSUED) - sum_of(e, ACCOUNT_PARTNER_ISSUED),
 	};
