@@ -126,6 +126,15 @@ add_to_ends(struct report_book *book, int32_t day, int64_t price, int64_t part)
 	}
 }
 
+/* At a partner that the program settles with; without such a section a partner is no more than a name. */
+static bool
+is_at_partner(const struct report_book *book, const struct entry *e)
+{
+	const struct program *rules = version_of(book, e->program_version);
+
+	return e->u.purchase.partner != NULL && rules != NULL && rules->n_partners > 0;
+}
+
 static enum status
 take_purchase(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day)
 {
@@ -136,7 +145,7 @@ take_purchase(struct report_book *book, const struct entry *e, struct entry_id i
 		return st;
 	*p = (struct report_purchase){
 		.id = id, .version = e->program_version,
-		.price = e->u.purchase.partner != NULL ? 0 : e->u.purchase.amount - e->u.purchase.paid_with_points,
+		.price = is_at_partner(book, e) ? 0 : e->u.purchase.amount - e->u.purchase.paid_with_points,
 		.points = -sum_of(e, ACCOUNT_ISSUED) - sum_of(e, ACCOUNT_PARTNER_ISSUED),
 	};
 	p->points_part = points_part(book, p);
