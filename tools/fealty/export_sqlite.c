@@ -37,7 +37,7 @@ static const struct { const char *table, *sql; } inserts[INSERT_COUNT] = {
 	[INSERT_PURCHASE] = { "purchases", "INSERT INTO purchases (seq, idx, program, member, day, business_date, store, partner, receipt_no, amount,"
 		" paid_with_points, granted) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_RETURN] = { "returns", "INSERT INTO returns VALUES (?,?,?,?,?,?,?,?,?,?)" },
-	[UPDATE_RETURNED] = { NULL, "UPDATE purchases SET returned = returned + ?, clawed = clawed + ?, wholly_returned = wholly_returned OR ?"
+	[UPDATE_RETURNED] = { NULL, "UPDATE purchases SET returned = returned + ?, clawed = ?, wholly_returned = wholly_returned OR ?"
 		" WHERE seq = ? AND idx = ?" },
 	[UPDATE_PRICE] = { NULL, "UPDATE purchases SET price = ?, points_part = ? WHERE seq = ? AND idx = ?" },
 	[INSERT_LEDGER] = { "ledger", "INSERT INTO ledger VALUES (?,?,?)" },
@@ -372,7 +372,10 @@ static enum status
 insert_purchase(struct export_sqlite *x, const struct entry *e, struct entry_id id, int32_t day)
 {
 	struct row r = row_of(x, INSERT_PURCHASE);
+	int64_t granted = 0;
 
+	for (size_t i = 0; i < e->n_grants; i++)
+		granted += e->grants[i].granted;
 	put_int(&r, (int64_t)id.seq);
 	put_int(&r, id.index);
 	put_int(&r, e->program);
@@ -384,16 +387,19 @@ insert_purchase(struct export_sqlite *x, const struct entry *e, struct entry_id 
 	put_text(&r, e->u.purchase.receipt_no);
 	put_int(&r, e->u.purchase.amount);
 	put_int(&r, e->u.purchase.paid_with_points);
-	put_int(&r, -sum_of(e, ACCOUNT_ISSUED) - sum_of(e, ACCOUNT_PARTNER_ISSUED));
+	put_int(&r, granted);
 	return end_row(&r);
 }
 
 static enum status
 insert_return(struct export_sqlite *x, const struct entry *e, struct entry_id id, int32_t day)
 {
-	int64_t amount = 0, visits = 0, clawed = sum_of(e, ACCOUNT_CLAWED) + sum_of(e, ACCOUNT_PARTNER_ISSUED);
+	int64_t amount = 0, visits = 0, clawed = 0, taken = sum_of(e, ACCOUNT_CLAWED) + sum_of(e, ACCOUNT_PARTNER_ISSUED);
 	struct row r = row_of(x, INSERT_RETURN);
 
+	for (size_t i = 0; i < e->n_followups; i++)
+		if (e->followups[i].entry.seq == e->u.past.entry.seq && e->followups[i].entry.index == e->u.past.entry.index)
+			clawed = e->followups[i].clawed;
 	for (size_t i = 0; i < e->n_falls; i++) {
 		amount -= e->falls[i].spend;
 		visits -= e->falls[i].visits;
@@ -406,7 +412,7 @@ insert_return(struct export_sqlite *x, const struct entry *e, struct entry_id id
 	put_int(&r, (int64_t)e->u.past.entry.seq);
 	put_int(&r, e->u.past.entry.index);
 	put_int(&r, amount);
-	put_int(&r, clawed);
+	put_int(&r, taken);
 	put_int(&r, visits > 0);
 	enum status st = end_row(&r);
 	r = row_of(x, UPDATE_RETURNED);

@@ -38,7 +38,7 @@ enum report_result {
 	REPORT_NO_PROGRAM,		/* there is none of that id, or none at all */
 	REPORT_WHICH_PROGRAM,		/* there are several, and none is named */
 	REPORT_NO_PARTNER,
-	REPORT_NO_PARTNERS,		/* the program has none */
+	REPORT_NO_PARTNERS,		/* the program has none, and no vouchers either */
 	REPORT_BACKWARDS,		/* from is after until */
 	REPORT_FUTURE,			/* from is after the ledger's today */
 	REPORT_TOO_LARGE,		/* a sum does not fit 64 bits */
@@ -66,7 +66,8 @@ struct report_member {
 /* A purchase as far as it is not returned; for the settlement also a redemption at a partner, with its version alone. */
 struct report_purchase {
 	struct entry_id id;
-	int64_t price, points, points_part;	/* paid in money; granted; what of the price is the points' */
+	int64_t price, points, points_part;	/* paid in money; granted; what of the price is the points': of what is left */
+	int64_t granted, with_points;	/* at first; paid with points */
 	uint32_t version;
 	bool counted;			/* among the purchases of the period */
 };
@@ -85,6 +86,14 @@ struct report_settled {			/* with a partner, in the period */
 	char partner[LEDGER_ID_MAX + 1];
 	int64_t issued, returned, redeemed, reversed;	/* issued and redeemed are net of the next */
 	struct money_sum issued_sum, redeemed_sum;
+};
+
+struct report_conflict {		/* of vouchers */
+	struct entry_id id;
+	int32_t day;
+	uint64_t member;
+	int64_t value;
+	const char *store, *terminal, *voucher;	/* NULL: none; voucher: its id, or its name when it was named so */
 };
 
 struct report_book {
@@ -120,6 +129,9 @@ struct report_book {
 	struct report_scores scores[REPORT_ACTIVITIES_MAX];
 	size_t n_partners;
 	struct report_settled *partners;	/* all that any version has */
+	bool has_vouchers;		/* a version has */
+	size_t n_conflicts, cap_conflicts;
+	struct report_conflict *conflicts;
 };
 
 /**
@@ -151,7 +163,7 @@ enum status report_take_people(struct report_book *book, const struct entry *e, 
 enum status report_take_cohort(struct report_book *book, const struct entry *e, int32_t day) MUST_CHECK;
 enum status report_take_partners(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day) MUST_CHECK;
 enum status report_take_terms(struct report_book *book, const struct program *p) MUST_CHECK;	/* of a version that is published */
-void report_member_merge(struct report_book *book, struct report_member *into, struct report_member *from);
+void report_member_merge(struct report_member *into, struct report_member *from);
 
 /* ---- tables ---- */
 

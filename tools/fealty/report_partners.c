@@ -8,6 +8,9 @@
 
 #include "report.h"
 
+#define PARTNER_COLUMNS 13		/* of a partner's row, and then those of a conflict's */
+#define CONFLICT_COLUMNS 7
+
 /* ---- who there is ---- */
 
 static struct report_settled *
@@ -23,6 +26,7 @@ settled_of(struct report_book *book, const char *partner)
 enum status
 report_take_terms(struct report_book *book, const struct program *p)
 {
+	book->has_vouchers = book->has_vouchers || p->n_vouchers > 0;
 	for (size_t i = 0; i < p->n_partners; i++) {
 		if (settled_of(book, p->partners[i].id) != NULL)
 			continue;
@@ -85,6 +89,28 @@ keep_redemption(struct report_book *book, const struct entry *e, struct entry_id
 	return st;
 }
 
+/* Another till had the voucher already. */
+static enum status
+take_conflict(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day)
+{
+	const struct voucher_ref *v = &e->u.voucher.voucher;
+	char name[64];
+
+	if (!report_in_period(book, day))
+		return ST_OK;
+	struct report_conflict *grown = arena_grow(&book->memory, book->conflicts, &book->cap_conflicts, book->n_conflicts + 1, sizeof(*grown));
+	if (grown == NULL)
+		return ST_NOMEM;
+	(void)snprintf(name, sizeof(name), "%llu.%u.%u", (unsigned long long)v->from.seq, v->from.index, v->n);
+	book->conflicts = grown;
+	struct report_conflict *c = &grown[book->n_conflicts++];
+	*c = (struct report_conflict){ .id = id, .day = day, .member = e->member, .value = e->has_value ? e->value : 0 };
+	c->voucher = arena_strdup(&book->memory, v->id != NULL ? v->id : name);
+	c->store = arena_strdup(&book->memory, e->store != NULL ? e->store : "");
+	c->terminal = arena_strdup(&book->memory, e->terminal != NULL ? e->terminal : "");
+	return c->voucher != NULL && c->store != NULL && c->terminal != NULL ? ST_OK : ST_NOMEM;
+}
+
 enum status
 report_take_partners(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day)
 {
@@ -92,6 +118,8 @@ report_take_partners(struct report_book *book, const struct entry *e, struct ent
 	const struct program *p = version >= 1 && version <= book->n_versions ? book->versions[version - 1] : NULL;
 	bool any = false;
 
+	if (e->op == OP_VOUCHER_USE && e->conflict)
+		return take_conflict(book, e, id, day);
 	for (size_t i = 0; i < e->n_postings; i++) {
 		const struct posting *posting = &e->postings[i];
 		if (posting->partner == NULL || (posting->account != ACCOUNT_PARTNER_ISSUED && posting->account != ACCOUNT_PARTNER_REDEEMED))
@@ -159,6 +187,33 @@ put_partner(struct report_book *book, struct report_table *rows, const struct re
 	report_text(rows, terms == NULL ? NULL : price_text(book, terms->redeem));
 	report_decimal(rows, redeemed, digits);
 	report_decimal(rows, (prepaid ? 0 : issued) - redeemed, digits);
+	for (size_t i = 0; i < CONFLICT_COLUMNS; i++)
+		report_none(rows);
+	return ST_OK;
+}
+
+/* A row by itself: it is about a store and a voucher, and about no partner. */
+static enum status
+put_conflict(struct report_book *book, struct report_table *rows, const struct report_conflict *c)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%llu.%u", (unsigned long long)c->id.seq, c->id.index);
+	const char *id = arena_strdup(&book->memory, text);
+	if (id == NULL)
+		return ST_NOMEM;
+	report_none(rows);
+	report_day(rows, book->params.from);
+	report_day(rows, book->params.until);
+	for (size_t i = 3; i < PARTNER_COLUMNS; i++)
+		report_none(rows);
+	report_text(rows, id);
+	report_day(rows, c->day);
+	report_text(rows, c->store[0] != '\0' ? c->store : NULL);
+	report_text(rows, c->terminal[0] != '\0' ? c->terminal : NULL);
+	report_text(rows, c->voucher);
+	report_count(rows, (int64_t)c->member);
+	report_decimal(rows, c->value, book->rules->currency_digits);
 	return ST_OK;
 }
 
@@ -167,7 +222,8 @@ report_settlement_table(struct report_book *book, struct report_table *rows)
 {
 	static const char *const columns[] = {
 		"partner", "from", "until", "settlement", "issued", "returned", "issue_price", "issued_amount", "redeemed", "reversed", "redeem_price",
-		"redeemed_amount", "due", NULL,
+		"redeemed_amount", "due",
+		"conflict", "day", "store", "terminal", "voucher", "member_no", "value", NULL,
 	};
 	enum status st = ST_OK;
 
@@ -175,5 +231,7 @@ report_settlement_table(struct report_book *book, struct report_table *rows)
 	for (size_t i = 0; i < book->n_partners && st == ST_OK; i++)
 		if (book->params.partner == NULL || strcmp(book->params.partner, book->partners[i].partner) == 0)
 			st = put_partner(book, rows, &book->partners[i]);
+	for (size_t i = 0; i < book->n_conflicts && book->params.partner == NULL && st == ST_OK; i++)
+		st = put_conflict(book, rows, &book->conflicts[i]);
 	return st;
 }
