@@ -113,3 +113,24 @@ def test_audits_of_nonsense(world):
         assert done.code in (0, 1), f"{codes}: {done}, of {place}"
         shutil.rmtree(place)
     assert codes[0] > 20 and codes[1] > 20, codes
+
+
+@long
+@seconds(180)
+def test_reports_of_nonsense(world):
+    """A report reads what entries say without replaying them; a database replays them."""
+    ledger, _ = lived(world)
+    leaves = many_returns(ledger)
+    rnd = random.Random(int(os.environ.get("FEALTY_SEED", "1")))
+    end, codes = time.monotonic() + 60, {}
+    while time.monotonic() < end:
+        try:
+            place = rewritten(world, ledger, leaves, lambda transactions: change_some(transactions, rnd))
+        except OverflowError:
+            continue
+        words = [["report", kind] for kind in ("liability", "rollforward", "settlement", "kpi", "rfm", "churn")] + [["export", "sqlite", place + ".db"]]
+        done = run_fealty([*rnd.choice(words), "--log", place, "--json"])
+        codes[done.code] = codes.get(done.code, 0) + 1
+        assert done.code in (0, 1), f"{codes}: {done}, of {place}"
+        shutil.rmtree(place)
+    assert codes[0] > 20 and codes[1] > 20, codes

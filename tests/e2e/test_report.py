@@ -4,9 +4,12 @@ import io
 import json
 import os
 import sqlite3
+from datetime import date
+from decimal import Decimal
 
+from case import long, plain_build, seconds
 from test_audit_log import export, flipped, read, write
-from world import expect, run_fealty
+from world import SOURCE, expect, run_fealty, skip
 
 PROGRAM = """
 id: shop
@@ -154,6 +157,60 @@ def test_simulated_and_live_alike(world):
     for one, reply in zip(asked, replies):
         arguments = [w for name in ("from", "until") if name in one for w in (f"--{name}", one[name])]
         assert reply["rows"] == report(ledger, one["report"], *arguments)["rows"], one
+
+
+COALITION = """
+id: coalition
+name: Coalition
+timezone: Asia/Seoul
+currency: USD
+points: {unit: point, scale: 1}
+earn:
+  - {id: base, priority: 10, on: purchase, kind: base, per_amount: {amount: "1", points: "1"}}
+redemption: {value: {points: "1", amount: "0.01"}}
+partners:
+  - {id: p1, issue_price: "2/3", redeem_price: "1/7", settlement: postpaid}
+  - {id: p2, issue_price: "0.01", redeem_price: "0.005", settlement: prepaid}
+unknown_alias: refuse
+"""
+
+
+def test_settlement(world):
+    """Prices as exact ratios, rounded once and down; what comes back is of its own month, at the price it had; a closed month stays."""
+    ledger = world.running(COALITION, at="2026-03-01T00:00:00+09:00")
+    with ledger.wire() as wire:
+        wire.ok("enrol", member="m1", key="e1", at="2026-03-01T10:00:00+09:00")
+        for n in range(3):          # 1/15 of a dollar each: each by itself would be 0.06
+            wire.ok("purchase", member="m1", amount="0.10", partner="p1", key=f"a{n}", at="2026-03-02T10:00:00+09:00")
+        wire.ok("purchase", member="m1", amount="30.00", partner="p2", key="b1")
+        wire.ok("purchase", member="m1", amount="70.00", key="own")
+        wire.ok("redeem", member="m1", points="8.5", partner="p1", key="r1", at="2026-03-31T23:59:59+09:00")
+    march = report(ledger, "settlement", "--month", "2026-03")
+    assert march["closed"] is False
+    one, two = march["rows"]
+    expect(one, partner="p1", settlement="postpaid", issued="0.3", issue_price="2/3", issued_amount="0.20", redeemed="8.5", redeem_price="1/7",
+           redeemed_amount="1.21", due="-1.01")
+    expect(two, partner="p2", settlement="prepaid", issued="30.0", issued_amount="0.30", redeemed="0", due="0")
+    ledger.publish(COALITION.replace('"2/3"', '"1"').replace('"1/7"', '"1"'), at="2026-04-01T00:00:00+09:00")
+    with ledger.wire() as wire:
+        wire.ok("purchase", member="m1", amount="5.00", partner="p1", key="late", at="2026-04-02T10:00:00+09:00", occurred_at="2026-03-30T10:00:00+09:00")
+        wire.ok("return", member="m1", purchase="a0", key="x0")
+        wire.ok("reverse_redeem", member="m1", redeem="r1", points="3.5", key="v1")
+    now = report(ledger, "settlement", "--month", "2026-03")
+    assert (now["rows"], now["closed"]) == (march["rows"], True), now
+    (april,) = report(ledger, "settlement", "--month", "2026-04", "--partner", "p1")["rows"]
+    # 5 × 1 − 0.1 × 2/3 = 4.9333…; −3.5 × 1/7 = −0.5
+    expect(april, issued="4.9", returned="0.1", issue_price="1", issued_amount="4.93", redeemed="-3.5", reversed="3.5", redeemed_amount="-0.50", due="5.43")
+    result = ledger.cli("report", "settlement", ledger.data, "--partner", "p3", code=1)
+    assert "no partner `p3`" in result.json["message"], result
+    path = os.path.join(world.dir, "x.db")
+    ledger.cli("export", "sqlite", path, ledger.data)
+    for row in query(path, "SELECT * FROM report_settlement"):
+        (other,) = report(ledger, "settlement", "--month", row["month"], "--partner", row["partner"])["rows"]
+        for name, scale in (("issued", 1), ("returned", 1), ("issued_amount", 2), ("redeemed", 1), ("reversed", 1), ("redeemed_amount", 2)):
+            assert row[name] == int(Decimal(other[name]).scaleb(scale)), f"{name}: {row} {other}"
+    ledger.stop()
+    expect(ledger.audit(), status="OK")
 
 
 def test_bad_input(world):
@@ -308,3 +365,34 @@ def test_a_database_replaces_its_like_and_nothing_else(world):
     assert "cannot be made" in result.json["message"], result
     ledger.cli("export", "sqlite", code=2)
     assert sorted(name for name in os.listdir(world.dir) if "x.db" in name) == ["x.db"]
+
+
+@long
+@plain_build
+@seconds(300)
+def test_churn_of_cdnow(world):
+    """The data that BG/NBD's parameters were estimated on, at the end of their 39 weeks: each customer, by the formula as it is written here."""
+    source = os.environ.get("CDNOW") or os.path.join(os.path.dirname(SOURCE), "shared", "data", "cdnow_master.txt")
+    if not os.path.exists(source):
+        skip(f"{source} is not there; set CDNOW to where cdnow_master.txt is")
+    with open(os.path.join(SOURCE, "packaging", "examples", "cdnow.yaml"), encoding="utf-8") as file:
+        ledger = world.running(file.read(), at="1996-12-31T00:00:00Z")
+    ledger.cli("import", source, "--columns", "member=1,date=2,amount=4", "--separator", "space", "--skip-lines", "1", seconds=200)
+    ledger.stop()
+    end, days = date(1997, 9, 30), {}
+    with open(source, encoding="ascii") as file:
+        for line in list(file)[1:]:
+            customer, day = line.split()[:2]
+            day = date(int(day[:4]), int(day[4:6]), int(day[6:]))
+            if day <= end:
+                days.setdefault(customer, set()).add(day)
+    want = []
+    for bought in days.values():
+        x, t_x, t = len(bought) - 1, (max(bought) - min(bought)).days, (end - min(bought)).days
+        alive = 1 / (1 + .793 / (2.426 + x - 1) * ((4.414 + t / 7) / (4.414 + t_x / 7)) ** (.243 + x)) if x > 0 else 1
+        want.append((x, t_x, t, f"{alive:.4f}"))
+    got = report(ledger, "churn", "--until", end, "--bgnbd", BGNBD)
+    assert sorted((r["repeats"], r["t_x_days"], r["t_days"], r["p_alive"]) for r in got["rows"]) == sorted(want)
+    assert len(want) == 23570
+    kpi = {r["kpi"]: r["value"] for r in report(ledger, "kpi")["rows"]}
+    expect(kpi, purchases=69659, spend="2500315.63", purchasers=23570, points_issued="2453159")

@@ -48,9 +48,7 @@ on_link(void *ctx, const struct audit_link *link, struct bytes leaf)
 	enum status st = codec_signed_decode(leaf, &s);
 	if (st == ST_OK)
 		st = codec_transaction_decode(s.transaction, &in->arena, &t);
-	if (st != ST_OK)
-		return st;
-	in->failed = export_sqlite_take(in->export, &t);
+	in->failed = st == ST_OK ? export_sqlite_take(in->export, &t) : st;
 	in->size = link->head.seq + 1;
 	return in->failed == ST_OK ? ST_OK : ST_INTERRUPTED;
 }
@@ -60,6 +58,9 @@ tell(const struct export_input *in, enum status st)
 {
 	if (st == ST_TOO_LARGE)
 		return cli_fail(in->source.call.json, EXIT_REFUSED, "a sum of this ledger does not fit 64 bits, or it has too many programs");
+	if (st == ST_CORRUPT)
+		return cli_fail(in->source.call.json, EXIT_REFUSED, "transaction %llu says what cannot be: \"fealty audit\" tells more",
+		    (unsigned long long)(in->size - 1));
 	return cli_fail(in->source.call.json, EXIT_INTERNAL, "%s cannot be written: %s", in->args.v[0], st == ST_NOMEM ? cli_status_words(st) :
 	    export_sqlite_error(in->export));
 }

@@ -23,6 +23,7 @@ struct report_input {
 	struct arena arena;		/* of a transaction */
 	struct report_book *book;
 	uint64_t size;			/* transactions */
+	bool corrupt;			/* the newest of them says what cannot be */
 };
 
 /* ---- options ---- */
@@ -115,7 +116,8 @@ on_link(void *ctx, const struct audit_link *link, struct bytes leaf)
 	if (st == ST_OK)
 		st = report_book_take(in->book, &t);
 	in->size = link->head.seq + 1;
-	return st;
+	in->corrupt = st == ST_CORRUPT;
+	return in->corrupt ? ST_INTERRUPTED : st;
 }
 
 /* ---- what it came to ---- */
@@ -226,6 +228,9 @@ run(struct report_input *in)
 		return cli_fail(in->source.call.json, EXIT_INTERNAL, "%s", cli_status_words(st));
 	arena_init(&in->arena, ENTRIES_ARENA_BYTES);
 	enum exit_code code = report_source_read(&in->source, AUDIT_HASHES, on_link, in);
+	if (in->corrupt)
+		code = cli_fail(in->source.call.json, EXIT_REFUSED, "transaction %llu says what cannot be: \"fealty audit\" tells more",
+		    (unsigned long long)(in->size - 1));
 	if (code == EXIT_DONE) {
 		enum report_result result = report_book_end(in->book, INT64_MIN, sentence);
 		in->params = in->book->params;

@@ -22,21 +22,22 @@
 #define PATH_BYTES 4096
 
 enum insert {
-	INSERT_PROGRAM, INSERT_TIER, INSERT_MEMBER, INSERT_LOT, INSERT_ENTRY, INSERT_POSTING, INSERT_PURCHASE, INSERT_RETURN, UPDATE_RETURNED, UPDATE_PRICE,
-	INSERT_LEDGER, INSERT_COUNT
+	INSERT_PROGRAM, INSERT_TIER, INSERT_PARTNER, INSERT_MEMBER, INSERT_LOT, INSERT_ENTRY, INSERT_POSTING, INSERT_PURCHASE, INSERT_RETURN,
+	UPDATE_RETURNED, UPDATE_PRICE, INSERT_LEDGER, INSERT_COUNT
 };
 _Static_assert(INSERT_COUNT == EXPORT_SQLITE_COUNTS, "each has a count");
 static const struct { const char *table, *sql; } inserts[INSERT_COUNT] = {
 	[INSERT_PROGRAM] = { "programs", "INSERT INTO programs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_TIER] = { "tiers", "INSERT INTO tiers VALUES (?,?,?)" },
+	[INSERT_PARTNER] = { "partners", "INSERT INTO partners VALUES (?,?,?,?,?,?,?,?)" },
 	[INSERT_MEMBER] = { "members", "INSERT INTO members VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_LOT] = { "lots", "INSERT INTO lots VALUES (?,?,?,?,?,?,?)" },
-	[INSERT_ENTRY] = { "entries", "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
-	[INSERT_POSTING] = { "postings", "INSERT INTO postings VALUES (?,?,?,?,?,?,?,?,?,?,?)" },
+	[INSERT_ENTRY] = { "entries", "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
+	[INSERT_POSTING] = { "postings", "INSERT INTO postings VALUES (?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_PURCHASE] = { "purchases", "INSERT INTO purchases (seq, idx, program, member, day, business_date, store, partner, receipt_no, amount,"
 		" paid_with_points, granted) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_RETURN] = { "returns", "INSERT INTO returns VALUES (?,?,?,?,?,?,?,?,?,?)" },
-	[UPDATE_RETURNED] = { NULL, "UPDATE purchases SET returned = returned + ?, clawed = clawed + ?, wholly_returned = wholly_returned OR ?"
+	[UPDATE_RETURNED] = { NULL, "UPDATE purchases SET returned = returned + ?, clawed = ?, wholly_returned = wholly_returned OR ?"
 		" WHERE seq = ? AND idx = ?" },
 	[UPDATE_PRICE] = { NULL, "UPDATE purchases SET price = ?, points_part = ? WHERE seq = ? AND idx = ?" },
 	[INSERT_LEDGER] = { "ledger", "INSERT INTO ledger VALUES (?,?,?)" },
@@ -333,6 +334,12 @@ insert_entry(struct export_sqlite *x, const struct transaction *t, const struct 
 		put_int(&r, e->u.activity.score);
 	else
 		put_null(&r);
+	for (int i = 0; i < 2; i++) {
+		if (e->op == OP_RETURN || e->op == OP_REVERSE_REDEEM)
+			put_int(&r, i == 0 ? (int64_t)e->u.past.entry.seq : e->u.past.entry.index);
+		else
+			put_null(&r);
+	}
 	return end_row(&r);
 }
 
@@ -355,6 +362,7 @@ insert_postings(struct export_sqlite *x, const struct entry *e, struct entry_id 
 		put_day(&r, p->last_day);
 		put_int(&r, p->last_day == DAY_CLOCK);
 		put_text(&r, p->class == LOT_NONE ? NULL : lot_class_str(p->class));
+		put_text(&r, p->partner);
 		st = end_row(&r);
 	}
 	return st;
@@ -364,7 +372,10 @@ static enum status
 insert_purchase(struct export_sqlite *x, const struct entry *e, struct entry_id id, int32_t day)
 {
 	struct row r = row_of(x, INSERT_PURCHASE);
+	int64_t granted = 0;
 
+	for (size_t i = 0; i < e->n_grants; i++)
+		granted += e->grants[i].granted;
 	put_int(&r, (int64_t)id.seq);
 	put_int(&r, id.index);
 	put_int(&r, e->program);
@@ -376,16 +387,19 @@ insert_purchase(struct export_sqlite *x, const struct entry *e, struct entry_id 
 	put_text(&r, e->u.purchase.receipt_no);
 	put_int(&r, e->u.purchase.amount);
 	put_int(&r, e->u.purchase.paid_with_points);
-	put_int(&r, -sum_of(e, ACCOUNT_ISSUED) - sum_of(e, ACCOUNT_PARTNER_ISSUED));
+	put_int(&r, granted);
 	return end_row(&r);
 }
 
 static enum status
 insert_return(struct export_sqlite *x, const struct entry *e, struct entry_id id, int32_t day)
 {
-	int64_t amount = 0, visits = 0, clawed = sum_of(e, ACCOUNT_CLAWED) + sum_of(e, ACCOUNT_PARTNER_ISSUED);
+	int64_t amount = 0, visits = 0, clawed = 0, taken = sum_of(e, ACCOUNT_CLAWED) + sum_of(e, ACCOUNT_PARTNER_ISSUED);
 	struct row r = row_of(x, INSERT_RETURN);
 
+	for (size_t i = 0; i < e->n_followups; i++)
+		if (e->followups[i].entry.seq == e->u.past.entry.seq && e->followups[i].entry.index == e->u.past.entry.index)
+			clawed = e->followups[i].clawed;
 	for (size_t i = 0; i < e->n_falls; i++) {
 		amount -= e->falls[i].spend;
 		visits -= e->falls[i].visits;
@@ -398,7 +412,7 @@ insert_return(struct export_sqlite *x, const struct entry *e, struct entry_id id
 	put_int(&r, (int64_t)e->u.past.entry.seq);
 	put_int(&r, e->u.past.entry.index);
 	put_int(&r, amount);
-	put_int(&r, clawed);
+	put_int(&r, taken);
 	put_int(&r, visits > 0);
 	enum status st = end_row(&r);
 	r = row_of(x, UPDATE_RETURNED);
@@ -510,6 +524,27 @@ take_member(struct export_sqlite *x, struct bytes key, struct bytes value, struc
 }
 
 static enum status
+insert_partners(struct export_sqlite *x, const struct report_book *book, const struct program *p)
+{
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < p->n_partners && st == ST_OK; i++) {
+		struct ratio issue, redeem;
+		if (!report_partner_price(p, p->partners[i].issue, &issue) || !report_partner_price(p, p->partners[i].redeem, &redeem))
+			return ST_TOO_LARGE;
+		struct row r = row_of(x, INSERT_PARTNER);
+		put_int(&r, book->number);
+		put_int(&r, p->version);
+		put_text(&r, p->partners[i].id);
+		put_text(&r, p->partners[i].prepaid ? "prepaid" : "postpaid");
+		put_ratio(&r, true, issue);
+		put_ratio(&r, true, redeem);
+		st = end_row(&r);
+	}
+	return st;
+}
+
+static enum status
 insert_program(struct export_sqlite *x, struct report_book *book, const struct program *p)
 {
 	struct row r = row_of(x, INSERT_PROGRAM);
@@ -536,6 +571,8 @@ insert_program(struct export_sqlite *x, struct report_book *book, const struct p
 		put_int(&r, p->tiers[i].rank);
 		st = end_row(&r);
 	}
+	for (size_t i = 0; i < book->n_versions && st == ST_OK; i++)
+		st = insert_partners(x, book, book->versions[i]);
 	return st;
 }
 

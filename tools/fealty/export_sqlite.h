@@ -29,7 +29,7 @@ const char *export_sqlite_error(const struct export_sqlite *export);
 void export_sqlite_free(struct export_sqlite *export);
 
 /* Rows by table; those without a name are none. */
-#define EXPORT_SQLITE_COUNTS 11
+#define EXPORT_SQLITE_COUNTS 12
 struct export_sqlite_count { const char *table; uint64_t rows; };
 const struct export_sqlite_count *export_sqlite_counts(const struct export_sqlite *export);
 

@@ -12,6 +12,10 @@ const char export_sqlite_tables[] =
     " currency TEXT NOT NULL, currency_digits INTEGER NOT NULL, unit TEXT NOT NULL, point_scale INTEGER NOT NULL, today TEXT,"
     " cost_num INTEGER, cost_den INTEGER, expected_num INTEGER, expected_den INTEGER);"
     "CREATE TABLE tiers (program INTEGER NOT NULL, tier TEXT NOT NULL, rank INTEGER NOT NULL, PRIMARY KEY (program, tier)) WITHOUT ROWID;"
+    /* prices in minor units for one unit of points */
+    "CREATE TABLE partners (program INTEGER NOT NULL, version INTEGER NOT NULL, partner TEXT NOT NULL, settlement TEXT NOT NULL,"
+    " issue_num INTEGER NOT NULL, issue_den INTEGER NOT NULL, redeem_num INTEGER NOT NULL, redeem_den INTEGER NOT NULL,"
+    " PRIMARY KEY (program, version, partner)) WITHOUT ROWID;"
     "CREATE TABLE members (program INTEGER NOT NULL, member INTEGER NOT NULL, enrolled_day TEXT, standing TEXT NOT NULL, merged_into INTEGER,"
     " tier TEXT, earned_tier TEXT, tier_since TEXT, tier_until TEXT, gift_tier TEXT, gift_until TEXT, available INTEGER NOT NULL,"
     " pending INTEGER NOT NULL, held INTEGER NOT NULL, debt INTEGER NOT NULL, points_earned INTEGER NOT NULL, spend INTEGER NOT NULL,"
@@ -20,10 +24,11 @@ const char export_sqlite_tables[] =
     " class TEXT NOT NULL, points INTEGER NOT NULL);"
     "CREATE TABLE entries (seq INTEGER NOT NULL, idx INTEGER NOT NULL, program INTEGER NOT NULL, version INTEGER NOT NULL, op TEXT NOT NULL,"
     " principal TEXT NOT NULL, request_id TEXT, store TEXT, terminal TEXT, member INTEGER, at TEXT NOT NULL, day TEXT, business_date TEXT,"
-    " occurred_at TEXT, committed_at TEXT NOT NULL, value INTEGER, activity TEXT, score INTEGER, PRIMARY KEY (seq, idx)) WITHOUT ROWID;"
+    " occurred_at TEXT, committed_at TEXT NOT NULL, value INTEGER, activity TEXT, score INTEGER, past_seq INTEGER, past_idx INTEGER,"
+    " PRIMARY KEY (seq, idx)) WITHOUT ROWID;"
     "CREATE TABLE postings (seq INTEGER NOT NULL, idx INTEGER NOT NULL, n INTEGER NOT NULL, program INTEGER NOT NULL, day TEXT NOT NULL,"
     " account TEXT NOT NULL, member INTEGER, points INTEGER NOT NULL, last_day TEXT, inactivity INTEGER NOT NULL, class TEXT,"
-    " PRIMARY KEY (seq, idx, n)) WITHOUT ROWID;"
+    " partner TEXT, PRIMARY KEY (seq, idx, n)) WITHOUT ROWID;"
     "CREATE TABLE purchases (seq INTEGER NOT NULL, idx INTEGER NOT NULL, program INTEGER NOT NULL, member INTEGER NOT NULL, day TEXT NOT NULL,"
     " business_date TEXT NOT NULL, store TEXT, partner TEXT, receipt_no TEXT, amount INTEGER NOT NULL, paid_with_points INTEGER NOT NULL,"
     " granted INTEGER NOT NULL, returned INTEGER NOT NULL DEFAULT 0, clawed INTEGER NOT NULL DEFAULT 0,"
@@ -76,6 +81,18 @@ const char export_sqlite_views[] =
     " CASE WHEN cost_num IS NOT NULL THEN recognised END AS ifrs_recognised,"
     " CASE WHEN cost_num IS NOT NULL THEN points_part - recognised END AS ifrs_deferred"
     " FROM shares s JOIN programs p ON p.program = s.program;"
+
+    /* each posting at the price of its version; of what comes back, of the version of what it takes back */
+    "CREATE VIEW report_settlement AS WITH priced AS (SELECT p.program, substr(p.day, 1, 7) AS month, p.partner, p.account = 'partner_issued' AS issue,"
+    " CASE p.account WHEN 'partner_issued' THEN -p.points ELSE p.points END AS points, COALESCE(x.version, e.version) AS version"
+    " FROM postings p JOIN entries e ON e.seq = p.seq AND e.idx = p.idx LEFT JOIN entries x ON x.seq = e.past_seq AND x.idx = e.past_idx"
+    " WHERE p.account IN ('partner_issued', 'partner_redeemed'))"
+    " SELECT a.program, month, a.partner, settlement, SUM(CASE WHEN issue THEN points ELSE 0 END) AS issued,"
+    " SUM(CASE WHEN issue AND points < 0 THEN -points ELSE 0 END) AS returned,"
+    " CAST(floor(ROUND(SUM(CASE WHEN issue THEN 1.0 * points * issue_num / issue_den ELSE 0 END), 6)) AS INTEGER) AS issued_amount,"
+    " SUM(CASE WHEN issue THEN 0 ELSE points END) AS redeemed, SUM(CASE WHEN NOT issue AND points < 0 THEN -points ELSE 0 END) AS reversed,"
+    " CAST(floor(ROUND(SUM(CASE WHEN issue THEN 0 ELSE 1.0 * points * redeem_num / redeem_den END), 6)) AS INTEGER) AS redeemed_amount"
+    " FROM priced a JOIN partners t ON t.program = a.program AND t.version = a.version AND t.partner = a.partner GROUP BY 1, 2, 3;"
 
     /* a month's figures, by the days of entries */
     "CREATE VIEW report_kpi AS WITH months AS (SELECT DISTINCT program, substr(day, 1, 7) AS month FROM entries WHERE program > 0),"

@@ -38,7 +38,7 @@ enum report_result {
 	REPORT_NO_PROGRAM,		/* there is none of that id, or none at all */
 	REPORT_WHICH_PROGRAM,		/* there are several, and none is named */
 	REPORT_NO_PARTNER,
-	REPORT_NO_PARTNERS,		/* the program has none */
+	REPORT_NO_PARTNERS,		/* the program has none, and no vouchers either */
 	REPORT_BACKWARDS,		/* from is after until */
 	REPORT_FUTURE,			/* from is after the ledger's today */
 	REPORT_TOO_LARGE,		/* a sum does not fit 64 bits */
@@ -63,15 +63,14 @@ struct report_member {
 };
 #define TIER_UNKNOWN UINT8_MAX
 
-/* A purchase as far as it is not returned. */
+/* A purchase as far as it is not returned; for the settlement also a redemption at a partner, with its version alone. */
 struct report_purchase {
 	struct entry_id id;
-	int64_t price, points, points_part;	/* paid in money; granted; what of the price is the points' */
+	int64_t price, points, points_part;	/* paid in money; granted; what of the price is the points': of what is left */
+	int64_t granted, with_points;	/* at first; paid with points */
 	uint32_t version;
-	uint16_t partner;		/* index in the book's; NO_PARTNER */
 	bool counted;			/* among the purchases of the period */
 };
-#define NO_PARTNER UINT16_MAX
 
 /* The books at an end of the period. */
 struct report_end {
@@ -85,8 +84,16 @@ struct report_scores { char activity[LEDGER_ID_MAX + 1]; int64_t promoters, pass
 
 struct report_settled {			/* with a partner, in the period */
 	char partner[LEDGER_ID_MAX + 1];
-	int64_t issued, returned, redeemed, reversed, conflicts;	/* issued and redeemed are net of the next */
+	int64_t issued, returned, redeemed, reversed;	/* issued and redeemed are net of the next */
 	struct money_sum issued_sum, redeemed_sum;
+};
+
+struct report_conflict {		/* of vouchers */
+	struct entry_id id;
+	int32_t day;
+	uint64_t member;
+	int64_t value;
+	const char *store, *terminal, *voucher;	/* NULL: none; voucher: its id, or its name when it was named so */
 };
 
 struct report_book {
@@ -121,7 +128,10 @@ struct report_book {
 	size_t n_activities;
 	struct report_scores scores[REPORT_ACTIVITIES_MAX];
 	size_t n_partners;
-	struct report_settled *partners;
+	struct report_settled *partners;	/* all that any version has */
+	bool has_vouchers;		/* a version has */
+	size_t n_conflicts, cap_conflicts;
+	struct report_conflict *conflicts;
 };
 
 /**
@@ -140,6 +150,7 @@ enum report_result report_book_end(struct report_book *book, int64_t now_us, cha
 /* Members move when there is a new one.  ST_NOMEM; ST_CORRUPT: more of them than the program has entries. */
 enum status report_member_of(struct report_book *book, uint64_t number, struct report_member **ret_member) MUST_CHECK;
 struct report_purchase *report_purchase_of(struct report_book *book, struct entry_id id);	/* NULL: there is none */
+enum status report_purchase_add(struct report_book *book, struct report_purchase **ret_purchase) MUST_CHECK;	/* at the end; they move */
 bool report_in_period(const struct report_book *book, int32_t day);
 /* The local day of an instant, once the program is published; the instant by which an entry was decided. */
 int32_t report_day_of(struct report_book *book, int64_t at_us);
@@ -150,7 +161,9 @@ int64_t report_instant_of(const struct entry *e, int64_t committed_at_us);
 enum status report_take_books(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day) MUST_CHECK;
 enum status report_take_people(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day) MUST_CHECK;
 enum status report_take_cohort(struct report_book *book, const struct entry *e, int32_t day) MUST_CHECK;
-void report_member_merge(struct report_book *book, struct report_member *into, struct report_member *from);
+enum status report_take_partners(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day) MUST_CHECK;
+enum status report_take_terms(struct report_book *book, const struct program *p) MUST_CHECK;	/* of a version that is published */
+void report_member_merge(struct report_member *into, struct report_member *from);
 
 /* ---- tables ---- */
 
@@ -202,5 +215,7 @@ enum status report_churn_table(struct report_book *book, struct report_table *ro
  * redemption.value, or else what it costs.  False: it has none, or it does not fit. */
 bool report_point_cost(const struct program *p, struct ratio *ret) MUST_CHECK;
 bool report_point_worth(const struct program *p, struct ratio *ret) MUST_CHECK;
+/* A partner's price in the same units. */
+bool report_partner_price(const struct program *p, struct price price, struct ratio *ret) MUST_CHECK;
 
 #endif

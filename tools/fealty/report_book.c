@@ -149,7 +149,7 @@ take_publish(struct report_book *book, const struct entry *e)
 	book->number = e->program;
 	book->day_from_us = book->day_until_us = 0;
 	(void)snprintf(book->id, sizeof(book->id), "%s", e->u.publish.id);
-	return ST_OK;
+	return report_take_terms(book, p);
 }
 
 /* What was in force at the ends of the period. */
@@ -185,12 +185,17 @@ measure(struct report_book *book, const struct entry *e)
 {
 	for (size_t i = 0; i < e->n_postings; i++)
 		add_volume(book, e->postings[i].points);
-	for (size_t i = 0; i < e->n_pendings; i++)
-		add_volume(book, e->pendings[i].p.points);
 	for (size_t i = 0; i < e->n_falls; i++) {
 		add_volume(book, e->falls[i].spend);
 		add_volume(book, e->falls[i].visits);
 	}
+	for (size_t i = 0; i < e->n_followups; i++) {
+		add_volume(book, e->followups[i].left);
+		add_volume(book, e->followups[i].clawed);
+		add_volume(book, e->followups[i].lapsed);
+	}
+	for (size_t i = 0; i < e->n_grants; i++)
+		add_volume(book, e->grants[i].granted);
 	add_volume(book, e->metrics.spend);
 	add_volume(book, e->metrics.visits);
 	if (e->op == OP_PURCHASE) {
@@ -201,11 +206,37 @@ measure(struct report_book *book, const struct entry *e)
 	return !book->too_large;
 }
 
+/* In the years 1 to 9999: the calendar knows no others. */
+#define DAY_MIN (-719162)
+#define DAY_MAX 2932896
+#define VISITS_MAX 1000			/* of one entry; there is one */
+#define INSTANT_MIN (DAY_MIN * US_PER_DAY)
+#define INSTANT_MAX (DAY_MAX * US_PER_DAY)
+
+static bool
+metrics_ok(const struct metric_day *m)
+{
+	return m->day >= DAY_MIN && m->day <= DAY_MAX && m->visits >= -VISITS_MAX && m->visits <= VISITS_MAX;
+}
+
+/* What the passes over signed nonsense must not stumble on; the audit judges the rest. */
+static bool
+entry_ok(const struct entry *e, int64_t at_us)
+{
+	bool ok = at_us >= INSTANT_MIN && at_us <= INSTANT_MAX && (!e->has_metrics || metrics_ok(&e->metrics));
+
+	for (size_t i = 0; i < e->n_falls && ok; i++)
+		ok = metrics_ok(&e->falls[i]);
+	return ok;
+}
+
 static enum status
 take_entry(struct report_book *book, const struct entry *e, struct entry_id id, int64_t committed_at_us)
 {
 	int64_t at_us = report_instant_of(e, committed_at_us);
 
+	if (!entry_ok(e, at_us))
+		return ST_CORRUPT;
 	if (!book->seen || at_us > book->now_us)
 		book->now_us = at_us;
 	book->seen = true;
@@ -221,6 +252,8 @@ take_entry(struct report_book *book, const struct entry *e, struct entry_id id, 
 	st = report_take_books(book, e, id, day);
 	if (st == ST_OK)
 		st = report_take_people(book, e, id, day);
+	if (st == ST_OK && book->params.kind == REPORT_SETTLEMENT)
+		st = report_take_partners(book, e, id, day);
 	if (st == ST_OK && book->params.kind == REPORT_KPI)
 		st = report_take_cohort(book, e, day);
 	return st;
@@ -283,12 +316,14 @@ find_partner(const struct report_book *book, char *ret_sentence)
 
 	if (book->params.kind != REPORT_SETTLEMENT)
 		return REPORT_OK;
-	if (book->n_partners == 0) {
-		(void)snprintf(ret_sentence, 200, "The program `%s` has no partners to settle with.", book->id);
+	if (book->n_partners == 0 && !book->has_vouchers) {
+		(void)snprintf(ret_sentence, 200, "The program `%s` has no partners to settle with, and no vouchers.", book->id);
 		return REPORT_NO_PARTNERS;
 	}
+	if (id == NULL)
+		return REPORT_OK;
 	for (size_t i = 0; i < book->n_partners; i++)
-		if (id == NULL || strcmp(book->partners[i].partner, id) == 0)
+		if (strcmp(book->partners[i].partner, id) == 0)
 			return REPORT_OK;
 	(void)snprintf(ret_sentence, 200, "The program `%s` has no partner `%.40s`; look at its id.", book->id, id);
 	return REPORT_NO_PARTNER;

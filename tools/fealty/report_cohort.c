@@ -123,9 +123,8 @@ take_flow(struct report_book *book, struct report_points *p, const struct flow *
 /* ---- entries of several members ---- */
 
 void
-report_member_merge(struct report_book *book, struct report_member *into, struct report_member *from)
+report_member_merge(struct report_member *into, struct report_member *from)
 {
-	(void)book;
 	for (enum report_age age = 0; age < AGE_COUNT; age++) {
 		into->points.open[age] += from->points.open[age];
 		into->points.redeemed[age] += from->points.redeemed[age];

@@ -70,28 +70,29 @@ report_purchase_of(struct report_book *book, struct entry_id id)
 	return book->n_purchases == 0 ? NULL : bsearch(&id, book->purchases, book->n_purchases, sizeof(*book->purchases), id_order);
 }
 
-static struct report_purchase *
-add_purchase(struct report_book *book)
+enum status
+report_purchase_add(struct report_book *book, struct report_purchase **ret_purchase)
 {
 	if (book->n_purchases == book->cap_purchases) {
 		size_t cap = book->cap_purchases == 0 ? PURCHASES_MIN : 2 * book->cap_purchases;
 		struct report_purchase *grown = realloc(book->purchases, cap * sizeof(*grown));
 		if (grown == NULL)
-			return NULL;
+			return ST_NOMEM;
 		book->purchases = grown;
 		book->cap_purchases = cap;
 	}
-	return &book->purchases[book->n_purchases++];
+	*ret_purchase = &book->purchases[book->n_purchases++];
+	return ST_OK;
 }
 
+/* By the rules of the program: what came with the purchase, and neither birthdays nor what a referral is rewarded with. */
 static int64_t
-sum_of(const struct entry *e, enum account account)
+granted_of(const struct entry *e)
 {
 	int64_t sum = 0;
 
-	for (size_t i = 0; i < e->n_postings; i++)
-		if (e->postings[i].account == account)
-			sum += e->postings[i].points;
+	for (size_t i = 0; i < e->n_grants; i++)
+		sum += e->grants[i].granted;
 	return sum;
 }
 
@@ -125,56 +126,48 @@ add_to_ends(struct report_book *book, int32_t day, int64_t price, int64_t part)
 	}
 }
 
+/* At a partner that the program settles with; without such a section a partner is no more than a name. */
+static bool
+is_at_partner(const struct report_book *book, const struct entry *e)
+{
+	const struct program *rules = version_of(book, e->program_version);
+
+	return e->u.purchase.partner != NULL && rules != NULL && rules->n_partners > 0;
+}
+
 static enum status
 take_purchase(struct report_book *book, const struct entry *e, struct entry_id id, int32_t day)
 {
-	struct report_purchase *p = add_purchase(book);
+	struct report_purchase *p;
 
-	if (p == NULL)
-		return ST_NOMEM;
+	enum status st = report_purchase_add(book, &p);
+	if (st != ST_OK)
+		return st;
+	bool ours = !is_at_partner(book, e);
 	*p = (struct report_purchase){
-		.id = id, .version = e->program_version, .partner = NO_PARTNER,
-		.price = e->u.purchase.partner != NULL ? 0 : e->u.purchase.amount - e->u.purchase.paid_with_points,
-		.points = -sum_of(e, ACCOUNT_ISSUED) - sum_of(e, ACCOUNT_PARTNER_ISSUED),
+		.id = id, .version = e->program_version, .with_points = e->u.purchase.paid_with_points, .granted = granted_of(e),
+		.price = ours ? e->u.purchase.amount - e->u.purchase.paid_with_points : 0,
 	};
+	p->points = p->granted;
 	p->points_part = points_part(book, p);
 	add_to_ends(book, day, p->price, p->points_part);
 	return ST_OK;
 }
 
-/* What is left of it in money and points changes by these, both below zero. */
+/* What is left of a purchase as a return or a lapse leaves it; of its amount what was paid with points counts first. */
 static void
-change_purchase(struct report_book *book, struct entry_id id, int64_t price, int64_t points, int32_t day)
+take_followup(struct report_book *book, const struct followup *f, int32_t day)
 {
-	struct report_purchase *p = report_purchase_of(book, id), before;
+	struct report_purchase *p = report_purchase_of(book, f->entry), before;
 
 	if (p == NULL)
 		return;
 	before = *p;
-	p->price = p->price + price < 0 ? 0 : p->price + price;
-	p->points = p->points + points < 0 ? 0 : p->points + points;
+	if (f->returned && p->price > 0)
+		p->price = f->left > p->with_points ? f->left - p->with_points : 0;
+	p->points = p->granted - f->clawed - f->lapsed;
 	p->points_part = points_part(book, p);
 	add_to_ends(book, day, p->price - before.price, p->points_part - before.points_part);
-}
-
-/* Below zero.  Of the rest of a purchase what was paid with points counts first, so the price falls by all of it, and not below zero. */
-static int64_t
-returned_of(const struct entry *e)
-{
-	int64_t spend = 0;
-
-	for (size_t i = 0; i < e->n_falls; i++)
-		spend += e->falls[i].spend;
-	return spend;
-}
-
-/* Pending points that lapsed, by the purchase that earned them. */
-static void
-take_lapse(struct report_book *book, const struct entry *e, int32_t day)
-{
-	for (size_t i = 0; i < e->n_pendings; i++)
-		if (e->pendings[i].has_from && e->pendings[i].p.points < 0)
-			change_purchase(book, e->pendings[i].p.from, 0, e->pendings[i].p.points, day);
 }
 
 /* ---- accounts ---- */
@@ -212,10 +205,8 @@ report_take_books(struct report_book *book, const struct entry *e, struct entry_
 		return ST_OK;
 	if (e->op == OP_PURCHASE)
 		st = take_purchase(book, e, id, day);
-	else if (e->op == OP_RETURN)
-		change_purchase(book, e->u.past.entry, returned_of(e), -sum_of(e, ACCOUNT_CLAWED) - sum_of(e, ACCOUNT_PARTNER_ISSUED), day);
-	else if (e->op == OP_LAPSE)
-		take_lapse(book, e, day);
+	for (size_t i = 0; i < e->n_followups && st == ST_OK; i++)
+		take_followup(book, &e->followups[i], day);
 	return st;
 }
 

@@ -71,11 +71,11 @@ take_days(const struct report_book *book, const struct entry *e, struct report_m
 /* ---- who there is ---- */
 
 static enum status
-take_merge(struct report_book *book, const struct entry *e, int32_t day)
+merge_one(struct report_book *book, uint64_t member, const struct entry *e, int32_t day)
 {
 	struct report_member *from, *into;
 
-	enum status st = report_member_of(book, e->u.other.member, &from);
+	enum status st = report_member_of(book, member, &from);
 	if (st != ST_OK)
 		return st;
 	into = &book->members[e->member - 1];
@@ -89,8 +89,22 @@ take_merge(struct report_book *book, const struct entry *e, int32_t day)
 	from->active = false;
 	from->gone = true;
 	from->gone_day = day;
-	report_member_merge(book, into, from);
+	report_member_merge(into, from);
 	return ST_OK;
+}
+
+static void
+take_standing(struct report_book *book, const struct entry *e, struct report_member *m, int32_t day)
+{
+	if (e->op == OP_ENROL && !m->enrolled) {
+		m->enrolled = true;
+		m->enrolled_day = day;
+		book->enrolled += report_in_period(book, day);
+	}
+	if (e->op == OP_CLOSE) {
+		m->gone = true;
+		m->gone_day = day;
+	}
 }
 
 static uint8_t
@@ -133,6 +147,7 @@ is_doing(const struct entry *e)
 {
 	switch (e->op) {
 	case OP_PURCHASE: case OP_ACTIVITY: case OP_REDEEM: case OP_HOLD: case OP_CAPTURE: case OP_TRANSFER: case OP_ADVANCE: case OP_BIRTHDAY:
+	case OP_VOUCHER_USE: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
 		return !e->has_due_at;
 	default:
 		return false;
@@ -216,17 +231,9 @@ report_take_people(struct report_book *book, const struct entry *e, struct entry
 	enum status st = report_member_of(book, e->member, &m);
 	if (st != ST_OK)
 		return st;
-	if (e->op == OP_ENROL && !m->enrolled) {
-		m->enrolled = true;
-		m->enrolled_day = day;
-		book->enrolled += report_in_period(book, day);
-	}
-	if (e->op == OP_CLOSE) {
-		m->gone = true;
-		m->gone_day = day;
-	}
+	take_standing(book, e, m, day);
 	if (e->op == OP_MERGE)
-		st = take_merge(book, e, day);
+		st = merge_one(book, e->u.other.member, e, day);
 	if (st == ST_OK && kind != REPORT_KPI)
 		return take_days(book, e, &book->members[e->member - 1]);
 	if (st == ST_OK)
