@@ -210,10 +210,13 @@ def purchase(model, event, member, quote=False):
     member.add_metric("visits", event.day, 1)
     member.purchases_accepted += 1
     member.purchases[event.key] = record
+    record.terms += member.posted
+    done = people.with_reward(model, member, shape.total, outcome(model, result))
+    others = people.refer(model, event, member, record)
+    member.posted = []
     change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.day, event.today))
     record.terms += member.posted
-    others = people.refer(model, event, member, record)
-    return {**outcome(model, result), **stamp_keys(stamped), "_others": [other for other in others if other is not member]}
+    return {**done, **stamp_keys(stamped), "_others": [other for other in others if other is not member]}
 
 
 def quoted(model, event, member, shape):
@@ -225,7 +228,8 @@ def quoted(model, event, member, shape):
     stamped = stamps.stamp(model, event, card_owner, shape, shown(model.program, member))
     model.program_used = used
     issued = [voucher.id for voucher in card_owner.vouchers] + [gift.rule.voucher for gift in result.gifts if gift.granted]
-    return {**outcome(model, result), **stamp_keys(stamped), "issued": sorted(issued)}
+    done = people.with_reward(model, member, shape.total, outcome(model, result))
+    return {**done, **stamp_keys(stamped), "issued": sorted(issued)}
 
 
 def stamp_keys(stamped):

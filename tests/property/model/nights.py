@@ -83,6 +83,7 @@ def activate(member, ready, day):
     credit_all(member, [make_lot(waiting.expiry, day, waiting.points, waiting.kind) for waiting in ready])
     for waiting in ready:
         member.waiting.remove(waiting)
+        waiting.came = make_lot(waiting.expiry, day, 0, waiting.kind)
         if waiting.kind == "earned":
             member.add_metric("points_earned", day, waiting.points)
         if waiting.source is not None:

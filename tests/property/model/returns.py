@@ -37,10 +37,10 @@ def give_back(model, event, member):
     stamps.stamps_back(model, member, record, rest)
     vouchers_back(model, member, record, result)
     record.rest, record.returned = rest, True
-    others = people.refer_back(model, event, member, record)
+    reward, reward_lots, others = people.refer_back(model, event, member, record)
     refresh(model.program, member, "return", None, event.day)
-    return {"wanted": model.points(taken), "clawed": model.points(taken), "lots": lot_rows(model, member, lots),
-            "_others": [other for other in others if other is not member]}
+    return {"wanted": model.points(taken + reward), "clawed": model.points(taken + reward), "lots": lot_rows(model, member, lots + reward_lots),
+            "_others": others}
 
 
 def vouchers_back(model, member, record, result):
