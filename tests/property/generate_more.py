@@ -159,7 +159,7 @@ class MoreEvents:
             if maker.has("voucher_use"):
                 table["use"] = 4
                 table["void"] = .8
-            if maker.has("voucher_holds") and self.program.get("redemption"):
+            if maker.has("voucher_holds"):
                 table["hold_voucher"] = 3
         return table
 

@@ -139,6 +139,8 @@ def check_hold(found):
 def capture(model, event, member):
     points = model.program.points(event.get("points")) if event.get("points") else None
     found = open_hold(event, member)
+    if found.voucher is not None and points is not None:
+        refuse("INVALID_ARGUMENT", "points")
     spender(member)
     check_hold(found)
     if found.voucher is not None:
@@ -218,9 +220,8 @@ def voucher_void(model, event, member):
 
 def hold_voucher(model, event, member):
     voucher, reason = named(model, event, member)
-    program = redemption_of(model)
-    ttl = duration(event.get("ttl")) if event.get("ttl") else program.default_ttl
-    if not SECOND <= ttl <= program.max_ttl:
+    ttl = duration(event.get("ttl")) if event.get("ttl") else model.program.default_ttl
+    if not SECOND <= ttl <= model.program.max_ttl:
         refuse("INVALID_ARGUMENT", "ttl")
     spender(member)
     if reason:
@@ -236,6 +237,7 @@ def hold_voucher(model, event, member):
 def capture_voucher(model, event, member, found):
     found.voucher.state = "used"
     found.state = "closed"
+    member.redeems[event.key] = Debit([], found.day)
     touch(model, event, member)
     return {}
 
