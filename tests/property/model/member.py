@@ -74,7 +74,7 @@ class Card:
         self.net = 0
         self.filled = 0
         self.begun = {}                # number of a card → day of its first stamp
-        self.fired = {}                # (number of a card, at) → voucher
+        self.fired = set()             # (number of a card, at)
 
     @property
     def on(self):

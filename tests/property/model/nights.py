@@ -152,8 +152,6 @@ def notices(program, member, today):
 
 def settle(model, member, today, tier):
     """After an event: what of it is due or over already; `tier` was held before it."""
-    if member.credited:
-        vouchers.auto_redeem(model, member, today, tier)
     if member.waiting:
         member.credited = False
         lapse(member, today)

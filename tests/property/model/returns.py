@@ -323,7 +323,7 @@ def reverse_redeem(model, event, member):
         lot.points -= part
         points -= part
         if part:
-            owners[owner] = True
+            owners[owner] = owner.credited = True
             restore(model, event, owner, lot.part(part))
     for owner in [member] + [other for other in owners if other is not member]:
         change_tier(model.program, owner, event.today, lambda who=owner: look_up(model.program, who, event.today, event.today, only_balance=True))
@@ -398,6 +398,7 @@ def advance(model, event, member):
     if member.advanced + points > program.points(program.advance["max"]):
         refuse("CAP_REACHED")
     touch(model, event, member)
+    member.credited = True
     put(member, make_lot(term_today(program, member), event.day, points, "lent"))
     member.debt += points
     member.advanced += points

@@ -140,7 +140,7 @@ def capture(model, event, member):
     points = model.program.points(event.get("points")) if event.get("points") else None
     found = open_hold(event, member)
     if found.voucher is not None and points is not None:
-        refuse("INVALID_ARGUMENT", "points")
+        refuse(("INVALID_ARGUMENT", "HOLD_EXPIRED", "HOLD_NOT_OPEN", "MEMBER_CLOSED", "MEMBER_FROZEN"), "points")
     spender(member)
     check_hold(found)
     if found.voucher is not None:
@@ -165,6 +165,8 @@ def release(model, event, member):
     touch(model, event, member)
     back = [(member, lot) for lot in found.lots] + [(owner, lot) for owner, part in found.parts for lot in part.lots]
     shown_rows = owner_rows(model, back)
+    for owner, _ in back:
+        owner.credited = True
     end_hold(model, member, found, event.today, "closed")
     refresh(model.program, member, "release", None, event.day)
     change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.today, event.today, only_balance=True))
