@@ -249,6 +249,8 @@ def capture_voucher(model, event, member, found):
 def redeem_reward(model, event, member):
     program = model.program
     reward = program.rewards.get(event.get("reward"))
+    if not program.rewards:
+        refuse("NOT_OFFERED", "reward")
     if reward is None:
         refuse("NOT_FOUND", "reward")
     spender(member)
