@@ -84,6 +84,7 @@ def others_of(member, taken):
 
 def redeem(model, event, member):
     check_partner(model, event)
+    pools.check(model, event, member)
     if event.get("reward") is not None:
         return redeem_reward(model, event, member)
     points = model.program.points(event.get("points"))
@@ -102,6 +103,7 @@ def redeem(model, event, member):
 
 def hold(model, event, member):
     check_partner(model, event)
+    pools.check(model, event, member)
     if event.get("voucher") is not None:
         return hold_voucher(model, event, member)
     points = model.program.points(event.get("points"))
