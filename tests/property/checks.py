@@ -34,14 +34,17 @@ def plain(value):
 
 def compare(event, engine, model):
     """None, or (the first key that differs, a sentence)."""
+    if not model.get("status") == "OK" and "member_no" not in model and "member_no" in engine:
+        model = dict(engine, status=model["status"], reason=model["reason"])     # whose balance a refusal of a stranger shows is left open
     for name in FIRST:
         got, want = engine.get(name), model.get(name)
         if isinstance(want, tuple):        # the rules leave open which
             want = got if got in want else want[0]
         if name == "remainder":
-            if got is None or engine.get("replayed"):
+            if got is None or "remainders" not in model or engine.get("replayed"):
                 continue
-            want = {rule: model["remainders"].get(rule) for rule in got} if isinstance(got, dict) else next(iter(model["remainders"].values()), None)
+            kept = model.get("remainders") or {}
+            want = {rule: kept.get(rule) for rule in got} if isinstance(got, dict) else next(iter(kept.values()), None)
         elif name == "grants":
             got, want = same_grants(got), same_grants(want)
         elif name == "notices":
@@ -187,8 +190,9 @@ def once_more(events, replies):
     at = events[-1]["at"] if events else "2026-01-01T00:00:00Z"
     balances = [dict(event, at=at) for event in {event["member"]: event for event in events if event["op"] == "balance"}.values()]
     balances = [{name: value for name, value in event.items() if name != "as_of"} for event in balances]
+    gone = {reply["member_no"] for event, reply in zip(events, replies) if event["op"] == "erase" and reply["status"] == "OK"}
     written = [dict(event, at=at) for event, reply in zip(events, replies)
-               if reply["status"] == "OK" and "key" in event and not reply.get("replayed")]
+               if not (event["op"] in ("enrol", "profile") and reply.get("member_no") in gone) and reply["status"] == "OK" and "key" in event and not reply.get("replayed")]
     return balances + written + balances
 
 

@@ -1,5 +1,6 @@
 """The parts of random programs and events that are about vouchers, stamps, rewards, memberships, pools, partners and who members are."""
 import datetime as dt
+import json
 
 from model.dates import decimal_text
 
@@ -47,7 +48,8 @@ class MoreProgram:
         if self.has("rewards"):
             program["rewards"] = [self.reward(f"r{number}", rng.choice(names), program) for number in range(rng.randint(1, 2))]
         if self.has("auto_redeem"):
-            program["auto_redeem"] = {"at": self.points(10, 60), "voucher": rng.choice(names)}
+            balances = '"balance"' in json.dumps(program.get("tiers", []))      # at must be above what any tier asks for
+            program["auto_redeem"] = {"at": self.points(*((211, 260) if balances else (10, 60))), "voucher": rng.choice(names)}
             if program.get("tiers") and self.chance(.4):
                 program["auto_redeem"]["tiers"] = self.some([tier["id"] for tier in program["tiers"]])
         if self.has("stamps"):
@@ -159,7 +161,7 @@ class MoreEvents:
             if maker.has("voucher_use"):
                 table["use"] = 4
                 table["void"] = .8
-            if maker.has("voucher_holds") and self.program.get("redemption"):
+            if maker.has("voucher_holds"):
                 table["hold_voucher"] = 3
         return table
 

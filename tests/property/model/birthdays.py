@@ -71,7 +71,8 @@ def birthday_night(model, member, today):
         return False
     if "voucher" in program.birthday["reward"]:
         found = due(program, member, today)
-        candidates = [found] if found else []
+        late = "requires" not in program.birthday       # a window that a new tier finds open counts from there, but what is required is asked once
+        candidates = [found] if found and (late or opens(program, member, *found) == today) else []
     else:
         candidates = [found for found in in_force(program, member, today.year) if found[0] == today]
     for found in candidates:
@@ -81,12 +82,22 @@ def birthday_night(model, member, today):
     return False
 
 
+def opens(program, member, date, month_day):
+    """The day on which the window of a voucher opens: not before the date is effective."""
+    guard = dt.timedelta(days=int(program.birthday.get("guard_days", 0)))
+    entered = max(entered for entered, *birth in member.births if tuple(birth) == month_day and entered + guard <= date)
+    return max(date - dt.timedelta(days=window(program, member)[0]), entered + guard)
+
+
 def due(program, member, today):
     """The birthday whose window a day is in, with its (month, day); granted or not."""
     before, after = window(program, member)
     for year in (today.year - 1, today.year, today.year + 1):
         for found in in_force(program, member, year):
-            if found[0] - dt.timedelta(days=before) <= today <= found[0] + dt.timedelta(days=after):
+            first = found[0] - dt.timedelta(days=before)
+            if "voucher" in program.birthday["reward"]:
+                first = opens(program, member, *found)
+            if first <= today <= found[0] + dt.timedelta(days=after):
                 return found
     return None
 

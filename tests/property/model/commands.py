@@ -1,7 +1,5 @@
 """Every command but returns and reversals: a function of (model, event, member) that changes the member and returns the outcome's
 keys, or raises Refusal before it changed anything."""
-import copy
-
 from . import birthdays, earning, people, stamps, vouchers
 from .dates import day_of, decimal
 from .ladder import member_may, open_member, refuse, touch
@@ -193,12 +191,10 @@ def shape_of(model, event):
     return earning.Shape(event.on, total, money(event.get("paid_with_points", "0")), lines)
 
 
-def purchase(model, event, member, quote=False):
+def purchase(model, event, member):
     check_partner(model, event)
     shape = shape_of(model, event)
     open_member(member)
-    if quote:
-        return quoted(model, event, member, shape)
     touch(model, event, member)
     member.posted = []
     tier = shown(model.program, member)
@@ -210,22 +206,13 @@ def purchase(model, event, member, quote=False):
     member.add_metric("visits", event.day, 1)
     member.purchases_accepted += 1
     member.purchases[event.key] = record
+    record.terms += member.posted
+    done = people.with_reward(model, member, shape.total, outcome(model, result))
+    others = people.refer(model, event, member, record)
+    member.posted = []
     change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.day, event.today))
     record.terms += member.posted
-    others = people.refer(model, event, member, record)
-    return {**outcome(model, result), **stamp_keys(stamped), "_others": [other for other in others if other is not member]}
-
-
-def quoted(model, event, member, shape):
-    result = evaluate(model, event, member, shape)[1]
-    card_owner = copy.copy(member)     # what it gets there is nobody's
-    card_owner.cards, card_owner.fired, card_owner.used = copy.deepcopy((member.cards, member.fired, member.used))
-    card_owner.vouchers = []
-    used, model.program_used = model.program_used, dict(model.program_used)
-    stamped = stamps.stamp(model, event, card_owner, shape, shown(model.program, member))
-    model.program_used = used
-    issued = [voucher.id for voucher in card_owner.vouchers] + [gift.rule.voucher for gift in result.gifts if gift.granted]
-    return {**outcome(model, result), **stamp_keys(stamped), "issued": sorted(issued)}
+    return {**done, **stamp_keys(stamped), "_others": [other for other in others if other is not member]}
 
 
 def stamp_keys(stamped):

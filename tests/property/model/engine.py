@@ -159,11 +159,25 @@ class Model:
         if event.op == "balance":
             return self.balance(event, member)
         if event.op == "quote":
-            return self.reply(member, commands.purchase(self, event, member, quote=True))
+            return self.quote(event, member)
         same = self.same_receipt(event, member)
         if same is not None:
             return same
         return self.finish(event, (member, TABLE[event.op](self, event, member)), body)
+
+    def quote(self, event, member):
+        """What the purchase would get, in a copy of everything."""
+        other = self.copy()
+        its = other.members[self.members.index(member)]
+        outcome = commands.purchase(other, event, its)
+        other.auto_redeem(event, its)
+        outcome["issued"] = sorted(name for who, name in other.issued if who is its)
+        del outcome["_others"]
+        return self.reply(member, outcome)
+
+    def copy(self):
+        same = {id(each): each for each in self.versions + [self.done, self.receipts, self.before]}
+        return copy.deepcopy(self, same)
 
     def stranger(self, event, body):
         """An alias that nobody has; a quote leaves nobody behind."""
@@ -173,7 +187,7 @@ class Model:
         self.aliases, self.members = dict(self.aliases), list(self.members)
         member = people.provisional(self, event.get("member"), event.day, event.today)
         if event.op == "quote":
-            reply = self.reply(member, commands.purchase(self, event, member, quote=True))
+            reply = self.quote(event, member)
             self.aliases, self.members = kept
             return {name: value for name, value in reply.items() if name != "member_no"}
         try:
@@ -186,21 +200,33 @@ class Model:
     def finish(self, event, done, body):
         member, outcome = done
         member = outcome.pop("_block", member)
+        concerned = [member] + outcome.pop("_others", [])
+        for each in concerned:
+            self.auto_redeem(event, each)
+        outcome["issued"] = sorted(name for who, name in self.issued if who is member)
+        outcome["revoked"] = sorted(name for who, name in self.revoked if who is member)
         block = self.block(member)     # an entry records the balances right after it, before what it made due
         after = {name: block[name] for name in ("available", "pending", "held", "debt", "tier") if name in block}
         self.between = self.due_rows(member, event.today)
-        for each in [member] + outcome.pop("_others", []):
-            settle(self, each, event.today, self.tiers_before.get(each) or shown(self.program, each))
+        for each in concerned:
+            settle(self, each, event.today, self.tier_before(each))
         if event.op in ("enrol", "profile"):
             if birthdays.birthday_night(self, member, event.today):
                 change_tier(self.program, member, event.today, lambda: look_up(self.program, member, event.today, event.today, only_balance=True))
-        outcome["issued"] = sorted(name for who, name in self.issued if who is member)
-        outcome["revoked"] = sorted(name for who, name in self.revoked if who is member)
         kept = (body, member, outcome, after)
         self.done[(event.get("principal", "simulate"), event.key)] = kept
         if event.op == "purchase" and event.get("receipt_no") and event.store:
             self.receipts[(event.store, event.get("receipt_no"), event.day)] = (self.receipt_body(event, member), kept)
         return self.reply(member, outcome, written=True)
+
+    def tier_before(self, member):
+        """A new member held the lowest."""
+        return self.tiers_before.get(member) or next(iter(self.program.tiers), None)
+
+    def auto_redeem(self, event, member):
+        """The last step of an event that gave points."""
+        if member.credited:
+            vouchers.auto_redeem(self, member, event.day, self.tier_before(member))
 
     def reply(self, member, outcome, after=None, written=False):
         reply = {"status": "OK"}
@@ -215,6 +241,8 @@ class Model:
 
     def replay(self, done, body):
         if done[0] != body:
+            raise Refusal("REQUEST_ID_REUSED")
+        if done[1].erased and json.loads(body)["op"] in ("enrol", "profile"):      # whose alias it named nobody knows any more
             raise Refusal("REQUEST_ID_REUSED")
         return self.reply(done[1], done[2], done[3])
 
@@ -261,8 +289,7 @@ class Model:
         then = instant(event.get("as_of"))
         if then < self.now:
             raise Refusal("INVALID_ARGUMENT", "as_of")
-        same = {id(each): each for each in self.versions + [self.done, self.receipts, self.before]}
-        ahead = copy.deepcopy(self, same)
+        ahead = self.copy()
         ahead.now = then
         roll(ahead, then)
         return ahead.reply(ahead.members[self.members.index(member)], {})

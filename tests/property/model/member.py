@@ -28,6 +28,7 @@ class Waiting:
         self.expiry = expiry
         self.source = source           # the record of the purchase, or None
         self.order = order             # of what is due the same day
+        self.came = None               # the terms of the lot, once it is one
         self.kind = "earned"           # the kind of the lot it becomes
 
 
@@ -73,7 +74,7 @@ class Card:
         self.net = 0
         self.filled = 0
         self.begun = {}                # number of a card → day of its first stamp
-        self.fired = {}                # (number of a card, at) → voucher
+        self.fired = set()             # (number of a card, at)
 
     @property
     def on(self):
@@ -114,6 +115,7 @@ class Member:
         self.redeems = {}              # key → record
         self.rank = None               # index into program.tiers of the tier earned
         self.since = None
+        self.lowest_from_the_start = True
         self.start = None              # validity counts from the day after
         self.until = None
         self.in_grace = False
@@ -122,7 +124,7 @@ class Member:
         self.births_paid = {}          # birthday year → (date, (month, day))
         self.clock = day               # of inactivity
         self.clock_order = 0
-        self.frozen = self.closed = False
+        self.frozen = self.closed = self.erased = False
         self.noticed = day             # up to this day notices were told
         self.events = 0                # that earned, to tell their pending points apart
         self.transfers_out = {}        # year → [points, times]

@@ -83,6 +83,7 @@ def activate(member, ready, day):
     credit_all(member, [make_lot(waiting.expiry, day, waiting.points, waiting.kind) for waiting in ready])
     for waiting in ready:
         member.waiting.remove(waiting)
+        waiting.came = make_lot(waiting.expiry, day, 0, waiting.kind)
         if waiting.kind == "earned":
             member.add_metric("points_earned", day, waiting.points)
         if waiting.source is not None:
@@ -151,8 +152,6 @@ def notices(program, member, today):
 
 def settle(model, member, today, tier):
     """After an event: what of it is due or over already; `tier` was held before it."""
-    if member.credited:
-        vouchers.auto_redeem(model, member, today, tier)
     if member.waiting:
         member.credited = False
         lapse(member, today)

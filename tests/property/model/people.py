@@ -5,9 +5,9 @@ from .ladder import member_may, refuse, touch
 from .lots import in_order, put, term_today
 from .member import Lot, Member, Waiting
 from .merging import absorb
-from .nights import activate
+from .nights import activate, change_tier
 from .program import Pending
-from .tiers import hold_tier
+from .tiers import hold_tier, look_up
 
 
 # Provisional members
@@ -41,6 +41,8 @@ def newcomer(model, event):
         model.members.append(member)
     else:
         member.enrolled = event.day
+        if member.lowest_from_the_start:
+            member.since = event.day
         member.clock = max(member.clock, event.day)
     for other in found[1:]:
         if other is not None and other is not member and not other.closed:
@@ -65,6 +67,7 @@ def opening(model, event):
             member.until = day_of(event.get("tier_until"))
     for name, count in (event.get("counters") or {}).items():
         member.add_metric(name, event.day, int(count))
+    change_tier(program, member, event.today, lambda: look_up(program, member, event.day, event.today, only_balance=True))
     return member, {}
 
 
@@ -89,18 +92,36 @@ def referrer_of(model, event):
         refuse("NOT_FOUND", "referrer")
     if other is model.aliases.get(event.get("member")):
         refuse("SELF_REFERRAL", "referrer")
+    if model.program.referral is None:
+        refuse("NOT_OFFERED", "referrer")
     return other
 
 
-def refer(model, event, member, record):
-    """The friend's first purchase of at least min_amount."""
+def is_due(model, member, total):
     spec = model.program.referral
-    if spec is None or member.referrer is None or member.referral is not None or record.shape.total < model.program.money(spec["min_amount"]):
+    return spec is not None and member.referrer is not None and member.referral is None and total >= model.program.money(spec["min_amount"])
+
+
+def with_reward(model, member, total, done):
+    """An outcome of a purchase with the friend's own reward."""
+    if not is_due(model, member, total):
+        return done
+    points = model.program.points(model.program.referral["referee"])
+    for name in ("granted", "wanted"):
+        done[name] = model.points(model.program.points(done[name]) + points)
+    done["grants"].append({"rule": "referee", "wanted": model.points(points), "granted": model.points(points)})
+    return done
+
+
+def refer(model, event, member, record):
+    """The friend's first purchase of at least min_amount: who is rewarded, the friend first."""
+    spec = model.program.referral
+    if not is_due(model, member, record.shape.total):
         return []
     member.referral = made = Referral(record)
     other, year = member.referrer, event.day.year
     who = [(member, spec["referee"])]
-    if not other.closed and other.referrals.get(year, 0) < int(spec["per_year"]):
+    if not other.closed and other.referrals.get(year, 0) < int(spec.get("per_year", 10 ** 9)):
         other.referrals[year] = other.referrals.get(year, 0) + 1
         who.append((other, spec["referrer"]))
     for each, points in who:
@@ -112,35 +133,48 @@ def refer(model, event, member, record):
         if not int(spec["pending_days"]):
             activate(each, [waiting], event.day)
         made.rewards.append((each, points, waiting))
+    for each, _ in who[1:]:
+        change_tier(model.program, each, event.today, lambda: look_up(model.program, other, event.today, event.today, only_balance=True))
     return [each for each, _ in who]
 
 
 def refer_back(model, event, member, record):
-    """What is left of the purchase fell below min_amount: both rewards go."""
+    """What is left of the purchase fell below min_amount: both rewards go.  (The friend's points, the lots they were in, who else lost)"""
     spec, made = record.program.referral, member.referral
     if made is None or made.record is not record or made.gone or record.rest.total >= record.program.money(spec["min_amount"]):
-        return []
+        return 0, [], []
     made.gone = True
+    taken, lots = 0, []
     for each, points, waiting in made.rewards:
+        if each is not member:
+            each.referrals[record.day.year] -= 1
         if waiting in each.waiting:
             each.waiting.remove(waiting)
+            took = points, []
         else:
-            claw_reward(each, points, record.program.returns.get("claw_back", "unlimited"))
-    return [each for each, _, _ in made.rewards]
+            took = claw_reward(each, points, waiting.came, record.program.returns.get("claw_back", "unlimited"))
+        if each is member:
+            taken, lots = took
+    return taken, lots, [each for each, _, _ in made.rewards if each is not member]
 
 
-def claw_reward(member, points, policy):
+def claw_reward(member, wanted, came, policy):
     if policy == "only_pending":
-        return
-    own = [lot for lot in member.lots if lot.kind == "referral"]
+        return 0, []
+    points, lots = wanted, []
+    own = [lot for lot in member.lots if lot.same_terms(came)]
     for among in (own, member.lots):
         for lot in in_order(member, among):
             took = min(lot.points, points)
-            lot.points -= took
-            points -= took
+            if took:
+                lot.points -= took
+                points -= took
+                lots.append(lot.part(took))
     member.lots = [lot for lot in member.lots if lot.points]
     if policy == "unlimited":
         member.debt += points
+        points = 0
+    return wanted - points, lots
 
 
 # Consent and erasure
@@ -152,7 +186,8 @@ def consent(model, event, member):
 
 
 def erase(model, event, member):
-    member_may(member)
+    if member.enrolled is None:
+        refuse("MEMBER_PROVISIONAL")
     pools.go(member)
     for hold in member.holds.values():
         if hold.state == "open":
@@ -165,7 +200,11 @@ def erase(model, event, member):
     for voucher in member.vouchers:
         if voucher.state in ("issued", "held"):
             voucher.state = "revoked"
-    member.cards = {}
+    if model.program.tiers:
+        hold_tier(model.program, member, 0, member.enrolled, member.enrolled)
+        member.gift = None
+    member.cards, member.memberships = {}, {}
+    member.metrics, member.totals, member.remainders = {}, {}, {}
     for other in model.members:
         if other.referrer is member:
             other.referrer = None

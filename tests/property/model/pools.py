@@ -28,6 +28,8 @@ def join(model, event, member):
 
 
 def leave(model, event, member):
+    if model.program.pools is None:
+        refuse("NOT_OFFERED")
     if member.pool is None:
         refuse("NOT_FOUND", "pool")
     member_may(member)
@@ -46,12 +48,20 @@ def go(member):
     else:
         pool.members.remove(member)
         member.pool = None
+        if len(pool.members) == 1:
+            pool.head.pool = None
+
+
+def check(model, event, member):
+    """Of a command that may be about a pool."""
+    if event.get("pool") and model.program.pools is None:
+        refuse("NOT_OFFERED", "pool")
+    if event.get("pool") and member.pool is None:
+        refuse("NOT_FOUND", "pool")
 
 
 def owners(member):
     """Whose lots pay, in order; frozen members are passed over."""
-    if member.pool is None:
-        refuse("NOT_FOUND", "pool")
     return [other for other in member.pool.members if not other.frozen and not other.closed]
 
 

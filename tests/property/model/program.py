@@ -264,8 +264,7 @@ class Program:
         notices = spec.get("notices") or {}
         self.expiring_days = [int(days) for days in notices.get("expiring_days") or []]
         self.downgrade_days = [int(days) for days in notices.get("downgrade_days") or []]
-        if self.redemption is not None:
-            self._compile_redemption(self.redemption)
+        self._compile_redemption(self.redemption or {})
 
     def _compile_redemption(self, spec):
         hold = spec.get("hold") or {}

@@ -35,17 +35,17 @@ def give_back(model, event, member):
         member.add_metric(name, record.day, now - record.counters.get(name, 0))
         record.counters[name] = now
     stamps.stamps_back(model, member, record, rest)
-    vouchers_back(model, member, record, result)
+    lots += vouchers_back(model, member, record, result)
     record.rest, record.returned = rest, True
-    others = people.refer_back(model, event, member, record)
+    reward, reward_lots, others = people.refer_back(model, event, member, record)
     refresh(model.program, member, "return", None, event.day)
-    return {"wanted": model.points(taken), "clawed": model.points(taken), "lots": lot_rows(model, member, lots),
-            "_others": [other for other in others if other is not member]}
+    return {"wanted": model.points(taken + reward), "clawed": model.points(taken + reward), "lots": lot_rows(model, member, lots + reward_lots),
+            "_others": others}
 
 
 def vouchers_back(model, member, record, result):
-    """A voucher that the rest no longer earns is revoked; of a used one `used_voucher` decides, once."""
-    program = record.program
+    """A voucher that the rest no longer earns is revoked; of a used one `used_voucher` decides, once: the lots that pay its value."""
+    program, lots = record.program, []
     still = {gift.name for gift in result.gifts if gift.granted}
     for name, voucher in list(record.gifts):
         if name in still:
@@ -58,15 +58,16 @@ def vouchers_back(model, member, record, result):
                 used[cap.key(record.day)] = max(used.get(cap.key(record.day), 0) - 1, 0)
             record.gifts.remove((name, voucher))
         elif voucher.state == "used" and program.returns.get("used_voucher", "keep") == "debt":
-            owe(member, -(-voucher.value // program.worth))
+            lots += owe(member, -(-voucher.value // program.worth))
             record.gifts.remove((name, voucher))
+    return lots
 
 
 def owe(member, points):
     """From available first."""
     now = min(points, member.available)
-    take(member, member.lots, now)
     member.debt += points - now
+    return take(member, member.lots, now)
 
 
 def what_is_left(record, event):
@@ -322,7 +323,7 @@ def reverse_redeem(model, event, member):
         lot.points -= part
         points -= part
         if part:
-            owners[owner] = True
+            owners[owner] = owner.credited = True
             restore(model, event, owner, lot.part(part))
     for owner in [member] + [other for other in owners if other is not member]:
         change_tier(model.program, owner, event.today, lambda who=owner: look_up(model.program, who, event.today, event.today, only_balance=True))
@@ -397,6 +398,7 @@ def advance(model, event, member):
     if member.advanced + points > program.points(program.advance["max"]):
         refuse("CAP_REACHED")
     touch(model, event, member)
+    member.credited = True
     put(member, make_lot(term_today(program, member), event.day, points, "lent"))
     member.debt += points
     member.advanced += points

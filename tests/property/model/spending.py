@@ -84,6 +84,7 @@ def others_of(member, taken):
 
 def redeem(model, event, member):
     check_partner(model, event)
+    pools.check(model, event, member)
     if event.get("reward") is not None:
         return redeem_reward(model, event, member)
     points = model.program.points(event.get("points"))
@@ -102,6 +103,7 @@ def redeem(model, event, member):
 
 def hold(model, event, member):
     check_partner(model, event)
+    pools.check(model, event, member)
     if event.get("voucher") is not None:
         return hold_voucher(model, event, member)
     points = model.program.points(event.get("points"))
@@ -139,6 +141,8 @@ def check_hold(found):
 def capture(model, event, member):
     points = model.program.points(event.get("points")) if event.get("points") else None
     found = open_hold(event, member)
+    if found.voucher is not None and points is not None:
+        refuse(("INVALID_ARGUMENT", "HOLD_EXPIRED", "HOLD_NOT_OPEN", "MEMBER_CLOSED", "MEMBER_FROZEN"), "points")
     spender(member)
     check_hold(found)
     if found.voucher is not None:
@@ -163,6 +167,8 @@ def release(model, event, member):
     touch(model, event, member)
     back = [(member, lot) for lot in found.lots] + [(owner, lot) for owner, part in found.parts for lot in part.lots]
     shown_rows = owner_rows(model, back)
+    for owner, _ in back:
+        owner.credited = True
     end_hold(model, member, found, event.today, "closed")
     refresh(model.program, member, "release", None, event.day)
     change_tier(model.program, member, event.today, lambda: look_up(model.program, member, event.today, event.today, only_balance=True))
@@ -218,9 +224,8 @@ def voucher_void(model, event, member):
 
 def hold_voucher(model, event, member):
     voucher, reason = named(model, event, member)
-    program = redemption_of(model)
-    ttl = duration(event.get("ttl")) if event.get("ttl") else program.default_ttl
-    if not SECOND <= ttl <= program.max_ttl:
+    ttl = duration(event.get("ttl")) if event.get("ttl") else model.program.default_ttl
+    if not SECOND <= ttl <= model.program.max_ttl:
         refuse("INVALID_ARGUMENT", "ttl")
     spender(member)
     if reason:
@@ -236,6 +241,7 @@ def hold_voucher(model, event, member):
 def capture_voucher(model, event, member, found):
     found.voucher.state = "used"
     found.state = "closed"
+    member.redeems[event.key] = Debit([], found.day)
     touch(model, event, member)
     return {}
 
@@ -245,6 +251,8 @@ def capture_voucher(model, event, member, found):
 def redeem_reward(model, event, member):
     program = model.program
     reward = program.rewards.get(event.get("reward"))
+    if not program.rewards:
+        refuse("NOT_OFFERED", "reward")
     if reward is None:
         refuse("NOT_FOUND", "reward")
     spender(member)

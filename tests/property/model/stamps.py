@@ -15,7 +15,7 @@ class Stamped:
         self.wanted = wanted
         self.left = granted            # not taken by returns
         self.vouchers = []             # that it filled a card with
-        self.milestones = []           # [(number of the card, at)]
+        self.milestones = []           # [(at, voucher)]
 
 
 def wanted_of(card, shape, held):
@@ -63,13 +63,13 @@ def fill(model, member, one, count):
         if state.on == 1:
             state.begun[state.filled] = one.day
         if state.on in card.milestones and place not in state.fired:
-            state.fired[place] = vouchers.issue(model, member, card.milestones[state.on], one.day, ("milestone", card.id))
-            one.milestones.append(place)
+            one.milestones.append((state.on, vouchers.issue(model, member, card.milestones[state.on], one.day, ("milestone", card.id))))
+            state.fired.add(place)
         if state.on >= card.size:
             one.vouchers.append(vouchers.issue(model, member, card.voucher, one.day, ("card", card.id)))
             state.filled += 1
             if card.drops:
-                one.left = one.granted = done + 1
+                one.left = done + 1
                 break
 
 
@@ -88,17 +88,24 @@ def stamps_back(model, member, record, rest):
             key = cap_key(card, one.day)
             used[key] = max(used.get(key, 0) - gone, 0)
         for voucher in reversed(one.vouchers):
-            if state.on < 0 and voucher.state in ("issued", "held"):
+            if state.on < 0 and voucher.state in ("issued", "held", "expired"):
                 vouchers.revoke(model, member, voucher)
                 state.filled -= 1
-        for number, at in list(one.milestones):
-            voucher = state.fired.get((number, at))
-            if voucher is not None and state.net < number * card.size + at and voucher.state in ("issued", "held"):
-                vouchers.revoke(model, member, voucher)
-                del state.fired[(number, at)]
-                one.milestones.remove((number, at))
+                state.begun[state.filled] = one.day
+        uncover(model, member, one, state)
         if state.on <= 0:
             state.begun.pop(state.filled, None)
+
+
+def uncover(model, member, one, state):
+    """Milestones that the sum no longer covers: as many of the purchase's vouchers go, the newest first, and they may fire again."""
+    for number, at in sorted(state.fired, reverse=True):
+        if state.net >= number * state.size + at:
+            continue
+        mine = [row for row in one.milestones if row[0] == at and row[1].state in ("issued", "held", "expired")]
+        if mine:
+            vouchers.revoke(model, member, mine[-1][1])
+            state.fired.discard((number, at))
 
 
 def wipe(state):
@@ -106,8 +113,7 @@ def wipe(state):
     if state.on > 0:
         state.net = state.filled * state.size
     state.begun.pop(state.filled, None)
-    for place in [place for place in state.fired if place[0] == state.filled]:
-        del state.fired[place]
+    state.fired = {place for place in state.fired if place[0] != state.filled}
 
 
 def expire_cards(program, member, today):

@@ -52,6 +52,7 @@ def kept(member, tier, through):
 
 
 def hold_tier(program, member, index, since, start):
+    member.lowest_from_the_start = member.rank is None
     member.rank = index
     member.since = since
     member.since_after = member.start = start      # both count from the day after

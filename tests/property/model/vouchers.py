@@ -15,6 +15,10 @@ def issue(model, member, name, day, source, last=None):
 
 
 def revoke(model, member, voucher):
+    """Its hold is over with it."""
+    for hold in member.holds.values():
+        if hold.voucher is voucher and hold.state == "open":
+            hold.state = "closed"
     voucher.state = "revoked"
     model.revoked.append((member, voucher.id))
 
