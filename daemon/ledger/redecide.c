@@ -352,6 +352,8 @@ due_in_turn(struct comparison *c, const struct member *m, const struct program *
 
 	if (due->at_us > now_us)
 		out_of_order(c, "due_at", "it is done too early, its transaction is decided", now_us);
+	else if (due->kind == DUE_BIRTHDAY && zone_midnight_us(&p->zone, zone_day(&p->zone, due->at_us)) != due->at_us)
+		out_of_order(c, "due_at", "rewards of birthdays come at midnight, and not", due->at_us);
 	else if (due->kind == DUE_BIRTHDAY && on_the_day && day_ok(due->birthday) && zone_midnight_us(&p->zone, due->birthday) != due->at_us)
 		out_of_order(c, "due_at", "the birthday begins", zone_midnight_us(&p->zone, due->birthday));
 	else if (due->kind == DUE_BIRTHDAY ? any && (first.at_us < due->at_us || first.kind < due->kind) : any && (first.kind != due->kind ||
@@ -439,7 +441,7 @@ redecide_due(struct comparison *c, const struct ledger_state *state, const struc
 	if (st != ST_OK)
 		return st;
 	if (m != NULL && p != NULL)
-		due_in_turn(c, m, p, state->program_version(state->ctx, entry->program, entry->program_version), due, now_us);
+		due_in_turn(c, m, p, state->program_at(state->ctx, entry->program, due->at_us), due, now_us);
 	if (c->differs)
 		return ST_OK;
 	st = decide_due(state, entry->program, entry->member, due, arena, &decided);

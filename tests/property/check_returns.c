@@ -257,6 +257,8 @@ points_are_kept(struct life *l, const struct entry *entry)
 
 	if (entry->op != OP_TRANSFER && entry->op != OP_MERGE)
 		return;
+	for (size_t i = 0; i < entry->n_postings; i++)		/* what became a voucher with it */
+		b.available += entry->postings[i].account == ACCOUNT_REDEEMED ? entry->postings[i].points : 0;
 	if (a->available - a->debt != b.available - b.debt || a->pending != b.pending || a->held != b.held || a->points_earned != b.points_earned ||
 	    a->spend != b.spend || a->visits != b.visits || a->counters != b.counters || a->purchases != b.purchases)
 		life_fail(l, "entry %s does not keep what the members have together", life_entry_text(l, entry));
