@@ -364,8 +364,9 @@ any_rewards(struct maker *m)
 		r->per_member.per = (enum period)(PERIOD_DAY + tape_draw(t, 4));
 	}
 	def->has_auto_redeem = def->n_vouchers > 0 && tape_chance(t, 40);
-	if (def->has_auto_redeem) {
-		def->auto_at = any_points(m, 20, 120);
+	if (def->has_auto_redeem) {		/* so many that a life has some hundred vouchers at most */
+		uint32_t unit = def->scale == 0 ? 1 : 100;
+		def->auto_at = any_points(m, 20 * unit, 120 * unit);
 		def->auto_voucher = PICK(t, voucher_ids);
 	}
 }

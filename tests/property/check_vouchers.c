@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define VOUCHERS_MAX 2048
+#define VOUCHERS_MAX 16384
 
 struct voucher_row { uint64_t member; struct voucher v; };
 struct voucher_book { size_t n; struct voucher_row rows[VOUCHERS_MAX]; };
