@@ -244,8 +244,9 @@ birthday_of(struct commit *c, const struct birthday_row *row, int32_t *ret_birth
 	if (p == NULL || !p->has_birthday || p->birthday_on_claim)
 		return ST_OK;
 	enum status st = state->member(state->ctx, row->program, row->member, &m);
-	/* Nearly all whose window is open have their reward: what the last day of the range could not pay needs no profile. */
-	if (st != ST_OK || m == NULL || !birthday_payable(p, m, row->day + birthday_range(p)))
+	/* Nearly all whose window is open have their reward: one of that year, or a later one. */
+	if (st != ST_OK || m == NULL || (m->birthday_paid != DAY_NONE &&
+	    date_of_day(m->birthday_paid).year >= date_of_day(row->day + birthday_range(p)).year))
 		return st;
 	arena_init(&arena, 65536);
 	st = vault_profile(c->service->vault, row->program, row->member, &arena, &profile);

@@ -34,6 +34,16 @@ show_tier(const Fealty__V1__Response *r)
 		(void)printf(" until %s", day_format(r->tier_until, day));
 }
 
+static void
+show_stamps(const Fealty__V1__Response *r)
+{
+	for (size_t i = 0; i < r->n_stamps; i++)
+		if (r->stamps[i]->count > 0)
+			(void)printf("Card %s: %llu %s.\n", r->stamps[i]->id, (unsigned long long)r->stamps[i]->count, r->stamps[i]->count == 1 ? "stamp" : "stamps");
+	for (size_t i = 0; i < r->n_stamp_debt; i++)
+		(void)printf("Card %s: owes %llu.\n", r->stamp_debt[i]->id, (unsigned long long)r->stamp_debt[i]->count);
+}
+
 void
 show_standing(const Fealty__V1__Response *r)
 {
@@ -48,6 +58,7 @@ show_standing(const Fealty__V1__Response *r)
 		(void)printf(", owed %s", r->debt);
 	show_tier(r);
 	(void)printf(".\n");
+	show_stamps(r);
 }
 
 void
