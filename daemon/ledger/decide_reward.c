@@ -87,7 +87,10 @@ decide_reward(struct decision *d)
 		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no rewards");
 	if (r == NULL)
 		return refuse(d, LEDGER_NOT_FOUND, "reward", "this program has no such reward");
+	if (d->cmd->u.redeem.pool && p->pool_max == 0)
+		return refuse(d, LEDGER_NOT_OFFERED, "pool", "this program has no pools");
 	d->entry->u.redeem.reward = d->cmd->u.redeem.reward;
+	d->entry->u.redeem.pool = d->cmd->u.redeem.pool;
 	if (!decision_member_open(d, true) || !eligible(d, r))
 		return ST_OK;
 	enum status st = decision_issue(d, &p->vouchers[r->voucher], VOUCHER_BY_REWARD, r->id, 0,
@@ -98,6 +101,8 @@ decide_reward(struct decision *d)
 		st = count_use(d, r);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
+	if (d->cmd->u.redeem.pool)
+		return decision_spend_pool(d, r->cost, decision_redeemed(d));
 	if (r->cost > d->member->available)
 		return refuse(d, LEDGER_INSUFFICIENT_POINTS, "reward", "%s points are available, the reward %s costs %s",
 		    POINTS_TEXT(d, d->member->available), r->id, POINTS_TEXT(d, r->cost));

@@ -277,9 +277,9 @@ any_redeem(struct life *l, uint64_t member)
 		cmd.u.redeem.points = some_of(l, life_member(l, member)->available);
 		cmd.u.redeem.has_order_amount = any_order(l, &cmd.u.redeem.order_amount);
 		cmd.u.redeem.round_down = tape_chance(l->tape, 30);
+	}
 	cmd.u.redeem.pool = in_pool(l, member);
 	cmd.u.redeem.partner = tape_chance(l->tape, 20) ? "p1" : NULL;
-	}
 	if (life_play(l, &cmd) == LEDGER_OK)
 		remember(l->people[member - 1].redemptions, &l->people[member - 1].n_redemptions, life_id(l, l->n_stored - 1));
 }
@@ -287,7 +287,8 @@ any_redeem(struct life *l, uint64_t member)
 static void
 any_hold(struct life *l, uint64_t member)
 {
-	static const int64_t ttls_us[] = { 60 * US_PER_SECOND, 3600 * US_PER_SECOND, US_PER_DAY, 12 * US_PER_DAY, 80 * US_PER_DAY, 85 * US_PER_DAY };
+	static const int64_t ttls_us[] = { 60 * US_PER_SECOND, 3600 * US_PER_SECOND, US_PER_DAY, 12 * US_PER_DAY, 80 * US_PER_DAY, 80 * US_PER_DAY,
+	    85 * US_PER_DAY };
 	struct cmd cmd = begin(l, OP_HOLD, member);
 
 	cmd.u.hold.points = some_of(l, life_member(l, member)->available);

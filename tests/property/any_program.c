@@ -234,7 +234,7 @@ any_redemption(struct maker *m)
 	def->max_percent_of_order = tape_draw(t, 101);
 	def->max_ttl = PICK(t, ttls);
 	def->default_ttl = tape_chance(t, 30) ? "1h" : NULL;
-	def->expire_at_once = tape_chance(t, 50);
+	def->expire_at_once = tape_chance(t, 65);
 }
 
 static void
@@ -363,7 +363,7 @@ any_rewards(struct maker *m)
 		r->per_member.count = 1 + tape_draw(t, 2);
 		r->per_member.per = (enum period)(PERIOD_DAY + tape_draw(t, 4));
 	}
-	def->has_auto_redeem = def->n_vouchers > 0 && tape_chance(t, 40);
+	def->has_auto_redeem = def->n_vouchers > 0 && tape_chance(t, 25);
 	if (def->has_auto_redeem) {		/* so many that a life has some hundred vouchers at most */
 		uint32_t unit = def->scale == 0 ? 1 : 100;
 		def->auto_at = any_points(m, 20 * unit, 120 * unit);
