@@ -190,13 +190,15 @@ webhook_pass(struct webhook *w, const char *after)
 {
 	(void)pthread_mutex_lock(&w->lock);
 	struct item *last = w->n > 0 ? item_at(w, w->n - 1) : NULL;
-	if (last == NULL || !last->is_pass)
+	if (last == NULL || !last->is_pass) {
 		last = item_add(w);
-	if (last != NULL) {
-		last->state = ITEM_DONE;
-		last->is_pass = true;
-		copy_text(last->after, sizeof(last->after), after);
+		if (last != NULL) {
+			last->state = ITEM_DONE;
+			last->is_pass = true;
+		}
 	}
+	if (last != NULL)
+		copy_text(last->after, sizeof(last->after), after);
 	(void)pthread_mutex_unlock(&w->lock);
 	return last != NULL;
 }
