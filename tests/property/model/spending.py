@@ -139,6 +139,8 @@ def check_hold(found):
 def capture(model, event, member):
     points = model.program.points(event.get("points")) if event.get("points") else None
     found = open_hold(event, member)
+    if found.voucher is not None and found.state == "open" and points is not None:
+        refuse("INVALID_ARGUMENT", "points")
     spender(member)
     check_hold(found)
     if found.voucher is not None:
@@ -236,6 +238,7 @@ def hold_voucher(model, event, member):
 def capture_voucher(model, event, member, found):
     found.voucher.state = "used"
     found.state = "closed"
+    member.redeems[event.key] = Debit([], found.day)        # with nothing to reverse
     touch(model, event, member)
     return {}
 

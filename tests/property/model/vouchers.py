@@ -15,6 +15,9 @@ def issue(model, member, name, day, source, last=None):
 
 
 def revoke(model, member, voucher):
+    for hold in member.holds.values():
+        if hold.voucher is voucher and hold.state == "open":
+            hold.state = "closed"
     voucher.state = "revoked"
     model.revoked.append((member, voucher.id))
 
