@@ -5,7 +5,7 @@ import json
 from model.dates import decimal_text
 
 FEATURES = {                      # as in generate.py
-    "vouchers": 0, "voucher_use": 0, "voucher_holds": 0, "rewards": 0, "auto_redeem": 0, "stamps": 0, "birthday_voucher": 0, "referral": 0,
+    "vouchers": .3, "voucher_use": .6, "voucher_holds": .3, "rewards": 0, "auto_redeem": 0, "stamps": 0, "birthday_voucher": 0, "referral": 0,
     "provisional": 0, "pools": 0, "partners": 0, "memberships": 0, "opening": 0, "consent": 0, "erase": 0,
 }
 PARTNERS = ["p1", "p2"]

@@ -143,6 +143,8 @@ def capture(model, event, member):
     found = open_hold(event, member)
     if found.voucher is not None and points is not None:
         refuse(("INVALID_ARGUMENT", "HOLD_EXPIRED", "HOLD_NOT_OPEN", "MEMBER_CLOSED", "MEMBER_FROZEN"), "points")
+    if found.voucher is not None and found.state == "open" and points is not None:
+        refuse("INVALID_ARGUMENT", "points")
     spender(member)
     check_hold(found)
     if found.voucher is not None:
@@ -242,6 +244,7 @@ def capture_voucher(model, event, member, found):
     found.voucher.state = "used"
     found.state = "closed"
     member.redeems[event.key] = Debit([], found.day)
+    member.redeems[event.key] = Debit([], found.day)        # with nothing to reverse
     touch(model, event, member)
     return {}
 

@@ -19,6 +19,9 @@ def revoke(model, member, voucher):
     for hold in member.holds.values():
         if hold.voucher is voucher and hold.state == "open":
             hold.state = "closed"
+    for hold in member.holds.values():
+        if hold.voucher is voucher and hold.state == "open":
+            hold.state = "closed"
     voucher.state = "revoked"
     model.revoked.append((member, voucher.id))
 

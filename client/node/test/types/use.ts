@@ -18,7 +18,7 @@ async function use(): Promise<void> {
 	const first: string | undefined = bought.grants[0]?.rule;
 	const nights: number | undefined = bought.counters["nights"];
 	const hold = await client.hold({ member: "card:1", points: "5", ttl: "15m", signal: AbortSignal.timeout(100), deadline_ms: 50 });
-	const left: string = (await client.capture({ member: "card:1", hold: hold.id })).left;
+	const left: string | undefined = (await client.capture({ member: "card:1", hold: hold.id })).left;
 	await client.return({ member: "card:1", purchase: bought.id });
 	const kept: string = (await client.purchase({ member: "card:1", amount: "5", want_receipt: true })).receipt ?? "none";
 	const saved: string | undefined = (await client.proof({ command: key, receipt: true })).receipt;
