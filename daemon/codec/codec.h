@@ -270,8 +270,8 @@ void codec_event_encode(const struct crm_event *event, struct buf *out);
 
 /**
  * codec_program_def(definition, arena, ret_def, ret_error):
- * Reads a serialised Program into what program_compile() takes.  ST_INVALID: *${ret_error} names the first key that is not built yet, or a word
- * or text that is not of its form.
+ * Reads a serialised Program into what program_compile() takes.  ST_INVALID: *${ret_error} names the first key whose word or text is
+ * not of its form.
  */
 enum status codec_program_def(struct bytes definition, struct arena *arena, struct program_def **ret_def, struct program_error *ret_error) MUST_CHECK;
 
