@@ -489,6 +489,21 @@ fill_memberships(struct program_def *def, const PbProgram *p)
 }
 
 static void
+fill_referral(struct program_def *def, const Fealty__Program__V1__Referral *r)
+{
+	def->has_referral = r != NULL;
+	if (r == NULL)
+		return;
+	def->referrer_points = r->referrer;
+	def->referee_points = r->referee;
+	def->referral_min_amount = r->min_amount;
+	def->has_pending_days = r->has_pending_days;
+	def->referral_days = r->pending_days;
+	def->has_per_year = r->has_per_year;
+	def->referral_per_year = r->per_year;
+}
+
+static void
 fill_program(struct program_def *def, const PbProgram *p)
 {
 	def->id = p->id;
@@ -529,6 +544,8 @@ fill_program(struct program_def *def, const PbProgram *p)
 	}
 	fill_returns(def, p->returns);
 	fill_transfers(def, p->transfers);
+	fill_referral(def, p->referral);
+	def->unknown_refuse = p->has_unknown_alias && p->unknown_alias == FEALTY__PROGRAM__V1__UNKNOWN_ALIAS__OF__refuse;
 	def->has_accounting = p->accounting != NULL;
 	if (p->accounting != NULL) {
 		def->cost_per_point = p->accounting->cost_per_point;

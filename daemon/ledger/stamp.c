@@ -175,18 +175,24 @@ card_now(const struct decision *d, const char *id)
 	return none;
 }
 
-/* Into the entry's facts, in its place. */
+/* Into the entry's facts, in its place; a later word on a card, of several merged members, takes the earlier one's. */
 static enum status
 note(struct decision *d, const struct stamp_change *change)
 {
 	size_t at = d->entry->n_stamps;
 
+	for (size_t i = 0; i < d->entry->n_stamps; i++) {
+		if (strcmp(d->stamps[i].card.id, change->card.id) == 0) {
+			assert(d->entry->n_merged > 1);
+			d->stamps[i] = *change;
+			return ST_OK;
+		}
+	}
 	struct stamp_change *grown = arena_grow(d->arena, d->stamps, &d->cap_stamps, d->entry->n_stamps + 1, sizeof(*grown));
 	if (grown == NULL)
 		return ST_NOMEM;
 	while (at > 0 && strcmp(grown[at - 1].card.id, change->card.id) > 0)
 		at--;
-	assert(at == 0 || strcmp(grown[at - 1].card.id, change->card.id) != 0);
 	memmove(grown + at + 1, grown + at, (d->entry->n_stamps++ - at) * sizeof(*grown));
 	grown[at] = *change;
 	d->entry->stamps = d->stamps = grown;
