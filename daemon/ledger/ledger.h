@@ -556,7 +556,7 @@ struct cmd {
 			bool verified;		/* the caller has found the signature to be by the key registered for the principal */
 		} approve;
 		struct { const char *principal; struct bytes public_key; int32_t until; } approver_key;	/* until DAY_NEVER: not given */
-		struct { bool names_referrer; uint64_t referrer; } enrol;	/* referrer 0: not found */
+		struct { bool names_referrer, names_self; uint64_t referrer; } enrol;	/* referrer 0: not found; self: by one of its own aliases */
 		struct {
 			size_t n_lots, n_counters;
 			const struct opening_lot *lots;
