@@ -25,7 +25,7 @@ def absorb(model, into, member, event):
         for hold in other.holds.values():
             hold.parts = [(into if owner is member else owner, part) for owner, part in hold.parts]
     into.vouchers += member.vouchers
-    stamps.merge_cards(into, member)
+    stamps.merge_cards(model, into, member, event.day)
     for name, held in member.memberships.items():
         mine = into.memberships.get(name)
         if mine is None or held.ends() > mine.ends():      # of the same one that lasts longer

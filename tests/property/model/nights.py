@@ -20,7 +20,10 @@ def roll(model, now):
         over = [(hold.ends, member.no, member, hold) for member in living for hold in member.holds.values()
                 if hold.state == "open" and hold.ends is not None and hold.ends <= min(midnight, now)]
         for ends, _, member, hold in sorted(over, key=lambda row: row[:2]):
+            owners = [member] + [owner for owner, _ in hold.parts]
             end_hold(model, member, hold, program.zone.date(ends), "expired")
+            for owner in owners:
+                vouchers.auto_redeem(model, owner, program.zone.date(ends), shown(program, owner))
         if midnight > now:
             break
         for member in living:
