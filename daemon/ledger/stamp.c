@@ -482,15 +482,15 @@ unused(const struct unstamping *u, enum voucher_source source, uint32_t at)
 	return NULL;
 }
 
-/* Milestones above what is on the card now, and at most ${from}: those whose voucher goes may fire again. */
+/* Milestones above what is on the card now: those whose voucher goes may fire again. */
 static enum status
-uncover(struct unstamping *u, int64_t from)
+uncover(struct unstamping *u)
 {
 	for (size_t i = u->card->n_milestones; i > 0; i--) {
 		uint32_t at = u->card->milestones[i - 1].at;
 		const struct voucher *v = unused(u, VOUCHER_BY_MILESTONE, at);
 
-		if ((int64_t)at <= u->s.stamps || (int64_t)at > from || v == NULL)
+		if ((int64_t)at <= u->s.stamps || !has_fired(&u->s, at) || v == NULL)
 			continue;
 		enum status st = decision_voucher(u->d, v, VOUCHER_REVOKED);
 		if (st != ST_OK)
@@ -532,7 +532,7 @@ reopen(struct unstamping *u, const struct voucher *v, int32_t day)
 	u->s.stamps += u->card->size;
 	fire_before(&u->s, u->card);
 	u->s.last_day = term_last_day(&u->card->valid, day);
-	return st == ST_OK && u->s.stamps < u->card->size ? uncover(u, u->card->size) : st;
+	return st == ST_OK && u->s.stamps < u->card->size ? uncover(u) : st;
 }
 
 static enum status
@@ -550,7 +550,7 @@ unpunch(struct unstamping *u, int64_t stamps, int32_t day)
 		}
 		u->s.stamps -= part;
 		stamps -= part;
-		st = from > 0 ? uncover(u, from) : uncover_owed(u, from);
+		st = from > 0 ? uncover(u) : uncover_owed(u, from);
 	}
 	if (u->s.stamps <= 0)
 		u->s.last_day = DAY_NEVER;

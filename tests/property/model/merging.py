@@ -1,12 +1,13 @@
 """One member made of two."""
-from . import stamps
+from . import pools, stamps
 from .lots import FAR, put
 from .nights import change_tier
 from .tiers import gift, hold_tier
 
 
 def absorb(model, into, member, event):
-    """Everything of one member becomes another's, and it is closed."""
+    """Everything of one member becomes another's, and it is closed; but the pool is left."""
+    pools.go(member)
     for lot in member.lots:
         put(into, lot)
     into.waiting += member.waiting

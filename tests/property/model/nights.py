@@ -48,8 +48,11 @@ def night(model, member, today):
     program = model.program
     clock_goes_on(program, member, today)
     if member.waiting:
+        before, member.credited = shown(program, member), False
         lapse(member, today)
         activate_due(model, member, today)
+        if member.credited:
+            vouchers.auto_redeem(model, member, today, before)
     birthday_night(model, member, today)
     anniversary_night(model, member, today)
     vouchers.auto_redeem(model, member, today, shown(program, member))

@@ -96,6 +96,7 @@ def stamps_back(model, member, record, rest):
                 state.filled -= 1
                 state.begun[state.filled] = one.day
         uncover(model, member, one, state)
+        uncover_owed(model, member, one, state, min(state.on + gone, 0))
         if state.on <= 0:
             state.begun.pop(state.filled, None)
 
@@ -103,12 +104,23 @@ def stamps_back(model, member, record, rest):
 def uncover(model, member, one, state):
     """Milestones that the sum no longer covers: as many of the purchase's vouchers go, the newest first, and they may fire again."""
     for number, at in sorted(state.fired, reverse=True):
-        if state.net >= number * state.size + at:
-            continue
-        mine = [row for row in one.milestones if row[0] == at and row[1].state in ("issued", "held", "expired")]
-        if mine:
-            vouchers.revoke(model, member, mine[-1][1])
+        if number >= state.filled and state.net < number * state.size + at and revoke_newest(model, member, one, at):
             state.fired.discard((number, at))
+
+
+def revoke_newest(model, member, one, at):
+    mine = [voucher for where, voucher in one.milestones if where == at and voucher.state in ("issued", "held", "expired")]
+    if mine:
+        vouchers.revoke(model, member, mine[-1])
+    return bool(mine)
+
+
+def uncover_owed(model, member, one, state, before):
+    """Below the beginning of the card at hand: of the milestones of cards that became vouchers which stay, what the sum has just left."""
+    for at in one.card.milestones:
+        left = [place for place in range(state.on + 1, before + 1) if (place - at) % state.size == 0]
+        for _ in left:
+            revoke_newest(model, member, one, at)
 
 
 def wipe(state):
