@@ -48,11 +48,8 @@ def night(model, member, today):
     program = model.program
     clock_goes_on(program, member, today)
     if member.waiting:
-        before, member.credited = shown(program, member), False
         lapse(member, today)
-        activate_due(model, member, today)
-        if member.credited:
-            vouchers.auto_redeem(model, member, today, before)
+        activate_due(model, member, today, shown(program, member))
     birthday_night(model, member, today)
     anniversary_night(model, member, today)
     vouchers.auto_redeem(model, member, today, shown(program, member))
@@ -75,12 +72,13 @@ def lapse(member, today):
             waiting.source.lapsed(waiting)
 
 
-def activate_due(model, member, today):
-    """Pending points whose day has come."""
+def activate_due(model, member, today, tier):
+    """Pending points whose day has come; `tier` was held before them."""
     ready = sorted((waiting for waiting in member.waiting if waiting.due is not None and waiting.due <= today),
                    key=lambda waiting: (waiting.due, waiting.order))
     for due in sorted({waiting.due for waiting in ready}):
         activate(member, [waiting for waiting in ready if waiting.due == due], due)
+        vouchers.auto_redeem(model, member, due, tier)
         change_tier(model.program, member, due, lambda: look_up(model.program, member, due, due))
 
 
@@ -159,11 +157,8 @@ def notices(program, member, today):
 def settle(model, member, today, tier):
     """After an event: what of it is due or over already; `tier` was held before it."""
     if member.waiting:
-        member.credited = False
         lapse(member, today)
-        activate_due(model, member, today)
-        if member.credited:
-            vouchers.auto_redeem(model, member, today, tier)
+        activate_due(model, member, today, tier)
     end_tiers(model.program, member, today)     # one that was reached on a day in the past may have ended since
     expire_lots(member, today)
     vouchers.expire_vouchers(member, today)
