@@ -305,7 +305,7 @@ struct stamp_card {
 	int64_t stamps;			/* on it; below zero: owed, and paid by the next ones */
 	int32_t last_day;		/* of the card; DAY_NEVER: none, or nothing is on it */
 	size_t n_fired;
-	uint32_t fired[LEDGER_MILESTONES_MAX];	/* milestones whose voucher was issued for this card; rising */
+	uint32_t fired[LEDGER_MILESTONES_MAX];	/* milestones whose voucher was issued for this card; beyond its size: for the next; rising */
 };
 /* Whole as it is after the entry; the numbers are a purchase's. */
 struct stamp_change { struct stamp_card card; int64_t wanted, granted, dropped; };	/* dropped: of those granted, that a full card had no room for */
