@@ -372,7 +372,7 @@ put_outcome(struct buf *out, const struct reply *r, enum detail detail)
 		return false;
 	for (size_t i = 0; i < e->n_grants && detail == DETAIL_ALL; ++i)
 		put_grant(out, &e->grants[i], r->scale);
-	if (e->has_referral && e->referral.referee_points > 0 && !brief)
+	if (e->has_referral && e->referral.referee_points > 0 && detail == DETAIL_ALL)
 		put_grant(out, &(struct grant){ .rule = "referee", .wanted = e->referral.referee_points, .granted = e->referral.referee_points }, r->scale);
 	if (e->has_hold)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->hold.ends_at_us);
@@ -690,7 +690,7 @@ encode(const struct reply *reply, enum detail detail, struct buf *out)
 	if (reply->balance != NULL && detail != DETAIL_LEAST)
 		put_groups(out, reply->balance, reply->pool, reply->scale);
 	put_terminals(out, reply);
-	put_people(out, reply, brief);
+	put_people(out, reply, detail != DETAIL_ALL);
 	return buf_status(out);
 }
 
