@@ -19,6 +19,11 @@
 enum status decide(const struct ledger_state *state, const struct cmd *cmd, int64_t now_us, struct arena *arena,
     struct entry *ret_entry, struct refusal *ret_refusal) MUST_CHECK;
 
+/**
+ * member_newcomer(program, number, day, ret): the record of somebody new, as a quote shows whom nobody knows.
+ */
+void member_newcomer(const struct program *program, uint64_t number, int32_t day, struct member *ret);
+
 /* ---- what falls due ---- */
 
 /* In the order within one instant. */
@@ -179,6 +184,9 @@ struct balance {
 	size_t n_notices;
 	const struct notice *notices;
 	int64_t points_earned, spend, visits;	/* lifetime */
+	bool provisional;			/* not enrolled */
+	size_t n_consents;
+	const struct consent *consents;		/* the member's own */
 	size_t n_counters, n_remainders;
 	const struct balance_row *counters;	/* all of the program's, lifetime */
 	const struct balance_row *remainders;	/* of rules that carry one, in money */
