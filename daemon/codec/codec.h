@@ -32,6 +32,9 @@ struct transaction {
 /* Appends the Transaction's bytes.  ${arena} is scratch.  ST_NOMEM. */
 enum status codec_transaction_encode(const struct transaction *t, struct arena *arena, struct buf *out) MUST_CHECK;
 
+/* Of a leaf around its entries: origin, prev, signature, key id, tags; of a touched member, whose balances come after the entry is measured. */
+#define CODEC_TRANSACTION_OVERHEAD 512
+#define CODEC_AFTER_MARGIN 208
 /* The bytes that entries take inside a Transaction, tag and length included: to see whether one more fits. */
 enum status codec_entry_bytes(const struct entry *e, struct arena *arena, size_t *ret_bytes) MUST_CHECK;
 
