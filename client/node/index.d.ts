@@ -52,6 +52,7 @@ export interface EnrolFields extends OfMember {
 	birthday?: string;
 	aliases?: readonly string[];
 	segments?: readonly string[];
+	/** An alias of who referred the member. */
 	referrer?: string;
 }
 export interface ProfileFields extends OfMember {
@@ -269,6 +270,30 @@ export interface RotateKeyFields extends Common {
 	reason?: string;
 }
 
+export interface OpeningLot {
+	points: string;
+	/** Never expires when left out. */
+	last_day?: Day;
+}
+/** A member of an old system moves in; for operators. */
+export interface OpeningFields extends OfMember {
+	aliases?: readonly string[];
+	lots?: readonly OpeningLot[];
+	tier?: string;
+	/** Its last day; as if it were reached today when left out. */
+	tier_until?: Day;
+	/** {nights: 12}: what counters stand at, dated on the business date. */
+	counters?: Readonly<Record<string, number>>;
+}
+export interface ConsentFields extends OfMember {
+	/** A code: 1 to 32 of a-z 0-9 _ */
+	purpose: string;
+	/** false: withdrawn. */
+	given: boolean;
+}
+/** For good; for operators. */
+export interface EraseFields extends OfMember {}
+
 export interface SubscribeFields extends Omit<Common, "key" | "at"> {
 	/** The first transaction is after + 1; the ledger's first when left out. */
 	after?: number;
@@ -313,6 +338,9 @@ export type BatchCommand =
 	| { op: "freeze" } & FreezeFields
 	| { op: "unfreeze" } & UnfreezeFields
 	| { op: "close" } & CloseFields
+	| { op: "opening" } & OpeningFields
+	| { op: "consent" } & ConsentFields
+	| { op: "erase" } & EraseFields
 	| { op: "clock_accept" } & ClockAcceptFields;
 export interface BatchOptions extends Abortable {
 	/** The command at place n, from 1, gets the key "<key>.<n>" unless it has its own; a new one when left out. */
@@ -378,6 +406,7 @@ export interface TerminalRow {
 	repeat?: number;
 	repeat_id?: string;
 }
+export interface ConsentRow { purpose: string; given: boolean; since: Day }
 export interface HistoryRow {
 	id: string;
 	at: string;
@@ -478,6 +507,10 @@ export interface Reply {
 	terminal_repeat?: boolean;
 	terminals?: TerminalRow[];
 	next_after?: string;
+	/** The member is not enrolled: it earns, is returned and read, and nothing else. */
+	provisional?: boolean;
+	/** The newest word on each purpose. */
+	consents?: ConsentRow[];
 }
 /** The text of a C2SP tlog-proof, with the SignedTransaction as its extra data: to keep as a file, byte for byte. */
 export type Receipt = string;
@@ -491,7 +524,7 @@ interface Ok { status: "OK" }
 /** The balance block: how the member stands now, or after the command. */
 export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" | "notices" | "vouchers" | "counters" | "remainder" | "stamps" | "stamp_debt">
 	& May<"tier" | "tier_earned" | "tier_since" | "tier_until" | "points_to_next" | "points_to_keep" | "points_earned" | "spend" | "visits"
-		| "as_of" | "seq" | "member_no" | "membership" | "membership_until">;
+		| "as_of" | "seq" | "member_no" | "membership" | "membership_until" | "provisional" | "consents">;
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
 export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt" | "terminal_gap" | "terminal_repeat"> & { key: string };
 export type MemberReply = WriteReply & Block & May<"issued" | "revoked" | "codes">;
@@ -506,7 +539,7 @@ export type ReturnReply = MemberReply & Has<"lots"> & May<"clawed" | "left">;
 export type PublishReply = WriteReply & May<"version" | "seq">;
 /** ends_at: until when the old checkpoint key signs as well. */
 export type RotateKeyReply = WriteReply & May<"ends_at">;
-export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no" | "issued" | "stamps_wanted" | "stamps_granted">;
+export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no" | "issued" | "stamps_wanted" | "stamps_granted" | "provisional">;
 export type VoucherUseReply = MemberReply & May<"value" | "conflict">;
 export type MembershipCancelReply = MemberReply & May<"refund">;
 export type VouchersReply = Ok & Block & Has<"voucher_rows">;
@@ -719,6 +752,10 @@ export interface Client {
 	unfreeze: Call<UnfreezeFields, MemberReply>;
 	/** Closes a member, not the connection: that is disconnect(). */
 	close: Call<CloseFields, MemberReply>;
+	opening: Call<OpeningFields, MemberReply>;
+	consent: Call<ConsentFields, MemberReply>;
+	/** Forgets a member: no alias means it any more. */
+	erase: Call<EraseFields, MemberReply>;
 	publish: Call<PublishFields, PublishReply>;
 	balance: Call<BalanceFields, BalanceReply>;
 	history: Call<HistoryFields, HistoryReply>;

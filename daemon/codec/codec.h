@@ -64,6 +64,7 @@ enum request_op {
 	REQUEST_RETURN, REQUEST_REVERSE_REDEEM, REQUEST_TRANSFER, REQUEST_MERGE, REQUEST_ADVANCE, REQUEST_VOUCHER_USE, REQUEST_VOUCHER_VOID,
 	REQUEST_ROTATE_KEY, REQUEST_APPROVE, REQUEST_APPROVER_KEY, REQUEST_POOL_JOIN, REQUEST_POOL_LEAVE,
 	REQUEST_MEMBERSHIP_START, REQUEST_MEMBERSHIP_RENEW, REQUEST_MEMBERSHIP_CANCEL,
+	REQUEST_OPENING, REQUEST_CONSENT, REQUEST_ERASE,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
 	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_VOUCHERS, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_TERMINALS,
 	REQUEST_SUBSCRIBE,
@@ -85,7 +86,7 @@ struct request {
 	bool want_receipt;			/* writes, and not in an atomic batch; proof: as a receipt */
 	const char *program;			/* id; NULL: not given */
 	const char *member;			/* an alias; NULL: the operation has none */
-	const char *other;			/* transfer: to, merge: into, pool_join: head, an alias; NULL */
+	const char *other;			/* transfer: to, merge: into, pool_join: head, enrol: referrer, an alias; NULL */
 	const char *reference;			/* capture, release: the hold; activity, return: the purchase; reverse_redeem; approve, transaction, proof: the command; NULL */
 	const char *voucher;			/* voucher_use, voucher_void, hold: the id, code or name of one; NULL */
 	enum voucher_state voucher_state;	/* vouchers: those in it; VOUCHER_NONE: those that can be used */
@@ -95,7 +96,7 @@ struct request {
 	bool has_birthday, has_segments;
 	int birthday_month, birthday_day;
 	size_t n_aliases, n_remove, n_segments;
-	const char **aliases, **remove, **segments;	/* enrol: aliases[0] is member itself */
+	const char **aliases, **remove, **segments;	/* enrol, opening: aliases[0] is member itself */
 
 	/* publish */
 	struct program_def *definition;		/* cmd.u.publish has the bytes */
@@ -270,8 +271,8 @@ void codec_event_encode(const struct crm_event *event, struct buf *out);
 
 /**
  * codec_program_def(definition, arena, ret_def, ret_error):
- * Reads a serialised Program into what program_compile() takes.  ST_INVALID: *${ret_error} names the first key that is not built yet, or a word
- * or text that is not of its form.
+ * Reads a serialised Program into what program_compile() takes.  ST_INVALID: *${ret_error} names the first key whose word or text is
+ * not of its form.
  */
 enum status codec_program_def(struct bytes definition, struct arena *arena, struct program_def **ret_def, struct program_error *ret_error) MUST_CHECK;
 

@@ -124,8 +124,9 @@ get_clock(struct message *parent, struct inactivity_clock *c)
 static void
 get_pending(struct message *parent, struct pending_change *c)
 {
-	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(PENDING_FROM, PENDING_POINTS));
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(PENDING_FROM, PENDING_CLASS));
 
+	c->p.class = LOT_EARNED;
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
 		case PENDING_FROM: c->p.from = get_entry_id(&m); break;
@@ -134,6 +135,7 @@ get_pending(struct message *parent, struct pending_change *c)
 		case PENDING_TERM: get_word_of(&m, c->p.term, sizeof(c->p.term)); break;
 		case PENDING_VERSION: c->p.version = get_u32(&m); break;
 		case PENDING_POINTS: c->p.points = get_sint(&m); break;
+		case PENDING_CLASS: c->p.class = (enum lot_class)get_uint(&m, LOT_CLASS_COUNT - 1); break;
 		}
 	}
 	c->has_from = seen(&m, PENDING_FROM);
@@ -256,7 +258,8 @@ get_followup(struct message *parent, struct followup *f)
 	void *lines = NULL, *activations = NULL, *owed = NULL, *stepped = NULL, *row;
 	size_t cap_lines = 0, cap_activations = 0, cap_owed = 0, cap_stepped = 0;
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FOLLOWUP_ENTRY, FOLLOWUP_LEFT) |
-	    FIELDS(FOLLOWUP_CLAWED, FOLLOWUP_CLAWED) | FIELDS(FOLLOWUP_FALLEN, FOLLOWUP_FALLEN) | FIELDS(FOLLOWUP_REVERSED, FOLLOWUP_LAPSED));
+	    FIELDS(FOLLOWUP_CLAWED, FOLLOWUP_CLAWED) | FIELDS(FOLLOWUP_FALLEN, FOLLOWUP_FALLEN) | FIELDS(FOLLOWUP_REVERSED, FOLLOWUP_LAPSED) |
+	    FIELDS(FOLLOWUP_REFEREE_CLAWED, FOLLOWUP_REFERRER_CLAWED));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
 		switch (n) {
@@ -287,6 +290,8 @@ get_followup(struct message *parent, struct followup *f)
 			break;
 		case FOLLOWUP_REVERSED: f->reversed = get_sint(&m); break;
 		case FOLLOWUP_LAPSED: f->lapsed = get_sint(&m); break;
+		case FOLLOWUP_REFEREE_CLAWED: f->referee_clawed = get_sint(&m); break;
+		case FOLLOWUP_REFERRER_CLAWED: f->referrer_clawed = get_sint(&m); break;
 		}
 	}
 	if (!f->returned && (f->left != 0 || f->n_lines > 0))
@@ -300,8 +305,8 @@ get_followup(struct message *parent, struct followup *f)
 static void
 get_side(struct message *parent, struct side *s)
 {
-	void *tallies = NULL, *vouchers = NULL, *row;
-	size_t cap = 0, cap_vouchers = 0;
+	void *tallies = NULL, *vouchers = NULL, *pendings = NULL, *row;
+	size_t cap = 0, cap_vouchers = 0, cap_pendings = 0;
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(SIDE_MEMBER, SIDE_INACTIVITY));
 
 	for (uint32_t n; (n = next(&m)) != 0;) {
@@ -319,8 +324,14 @@ get_side(struct message *parent, struct side *s)
 			if (row != NULL)
 				get_voucher(&m, row);
 			break;
+		case SIDE_PENDINGS:
+			row = append(m.r, &pendings, &s->n_pendings, &cap_pendings, sizeof(struct pending_change));
+			if (row != NULL)
+				get_pending(&m, row);
+			break;
 		}
 	}
+	s->pendings = pendings;
 	s->has_tier = seen(&m, SIDE_TIER);
 	s->vouchers = vouchers;
 	s->tallies = tallies;
@@ -374,9 +385,9 @@ get_told(struct message *parent, struct told *t)
 
 /* The lists of facts while they grow. */
 struct fact_lists {
-	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers, *memberships, *multiplied_by, *told, *stamps;
+	void *tallies, *pendings, *segments, *grants, *used, *falls, *followups, *sides, *vouchers, *memberships, *multiplied_by, *told, *stamps, *merged;
 	size_t cap_tallies, cap_pendings, cap_segments, cap_grants, cap_used, cap_falls, cap_followups, cap_sides, cap_vouchers, cap_memberships,
-	    cap_multiplied_by, cap_told, cap_stamps;
+	    cap_multiplied_by, cap_told, cap_stamps, cap_merged;
 };
 
 static void
@@ -430,6 +441,10 @@ get_fact_row(struct message *m, struct entry *e, struct fact_lists *l)
 		if ((row = append(r, &l->stamps, &e->n_stamps, &l->cap_stamps, sizeof(struct stamp_change))) != NULL)
 			get_stamps(m, row);
 		break;
+	case FACTS_MERGED:
+		if ((row = append(r, &l->merged, &e->n_merged, &l->cap_merged, sizeof(uint64_t))) != NULL)
+			*(uint64_t *)row = get_uint(m, UINT64_MAX);
+		break;
 	case FACTS_SIDES:
 		if ((row = append(r, &l->sides, &e->n_sides, &l->cap_sides, sizeof(struct side))) != NULL)
 			get_side(m, row);
@@ -455,12 +470,40 @@ get_key_change(struct message *parent, struct entry *e)
 	e->key_change.has_until = seen(&m, KEY_CHANGE_OLD_UNTIL);
 }
 
+static void
+get_referral(struct message *parent, struct entry *e)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(REFERRAL_REFERRER, REFERRAL_REFEREE_INACTIVITY));
+	bool clock[2] = { false, false };
+
+	e->referral.referrer_last_day = e->referral.referee_last_day = DAY_NEVER;
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		switch (n) {
+		case REFERRAL_REFERRER: e->referral.referrer = get_uint(&m, UINT64_MAX); break;
+		case REFERRAL_REFERRER_POINTS: e->referral.referrer_points = get_sint(&m); break;
+		case REFERRAL_REFEREE_POINTS: e->referral.referee_points = get_sint(&m); break;
+		case REFERRAL_REFERRER_LAST_DAY: e->referral.referrer_last_day = get_day(&m, DAY_NEVER); break;
+		case REFERRAL_REFEREE_LAST_DAY: e->referral.referee_last_day = get_day(&m, DAY_NEVER); break;
+		case REFERRAL_REFERRER_INACTIVITY: clock[0] = get_bool(&m); break;
+		case REFERRAL_REFEREE_INACTIVITY: clock[1] = get_bool(&m); break;
+		}
+	}
+	if ((clock[0] && seen(&m, REFERRAL_REFERRER_LAST_DAY)) || (clock[1] && seen(&m, REFERRAL_REFEREE_LAST_DAY)) ||
+	    e->referral.referrer_last_day == DAY_CLOCK || e->referral.referee_last_day == DAY_CLOCK)
+		fail(m.r, ST_CORRUPT);
+	if (clock[0])
+		e->referral.referrer_last_day = DAY_CLOCK;
+	if (clock[1])
+		e->referral.referee_last_day = DAY_CLOCK;
+}
+
 void
 get_facts(struct message *parent, struct entry *e)
 {
 	struct fact_lists l = { 0 };
 	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(FACTS_METRICS, FACTS_ENROLLED) |
-	    FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) | FIELDS(FACTS_KEY_CHANGE, FACTS_WAITING) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY) |
+	    FIELDS(FACTS_PROVISIONAL, FACTS_REFERRAL) | FIELDS(FACTS_CONDITIONS, FACTS_MULTIPLIED) |
+	    FIELDS(FACTS_KEY_CHANGE, FACTS_WAITING) | FIELDS(FACTS_INACTIVITY, FACTS_INACTIVITY) |
 	    FIELDS(FACTS_REFUND, FACTS_REFUND) |
 	    FIELDS(FACTS_CONFLICT, FACTS_CONFLICT) |
 	    FIELDS(FACTS_STAMP_CONDITIONS, FACTS_STAMP_CONDITIONS));
@@ -481,6 +524,8 @@ get_facts(struct message *parent, struct entry *e)
 		case FACTS_WAITING: e->waiting = get_bool(&m); break;
 		case FACTS_REFUND: e->refund = get_sint(&m); break;
 		case FACTS_CONFLICT: e->conflict = get_bool(&m); break;
+		case FACTS_PROVISIONAL: e->provisional = get_bool(&m); break;
+		case FACTS_REFERRAL: get_referral(&m, e); break;
 		default: get_fact_row(&m, e, &l); break;
 		}
 	}
@@ -498,6 +543,8 @@ get_facts(struct message *parent, struct entry *e)
 	e->has_refund = seen(&m, FACTS_REFUND);
 	e->told = l.told;
 	e->stamps = l.stamps;
+	e->merged = l.merged;
+	e->has_referral = seen(&m, FACTS_REFERRAL);
 	e->has_metrics = seen(&m, FACTS_METRICS);
 	e->has_tier = seen(&m, FACTS_TIER);
 	e->has_hold = seen(&m, FACTS_HOLD);

@@ -1,7 +1,4 @@
-/**
- * The table names every option that engine 1 evaluates.  A program is walked against it before anything is read, so an option that is
- * missing here cannot be ignored: it is refused.  A row is added together with the code in ledger/ that acts on it.
- */
+/* A program's message as struct program_def: its texts as they are.  What they mean, and whether they may stand together, is program_compile()'s. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,210 +9,6 @@
 #include "program.pb-c.h"
 
 typedef Fealty__Program__V1__Program PbProgram;
-
-/* ---- what is built ---- */
-
-/* A path without places in lists.  words: of those that the language has, the ones that are built, a space between; NULL: all. */
-static const struct built { const char *path, *words; } built_table[] = {
-	{ "id", NULL }, { "name", NULL }, { "timezone", NULL }, { "currency", NULL },
-	{ "points.unit", NULL }, { "points.scale", NULL },
-	{ "rounding.mode", NULL }, { "rounding.at", NULL },
-	{ "stacking", NULL },
-	{ "carry_remainder", NULL }, { "counters", NULL },
-	{ "earn.id", NULL }, { "earn.priority", NULL }, { "earn.on", NULL }, { "earn.kind", NULL },
-	{ "earn.per_amount.amount", NULL }, { "earn.per_amount.points", NULL }, { "earn.per_amount.whole_steps", NULL },
-	{ "earn.fixed.points", NULL }, { "earn.per_item.points", NULL }, { "earn.multiply", NULL },
-	{ "earn.when.min_amount", NULL }, { "earn.when.max_amount", NULL }, { "earn.when.categories", NULL }, { "earn.when.skus", NULL },
-	{ "earn.when.exclude_categories", NULL }, { "earn.when.stores", NULL }, { "earn.when.partners", NULL }, { "earn.when.tiers", NULL },
-	{ "earn.when.min_gap", NULL }, { "earn.when.weekdays", NULL }, { "earn.when.hours", NULL }, { "earn.when.from", NULL },
-	{ "earn.when.until", NULL }, { "earn.when.first_purchase", NULL }, { "earn.when.member_days_min", NULL },
-	{ "earn.when.previous_month_spend.min", NULL }, { "earn.when.previous_month_spend.waive_months", NULL },
-	{ "earn.when.segments", NULL }, { "earn.when.activity", NULL },
-	{ "earn.voucher", NULL },
-	{ "vouchers.id", NULL }, { "vouchers.name", NULL }, { "vouchers.value.amount", NULL },
-	{ "vouchers.valid.days", NULL }, { "vouchers.valid.months", NULL }, { "vouchers.valid.years", NULL }, { "earn.when.membership", NULL },
-	{ "stamps.when.membership", NULL },
-	{ "earn.counter.id", NULL }, { "earn.counter.add", NULL }, { "earn.counter.per", NULL },
-	{ "earn.pending.days", NULL }, { "earn.pending.until.next_month_start", NULL }, { "earn.pending.on_activity", NULL },
-	{ "earn.pending.within_days", NULL },
-	{ "earn.replaces", NULL },
-	{ "earn.caps.per", NULL }, { "earn.caps.points", NULL }, { "earn.caps.count", NULL }, { "earn.caps.over", NULL },
-	{ "earn.caps.group", NULL },
-	{ "earn.expiry.never", NULL }, { "earn.expiry.after.days", NULL }, { "earn.expiry.after.months", NULL },
-	{ "earn.expiry.after.years", NULL }, { "earn.expiry.round_up_to", NULL }, { "earn.expiry.on", NULL }, { "earn.expiry.years", NULL },
-	{ "earn.expiry.inactivity.months", NULL }, { "earn.expiry.inactivity.activities", NULL },
-	{ "earn.expiry.inactivity.percent", NULL },
-	{ "expiry.never", NULL }, { "expiry.after.days", NULL }, { "expiry.after.months", NULL }, { "expiry.after.years", NULL },
-	{ "expiry.round_up_to", NULL }, { "expiry.on", NULL }, { "expiry.years", NULL }, { "expiry.refresh_on", NULL },
-	{ "expiry.inactivity.months", NULL }, { "expiry.inactivity.activities", NULL }, { "expiry.inactivity.percent", NULL },
-	{ "tiers.id", NULL }, { "tiers.rank", NULL },
-	{ "tiers.reach.any.all.metric", NULL }, { "tiers.reach.any.all.at_least", NULL },
-	{ "tiers.window.lifetime", NULL }, { "tiers.window.calendar_year", NULL }, { "tiers.window.rolling_months", NULL },
-	{ "tiers.window.since_tier_start", NULL },
-	{ "tiers.keep.any.all.metric", NULL }, { "tiers.keep.any.all.at_least", NULL },
-	{ "tiers.valid.forever", NULL }, { "tiers.valid.months", NULL }, { "tiers.valid.through", NULL }, { "tiers.valid.round_up_to", NULL },
-	{ "tiers.downgrade", NULL }, { "tiers.grace.months", NULL }, { "tiers.grace.round_up_to", NULL },
-	{ "tiers.earn_multiplier", NULL },
-	{ "tiers.expiry.never", NULL }, { "tiers.expiry.after.days", NULL }, { "tiers.expiry.after.months", NULL },
-	{ "tiers.expiry.after.years", NULL }, { "tiers.expiry.round_up_to", NULL },
-	{ "tiers.expiry.on", NULL }, { "tiers.expiry.years", NULL }, { "tiers.expiry.refresh_on", NULL },
-	{ "tiers.expiry.inactivity.months", NULL }, { "tiers.expiry.inactivity.activities", NULL },
-	{ "tiers.expiry.inactivity.percent", NULL },
-	{ "tiers.expiry_applies", NULL },
-	{ "birthday.reward.points", NULL },
-	{ "birthday.window.days_before", NULL }, { "birthday.window.days_after", NULL },
-	{ "birthday.issue", NULL }, { "birthday.leap_day", NULL }, { "birthday.guard_days", NULL },
-	{ "birthday.requires.points_earned", NULL }, { "birthday.requires.within_months", NULL },
-	{ "tiers.birthday.days_before", NULL }, { "tiers.birthday.days_after", NULL },
-	{ "anniversary.of", NULL }, { "anniversary.reward.points", NULL },
-	{ "limits.redeem_per_day", NULL }, { "limits.adjust_without_approval", NULL }, { "notices.expiring_days", NULL }, { "notices.downgrade_days", NULL },
-	{ "redemption.value.points", NULL }, { "redemption.value.amount", NULL },
-	{ "redemption.min", NULL }, { "redemption.step", NULL }, { "redemption.max_percent_of_order", NULL },
-	{ "redemption.hold.default_ttl", NULL }, { "redemption.hold.max_ttl", NULL }, { "redemption.hold.expired_lot", NULL },
-	{ "birthday.reward.voucher", NULL }, { "anniversary.reward.voucher", NULL }, { "tiers.forfeit_stamps_on_downgrade", NULL },
-	{ "auto_redeem.at", NULL }, { "auto_redeem.voucher", NULL }, { "auto_redeem.tiers", NULL }, { "rewards.id", NULL },
-	{ "rewards.cost", NULL }, { "rewards.voucher", NULL }, { "rewards.stock", NULL }, { "rewards.per_member.count", NULL },
-	{ "rewards.per_member.per", NULL }, { "rewards.tiers", NULL }, { "rewards.from", NULL }, { "rewards.until", NULL },
-	{ "stamps.id", NULL }, { "stamps.per_item", NULL }, { "stamps.cap.per", NULL }, { "stamps.cap.count", NULL },
-	{ "stamps.size", NULL }, { "stamps.voucher", NULL }, { "stamps.milestones.at", NULL }, { "stamps.milestones.voucher", NULL },
-	{ "stamps.overflow", NULL }, { "stamps.valid.days", NULL }, { "stamps.valid.months", NULL }, { "stamps.valid.years", NULL },
-	{ "stamps.when.min_amount", NULL }, { "stamps.when.max_amount", NULL }, { "stamps.when.categories", NULL },
-	{ "stamps.when.skus", NULL }, { "stamps.when.exclude_categories", NULL }, { "stamps.when.stores", NULL },
-	{ "stamps.when.partners", NULL }, { "stamps.when.tiers", NULL }, { "stamps.when.segments", NULL },
-	{ "stamps.when.min_gap", NULL }, { "stamps.when.weekdays", NULL }, { "stamps.when.hours", NULL }, { "stamps.when.from", NULL },
-	{ "stamps.when.until", NULL }, { "stamps.when.first_purchase", NULL }, { "stamps.when.activity", NULL },
-	{ "stamps.when.member_days_min", NULL }, { "stamps.when.previous_month_spend.min", NULL },
-	{ "stamps.when.previous_month_spend.waive_months", NULL },
-	{ "unknown_alias", "refuse" },
-	{ "limits.late_days", NULL }, { "limits.earn_per_day", NULL },
-	{ "returns.claw_back", NULL }, { "returns.restore.original", NULL }, { "returns.restore.grace_days", NULL },
-	{ "returns.restore.new_lot", NULL }, { "returns.used_voucher", NULL },
-	{ "transfers.min", NULL }, { "transfers.out_per_year", NULL }, { "transfers.in_per_year", NULL },
-	{ "transfers.times_per_year", NULL }, { "transfers.member_days_min", NULL }, { "transfers.expiry", NULL },
-	{ "advance.max", NULL }, { "pools.max_members", NULL },
-	{ "memberships.id", NULL }, { "memberships.term", NULL }, { "memberships.fee", NULL }, { "memberships.trial_days", NULL },
-	{ "memberships.grace_days", NULL }, { "memberships.refund_if_unused", NULL }, { "memberships.earn_multiplier", NULL },
-	{ "partners.id", NULL }, { "partners.issue_price", NULL }, { "partners.redeem_price", NULL }, { "partners.settlement", NULL },
-	{ "accounting.cost_per_point", NULL }, { "accounting.expected_redemption", NULL },
-};
-
-static bool
-word_in(const char *words, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *w = words; *w != '\0'; w += strcspn(w, " "), w += *w == ' ') {
-		if (strcspn(w, " ") == len && memcmp(w, word, len) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The option's row; for a section that is there but empty, the row of something in it. */
-static const struct built *
-built_find(const char *path, bool section)
-{
-	size_t len = strlen(path);
-
-	for (size_t i = 0; i < sizeof(built_table) / sizeof(built_table[0]); i++) {
-		const char *row = built_table[i].path;
-
-		if (strncmp(row, path, len) == 0 && (row[len] == '\0' || (section && row[len] == '.')))
-			return &built_table[i];
-	}
-	return NULL;
-}
-
-/* ---- the walk ---- */
-
-static enum status
-program_fail(struct program_error *ret_error, const struct text_place *place, const char *before, const char *what, const char *after)
-{
-	*ret_error = (struct program_error){ 0 };
-	text_path(place, ret_error->path, sizeof(ret_error->path));
-	snprintf(ret_error->sentence, sizeof(ret_error->sentence), "%s`%s`%s", before, what, after);
-	return ST_INVALID;
-}
-
-/* As the table has it: keys only. */
-static void
-table_path(const struct text_place *place, char *ret_path, size_t size)
-{
-	struct text_place keys[TEXT_DEPTH_MAX], *last = NULL;
-	const struct text_place *steps[2 * TEXT_DEPTH_MAX];
-	size_t n = 0, n_keys = 0;
-
-	for (; place != NULL; place = place->up)
-		steps[n++] = place;
-	while (n-- > 0) {
-		if (steps[n]->key == NULL)
-			continue;
-		keys[n_keys] = (struct text_place){ .up = last, .key = steps[n]->key };
-		last = &keys[n_keys++];
-	}
-	text_path(last, ret_path, size);
-}
-
-static const char *
-value_word(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-	if (field->type == PROTOBUF_C_TYPE_BOOL)
-		return *(const protobuf_c_boolean *)text_value(message, field, 0) ? "true" : "false";
-	assert(field->type == PROTOBUF_C_TYPE_ENUM);
-	return protobuf_c_enum_descriptor_get_value(field->descriptor, *(const int *)text_value(message, field, 0))->name;
-}
-
-static enum status
-check_option(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const struct text_place *place,
-    struct program_error *ret_error)
-{
-	static const char not_built[] = " is not built yet in this version of fealty; leave it out";
-	char path[160];
-
-	table_path(place, path, sizeof(path));
-	const struct built *row = built_find(path, field->type == PROTOBUF_C_TYPE_MESSAGE);
-	if (row == NULL)
-		return program_fail(ret_error, place, "", field->name, not_built);
-	if (row->words != NULL && !word_in(row->words, value_word(message, field)))
-		return program_fail(ret_error, place, "the word ", value_word(message, field), not_built);
-	return ST_OK;
-}
-
-static bool
-is_empty(const ProtobufCMessage *message)
-{
-	for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
-		if (text_count(message, &message->descriptor->fields[i]) > 0)
-			return false;
-	}
-	return true;
-}
-
-/* As deep as the messages' types: they do not recur. */
-static enum status
-check_message(const ProtobufCMessage *message, const struct text_place *place, struct program_error *ret_error)
-{
-	enum status st = ST_OK;
-
-	for (unsigned f = 0; f < message->descriptor->n_fields; f++) {
-		const ProtobufCFieldDescriptor *field = &message->descriptor->fields[f];
-		struct text_place key = { .up = place, .key = field->name }, element = { .up = &key };
-		bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
-		size_t n = text_count(message, field);
-
-		if (field->type != PROTOBUF_C_TYPE_MESSAGE)
-			st = n == 0 ? ST_OK : check_option(message, field, &key, ret_error);
-		for (; field->type == PROTOBUF_C_TYPE_MESSAGE && element.index < n && st == ST_OK; element.index++) {
-			const ProtobufCMessage *sub = *(const ProtobufCMessage *const *)text_value(message, field, element.index);
-			const struct text_place *here = repeated ? &element : &key;
-
-			st = is_empty(sub) ? check_option(message, field, here, ret_error) : check_message(sub, here, ret_error);
-		}
-		if (st != ST_OK)
-			return st;
-	}
-	return ST_OK;
-}
 
 /* ---- filling in ---- */
 
@@ -696,6 +489,21 @@ fill_memberships(struct program_def *def, const PbProgram *p)
 }
 
 static void
+fill_referral(struct program_def *def, const Fealty__Program__V1__Referral *r)
+{
+	def->has_referral = r != NULL;
+	if (r == NULL)
+		return;
+	def->referrer_points = r->referrer;
+	def->referee_points = r->referee;
+	def->referral_min_amount = r->min_amount;
+	def->has_pending_days = r->has_pending_days;
+	def->referral_days = r->pending_days;
+	def->has_per_year = r->has_per_year;
+	def->referral_per_year = r->per_year;
+}
+
+static void
 fill_program(struct program_def *def, const PbProgram *p)
 {
 	def->id = p->id;
@@ -736,6 +544,8 @@ fill_program(struct program_def *def, const PbProgram *p)
 	}
 	fill_returns(def, p->returns);
 	fill_transfers(def, p->transfers);
+	fill_referral(def, p->referral);
+	def->unknown_refuse = p->has_unknown_alias && p->unknown_alias == FEALTY__PROGRAM__V1__UNKNOWN_ALIAS__OF__refuse;
 	def->has_accounting = p->accounting != NULL;
 	if (p->accounting != NULL) {
 		def->cost_per_point = p->accounting->cost_per_point;
@@ -764,15 +574,16 @@ fill_program(struct program_def *def, const PbProgram *p)
 		def->earn_per_day = p->limits->earn_per_day;
 }
 
-/* What struct program_def has no room to leave out, because only one word of it is built. */
+/* What struct program_def has no room to leave out. */
 static enum status
 check_required(const PbProgram *p, struct program_error *ret_error)
 {
 	for (size_t i = 0; i < p->n_earn; i++) {
 		if (p->earn[i]->has_on)
 			continue;
-		struct text_place earn = { .key = "earn" }, rule = { .up = &earn, .index = i }, on = { .up = &rule, .key = "on" };
-		return program_fail(ret_error, &on, "", "on", " is missing; allowed: purchase, activity, enrol");
+		*ret_error = (struct program_error){ .sentence = "`on` is missing; allowed: purchase, activity, enrol" };
+		snprintf(ret_error->path, sizeof(ret_error->path), "earn[%zu].on", i);
+		return ST_INVALID;
 	}
 	return ST_OK;
 }
@@ -795,8 +606,6 @@ codec_program_def(struct bytes definition, struct arena *arena, struct program_d
 		st = arena_pb_unpack(text_descriptor(CODEC_PROGRAM), definition, arena, &message);
 	if (st == ST_INVALID)
 		*ret_error = (struct program_error){ .sentence = "this is not a program: its bytes are malformed" };
-	if (st == ST_OK)
-		st = check_message(message, NULL, ret_error);
 	if (st == ST_OK)
 		st = check_required((const PbProgram *)message, ret_error);
 	if (st != ST_OK)

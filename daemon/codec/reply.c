@@ -37,6 +37,8 @@ enum {
 };
 enum { SEQ_RANGE_FIRST = 1, SEQ_RANGE_LAST };
 #define NUMBER_SHOWN_MAX ((UINT64_C(1) << 53) - 1)
+enum { RESPONSE_PROVISIONAL = 107, RESPONSE_CONSENTS };
+enum { CONSENT_ROW_PURPOSE = 1, CONSENT_ROW_GIVEN, CONSENT_ROW_SINCE };
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE, NOTICE_OF_VOUCHER };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
 enum { LOT_ROW_LAST_DAY = 1, LOT_ROW_POINTS };
@@ -175,6 +177,8 @@ sum_grants(const struct entry *e, int64_t *ret_granted, int64_t *ret_wanted)
 	for (size_t i = 0; i < e->n_grants; ++i)
 		if (!checked_add(granted, e->grants[i].granted, &granted) || !checked_add(wanted, e->grants[i].wanted, &wanted))
 			return false;
+	if (e->has_referral && (!checked_add(granted, e->referral.referee_points, &granted) || !checked_add(wanted, e->referral.referee_points, &wanted)))
+		return false;
 	*ret_granted = granted;
 	*ret_wanted = wanted;
 	return true;
@@ -196,7 +200,7 @@ lots_account(enum op op)
 	case OP_ADVANCE: case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_EXPIRE:
 	case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
 	case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_AUTO_REDEEM:
-	case OP_STAMP_EXPIRE: case OP_COUNT:
+	case OP_STAMP_EXPIRE: case OP_OPENING: case OP_CONSENT: case OP_ERASE: case OP_COUNT:
 		return ACCOUNT_NONE;
 	}
 	return ACCOUNT_NONE;
@@ -235,13 +239,14 @@ pays_voucher(const struct entry *e, size_t i)
 static bool
 put_lots(struct buf *out, const struct entry *e, unsigned scale)
 {
+	bool of_one = e->op == OP_PURCHASE || e->op == OP_RETURN || e->n_merged > 0;
 	enum account from = lots_account(e->op);
 	int32_t last_day = DAY_NONE;
 	int64_t points = 0;
 
 	for (size_t i = 0; from != ACCOUNT_NONE && i < e->n_postings; ++i) {
 		const struct posting *p = &e->postings[i];
-		if (p->account != from || !posting_is_debit(e, i) || pays_voucher(e, i))
+		if (p->account != from || (of_one && p->member != e->member) || !posting_is_debit(e, i) || pays_voucher(e, i))
 			continue;
 		int32_t day = p->last_day == DAY_CLOCK ? clock_day(e, p->member) : p->last_day;
 		if (points > 0 && day != last_day) {
@@ -257,7 +262,7 @@ put_lots(struct buf *out, const struct entry *e, unsigned scale)
 	return true;
 }
 
-/* What a return wanted is what its policy let it take. */
+/* Of the member that it is about.  What a return wanted is what its policy let it take. */
 static bool
 put_clawed(struct buf *out, const struct entry *e, unsigned scale)
 {
@@ -265,8 +270,10 @@ put_clawed(struct buf *out, const struct entry *e, unsigned scale)
 
 	for (size_t i = 0; i < e->n_postings; ++i) {
 		const struct posting *p = &e->postings[i];
-		bool taken = p->account == ACCOUNT_CLAWED || p->account == ACCOUNT_PARTNER_ISSUED;
-		if (taken && !checked_add(clawed, p->points, &clawed))
+		if (p->member != e->member || !posting_is_debit(e, i))
+			continue;
+		bool taken = p[1].account == ACCOUNT_CLAWED || p[1].account == ACCOUNT_PARTNER_ISSUED;
+		if (taken && !checked_sub(clawed, p->points, &clawed))
 			return false;
 	}
 	put_decimal(out, RESPONSE_WANTED, clawed, scale);
@@ -331,6 +338,18 @@ put_count(struct buf *out, uint32_t number, const char *id, int64_t count)
 	field_end(out, begun);
 }
 
+static void
+put_grant(struct buf *out, const struct grant *g, unsigned scale)
+{
+	size_t begun = field_begin(out, RESPONSE_GRANTS);
+
+	field_put_text(out, GRANT_ROW_RULE, g->rule);
+	put_decimal(out, GRANT_ROW_WANTED, g->wanted, scale);
+	put_decimal(out, GRANT_ROW_GRANTED, g->granted, scale);
+	put_text_unless_empty(out, GRANT_ROW_CAP, g->cap);
+	field_end(out, begun);
+}
+
 static bool
 put_outcome(struct buf *out, const struct reply *r, enum detail detail)
 {
@@ -351,15 +370,10 @@ put_outcome(struct buf *out, const struct reply *r, enum detail detail)
 		put_decimal(out, RESPONSE_VALUE, e->value, r->currency_digits);
 	if (detail == DETAIL_ALL && !put_lots(out, e, r->scale))
 		return false;
-	for (size_t i = 0; i < e->n_grants && detail == DETAIL_ALL; ++i) {
-		size_t begun = field_begin(out, RESPONSE_GRANTS);
-
-		field_put_text(out, GRANT_ROW_RULE, e->grants[i].rule);
-		put_decimal(out, GRANT_ROW_WANTED, e->grants[i].wanted, r->scale);
-		put_decimal(out, GRANT_ROW_GRANTED, e->grants[i].granted, r->scale);
-		put_text_unless_empty(out, GRANT_ROW_CAP, e->grants[i].cap);
-		field_end(out, begun);
-	}
+	for (size_t i = 0; i < e->n_grants && detail == DETAIL_ALL; ++i)
+		put_grant(out, &e->grants[i], r->scale);
+	if (e->has_referral && e->referral.referee_points > 0 && detail == DETAIL_ALL)
+		put_grant(out, &(struct grant){ .rule = "referee", .wanted = e->referral.referee_points, .granted = e->referral.referee_points }, r->scale);
 	if (e->has_hold)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->hold.ends_at_us);
 	if (e->has_hold && !is_of_voucher(e))
@@ -635,6 +649,22 @@ put_terminals(struct buf *out, const struct reply *r)
 		put_next_after(out, r->next_after);
 }
 
+static void
+put_people(struct buf *out, const struct reply *r, bool brief)
+{
+	if (r->balance != NULL && r->balance->provisional)
+		field_put_uint(out, RESPONSE_PROVISIONAL, 1);
+	for (size_t i = 0; r->balance != NULL && i < r->balance->n_consents && !brief; ++i) {
+		const struct consent *c = &r->balance->consents[i];
+		size_t begun = field_begin(out, RESPONSE_CONSENTS);
+
+		field_put_text(out, CONSENT_ROW_PURPOSE, c->purpose);
+		field_put_uint(out, CONSENT_ROW_GIVEN, c->given);
+		field_put_sint(out, CONSENT_ROW_SINCE, c->day);
+		field_end(out, begun);
+	}
+}
+
 static enum status
 encode(const struct reply *reply, enum detail detail, struct buf *out)
 {
@@ -660,6 +690,7 @@ encode(const struct reply *reply, enum detail detail, struct buf *out)
 	if (reply->balance != NULL && detail != DETAIL_LEAST)
 		put_groups(out, reply->balance, reply->pool, reply->scale);
 	put_terminals(out, reply);
+	put_people(out, reply, detail != DETAIL_ALL);
 	return buf_status(out);
 }
 

@@ -41,13 +41,6 @@ invalid_at(struct judge *j, const char *list, size_t i, const char *name, const 
 		invalid(j, field, why);
 }
 
-static void
-not_built(struct judge *j, const char *field, bool given)
-{
-	if (given)
-		invalid(j, field, "is not built yet");
-}
-
 /* ---- values ---- */
 
 static const char *
@@ -108,6 +101,16 @@ take_code(struct judge *j, const char *text, const char **ret)
 	else if (!words_code(text))
 		invalid(j, "reason", "is not a code: 1 to 32 of a-z 0-9 _");
 	*ret = text;
+}
+
+void
+judge_other(struct judge *j, const char *field, const char *alias)
+{
+	if (alias == NULL)
+		invalid(j, field, "is missing");
+	else if (!alias_valid(alias))
+		invalid(j, field, "is not 1 to 128 bytes of text without control characters");
+	j->ret->other = alias;
 }
 
 static void
@@ -242,28 +245,41 @@ judge_publish(struct judge *j, const Fealty__V1__Request *in)
 		invalid(j, "program", "is not the id that the definition has");
 }
 
-static void
-judge_enrol(struct judge *j, const Fealty__V1__Request *in)
+void
+judge_enrolled(struct judge *j, char *member, char *const *aliases, size_t n_aliases)
 {
-	const Fealty__V1__Enrol *e = in->enrol;
 	struct request *r = j->ret;
 
-	judge_alias(j, e->member);
-	take_birthday(j, e->birthday);
-	judge_aliases(j, "aliases", e->aliases, e->n_aliases, (const char *const *)&e->member, 1);
-	take_segments(j, e->segments, e->n_segments);
-	not_built(j, "referrer", e->referrer != NULL);
-	if (e->n_aliases > ALIASES_MAX)
+	judge_alias(j, member);
+	judge_aliases(j, "aliases", aliases, n_aliases, (const char *const *)&member, 1);
+	if (n_aliases > ALIASES_MAX)
 		return;
-	r->n_aliases = e->n_aliases + 1;
+	r->n_aliases = n_aliases + 1;
 	r->aliases = arena_alloc(j->arena, r->n_aliases * sizeof(*r->aliases));
 	if (r->aliases == NULL) {
 		j->status = ST_NOMEM;
 		return;
 	}
-	r->aliases[0] = e->member;
-	for (size_t i = 0; i < e->n_aliases; ++i)
-		r->aliases[i + 1] = e->aliases[i];
+	r->aliases[0] = member;
+	for (size_t i = 0; i < n_aliases; ++i)
+		r->aliases[i + 1] = aliases[i];
+}
+
+static void
+judge_enrol(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Enrol *e = in->enrol;
+
+	judge_enrolled(j, e->member, e->aliases, e->n_aliases);
+	take_birthday(j, e->birthday);
+	take_segments(j, e->segments, e->n_segments);
+	j->ret->cmd.u.enrol.names_referrer = e->referrer != NULL;
+	if (e->referrer != NULL)
+		judge_other(j, "referrer", e->referrer);
+	for (size_t i = 0; i <= e->n_aliases && e->referrer != NULL; ++i) {
+		const char *alias = i == 0 ? e->member : e->aliases[i - 1];
+		j->ret->cmd.u.enrol.names_self |= alias != NULL && strcmp(alias, e->referrer) == 0;
+	}
 }
 
 static void
@@ -495,32 +511,6 @@ judge_birthday(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
-judge_standing(struct judge *j, const char *member, const char *reason, bool required)
-{
-	judge_alias(j, member);
-	if (reason != NULL || required)
-		take_code(j, reason, &j->ret->cmd.u.standing.reason);
-}
-
-static void
-judge_freeze(struct judge *j, const Fealty__V1__Request *in)
-{
-	judge_standing(j, in->freeze->member, in->freeze->reason, true);
-}
-
-static void
-judge_unfreeze(struct judge *j, const Fealty__V1__Request *in)
-{
-	judge_standing(j, in->unfreeze->member, in->unfreeze->reason, false);
-}
-
-static void
-judge_close(struct judge *j, const Fealty__V1__Request *in)
-{
-	judge_standing(j, in->close->member, in->close->reason, true);
-}
-
-static void
 judge_return(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__Return *r = in->return_;
@@ -550,16 +540,6 @@ judge_reverse_redeem(struct judge *j, const Fealty__V1__Request *in)
 	cmd->u.past.has_points = r->points != NULL;
 	if (r->points != NULL)
 		take_points(j, r->points, false, &cmd->u.past.points);
-}
-
-void
-judge_other(struct judge *j, const char *field, const char *alias)
-{
-	if (alias == NULL)
-		invalid(j, field, "is missing");
-	else if (!alias_valid(alias))
-		invalid(j, field, "is not 1 to 128 bytes of text without control characters");
-	j->ret->other = alias;
 }
 
 static void
@@ -825,6 +805,9 @@ static const struct op_row {
 	[REQUEST_MEMBERSHIP_RENEW] = { "membership_renew", OP_MEMBERSHIP_RENEW, FEALTY__V1__REQUEST__OP_MEMBERSHIP_RENEW, judge_membership_renew },
 	[REQUEST_MEMBERSHIP_CANCEL] = { "membership_cancel", OP_MEMBERSHIP_CANCEL, FEALTY__V1__REQUEST__OP_MEMBERSHIP_CANCEL,
 	    judge_membership_cancel },
+	[REQUEST_OPENING] = { "opening", OP_OPENING, FEALTY__V1__REQUEST__OP_OPENING, judge_opening },
+	[REQUEST_CONSENT] = { "consent", OP_CONSENT, FEALTY__V1__REQUEST__OP_CONSENT, judge_consent },
+	[REQUEST_ERASE] = { "erase", OP_ERASE, FEALTY__V1__REQUEST__OP_ERASE, judge_erase },
 	[REQUEST_CLOCK_ACCEPT] = { "clock_accept", OP_CLOCK_ACCEPT, FEALTY__V1__REQUEST__OP_CLOCK_ACCEPT, judge_nothing },
 	[REQUEST_QUOTE] = { "quote", OP_PURCHASE, FEALTY__V1__REQUEST__OP_QUOTE, judge_purchase },
 	[REQUEST_BALANCE] = { "balance", OP_NONE, FEALTY__V1__REQUEST__OP_BALANCE, judge_balance },

@@ -43,6 +43,17 @@ void judge_membership_start(struct judge *j, const Fealty__V1__Request *in);
 void judge_membership_renew(struct judge *j, const Fealty__V1__Request *in);
 void judge_membership_cancel(struct judge *j, const Fealty__V1__Request *in);
 
+/* request_op.c: the alias that the operation is about; that of somebody who is enrolled, with further ones. */
+void judge_alias(struct judge *j, const char *alias);
+void judge_enrolled(struct judge *j, char *member, char *const *aliases, size_t n_aliases);
+/* request_people.c */
+void judge_opening(struct judge *j, const Fealty__V1__Request *in);
+void judge_consent(struct judge *j, const Fealty__V1__Request *in);
+void judge_erase(struct judge *j, const Fealty__V1__Request *in);
+void judge_freeze(struct judge *j, const Fealty__V1__Request *in);
+void judge_unfreeze(struct judge *j, const Fealty__V1__Request *in);
+void judge_close(struct judge *j, const Fealty__V1__Request *in);
+
 enum request_op request_op_of(Fealty__V1__Request__OpCase op);
 /* The fields of the operation, which is there; fills ret->cmd and what else is the operation's in ${ret}. */
 void request_op_judge(struct judge *j, const Fealty__V1__Request *in);

@@ -297,8 +297,42 @@ put_approver_key(struct buf *out, const struct entry *e)
 	put_day_unless(out, APPROVER_KEY_UNTIL, e->u.approver_key.until, DAY_NEVER);
 }
 
+static void
+put_enrol(struct buf *out, const struct entry *e)
+{
+	put_uint_unless_zero(out, ENROL_REFERRER, e->u.enrol.referrer);
+}
+
+static void
+put_opening(struct buf *out, const struct entry *e)
+{
+	for (size_t i = 0; i < e->u.opening.n_lots; ++i) {
+		size_t begun = field_begin(out, OPENING_LOTS);
+
+		put_sint_unless_zero(out, OPENING_LOT_POINTS, e->u.opening.lots[i].points);
+		put_day_unless(out, OPENING_LOT_LAST_DAY, e->u.opening.lots[i].last_day, DAY_NEVER);
+		field_end(out, begun);
+	}
+	put_text_if_given(out, OPENING_TIER, e->u.opening.tier);
+	put_day_unless(out, OPENING_TIER_UNTIL, e->u.opening.tier_until, DAY_NEVER);
+	for (size_t i = 0; i < e->u.opening.n_counters; ++i) {
+		size_t begun = field_begin(out, OPENING_COUNTERS);
+
+		put_text_unless_empty(out, OPENING_COUNTER_ID, e->u.opening.counters[i].id);
+		put_sint_unless_zero(out, OPENING_COUNTER_COUNT, e->u.opening.counters[i].count);
+		field_end(out, begun);
+	}
+}
+
+static void
+put_consent(struct buf *out, const struct entry *e)
+{
+	put_text_unless_empty(out, CONSENT_PURPOSE, e->u.consent.purpose);
+	put_uint_unless_zero(out, CONSENT_GIVEN, e->u.consent.given);
+}
+
 static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e) = {
-	[OP_GENESIS] = put_genesis, [OP_PUBLISH] = put_publish, [OP_ENROL] = put_nothing, [OP_PROFILE] = put_nothing,
+	[OP_GENESIS] = put_genesis, [OP_PUBLISH] = put_publish, [OP_ENROL] = put_enrol, [OP_PROFILE] = put_nothing,
 	[OP_PURCHASE] = put_purchase, [OP_HOLD] = put_hold, [OP_CAPTURE] = put_capture, [OP_RELEASE] = put_capture,
 	[OP_REDEEM] = put_redeem, [OP_ADJUST] = put_adjust, [OP_TIER] = put_tier, [OP_BIRTHDAY] = put_nothing,
 	[OP_HOLD_TIMEOUT] = put_capture, [OP_TIER_END] = put_nothing, [OP_EXPIRE] = put_nothing, [OP_CLOCK_ACCEPT] = put_nothing,
@@ -313,6 +347,7 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_MEMBERSHIP_START] = put_membership, [OP_MEMBERSHIP_RENEW] = put_membership, [OP_MEMBERSHIP_CANCEL] = put_membership,
 	[OP_MEMBERSHIP_END] = put_nothing,
 	[OP_NOTICE] = put_nothing, [OP_POOL_JOIN] = put_pool_join, [OP_POOL_LEAVE] = put_nothing,
+	[OP_OPENING] = put_opening, [OP_CONSENT] = put_consent, [OP_ERASE] = put_nothing,
 };
 
 static void
@@ -396,9 +431,9 @@ put_clock(struct buf *out, uint32_t number, const struct inactivity_clock *c)
 }
 
 static void
-put_pending(struct buf *out, const struct pending_change *c)
+put_pending(struct buf *out, uint32_t number, const struct pending_change *c)
 {
-	size_t begun = field_begin(out, FACTS_PENDING);
+	size_t begun = field_begin(out, number);
 
 	if (c->has_from)
 		put_entry_id(out, PENDING_FROM, c->p.from);
@@ -407,6 +442,8 @@ put_pending(struct buf *out, const struct pending_change *c)
 	put_text_unless_empty(out, PENDING_TERM, c->p.term);
 	put_uint_unless_zero(out, PENDING_VERSION, c->p.version);
 	put_sint_unless_zero(out, PENDING_POINTS, c->p.points);
+	if (c->p.class != LOT_EARNED)
+		field_put_uint(out, PENDING_CLASS, (uint64_t)c->p.class);
 	field_end(out, begun);
 }
 
@@ -520,6 +557,8 @@ put_followup(struct buf *out, const struct followup *f)
 	put_points(out, FOLLOWUP_OWED, f->owed, f->n_owed);
 	put_sint_unless_zero(out, FOLLOWUP_REVERSED, f->reversed);
 	put_sint_unless_zero(out, FOLLOWUP_LAPSED, f->lapsed);
+	put_sint_unless_zero(out, FOLLOWUP_REFEREE_CLAWED, f->referee_clawed);
+	put_sint_unless_zero(out, FOLLOWUP_REFERRER_CLAWED, f->referrer_clawed);
 	field_end(out, begun);
 }
 
@@ -537,6 +576,25 @@ put_side(struct buf *out, const struct side *s)
 		put_tally(out, SIDE_TALLIES, &s->tallies[i]);
 	for (size_t i = 0; i < s->n_vouchers; ++i)
 		put_voucher(out, SIDE_VOUCHERS, &s->vouchers[i]);
+	for (size_t i = 0; i < s->n_pendings; ++i)
+		put_pending(out, SIDE_PENDINGS, &s->pendings[i]);
+	field_end(out, begun);
+}
+
+static void
+put_referral(struct buf *out, const struct entry *e)
+{
+	size_t begun = field_begin(out, FACTS_REFERRAL);
+
+	put_uint_unless_zero(out, REFERRAL_REFERRER, e->referral.referrer);
+	put_sint_unless_zero(out, REFERRAL_REFERRER_POINTS, e->referral.referrer_points);
+	put_sint_unless_zero(out, REFERRAL_REFEREE_POINTS, e->referral.referee_points);
+	if (e->referral.referrer_last_day != DAY_CLOCK)
+		put_day_unless(out, REFERRAL_REFERRER_LAST_DAY, e->referral.referrer_last_day, DAY_NEVER);
+	if (e->referral.referee_last_day != DAY_CLOCK)
+		put_day_unless(out, REFERRAL_REFEREE_LAST_DAY, e->referral.referee_last_day, DAY_NEVER);
+	put_uint_unless_zero(out, REFERRAL_REFERRER_INACTIVITY, e->referral.referrer_last_day == DAY_CLOCK);
+	put_uint_unless_zero(out, REFERRAL_REFEREE_INACTIVITY, e->referral.referee_last_day == DAY_CLOCK);
 	field_end(out, begun);
 }
 
@@ -558,10 +616,13 @@ put_membership_state(struct buf *out, const struct membership *s)
 }
 
 static void
-put_membership_facts(struct buf *out, const struct entry *e)
+put_member_facts(struct buf *out, const struct entry *e)
 {
 	for (size_t i = 0; i < e->n_memberships; ++i)
 		put_membership_state(out, &e->memberships[i]);
+	put_uint_unless_zero(out, FACTS_PROVISIONAL, e->provisional);
+	if (e->has_referral)
+		put_referral(out, e);
 	if (e->has_refund)
 		field_put_sint(out, FACTS_REFUND, e->refund);
 }
@@ -618,7 +679,7 @@ put_facts(struct buf *out, const struct entry *e)
 	for (size_t i = 0; i < e->n_tallies; ++i)
 		put_tally(out, FACTS_TALLIES, &e->tallies[i]);
 	for (size_t i = 0; i < e->n_pendings; ++i)
-		put_pending(out, &e->pendings[i]);
+		put_pending(out, FACTS_PENDING, &e->pendings[i]);
 	for (size_t i = 0; i < e->n_segments; ++i)
 		field_put_text(out, FACTS_SEGMENTS, e->segments[i]);
 	put_uint_unless_zero(out, FACTS_CONDITIONS, e->conditions);
@@ -640,11 +701,13 @@ put_facts(struct buf *out, const struct entry *e)
 		put_clock(out, FACTS_INACTIVITY, &e->clock);
 	for (size_t i = 0; i < e->n_stamps; ++i)
 		put_stamps(out, &e->stamps[i]);
-	put_membership_facts(out, e);
+	put_member_facts(out, e);
 	put_uint_unless_zero(out, FACTS_CONFLICT, e->conflict);
 	put_uint_unless_zero(out, FACTS_STAMP_CONDITIONS, e->stamp_conditions);
 	for (size_t i = 0; i < e->n_told; ++i)
 		put_told(out, &e->told[i]);
+	for (size_t i = 0; i < e->n_merged; ++i)
+		field_put_uint(out, FACTS_MERGED, e->merged[i]);
 	for (size_t i = 0; i < e->n_multiplied_by; ++i)
 		field_put_text(out, FACTS_MULTIPLIED_BY, e->multiplied_by[i]);
 }
@@ -654,7 +717,7 @@ has_facts(const struct entry *e)
 {
 	return e->n_grants > 0 || e->has_metrics || e->has_tier || e->has_hold || e->birthday != DAY_NONE || e->has_value || e->enrolled ||
 	    e->clock.on || e->n_tallies > 0 || e->n_pendings > 0 || e->n_segments > 0 || e->conditions != 0 || e->multiplied != NULL ||
-	    e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
+	    e->provisional || e->has_referral || e->n_merged > 0 || e->n_used > 0 || e->n_falls > 0 || e->n_followups > 0 || e->n_sides > 0 || e->has_key_change ||
 	    e->waiting || e->n_vouchers > 0 || e->n_memberships > 0 || e->has_refund || e->n_multiplied_by > 0 || e->n_told > 0 ||
 	    e->conflict || e->n_stamps > 0 || e->stamp_conditions != 0;
 }

@@ -403,8 +403,84 @@ get_approver_key(struct message *m, struct entry *e)
 	}
 }
 
+static void
+get_enrol(struct message *m, struct entry *e)
+{
+	m->singular = FIELDS(ENROL_REFERRER, ENROL_REFERRER);
+	while (next(m) != 0)
+		if (m->f.number == ENROL_REFERRER)
+			e->u.enrol.referrer = get_uint(m, UINT64_MAX);
+}
+
+static void
+get_opening_lot(struct message *parent, struct moved_lot *l)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(OPENING_LOT_POINTS, OPENING_LOT_LAST_DAY));
+
+	l->last_day = DAY_NEVER;
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		if (n == OPENING_LOT_POINTS)
+			l->points = get_sint(&m);
+		else if (n == OPENING_LOT_LAST_DAY)
+			l->last_day = get_day(&m, DAY_NEVER);
+	}
+}
+
+static void
+get_opening_counter(struct message *parent, struct opening_counter *c)
+{
+	struct message m = message_of(parent->r, get_bytes(parent), FIELDS(OPENING_COUNTER_ID, OPENING_COUNTER_COUNT));
+
+	c->id = "";
+	for (uint32_t n; (n = next(&m)) != 0;) {
+		if (n == OPENING_COUNTER_ID)
+			c->id = get_text(&m);
+		else if (n == OPENING_COUNTER_COUNT)
+			c->count = get_sint(&m);
+	}
+}
+
+static void
+get_opening(struct message *m, struct entry *e)
+{
+	void *lots = NULL, *counters = NULL, *row;
+	size_t cap_lots = 0, cap_counters = 0;
+
+	e->u.opening.tier_until = DAY_NEVER;
+	m->singular = FIELDS(OPENING_TIER, OPENING_TIER_UNTIL);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case OPENING_LOTS:
+			if ((row = append(m->r, &lots, &e->u.opening.n_lots, &cap_lots, sizeof(struct moved_lot))) != NULL)
+				get_opening_lot(m, row);
+			break;
+		case OPENING_TIER: e->u.opening.tier = get_text(m); break;
+		case OPENING_TIER_UNTIL: e->u.opening.tier_until = get_day(m, DAY_NEVER); break;
+		case OPENING_COUNTERS:
+			if ((row = append(m->r, &counters, &e->u.opening.n_counters, &cap_counters, sizeof(struct opening_counter))) != NULL)
+				get_opening_counter(m, row);
+			break;
+		}
+	}
+	e->u.opening.lots = lots;
+	e->u.opening.counters = counters;
+}
+
+static void
+get_consent(struct message *m, struct entry *e)
+{
+	e->u.consent.purpose = "";
+	m->singular = FIELDS(CONSENT_PURPOSE, CONSENT_GIVEN);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		if (n == CONSENT_PURPOSE)
+			e->u.consent.purpose = get_text(m);
+		else if (n == CONSENT_GIVEN)
+			e->u.consent.given = get_bool(m);
+	}
+}
+
 static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
-	[OP_GENESIS] = get_genesis, [OP_PUBLISH] = get_publish, [OP_ENROL] = get_nothing, [OP_PROFILE] = get_nothing,
+	[OP_GENESIS] = get_genesis, [OP_PUBLISH] = get_publish, [OP_ENROL] = get_enrol, [OP_PROFILE] = get_nothing,
 	[OP_PURCHASE] = get_purchase, [OP_HOLD] = get_hold, [OP_CAPTURE] = get_capture, [OP_RELEASE] = get_capture,
 	[OP_REDEEM] = get_redeem, [OP_ADJUST] = get_adjust, [OP_TIER] = get_tier, [OP_BIRTHDAY] = get_nothing,
 	[OP_HOLD_TIMEOUT] = get_capture, [OP_TIER_END] = get_nothing, [OP_EXPIRE] = get_nothing, [OP_CLOCK_ACCEPT] = get_nothing,
@@ -419,6 +495,7 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_MEMBERSHIP_START] = get_membership, [OP_MEMBERSHIP_RENEW] = get_membership, [OP_MEMBERSHIP_CANCEL] = get_membership,
 	[OP_MEMBERSHIP_END] = get_nothing,
 	[OP_NOTICE] = get_nothing, [OP_POOL_JOIN] = get_pool_join, [OP_POOL_LEAVE] = get_nothing,
+	[OP_OPENING] = get_opening, [OP_CONSENT] = get_consent, [OP_ERASE] = get_nothing,
 };
 
 /* A oneof: exactly one operation that we know. */

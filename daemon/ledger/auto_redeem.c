@@ -15,7 +15,7 @@ is_for(const struct member *m, const struct program *p, int32_t day)
 {
 	const struct tier *tier = member_tier(m, p, day);
 
-	if (!p->has_auto_redeem || m->standing != STANDING_ACTIVE)
+	if (!p->has_auto_redeem || m->standing != STANDING_ACTIVE || m->provisional)
 		return false;
 	return p->auto_tiers.n == 0 || (tier != NULL && word_among(&p->auto_tiers, tier->id));
 }
@@ -53,13 +53,13 @@ decision_auto_redeem(struct decision *d, bool *ret_any)
 	return decision_take(d, lots, n_lots, vouchers * p->auto_at, ACCOUNT_MEMBER, ACCOUNT_REDEEMED, ACCOUNT_REDEEMED, d->today);
 }
 
-/* A merge only moves what there is; a change of terms gives nothing either, and comes later. */
+/* A merge only moves what there is; a provisional member only earns; a change of terms gives nothing either, and comes later. */
 enum status
 decision_auto_credit(struct decision *d)
 {
 	bool any = false;
 
-	if (!d->program->has_auto_redeem || d->entry->op == OP_MERGE)
+	if (!d->program->has_auto_redeem || d->entry->op == OP_MERGE || d->entry->n_merged > 0)
 		return ST_OK;
 	for (size_t i = 0; i < d->entry->n_postings && !any; i++) {
 		const struct posting *p = &d->postings[i];

@@ -194,6 +194,7 @@ balance_of(const struct member *m, const struct program *program, int32_t today,
 	struct balance b = {
 		.available = m->available, .pending = m->pending, .held = m->held, .debt = m->debt,
 		.points_earned = m->points_earned, .spend = m->spend, .visits = m->visits,
+		.provisional = m->provisional, .n_consents = m->n_consents, .consents = m->consents,
 	};
 	enum status st = expiring_of(m, program, arena, &b);
 

@@ -255,6 +255,29 @@ same_past(struct comparison *c, const struct entry *a, const struct entry *b)
 }
 
 static void
+same_opening_lot(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_number(c, "points", stored->u.opening.lots[i].points, decided->u.opening.lots[i].points);
+	same_day(c, "last_day", stored->u.opening.lots[i].last_day, decided->u.opening.lots[i].last_day);
+}
+
+static void
+same_opening_counter(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_text(c, "id", stored->u.opening.counters[i].id, decided->u.opening.counters[i].id);
+	same_number(c, "count", stored->u.opening.counters[i].count, decided->u.opening.counters[i].count);
+}
+
+static void
+same_opening(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_rows(c, "inputs.opening.lots", a, b, a->u.opening.n_lots, b->u.opening.n_lots, same_opening_lot);
+	same_text(c, "inputs.opening.tier", a->u.opening.tier, b->u.opening.tier);
+	same_day(c, "inputs.opening.tier_until", a->u.opening.tier_until, b->u.opening.tier_until);
+	same_rows(c, "inputs.opening.counters", a, b, a->u.opening.n_counters, b->u.opening.n_counters, same_opening_counter);
+}
+
+static void
 same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 {
 	switch (a->op) {
@@ -308,8 +331,18 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		same_text(c, "inputs.membership", a->u.membership.membership, b->u.membership.membership);
 		same_bool(c, "inputs.trial", a->u.membership.trial, b->u.membership.trial);
 		break;
-	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE:
-	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_CLOCK_ACCEPT:
+	case OP_ENROL: case OP_POOL_LEAVE:
+		same_unsigned(c, "inputs.enrol.referrer", a->u.enrol.referrer, b->u.enrol.referrer);
+		break;
+	case OP_OPENING:
+		same_opening(c, a, b);
+		break;
+	case OP_CONSENT:
+		same_text(c, "inputs.consent.purpose", a->u.consent.purpose, b->u.consent.purpose);
+		same_bool(c, "inputs.consent.given", a->u.consent.given, b->u.consent.given);
+		break;
+	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_PROFILE: case OP_ERASE: case OP_BIRTHDAY:
+	case OP_CLOCK_ACCEPT: case OP_MEMBERSHIP_END:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
 	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 		break;
@@ -419,17 +452,22 @@ same_clock(struct comparison *c, const char *prefix, const struct inactivity_clo
 }
 
 static void
-same_pending(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+same_change(struct comparison *c, const struct pending_change *a, const struct pending_change *b)
 {
-	const struct pending_change *a = &stored->pendings[i], *b = &decided->pendings[i];
-
 	same_presence(c, "from", a->has_from, b->has_from);
 	same_id(c, "from", a->p.from, b->p.from);
 	same_day(c, "due_day", a->p.due_day, b->p.due_day);
 	same_text(c, "activity", a->p.activity, b->p.activity);
 	same_text(c, "term", a->p.term, b->p.term);
 	same_unsigned(c, "version", a->p.version, b->p.version);
+	same_text(c, "class", lot_class_str(a->p.class), lot_class_str(b->p.class));
 	same_number(c, "points", a->p.points, b->p.points);
+}
+
+static void
+same_pending(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_change(c, &stored->pendings[i], &decided->pendings[i]);
 }
 
 static void
@@ -489,6 +527,8 @@ same_followup(struct comparison *c, const struct entry *stored, const struct ent
 	}
 	same_number(c, "reversed", a->reversed, b->reversed);
 	same_number(c, "lapsed", a->lapsed, b->lapsed);
+	same_number(c, "referee_clawed", a->referee_clawed, b->referee_clawed);
+	same_number(c, "referrer_clawed", a->referrer_clawed, b->referrer_clawed);
 }
 
 static void
@@ -535,6 +575,28 @@ same_side(struct comparison *c, const struct entry *stored, const struct entry *
 	same_unsigned(c, "vouchers", a->n_vouchers, b->n_vouchers);
 	for (size_t k = 0; k < a->n_vouchers && k < b->n_vouchers; k++)
 		same_voucher_change(c, &a->vouchers[k], &b->vouchers[k]);
+	same_unsigned(c, "pendings", a->n_pendings, b->n_pendings);
+	for (size_t k = 0; k < a->n_pendings && k < b->n_pendings; k++)
+		same_change(c, &a->pendings[k], &b->pendings[k]);
+}
+
+static void
+same_referral(struct comparison *c, const struct entry *a, const struct entry *b)
+{
+	same_presence(c, "facts.referral", a->has_referral, b->has_referral);
+	if (!a->has_referral || !b->has_referral)
+		return;
+	same_unsigned(c, "facts.referral.referrer", a->referral.referrer, b->referral.referrer);
+	same_number(c, "facts.referral.referrer_points", a->referral.referrer_points, b->referral.referrer_points);
+	same_number(c, "facts.referral.referee_points", a->referral.referee_points, b->referral.referee_points);
+	same_day(c, "facts.referral.referrer_last_day", a->referral.referrer_last_day, b->referral.referrer_last_day);
+	same_day(c, "facts.referral.referee_last_day", a->referral.referee_last_day, b->referral.referee_last_day);
+}
+
+static void
+same_merged(struct comparison *c, const struct entry *stored, const struct entry *decided, size_t i)
+{
+	same_unsigned(c, "", stored->merged[i], decided->merged[i]);
 }
 
 static void
@@ -600,6 +662,9 @@ same_facts(struct comparison *c, const struct entry *a, const struct entry *b)
 	same_rows(c, "facts.followups", a, b, a->n_followups, b->n_followups, same_followup);
 	same_rows(c, "facts.sides", a, b, a->n_sides, b->n_sides, same_side);
 	same_rows(c, "facts.notices", a, b, a->n_told, b->n_told, same_told);
+	same_bool(c, "facts.provisional", a->provisional, b->provisional);
+	same_referral(c, a, b);
+	same_rows(c, "facts.merged", a, b, a->n_merged, b->n_merged, same_merged);
 	same_bool(c, "facts.waiting", a->waiting, b->waiting);
 	same_bool(c, "facts.conflict", a->conflict, b->conflict);
 	same_presence(c, "facts.key_change", a->has_key_change, b->has_key_change);

@@ -56,6 +56,8 @@ bool compile_rewards(struct compiler *c) MUST_CHECK;
 /* Caps of the period program, and stocks. */
 size_t program_stores(const struct program *p);
 
+bool compile_referral(struct compiler *c) MUST_CHECK;
+
 /* stacking, carry_remainder, counters, earn and limits.earn_per_day; compile_stacking() needs the tiers. */
 bool compile_counters(struct compiler *c) MUST_CHECK;
 bool compile_earn(struct compiler *c) MUST_CHECK;

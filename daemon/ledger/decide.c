@@ -232,7 +232,7 @@ decision_account_fits(struct decision *d, enum account account, int64_t points, 
 
 	if (st != ST_OK)
 		return st;
-	assert(account == ACCOUNT_ISSUED || account == ACCOUNT_ADJUSTED);
+	assert(account == ACCOUNT_ISSUED || account == ACCOUNT_ADJUSTED || account == ACCOUNT_OPENING);
 	wide sum = totals == NULL ? 0 : totals->account[account];
 	if (totals != NULL && account == ACCOUNT_ISSUED)
 		sum += (wide)totals->account[ACCOUNT_PARTNER_ISSUED] + totals->account[ACCOUNT_DEBT];
@@ -324,6 +324,28 @@ return_syntax(struct decision *d)
 	return true;
 }
 
+static bool
+opening_syntax(struct decision *d)
+{
+	const struct cmd *cmd = d->cmd;
+
+	if (cmd->u.opening.n_lots > LEDGER_OPENING_LOTS_MAX)
+		return invalid(d, "lots", "an opening has at most %d lots; give lots that end together as one", LEDGER_OPENING_LOTS_MAX);
+	if (cmd->u.opening.n_counters > LEDGER_COUNTERS_MAX)
+		return invalid(d, "counters", "a program has at most %d counters", LEDGER_COUNTERS_MAX);
+	if (cmd->u.opening.tier == NULL && cmd->u.opening.tier_until != DAY_NEVER)
+		return invalid(d, "tier_until", "tier_until goes with a tier");
+	for (size_t i = 0; i < cmd->u.opening.n_lots; i++) {
+		if (cmd->u.opening.lots[i].points.mantissa < 0)
+			return invalid(d, "lots", "the points of lot %zu are below zero", i + 1);
+	}
+	for (size_t i = 0; i < cmd->u.opening.n_lots; i++) {
+		if (cmd->u.opening.lots[i].points.mantissa == 0)
+			return refuse_false(d, LEDGER_POINTS_NOT_POSITIVE, "lots", "the points of lot %zu are zero; leave it out", i + 1);
+	}
+	return true;
+}
+
 /* Of commands that move points: their points, NULL when they carry none. */
 static const struct decimal *
 points_given(const struct cmd *cmd)
@@ -343,7 +365,8 @@ points_given(const struct cmd *cmd)
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_MERGE: case OP_ROTATE_KEY:
 	case OP_APPROVE: case OP_APPROVER_KEY: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_VOUCHER_EXPIRE:
 	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL:
-	case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE: case OP_COUNT:
+	case OP_MEMBERSHIP_END: case OP_NOTICE: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
+	case OP_OPENING: case OP_CONSENT: case OP_ERASE: case OP_COUNT:
 		break;
 	}
 	return NULL;
@@ -372,6 +395,8 @@ syntax_ok(struct decision *d)
 		return invalid(d, "order_amount", "order_amount is below zero");
 	if (cmd->op == OP_ADJUST && cmd->u.adjust.points.mantissa < 0 && cmd->u.adjust.last_day != DAY_NONE)
 		return invalid(d, "last_day", "last_day goes with points that are given, not with points that are taken");
+	if (cmd->op == OP_OPENING && !opening_syntax(d))
+		return false;
 	if (cmd->op == OP_TIER && cmd->u.tier.tier[0] == 0 && cmd->u.tier.until != DAY_NEVER)
 		return invalid(d, "until", "until goes with a tier that is given, not with one that is removed");
 	if (points != NULL && points->mantissa == 0)
@@ -405,7 +430,7 @@ time_ok(struct decision *d)
 static enum status
 find_member(struct decision *d)
 {
-	if (d->cmd->member == 0 || d->cmd->op == OP_ENROL)
+	if (d->cmd->member == 0 || d->cmd->op == OP_ENROL || d->cmd->op == OP_OPENING)
 		return ST_OK;
 	return d->state->member(d->state->ctx, d->cmd->program, d->cmd->member, &d->member);
 }
@@ -449,12 +474,13 @@ decide_clock_accept(struct decision *d)
 static const struct decide_row {
 	bool is_command, needs_program, needs_member;
 	enum status (*run)(struct decision *d);
+	bool makes_member;		/* a provisional one, of an alias that nobody has */
 } decide_table[OP_COUNT] = {
 	[OP_PUBLISH] = { true, false, false, decide_publish },
 	[OP_ENROL] = { true, true, false, decide_enrol },
 	[OP_PROFILE] = { true, true, true, decide_profile },
-	[OP_PURCHASE] = { true, true, true, decide_purchase },
-	[OP_ACTIVITY] = { true, true, true, decide_activity },
+	[OP_PURCHASE] = { true, true, true, decide_purchase, true },
+	[OP_ACTIVITY] = { true, true, true, decide_activity, true },
 	[OP_HOLD] = { true, true, true, decide_hold },
 	[OP_CAPTURE] = { true, true, true, decide_capture },
 	[OP_RELEASE] = { true, true, true, decide_release },
@@ -481,7 +507,20 @@ static const struct decide_row {
 	[OP_MEMBERSHIP_START] = { true, true, true, decide_membership_start },
 	[OP_MEMBERSHIP_RENEW] = { true, true, true, decide_membership_renew },
 	[OP_MEMBERSHIP_CANCEL] = { true, true, true, decide_membership_cancel },
+	[OP_OPENING] = { true, true, false, decide_opening },
+	[OP_CONSENT] = { true, true, true, decide_consent },
+	[OP_ERASE] = { true, true, true, decide_erase },
 };
+
+/* A refusal of the operation's makes nobody. */
+static enum status
+decide_for_newcomer(struct decision *d, const struct decide_row *row)
+{
+	entry_begin(d);
+	enum status st = decision_newcomer(d, true);
+
+	return st == ST_OK ? row->run(d) : st;
+}
 
 static enum status
 climb(struct decision *d)
@@ -508,6 +547,8 @@ climb(struct decision *d)
 		if (st != ST_OK)
 			return st;
 	}
+	if (row->makes_member && d->member == NULL && d->cmd->member == 0 && !d->program->unknown_refuse)
+		return decide_for_newcomer(d, row);
 	if (row->needs_member && d->member == NULL)
 		return refuse(d, LEDGER_NOT_FOUND, "member", "there is no such member in this program; enrol it first");
 	entry_begin(d);

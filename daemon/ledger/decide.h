@@ -19,6 +19,11 @@
 enum status decide(const struct ledger_state *state, const struct cmd *cmd, int64_t now_us, struct arena *arena,
     struct entry *ret_entry, struct refusal *ret_refusal) MUST_CHECK;
 
+/**
+ * member_newcomer(program, number, day, ret): the record of somebody new, as a quote shows whom nobody knows.
+ */
+void member_newcomer(const struct program *program, uint64_t number, int32_t day, struct member *ret);
+
 /* ---- what falls due ---- */
 
 /* In the order within one instant. */
@@ -84,7 +89,7 @@ enum status decide_due(const struct ledger_state *state, uint32_t program, uint6
 /**
  * roll_ahead(state, m, dates, n_dates, from, until_us, arena):
  * Applies what falls due for ${m}, a record of ${state} that evolve() changes, up to ${until_us}, with the birthdays of the days from ${from}
- * on, ten years at most.  For looking only: the entries get no id.  Errors: ST_CORRUPT, ST_NOMEM, and those of ${state}.
+ * on, ten years at most.  For looking only: the entries get ids that no entry has.  Errors: ST_CORRUPT, ST_NOMEM, and those of ${state}.
  */
 enum status roll_ahead(const struct ledger_state *state, const struct member *m, const struct birthday_date *dates, size_t n_dates,
     int32_t from, int64_t until_us, struct arena *arena) MUST_CHECK;
@@ -179,6 +184,9 @@ struct balance {
 	size_t n_notices;
 	const struct notice *notices;
 	int64_t points_earned, spend, visits;	/* lifetime */
+	bool provisional;			/* not enrolled */
+	size_t n_consents;
+	const struct consent *consents;		/* the member's own */
 	size_t n_counters, n_remainders;
 	const struct balance_row *counters;	/* all of the program's, lifetime */
 	const struct balance_row *remainders;	/* of rules that carry one, in money */

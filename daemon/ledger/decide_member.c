@@ -2,68 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/checked.h"
 #include "ledger/internal.h"
-
-/* ---- enrol and profile ---- */
-
-/* Rules `on: enrol`; an entry of a program without them has no metrics. */
-static enum status
-enrol_earn(struct decision *d)
-{
-	struct earn_event event = { .on = ON_ENROL, .store = d->entry->store, .segments = d->cmd->segments, .n_segments = d->cmd->n_segments };
-	bool any = false;
-
-	for (size_t i = 0; i < d->program->n_rules; i++)
-		any |= d->program->rules[i].on == ON_ENROL;
-	if (!any)
-		return ST_OK;
-	d->entry->has_metrics = true;
-	d->entry->metrics = (struct metric_day){ .day = d->business_date };
-	return earn(d, &event);
-}
-
-enum status
-decide_enrol(struct decision *d)
-{
-	const struct totals *totals = NULL;
-	const struct program *p = d->program;
-	struct member *newcomer = arena_alloc(d->arena, sizeof(*newcomer));
-
-	if (newcomer == NULL)
-		return ST_NOMEM;
-	if (d->cmd->member != 0)
-		return refuse(d, LEDGER_ALREADY_EXISTS, "member", "that alias belongs to a member already");
-	enum status st = d->state->totals(d->state->ctx, d->cmd->program, &totals);
-	if (st != ST_OK)
-		return st;
-	d->entry->member = totals == NULL ? 1 : totals->members + 1;
-	d->entry->enrolled = true;
-	newcomer->enrolled_day = d->business_date;
-	newcomer->tier = (struct tier_state){ .since = d->business_date, .until = DAY_NEVER, .gift_until = DAY_NEVER,
-	    .from = d->business_date - 1, .start = d->business_date - 1 };
-	if (p->n_tiers > 0) {
-		tier_id_copy(newcomer->tier.earned, p->tiers[0].id);
-		d->entry->has_tier = true;
-		d->entry->tier = newcomer->tier;
-	}
-	d->member = newcomer;
-	st = enrol_earn(d);
-	if (st != ST_OK || d->refusal->result != LEDGER_OK)
-		return st;
-	decision_upgrade(d, d->entry->has_metrics ? &d->entry->metrics : NULL);
-	return ST_OK;
-}
-
-/* The vault has it all; the entry tells when and by whom. */
-enum status
-decide_profile(struct decision *d)
-{
-	assert(d->member != NULL);
-	if (!decision_member_open(d, false))
-		return ST_OK;
-	return ST_OK;
-}
 
 /* ---- tier ---- */
 
@@ -353,13 +292,28 @@ decision_anniversary(struct decision *d)
 /* ---- standing ---- */
 
 bool
+decision_member_enrolled(struct decision *d)
+{
+	if (!d->member->provisional)
+		return true;
+	return refuse_false(d, LEDGER_MEMBER_PROVISIONAL, "member", "the member is not enrolled yet: until then it earns, and nothing else; enrol it first");
+}
+
+/* What a provisional member may do; the last two ask for it themselves, after they have looked at the other member. */
+static bool
+is_for_provisional(enum op op)
+{
+	return op == OP_PURCHASE || op == OP_ACTIVITY || op == OP_RETURN || op == OP_TRANSFER || op == OP_MERGE;
+}
+
+bool
 decision_member_open(struct decision *d, bool spends)
 {
 	if (d->member->standing == STANDING_CLOSED)
 		return refuse_false(d, LEDGER_MEMBER_CLOSED, "member", "the member is closed");
 	if (d->member->standing == STANDING_FROZEN && spends)
 		return refuse_false(d, LEDGER_MEMBER_FROZEN, "member", "the member is frozen: it earns, but does not spend");
-	return true;
+	return is_for_provisional(d->cmd->op) || decision_member_enrolled(d);
 }
 
 enum status

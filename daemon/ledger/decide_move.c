@@ -34,9 +34,10 @@ enum status
 side_end(struct decision *d, struct decision *side)
 {
 	const struct entry *e = side->entry;
-	struct side row = { .member = e->member, .has_tier = e->has_tier, .tier = e->tier, .n_tallies = e->n_tallies, .tallies = e->tallies };
+	struct side row = { .member = e->member, .has_tier = e->has_tier, .tier = e->tier, .n_tallies = e->n_tallies, .tallies = e->tallies,
+	    .n_pendings = e->n_pendings, .pendings = e->pendings };
 
-	assert(e->n_pendings == 0 && e->n_followups == 0 && e->n_sides == 0 && e->n_stamps == 0 && !e->has_metrics && !e->has_hold);
+	assert(e->n_followups == 0 && e->n_sides == 0 && e->n_stamps == 0 && !e->has_metrics && !e->has_hold);
 	enum status st = decision_auto_credit(side);
 	if (st == ST_OK)
 		st = decision_terms(side);
@@ -81,6 +82,14 @@ other_open(struct decision *d, const struct member *other)
 	if (other->standing != STANDING_CLOSED)
 		return true;
 	return refuse_false(d, LEDGER_MEMBER_CLOSED, d->cmd->op == OP_MERGE ? "into" : "to", "that member is closed");
+}
+
+static bool
+other_enrolled(struct decision *d, const struct member *other)
+{
+	if (!other->provisional)
+		return true;
+	return refuse_false(d, LEDGER_MEMBER_PROVISIONAL, d->cmd->op == OP_MERGE ? "into" : "to", "that member is not enrolled yet; enrol it first");
 }
 
 /* ---- transfer ---- */
@@ -162,7 +171,8 @@ decide_transfer(struct decision *d)
 	if (!d->program->has_transfers)
 		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no transfers");
 	/* Whichever of the two is closed, that comes before the sender's being frozen. */
-	if (!decision_member_open(d, false) || !other_open(d, to) || !decision_member_open(d, true) || !transfer_terms(d, to, points))
+	if (!decision_member_open(d, false) || !other_open(d, to) || !decision_member_open(d, true) || !decision_member_enrolled(d) ||
+	    !other_enrolled(d, to) || !transfer_terms(d, to, points))
 		return ST_OK;
 	st = decision_take(d, d->member->lots, d->member->n_lots, points, ACCOUNT_MEMBER, ACCOUNT_TRANSFERRED, ACCOUNT_TRANSFERRED, d->today);
 	side_begin(d, to, &scratch, &side);
@@ -189,7 +199,7 @@ move_lot(struct decision *d, struct decision *side, const struct lot *lot, const
 	return st == ST_OK ? decision_relot(d, lot, lot->points, hold) : st;
 }
 
-static enum status
+enum status
 move_points(struct decision *d, struct decision *side)
 {
 	const struct member *from = side->member;
@@ -212,38 +222,30 @@ move_points(struct decision *d, struct decision *side)
 	return st;
 }
 
-/* The higher of the two, with its dates; of equal ones the one that lasts longer.  A gift likewise. */
-static void
-merge_tier(struct decision *d, const struct member *from)
+/* Of equal tiers the one that lasts longer; of equal gifts as well. */
+bool
+merge_tier(struct decision *d, const struct tier_state *mine, const struct member *from)
 {
 	const struct program *p = d->program;
-	const struct tier_state *a = &d->member->tier, *b = &from->tier;
+	const struct tier_state a = *mine, *b = &from->tier;
+	const struct tier *have = program_tier(p, a.earned);
 	struct tier_state *t = &d->entry->tier;
-	size_t mine = tier_earned(p, d->member), its = tier_earned(p, from);
+	size_t its = tier_earned(p, from), at = have == NULL ? 0 : (size_t)(have - p->tiers);
 
+	*t = a;
 	if (p->n_tiers == 0)
-		return;
-	*t = its > mine || (its == mine && its > 0 && b->until > a->until) ? *b : *a;
-	const struct tier *gift = program_tier(p, a->gift), *its_gift = program_tier(p, b->gift);
+		return false;
+	if (its > at || (its == at && its > 0 && b->until > a.until))
+		*t = *b;
+	const struct tier *gift = program_tier(p, a.gift), *its_gift = program_tier(p, b->gift);
 	const struct tier_state *given = its_gift != NULL && (gift == NULL || its_gift->rank > gift->rank ||
-	    (its_gift == gift && b->gift_until > a->gift_until)) ? b : a;
+	    (its_gift == gift && b->gift_until > a.gift_until)) ? b : &a;
 	tier_id_copy(t->gift, given->gift);
 	t->gift_until = given->gift_until;
-	d->entry->has_tier = !tier_state_equal(t, a);
+	return !tier_state_equal(t, &a);
 }
 
-static size_t
-not_over(const struct member *m)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < m->n_vouchers; i++)
-		n += !voucher_is_over(m->vouchers[i].state);
-	return n;
-}
-
-/* False: refused. */
-static bool
+bool
 merge_fits(struct decision *d, const struct member *from, const struct member *into)
 {
 	struct metric_day sums = { .points_earned = from->points_earned, .spend = from->spend, .visits = from->visits };
@@ -253,8 +255,10 @@ merge_fits(struct decision *d, const struct member *from, const struct member *i
 		    LEDGER_HOLDS_MAX);
 	if (from->n_pendings + into->n_pendings > LEDGER_PENDINGS_MAX)
 		return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the two have more than %d rows of pending points", LEDGER_PENDINGS_MAX);
-	if (not_over(from) + not_over(into) > LEDGER_VOUCHERS_MAX)
+	if (vouchers_open(from) + vouchers_open(into) > LEDGER_VOUCHERS_MAX)
 		return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the two have more than %d vouchers that are not over", LEDGER_VOUCHERS_MAX);
+	if (from->n_consents + into->n_consents > LEDGER_CONSENTS_MAX)
+		return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the two have spoken about more than %d purposes", LEDGER_CONSENTS_MAX);
 	if (from->n_tallies + into->n_tallies > LEDGER_TALLIES_MAX || !metrics_fit(into, &sums))
 		return refuse_false(d, LEDGER_CAP_REACHED, NULL, "the two have more history than one member holds");
 	return true;
@@ -270,7 +274,8 @@ decide_merge(struct decision *d)
 
 	if (st != ST_OK || into == NULL)
 		return st;
-	if (!decision_member_open(d, false) || !other_open(d, into) || !merge_fits(d, from, into))
+	if (!decision_member_open(d, false) || !other_open(d, into) || !decision_member_enrolled(d) || !other_enrolled(d, into) ||
+	    !merge_fits(d, from, into))
 		return ST_OK;
 	d->member = into;
 	d->entry->member = into->number;
@@ -280,7 +285,7 @@ decide_merge(struct decision *d)
 	if (st != ST_OK)
 		return st;
 	d->entry->postings = d->postings;
-	merge_tier(d, from);
+	d->entry->has_tier = merge_tier(d, &into->tier, from);
 	st = decision_stamps_merge(d, from);
 	st = st == ST_OK && d->refusal->result == LEDGER_OK ? side_end(d, &side) : st;
 	return st == ST_OK ? decision_leave_pool(d, from) : st;

@@ -134,19 +134,27 @@ enum status
 command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t ret[static LEDGER_OTHERS_MAX], size_t *ret_n)
 {
 	bool pool = (cmd->op == OP_HOLD && cmd->u.hold.pool) || (cmd->op == OP_REDEEM && cmd->u.redeem.pool) || cmd->op == OP_POOL_LEAVE ||
-	    cmd->op == OP_CLOSE || cmd->op == OP_MERGE;
+	    cmd->op == OP_CLOSE || cmd->op == OP_MERGE || cmd->op == OP_ERASE;
 	bool of_hold = (cmd->op == OP_CAPTURE || cmd->op == OP_RELEASE) && cmd->u.capture.found;
 	const struct member *members[LEDGER_POOL_MAX], *m = NULL;
 	enum status st = ST_OK;
+	uint64_t referrer;
 	size_t n = 0;
 
 	*ret_n = 0;
+	for (size_t i = 0; i < cmd->n_merged; i++)
+		add_number(ret, ret_n, cmd->member, cmd->merged[i]);
 	if (cmd->op == OP_TRANSFER || cmd->op == OP_MERGE || cmd->op == OP_POOL_JOIN)
 		add_number(ret, ret_n, cmd->member, cmd->u.other.member);
 	if (cmd->program == 0 || cmd->member == 0)
 		return ST_OK;
 	if (cmd->op == OP_REVERSE_REDEEM)
 		return add_redeemed(state, cmd, ret, ret_n);
+	if (cmd->op == OP_PURCHASE || cmd->op == OP_RETURN) {
+		st = referral_other(state, cmd, &referrer);
+		add_number(ret, ret_n, cmd->member, referrer);
+		return st;
+	}
 	if (pool || of_hold)
 		st = state->member(state->ctx, cmd->program, cmd->member, &m);
 	if (st != ST_OK || m == NULL)

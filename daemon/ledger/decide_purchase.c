@@ -74,6 +74,9 @@ decide_purchase(struct decision *d)
 	st = earn(d, &event);
 	if (st != ST_OK || d->refusal->result != LEDGER_OK)
 		return st;
+	st = decision_referral(d);
+	if (st != ST_OK || d->refusal->result != LEDGER_OK)
+		return st;
 	decision_upgrade(d, &e->metrics);
 	return ST_OK;
 }

@@ -452,7 +452,7 @@ take_pending(struct returning *r)
 		struct pending_change change = { .has_from = true, .p = m->pendings[i] };
 		int64_t left = r->target - r->taken, part = left < change.p.points ? left : change.p.points;
 
-		if (entry_id_compare(change.p.from, r->f.entry) != 0)
+		if (change.p.class != LOT_EARNED || entry_id_compare(change.p.from, r->f.entry) != 0)
 			continue;
 		change.p.points = -part;
 		enum status st = decision_pending(r->d, &change);
@@ -472,7 +472,7 @@ has_its_terms(const struct returning *r, const struct lot *lot)
 
 	for (size_t i = 0; i < past->n_postings; i++) {
 		const struct posting *p = &past->postings[i];
-		if (p->account == ACCOUNT_MEMBER && p->points > 0 && p->last_day == lot->last_day && p->class == lot->class)
+		if (p->account == ACCOUNT_MEMBER && p->points > 0 && p->last_day == lot->last_day && p->class == lot->class && p->class != LOT_REFERRAL)
 			return true;
 	}
 	for (size_t i = 0; i < r->f.n_activations; i++) {
@@ -848,6 +848,8 @@ run(struct returning *r)
 	if (st == ST_OK)
 		st = metrics_fall(r);
 	r->f.clawed += r->taken;
+	if (st == ST_OK)
+		st = referral_return(r->d, r->version, r->past, left, &r->f);
 	return st == ST_OK ? decision_followup(r->d, &r->f) : st;
 }
 

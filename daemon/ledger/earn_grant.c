@@ -247,7 +247,8 @@ note_pending(struct earning *e, const struct component *c)
 {
 	struct decision *d = e->d;
 	const struct pending_term *term = &c->pending->pending;
-	struct pending_change change = { .p = { .due_day = pending_day(term, d->business_date), .version = e->p->version, .points = c->last_granted } };
+	struct pending_change change = { .p = { .due_day = pending_day(term, d->business_date), .version = e->p->version, .class = LOT_EARNED,
+	    .points = c->last_granted } };
 
 	tier_id_copy(change.p.activity, term->activity);
 	pending_term_of(c->terms, e->tier, change.p.term);

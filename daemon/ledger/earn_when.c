@@ -153,7 +153,7 @@ spend_holds(struct earning *e, const struct when *w)
 		return true;
 	struct date now = date_of_day(e->d->business_date), then = date_of_day(e->d->member->enrolled_day);
 	int64_t months = (int64_t)(now.year - then.year) * 12 + now.month - then.month;
-	if (months >= 0 && months < (int64_t)w->waive_months)
+	if (!e->d->member->provisional && months >= 0 && months < (int64_t)w->waive_months)
 		return true;
 	return previous_month_spend(e) >= w->previous_min;
 }
@@ -180,7 +180,7 @@ member_holds(struct earning *e, const struct when *w, const char *id)
 
 	if (w->first_purchase && m->purchases > 0)
 		return false;
-	if (w->member_days_min > 0 && (int64_t)e->d->business_date - m->enrolled_day < (int64_t)w->member_days_min)
+	if (w->member_days_min > 0 && (m->provisional || (int64_t)e->d->business_date - m->enrolled_day < (int64_t)w->member_days_min))
 		return false;
 	return spend_holds(e, w) && gap_holds(e, w, id);
 }

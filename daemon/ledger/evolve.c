@@ -2,7 +2,7 @@
  * Applying an entry.  It is taken at its word, but nothing in it is trusted: it may come from a forged ledger, so whatever
  * does not hold is a fault and never an assertion.
  *
- * touched[0] is the member that the entry is about; a transfer, a merge and whatever is about a pool touch others.  The order is fixed:
+ * touched[0] is the member that the entry is about; those behind it have a row of sides each.  The order is fixed:
  *   1. the links to the members' previous entries   2. a new hold, the holds that a merge moves   3. postings, one after the other
  *   4. the hold's end, tier, birthday, metrics, followups, facts of the other members, what else a merge moves
  *   5. settling of each: lots beyond LEDGER_LOTS_MAX merge, head, next due instant   6. balances after
@@ -37,6 +37,7 @@ struct evolution {
 	const struct tier *held[LEDGER_TOUCHED_MAX];	/* by them, before the entry */
 	uint32_t issued;		/* vouchers so far */
 	struct hold *hold;		/* one of m's; NULL: the entry is about none */
+	bool made;			/* m, by this entry */
 };
 
 /* Always ST_OK, so that `return fault(…)` stops. */
@@ -60,6 +61,7 @@ op_is_members(enum op op)
 	case OP_VOUCHER_USE: case OP_VOUCHER_VOID:
 	case OP_POOL_JOIN: case OP_POOL_LEAVE:
 	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
+	case OP_OPENING: case OP_CONSENT: case OP_ERASE:
 		return true;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
 	case OP_APPROVER_KEY: case OP_COUNT:
@@ -78,7 +80,8 @@ entry_is_bare(const struct entry *entry)
 	    entry->n_stamps == 0 &&
 	    !entry->has_metrics &&
 	    entry->n_memberships == 0 && !entry->has_refund && !entry->has_tier && !entry->has_hold && entry->birthday == DAY_NONE &&
-	    !entry->waiting && !entry->conflict && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
+	    !entry->waiting && !entry->conflict && !entry->provisional &&
+	    !entry->has_referral && entry->n_merged == 0 && entry->has_key_change == (entry->op == OP_ROTATE_KEY);
 }
 
 /* A genesis and a rotation say who signs. */
@@ -172,6 +175,8 @@ entry_shape_ok(const struct entry *entry)
 	if ((entry->waiting && (entry->op != OP_ADJUST || !changes_nothing(entry))) ||
 	    (entry->conflict && (entry->op != OP_VOUCHER_USE || !changes_nothing(entry))))
 		return false;
+	if ((entry->provisional && entry->op != OP_PURCHASE && entry->op != OP_ACTIVITY) || (entry->has_referral && entry->op != OP_PURCHASE))
+		return false;
 	if ((is_due && !entry->has_due_at) || entry->has_key_change || (entry->n_told > 0 && entry->op != OP_NOTICE))
 		return false;
 	if (entry->has_hold != has_hold || (has_hold && entry->hold.has_id != (entry->op != OP_HOLD)) ||
@@ -180,8 +185,15 @@ entry_shape_ok(const struct entry *entry)
 	return entry_days_ok(entry);
 }
 
+static bool
+op_enrols(enum op op)
+{
+	return op == OP_ENROL || op == OP_OPENING;
+}
+
+/* Under the next number. */
 static enum status
-enrol(struct evolution *e)
+make_member(struct evolution *e)
 {
 	struct entry *entry = e->entry;
 	const struct member *there = NULL;
@@ -191,23 +203,26 @@ enrol(struct evolution *e)
 		return st;
 	if (there != NULL || entry->member != e->totals->members + 1)
 		return fault(e, EVOLVE_NO_MEMBER);
-	st = e->state->member_edit(e->state->ctx, entry->program, entry->member, true, &e->m);
+	st = e->state->member_edit(e->state->ctx, entry->program, entry->member, true, &e->touched[0]);
 	if (st != ST_OK)
 		return st;
-	*e->m = (struct member){
-		.program = entry->program,
-		.number = entry->member,
-		.enrolled_day = entry->business_date,
-		.tier = { .since = entry->business_date, .until = DAY_NEVER, .gift_until = DAY_NEVER, .from = entry->business_date - 1,
-		    .start = entry->business_date - 1 },
-		.birthday_paid = DAY_NONE,
-		.due_at_us = INSTANT_NEVER,
-	};
-	if (e->program->n_tiers > 0)
-		tier_id_copy(e->m->tier.earned, e->program->tiers[0].id);
-	e->touched[0] = e->m;
+	member_begin(e->touched[0], e->program, entry->member, entry->business_date, entry->provisional);
+	e->touched[0]->program = entry->program;
 	e->totals->members = entry->member;
 	return ST_OK;
+}
+
+/* Enrolled members are enrolled once, and go into no other by an enrolment. */
+static bool
+provisional_ok(const struct evolution *e)
+{
+	if (op_enrols(e->entry->op) && !e->made && (!e->m->provisional || e->m->standing == STANDING_CLOSED))
+		return false;
+	for (size_t i = 1; i <= e->entry->n_merged; i++) {
+		if (!e->touched[i]->provisional || e->touched[i]->standing == STANDING_CLOSED)
+			return false;
+	}
+	return true;
 }
 
 static enum status
@@ -218,16 +233,23 @@ find_member(struct evolution *e)
 
 	if (st != ST_OK)
 		return st;
-	if (entry->op == OP_ENROL)
-		return enrol(e);
-	for (size_t i = 0; i < entry->n_touched; i++) {
+	e->made = entry->provisional || (op_enrols(entry->op) && entry->member == e->totals->members + 1);
+	if (e->made)
+		st = make_member(e);
+	for (size_t i = e->made ? 1 : 0; i < entry->n_touched && st == ST_OK && e->fault == EVOLVE_OK; i++) {
 		st = e->state->member_edit(e->state->ctx, entry->program, entry->touched[i].member, false, &e->touched[i]);
-		if (st != ST_OK)
-			return st;
-		if (e->touched[i] == NULL)
+		if (st == ST_OK && e->touched[i] == NULL)
 			return fault(e, EVOLVE_NO_MEMBER);
 	}
+	if (st != ST_OK || e->fault != EVOLVE_OK)
+		return st;
 	e->m = e->touched[0];
+	if (!provisional_ok(e))
+		return fault(e, EVOLVE_NO_MEMBER);
+	if (op_enrols(entry->op)) {
+		e->m->provisional = false;
+		e->m->enrolled_day = entry->business_date;
+	}
 	return ST_OK;
 }
 
@@ -300,15 +322,23 @@ hold_new(struct evolution *e)
 	return ST_OK;
 }
 
+/* How many of touched[], from the second on, go into the first. */
+static size_t
+n_going(const struct entry *entry)
+{
+	return entry->op == OP_MERGE ? 1 : entry->n_merged;
+}
+
 static enum status
 find_hold(struct evolution *e)
 {
 	const struct entry *entry = e->entry;
 
-	if (entry->op == OP_MERGE) {
+	for (size_t i = 1; i <= n_going(entry); i++) {
 		bool ok;
-		enum status st = merge_holds(e->touched[1], e->m, e->state->arena, &ok);
-		return st == ST_OK && !ok ? fault(e, EVOLVE_MALFORMED) : st;
+		enum status st = merge_holds(e->touched[i], e->m, e->state->arena, &ok);
+		if (st != ST_OK || !ok)
+			return st == ST_OK ? fault(e, EVOLVE_MALFORMED) : st;
 	}
 	if (!entry->has_hold)
 		return ST_OK;
@@ -368,7 +398,7 @@ post_held(struct evolution *e, struct member *m, const struct posting *p)
 static void
 post_lent(const struct evolution *e, struct member *m, int64_t points)
 {
-	if (e->entry->op == OP_MERGE)
+	if (e->entry->op == OP_MERGE || e->entry->n_merged > 0)
 		return;			/* merge_rest() moves it */
 	if (points < 0 && e->entry->op == OP_ADVANCE)
 		m->advanced -= points;
@@ -536,17 +566,17 @@ apply_tally(struct evolution *e, struct member *m, const struct tally *t)
 }
 
 static enum status
-apply_pendings(struct evolution *e)
+apply_pendings(struct evolution *e, struct member *m, const struct pending_change *pendings, size_t n)
 {
-	for (size_t i = 0; i < e->entry->n_pendings; i++) {
-		struct pending change = e->entry->pendings[i].p;
+	for (size_t i = 0; i < n; i++) {
+		struct pending change = pendings[i].p;
 		bool ok = true;
 
-		if (!e->entry->pendings[i].has_from)
+		if (!pendings[i].has_from)
 			change.from = e->id;
 		if (!pending_ok(&change))
 			return fault(e, EVOLVE_MALFORMED);
-		enum status st = pendings_add(e->m, e->state->arena, &change, &ok);
+		enum status st = pendings_add(m, e->state->arena, &change, &ok);
 		if (st != ST_OK)
 			return st;
 		if (!ok)
@@ -625,8 +655,8 @@ apply_stamps(struct evolution *e)
 	bool ok = true;
 	enum status st = stamps_apply(e->m, e->state->arena, e->entry, &ok);
 
-	if (e->entry->op == OP_MERGE)
-		ok = ok && stamps_merged(e->touched[1], e->entry);
+	for (size_t i = 1; i <= n_going(e->entry); i++)
+		ok = ok && stamps_merged(e->touched[i], e->entry);
 	return st == ST_OK && !ok ? fault(e, EVOLVE_MALFORMED) : st;
 }
 
@@ -642,6 +672,8 @@ apply_side(struct evolution *e, const struct side *s)
 		st = apply_tier(e, m, &s->tier);
 	if (st == ST_OK && e->fault == EVOLVE_OK)
 		st = apply_tallies(e, m, s->tallies, s->n_tallies);
+	if (st == ST_OK && e->fault == EVOLVE_OK)
+		st = apply_pendings(e, m, s->pendings, s->n_pendings);
 	if (st == ST_OK && e->fault == EVOLVE_OK && s->clock.on)
 		st = apply_clock(e, m, &s->clock);
 	if (st == ST_OK && e->fault == EVOLVE_OK)
@@ -723,8 +755,10 @@ apply_rest(struct evolution *e)
 		st = pool_apply(e->entry, e->touched, e->state->arena, &ok);
 	if (st == ST_OK && !ok)
 		return fault(e, EVOLVE_NO_MEMBER);
-	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->op == OP_MERGE)
-		st = merge_rest(e->touched[1], e->m, e->state->arena, &ok);
+	for (size_t i = 1; i <= n_going(e->entry) && st == ST_OK && e->fault == EVOLVE_OK && ok; i++)
+		st = merge_rest(e->touched[i], e->m, e->state->arena, &ok);
+	if (st == ST_OK && ok && e->fault == EVOLVE_OK)
+		st = people_apply(e->m, e->entry, e->state->arena, &ok);
 	return st == ST_OK && !ok ? fault(e, EVOLVE_UNBALANCED) : st;
 }
 
@@ -741,7 +775,7 @@ apply_facts(struct evolution *e)
 	if (st == ST_OK && e->fault == EVOLVE_OK)
 		st = apply_tallies(e, e->m, e->entry->tallies, e->entry->n_tallies);
 	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_pendings(e);
+		st = apply_pendings(e, e->m, e->entry->pendings, e->entry->n_pendings);
 	e->m->purchases += e->entry->op == OP_PURCHASE;
 	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->clock.on)
 		st = apply_clock(e, e->m, &e->entry->clock);
@@ -760,7 +794,7 @@ set_anniversary(const struct evolution *e, struct member *m)
 {
 	int32_t today = zone_day(&e->program->zone, e->at_us);
 
-	if (!e->program->has_anniversary || m->standing == STANDING_CLOSED) {
+	if (!e->program->has_anniversary || m->standing == STANDING_CLOSED || m->provisional) {
 		m->has_anniversary = false;
 		m->anniversary = 0;
 		return;
@@ -778,9 +812,9 @@ set_anniversary(const struct evolution *e, struct member *m)
 static void
 set_noticed(const struct evolution *e, struct member *m)
 {
-	if (e->entry->has_due_at || !e->program->has_notices)
+	if (e->entry->has_due_at || !e->program->has_notices || e->entry->op == OP_ERASE)
 		return;
-	m->noticed_before = e->entry->op == OP_ENROL ? zone_day(&e->program->zone, e->at_us) : m->noticed;
+	m->noticed_before = e->made ? zone_day(&e->program->zone, e->at_us) : m->noticed;
 	m->noticed = zone_day(&e->program->zone, e->at_us);
 }
 
@@ -854,26 +888,6 @@ balances_after(struct evolution *e, const struct member *m, struct touched *t)
 	return strcmp(t->tier == NULL ? "" : t->tier, tier) == 0 ? ST_OK : fault(e, EVOLVE_AFTER_DIFFERS);
 }
 
-static bool
-touched_ok(const struct entry *entry)
-{
-	enum op op = entry->op;
-	bool two = op == OP_TRANSFER || op == OP_MERGE || op == OP_POOL_JOIN;
-	bool many = op == OP_MERGE || op == OP_POOL_LEAVE || op == OP_CLOSE || op == OP_CAPTURE || op == OP_RELEASE || op == OP_REVERSE_REDEEM ||
-	    (op == OP_HOLD && entry->u.hold.pool) || (op == OP_REDEEM && entry->u.redeem.pool);
-	size_t n = entry->n_touched;
-
-	if (entry->member == 0 || n < (two ? 2 : 1) || n > (many ? LEDGER_TOUCHED_MAX : two ? 2 : 1) || entry->touched[0].member != entry->member)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < i; k++) {
-			if (entry->touched[k].member == entry->touched[i].member)
-				return false;
-		}
-	}
-	return !two || entry->touched[1].member == entry->u.other.member;
-}
-
 static enum status
 evolve_member(struct evolution *e)
 {
@@ -883,7 +897,7 @@ evolve_member(struct evolution *e)
 	e->program = e->state->program_version(e->state->ctx, entry->program, entry->program_version);
 	if (e->program == NULL)
 		return fault(e, EVOLVE_NO_PROGRAM);
-	if (!touched_ok(entry))
+	if (!entry_touched_ok(entry))
 		return fault(e, EVOLVE_NO_MEMBER);
 	if (!entry_shape_ok(entry) || !day_ok(zone_day(&e->program->zone, e->at_us)))
 		return fault(e, EVOLVE_MALFORMED);
@@ -892,11 +906,14 @@ evolve_member(struct evolution *e)
 		if (st != ST_OK || e->fault != EVOLVE_OK)
 			return st;
 	}
-	if (!apply_standing(e))
+	bool erased = true;
+	enum status st = entry->op == OP_ERASE ? member_erase(e->m, e->state, &erased) : ST_OK;
+	if (st != ST_OK)
+		return st;
+	if (!erased || !apply_standing(e))
 		return fault(e, EVOLVE_MALFORMED);
 	for (size_t i = 0; i < entry->n_touched && e->fault == EVOLVE_OK; i++)
 		settle(e, e->touched[i]);
-	enum status st = ST_OK;
 	for (size_t i = 0; i < entry->n_touched && st == ST_OK && e->fault == EVOLVE_OK; i++)
 		st = balances_after(e, e->touched[i], &entry->touched[i]);
 	for (size_t i = 0; i < entry->n_touched && st == ST_OK && e->fault == EVOLVE_OK; i++)

@@ -80,6 +80,29 @@ merge_rows(const struct member *from, struct member *into, struct arena *arena, 
 	return ST_OK;
 }
 
+/* Of two words on a purpose the later; of one day the one that says no.  A referral that is not rewarded yet moves to who has none. */
+static enum status
+merge_people(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
+{
+	*ret_ok = true;
+	if (into->referred_by == 0 && from->referred_by != into->number) {
+		into->referred_by = from->referred_by;
+		into->referral_done = from->referral_done;
+	}
+	for (size_t i = 0; i < from->n_consents && *ret_ok; i++) {
+		const struct consent *theirs = &from->consents[i], *mine = NULL;
+
+		for (size_t k = 0; k < into->n_consents; k++)
+			mine = strcmp(into->consents[k].purpose, theirs->purpose) == 0 ? &into->consents[k] : mine;
+		if (mine != NULL && (mine->day > theirs->day || (mine->day == theirs->day && !mine->given)))
+			continue;
+		enum status st = consents_put(into, arena, theirs, ret_ok);
+		if (st != ST_OK)
+			return st;
+	}
+	return ST_OK;
+}
+
 enum status
 merge_rest(struct member *from, struct member *into, struct arena *arena, bool *ret_ok)
 {
@@ -95,6 +118,9 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 	if (st != ST_OK || !*ret_ok)
 		return st;
 	from->n_memberships = 0;
+	st = merge_people(from, into, arena, ret_ok);
+	if (st != ST_OK || !*ret_ok)
+		return st;
 	into->purchases += from->purchases;
 	if (from->birthday_paid > into->birthday_paid)
 		into->birthday_paid = from->birthday_paid;
@@ -107,6 +133,9 @@ merge_rest(struct member *from, struct member *into, struct arena *arena, bool *
 	memset(from->counters, 0, sizeof(from->counters));
 	memset(&from->start_base, 0, sizeof(from->start_base));
 	from->clock = (struct inactivity_clock){ 0 };
+	from->referred_by = 0;
+	from->referral_done = from->provisional = false;
+	from->n_consents = 0;
 	from->standing = STANDING_CLOSED;
 	from->merged_into = into->number;
 	return ST_OK;

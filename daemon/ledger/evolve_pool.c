@@ -95,13 +95,13 @@ enum status
 pool_apply(const struct entry *entry, struct member *const *touched, struct arena *arena, bool *ret_ok)
 {
 	enum op op = entry->op;
-	bool leaves = op == OP_POOL_LEAVE || op == OP_CLOSE || op == OP_MERGE;
+	bool leaves = op == OP_POOL_LEAVE || op == OP_CLOSE || op == OP_ERASE || op == OP_MERGE;
 	struct member *leaver = leaves ? touched[op == OP_MERGE ? 1 : 0] : NULL;
 
 	*ret_ok = true;
 	if (op == OP_POOL_JOIN)
 		return pool_join(touched[0], touched[1], arena, ret_ok);
-	if (op == OP_TRANSFER)
+	if (op == OP_TRANSFER || op == OP_PURCHASE || op == OP_RETURN || entry->n_merged > 0)
 		return ST_OK;
 	*ret_ok = others_needed(entry, touched, leaver) && (leaver == NULL || pool_leave(leaver, touched, entry->n_touched));
 	return ST_OK;

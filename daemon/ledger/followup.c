@@ -41,6 +41,8 @@ followup_encode(const struct followup *f, struct buf *out)
 	points_encode(f->stepped, f->n_stepped, out);
 	buf_put_svarint(out, f->reversed);
 	buf_put_svarint(out, f->lapsed);
+	buf_put_svarint(out, f->referee_clawed);
+	buf_put_svarint(out, f->referrer_clawed);
 }
 
 struct reader {
@@ -138,6 +140,8 @@ followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 	f.stepped = read_points(&r, &f.n_stepped);
 	f.reversed = cursor_svarint(&r.c);
 	f.lapsed = cursor_svarint(&r.c);
+	f.referee_clawed = cursor_svarint(&r.c);
+	f.referrer_clawed = cursor_svarint(&r.c);
 	if (r.status == ST_NOMEM)
 		return ST_NOMEM;
 	if (r.status != ST_OK || !cursor_done(&r.c) || returned > 1)
@@ -151,7 +155,8 @@ followup_decode(struct bytes bytes, struct arena *arena, struct followup *ret)
 bool
 followup_ok(const struct followup *f)
 {
-	if (f->left < 0 || f->clawed < 0 || f->fallen < 0 || f->reversed < 0 || f->lapsed < 0 || f->n_lines > LEDGER_LINES_MAX)
+	if (f->left < 0 || f->clawed < 0 || f->fallen < 0 || f->reversed < 0 || f->lapsed < 0 || f->referee_clawed < 0 ||
+	    f->referrer_clawed < 0 || f->n_lines > LEDGER_LINES_MAX)
 		return false;
 	for (size_t i = 0; i < f->n_lines; i++) {
 		if (f->lines[i].amount < 0)

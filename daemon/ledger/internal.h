@@ -30,9 +30,9 @@ lot_day_ok(int32_t day)
 }
 
 /**
- * The bound of what was issued, by the program and by its partners, and of ADJUSTED, either way, and of a member's metrics.  Points come from
- * these accounts alone, so that all others stay below 2 × POINTS_MAX and no sum in a ledger overflows: only commands that touch them need a
- * check.  What a return gives back to a partner's account and the member owes stays counted, until it is earned.
+ * The bound of what was issued, by the program and by its partners, of ADJUSTED and of OPENING, either way, and of a member's metrics.  Points
+ * come from these accounts alone, so that all others stay below 3 × POINTS_MAX and no sum in a ledger overflows: only commands that touch them
+ * need a check.  What a return gives back to a partner's account and the member owes stays counted, until it is earned.
  */
 #define POINTS_MAX (INT64_C(1) << 61)
 #define MULTIPLIER_ONE INT64_C(1000000)
@@ -98,6 +98,9 @@ enum status decision_relot(struct decision *d, const struct lot *lot, int64_t po
 enum status decision_terms(struct decision *d) MUST_CHECK;
 /* The member's lots after what is collected so far, in ${arena}. */
 enum status decision_lots(const struct decision *d, struct lot **ret_lots, size_t *ret_n) MUST_CHECK;
+/* The member's lots after what is collected so far. */
+struct lots { struct lot *lots; size_t n, cap; };
+enum status lots_after(const struct decision *d, struct lots *ret) MUST_CHECK;
 enum status decision_inactivity(struct decision *d) MUST_CHECK;
 
 /* ${percent} of points, rounded. */
@@ -118,7 +121,7 @@ enum account decision_issued(const struct decision *d);
 enum account decision_redeemed(const struct decision *d);
 bool account_is_partners(enum account account) MUST_CHECK;
 
-/* Whether ISSUED (a partner's is counted with it) or ADJUSTED may move by ${points} (signed), and the member's metrics by ${add}. */
+/* Whether ISSUED (a partner's is counted with it), ADJUSTED or OPENING may move by ${points} (signed), and the member's metrics by ${add}. */
 enum status decision_account_fits(struct decision *d, enum account account, int64_t points, bool *ret_fits) MUST_CHECK;
 bool metrics_fit(const struct member *m, const struct metric_day *add) MUST_CHECK;
 
@@ -220,6 +223,27 @@ enum status decide_approver_key(struct decision *d) MUST_CHECK;
 enum status decide_tier(struct decision *d) MUST_CHECK;
 enum status decide_birthday(struct decision *d) MUST_CHECK;
 
+enum status decide_opening(struct decision *d) MUST_CHECK;
+enum status decide_consent(struct decision *d) MUST_CHECK;
+enum status decide_erase(struct decision *d) MUST_CHECK;
+
+/* A record of somebody new; its program is left 0. */
+void member_begin(struct member *m, const struct program *p, uint64_t number, int32_t day, bool provisional);
+/* d->member becomes one that the entry makes, under the next number. */
+enum status decision_newcomer(struct decision *d, bool provisional) MUST_CHECK;
+/* Row 13 for a command that is not for provisional members. */
+bool decision_member_enrolled(struct decision *d) MUST_CHECK;
+
+/**
+ * decision_referral(): after earn(): the rewards of the referral that this purchase completes, if it does.
+ * referral_return(): what is left of ${past} fell from ${left_before} to f->left: takes the rewards that it brought, as far as the policy lets it.
+ */
+enum status decision_referral(struct decision *d) MUST_CHECK;
+/* Who the command may reward besides the member, or take a reward from; 0: nobody. */
+enum status referral_other(const struct ledger_state *state, const struct cmd *cmd, uint64_t *ret_number) MUST_CHECK;
+enum status referral_return(struct decision *d, const struct program *version, const struct entry *past, int64_t left_before,
+    struct followup *f) MUST_CHECK;
+
 enum status decide_standing(struct decision *d) MUST_CHECK;
 enum status decide_return(struct decision *d) MUST_CHECK;
 enum status decide_reverse_redeem(struct decision *d) MUST_CHECK;
@@ -230,7 +254,7 @@ enum status decide_advance(struct decision *d) MUST_CHECK;
 /* Whether a principal is an approver's; whether the key that it has is the one of that id. */
 bool approver_named(const char *principal) MUST_CHECK;
 bool approver_has_key(const struct approver *approver, struct bytes key_id) MUST_CHECK;
-/* Rows 11 and 12: refused when the member is closed, or frozen and the command spends. */
+/* Rows 11 to 13: refused when the member is closed, frozen and the command spends, or provisional and the command is not for such. */
 bool decision_member_open(struct decision *d, bool spends) MUST_CHECK;
 /* The reward of an anniversary that is today. */
 enum status decision_anniversary(struct decision *d) MUST_CHECK;
@@ -432,6 +456,15 @@ void hold_remove(struct member *m, const struct hold *hold);
 enum status hold_settle(const struct ledger_state *state, struct hold *hold, const struct entry *entry, struct member *const *touched,
     size_t n_touched, bool *ret_ok, bool *ret_over) MUST_CHECK;
 
+/**
+ * move_points(): everything that ${side}'s member has becomes ${d}'s, by postings.
+ * merge_tier(): into d->entry->tier the higher of ${mine} and ${from}'s, with its dates; gifts likewise.  True: it is not ${mine}.
+ * merge_fits(): false: refused, the two do not fit one record.
+ */
+enum status move_points(struct decision *d, struct decision *side) MUST_CHECK;
+bool merge_tier(struct decision *d, const struct tier_state *mine, const struct member *from) MUST_CHECK;
+bool merge_fits(struct decision *d, const struct member *from, const struct member *into) MUST_CHECK;
+
 /* ---- tallies ---- */
 
 /* NULL when there is none. */
@@ -501,6 +534,15 @@ wide metric_to_keep(const struct member *m, enum metric metric, const struct tie
  */
 enum status merge_holds(const struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
 enum status merge_rest(struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
+/* Whether touched[] is the member that the entry is about, and one for each row of sides, as far as its operation touches others. */
+bool entry_touched_ok(const struct entry *entry) MUST_CHECK;
+/* After an erasure's postings: nothing stays but the number and the links.  False: something was left. */
+enum status member_erase(struct member *m, const struct ledger_state *state, bool *ret_ok) MUST_CHECK;
+/* A consent, who referred whom, and that the reward for it was granted.  *${ret_ok}: whether the entry may say so. */
+enum status people_apply(struct member *m, const struct entry *entry, struct arena *arena, bool *ret_ok) MUST_CHECK;
+/* *${ret_ok} is false when there is no room for one more. */
+enum status consents_put(struct member *m, struct arena *arena, const struct consent *consent, bool *ret_ok) MUST_CHECK;
+bool member_people_check(const struct member *m) MUST_CHECK;
 int entry_id_compare(struct entry_id a, struct entry_id b);
 
 /* Facts that change the tier begin its sums anew; false: they overflow. */

@@ -93,6 +93,8 @@ lot_class_str(enum lot_class c)
 		[LOT_ADJUSTMENT] = "adjustment",
 		[LOT_ANNIVERSARY] = "anniversary",
 		[LOT_LENT] = "lent",
+		[LOT_REFERRAL] = "referral",
+		[LOT_MOVED_IN] = "moved_in",
 	};
 
 	return NAME(names, c);
@@ -151,6 +153,9 @@ op_name(enum op op)
 		[OP_NOTICE] = "notice",
 		[OP_AUTO_REDEEM] = "auto_redeem",
 		[OP_STAMP_EXPIRE] = "stamp_expire",
+		[OP_OPENING] = "opening",
+		[OP_CONSENT] = "consent",
+		[OP_ERASE] = "erase",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;

@@ -37,6 +37,8 @@
 #define LEDGER_REFUSED_MAX 64	/* ranges of numbers that an entry says were refused */
 #define LEDGER_TILL "pos/"	/* how the principal of one begins */
 #define LEDGER_BIRTHDAYS_MAX 4		/* dates that a member's profile remembers */
+#define LEDGER_CONSENTS_MAX 32		/* purposes that a member has said something about */
+#define LEDGER_OPENING_LOTS_MAX 500	/* of one opening */
 #define LEDGER_SKEW_US (300 * US_PER_SECOND)
 
 /**
@@ -96,7 +98,7 @@ enum account {
 };
 const char *account_str(enum account a);		/* "member", "issued", … */
 
-enum lot_class { LOT_NONE, LOT_EARNED, LOT_BIRTHDAY, LOT_ADJUSTMENT, LOT_ANNIVERSARY, LOT_LENT, LOT_CLASS_COUNT };
+enum lot_class { LOT_NONE, LOT_EARNED, LOT_BIRTHDAY, LOT_ADJUSTMENT, LOT_ANNIVERSARY, LOT_LENT, LOT_REFERRAL, LOT_MOVED_IN, LOT_CLASS_COUNT };
 const char *lot_class_str(enum lot_class c);
 
 /* Values of the field numbers in fealty.ledger.v1.Inputs. */
@@ -109,7 +111,7 @@ enum op {
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
 	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_VOUCHER_USE = 46, OP_VOUCHER_VOID = 47, OP_VOUCHER_EXPIRE = 48,
 	OP_AUTO_REDEEM = 49, OP_STAMP_EXPIRE = 50, OP_POOL_JOIN = 53, OP_POOL_LEAVE = 54, OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56,
-	OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_NOTICE = 60,
+	OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_OPENING = 51, OP_CONSENT = 52, OP_ERASE = 59, OP_NOTICE = 60,
 	OP_COUNT = 64				/* above them all */
 };
 bool op_known(enum op op);			/* the numbers have gaps */
@@ -210,6 +212,7 @@ struct tier_state {
 enum tally_kind {
 	TALLY_NONE, TALLY_RULE, TALLY_GROUP, TALLY_EARNED, TALLY_GAP, TALLY_REMAINDER, TALLY_REDEEMED, TALLY_SENT, TALLY_RECEIVED,
 	TALLY_REWARD, TALLY_STAMP_CAP,
+	TALLY_YEAR_REFERRED = 11,
 	TALLY_KIND_COUNT
 };
 enum period { PERIOD_TRANSACTION, PERIOD_DAY, PERIOD_MONTH, PERIOD_YEAR, PERIOD_LIFETIME, PERIOD_PROGRAM, PERIOD_COUNT };
@@ -241,7 +244,7 @@ struct membership {
 	int32_t used;				/* newest day that is known to have used a benefit; DAY_NONE */
 };
 
-/* Points that wait, of one entry and under equal terms.  Sorted by due_day, from, version, activity, term. */
+/* Points that wait, of one entry and under equal terms.  Sorted by due_day, from, version, activity, term, class. */
 #define PENDING_TERM_BYTES (LEDGER_ID_MAX + 6)
 struct pending {
 	int32_t due_day;		/* on which they activate, at 00:00; with an activity: on which they are cancelled */
@@ -249,9 +252,17 @@ struct pending {
 	uint32_t version;		/* of the program then */
 	char activity[LEDGER_ID_MAX + 1];	/* that they wait for; "": for the day alone */
 	char term[PENDING_TERM_BYTES];	/* whose expiry they get: "rule:<id>", "tier:<id>", "": the program's */
+	enum lot_class class;		/* of the lot that they become: EARNED, REFERRAL */
 	int64_t points;
 };
 struct pending_change { bool has_from; struct pending p; };	/* points are added, below zero taken; from absent: this entry */
+
+/* The newest word on a purpose.  Sorted by purpose. */
+struct consent {
+	char purpose[LEDGER_ID_MAX + 1];
+	bool given;
+	int32_t day;			/* business date of it */
+};
 
 enum standing { STANDING_ACTIVE, STANDING_FROZEN, STANDING_CLOSED };
 
@@ -294,7 +305,7 @@ struct stamp_card {
 	int64_t stamps;			/* on it; below zero: owed, and paid by the next ones */
 	int32_t last_day;		/* of the card; DAY_NEVER: none, or nothing is on it */
 	size_t n_fired;
-	uint32_t fired[LEDGER_MILESTONES_MAX];	/* milestones whose voucher was issued for this card; rising */
+	uint32_t fired[LEDGER_MILESTONES_MAX];	/* milestones whose voucher was issued for this card; beyond its size: for the next; rising */
 };
 /* Whole as it is after the entry; the numbers are a purchase's. */
 struct stamp_change { struct stamp_card card; int64_t wanted, granted, dropped; };	/* dropped: of those granted, that a full card had no room for */
@@ -302,7 +313,10 @@ struct stamp_change { struct stamp_card card; int64_t wanted, granted, dropped; 
 struct member {
 	uint32_t program;
 	uint64_t number;			/* from 1, in its program */
-	int32_t enrolled_day;
+	bool provisional;			/* not enrolled: earns, is returned and read, nothing else */
+	int32_t enrolled_day;			/* provisional: the day of its first entry */
+	uint64_t referred_by;			/* a member, as it was at enrolment; 0: nobody */
+	bool referral_done;			/* the reward for it was granted */
 	int64_t available, pending, held, debt;	/* available = sum of lots, held = sum over holds; debt shown positive */
 	int64_t advanced;			/* points lent that debt still has, at most debt */
 	uint64_t merged_into;			/* 0, or the member that this one went into; it is closed then */
@@ -342,6 +356,8 @@ struct member {
 	uint64_t *joined;			/* of a head: the other members of its pool, in the order in which they joined */
 	size_t n_cards, cap_cards;
 	struct stamp_card *cards;
+	size_t n_consents, cap_consents;
+	struct consent *consents;
 };
 
 /**
@@ -386,6 +402,7 @@ struct followup {
 	const struct owed *owed;		/* points that its returns could not take yet */
 	int64_t reversed;			/* points, of a redemption */
 	int64_t lapsed;				/* of its pending points */
+	int64_t referee_clawed, referrer_clawed;	/* of the rewards for a referral that it brought; referee: who made the purchase */
 };
 
 /* followup_encode() leaves out entry, which is the key.  followup_decode(): ST_CORRUPT, ST_NOMEM. */
@@ -394,7 +411,7 @@ enum status followup_decode(struct bytes bytes, struct arena *arena, struct foll
 
 /* What a program's number stands for besides its versions. */
 struct totals {
-	uint64_t members;			/* enrolled, and the greatest number given */
+	uint64_t members;			/* enrolled or provisional, and the greatest number given */
 	uint32_t versions;			/* published, and the newest version */
 	int64_t account[ACCOUNT_COUNT];		/* MEMBER, PENDING, HELD, DEBT: sums over the members; all sum to zero */
 	size_t n_tallies;
@@ -421,6 +438,9 @@ struct voucher_ref {
 	uint32_t n;
 };
 
+struct opening_lot { struct decimal points; int32_t last_day; };	/* last_day DAY_NEVER: not given */
+struct opening_counter { const char *id; int64_t count; };
+
 /* A command that went through the codec: its syntax is right, its decimals are not yet at a scale. */
 struct cmd {
 	enum op op;				/* OP_PUBLISH … OP_BIRTHDAY, OP_CLOCK_ACCEPT */
@@ -438,7 +458,9 @@ struct cmd {
 
 	/* Looked up by the caller; 0: what the command named was not found (decide refuses in its turn). */
 	uint32_t program;			/* OP_PUBLISH: 0 is a new one */
-	uint64_t member;			/* OP_ENROL: 0, or the member that holds the alias already */
+	uint64_t member;			/* OP_ENROL, OP_OPENING: 0, or whoever holds the alias already; OP_PURCHASE, OP_ACTIVITY: 0 makes a provisional member */
+	size_t n_merged;			/* enrol, opening, profile: who else holds one of the aliases, all of them provisional */
+	uint64_t merged[LEDGER_TOUCHED_MAX];
 
 	union {
 		struct {
@@ -534,6 +556,15 @@ struct cmd {
 			bool verified;		/* the caller has found the signature to be by the key registered for the principal */
 		} approve;
 		struct { const char *principal; struct bytes public_key; int32_t until; } approver_key;	/* until DAY_NEVER: not given */
+		struct { bool names_referrer, names_self; uint64_t referrer; } enrol;	/* referrer 0: not found; self: by one of its own aliases */
+		struct {
+			size_t n_lots, n_counters;
+			const struct opening_lot *lots;
+			const char *tier;	/* NULL: none */
+			int32_t tier_until;	/* DAY_NEVER: not given */
+			const struct opening_counter *counters;
+		} opening;
+		struct { const char *purpose; bool given; } consent;
 	} u;
 };
 
@@ -584,11 +615,14 @@ struct side {
 	bool has_tier;
 	struct tier_state tier;
 	struct inactivity_clock clock;
-	size_t n_tallies;
+	size_t n_tallies, n_pendings;
 	const struct tally *tallies;
 	size_t n_vouchers;
 	struct voucher_change *vouchers;
+	const struct pending_change *pendings;
 };
+
+struct moved_lot { int64_t points; int32_t last_day; };		/* last_day DAY_NEVER: absent */
 
 /* Everything of a fealty.ledger.v1.Entry. */
 struct entry {
@@ -659,6 +693,15 @@ struct entry {
 		struct { enum key_kind kind; struct bytes new_key; uint32_t overlap_days; enum key_recovery recovery; } rotate_key;
 		struct { struct entry_id command; struct bytes signature, key_id; } approve;
 		struct { const char *principal; struct bytes public_key; int32_t until; } approver_key;	/* until DAY_NEVER: absent */
+		struct { uint64_t referrer; } enrol;			/* 0: none */
+		struct {
+			size_t n_lots, n_counters;
+			const struct moved_lot *lots;
+			const char *tier;				/* NULL: none */
+			int32_t tier_until;				/* DAY_NEVER: absent */
+			const struct opening_counter *counters;
+		} opening;
+		struct { const char *purpose; bool given; } consent;
 	} u;
 
 	/* facts */
@@ -680,7 +723,15 @@ struct entry {
 	int32_t birthday;				/* DAY_NONE: no grant for a birthday */
 	bool has_value;
 	int64_t value;					/* money a redemption, or a voucher, is worth */
-	bool enrolled;
+	bool enrolled, provisional;			/* provisional: it makes the member, who is not enrolled */
+	bool has_referral;
+	struct {
+		uint64_t referrer;			/* 0: none is rewarded */
+		int64_t referrer_points, referee_points;
+		int32_t referrer_last_day, referee_last_day;	/* of the lots that they are, or become */
+	} referral;
+	size_t n_merged;
+	const uint64_t *merged;				/* provisional members that go into this one */
 	size_t n_tallies;
 	size_t n_pendings;
 	const struct pending_change *pendings;

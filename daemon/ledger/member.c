@@ -10,6 +10,30 @@
 #include "base/checked.h"
 #include "ledger/internal.h"
 
+/* ---- a new one ---- */
+
+void
+member_begin(struct member *m, const struct program *p, uint64_t number, int32_t day, bool provisional)
+{
+	*m = (struct member){
+		.number = number,
+		.provisional = provisional,
+		.enrolled_day = day,
+		.tier = { .since = day, .until = DAY_NEVER, .gift_until = DAY_NEVER, .from = day - 1, .start = day - 1 },
+		.birthday_paid = DAY_NONE,
+		.due_at_us = INSTANT_NEVER,
+	};
+	if (p->n_tiers > 0)
+		tier_id_copy(m->tier.earned, p->tiers[0].id);
+}
+
+void
+member_newcomer(const struct program *program, uint64_t number, int32_t day, struct member *ret)
+{
+	member_begin(ret, program, number, day, true);
+	ret->program = program->number;
+}
+
 /* ---- copying and checking ---- */
 
 /* NULL for n 0, and on failure. */
@@ -28,6 +52,8 @@ member_copy(const struct member *from, struct arena *arena, struct member *ret_m
 {
 	struct member m = *from;
 
+	m.cap_consents = m.n_consents;
+	m.consents = rows_copy(arena, from->consents, from->n_consents, sizeof(*m.consents));
 	m.cap_lots = m.n_lots;
 	m.cap_holds = m.n_holds;
 	m.cap_days = m.n_days;
@@ -50,7 +76,8 @@ member_copy(const struct member *from, struct arena *arena, struct member *ret_m
 	m.joined = rows_copy(arena, from->joined, from->n_joined, sizeof(*m.joined));
 	if ((m.memberships == NULL && m.n_memberships > 0) || (m.joined == NULL && m.n_joined > 0))
 		return ST_NOMEM;
-	if ((m.tallies == NULL && m.n_tallies > 0) || (m.pendings == NULL && m.n_pendings > 0))
+	if ((m.tallies == NULL && m.n_tallies > 0) || (m.pendings == NULL && m.n_pendings > 0) ||
+	    (m.consents == NULL && m.n_consents > 0))
 		return ST_NOMEM;
 	m.lots = rows_copy(arena, from->lots, from->n_lots, sizeof(*m.lots));
 	m.holds = rows_copy(arena, from->holds, from->n_holds, sizeof(*m.holds));
@@ -168,7 +195,9 @@ member_check_books(const struct member *m)
 		return EVOLVE_MALFORMED;
 	if (!day_ok(m->tier.from) || !day_ok(m->tier.start) || (m->has_look && !day_ok(m->look_day)) || (m->has_auto && !day_ok(m->auto_day)))
 		return EVOLVE_MALFORMED;
-	return m->n_tallies <= LEDGER_TALLIES_MAX && pendings_check(m) && vouchers_check(m) && memberships_check(m) && stamps_check(m) ? EVOLVE_OK : EVOLVE_MALFORMED;
+	if (!vouchers_check(m) || !memberships_check(m) || !member_people_check(m))
+		return EVOLVE_MALFORMED;
+	return m->n_tallies <= LEDGER_TALLIES_MAX && pendings_check(m) && stamps_check(m) ? EVOLVE_OK : EVOLVE_MALFORMED;
 }
 
 enum evolve_fault

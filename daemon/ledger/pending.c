@@ -23,14 +23,16 @@ pending_compare(const struct pending *a, const struct pending *b)
 	if (a->version != b->version)
 		return a->version < b->version ? -1 : 1;
 	int order = strcmp(a->activity, b->activity);
-	return order != 0 ? order : strcmp(a->term, b->term);
+	if (order == 0)
+		order = strcmp(a->term, b->term);
+	return order != 0 ? order : (a->class > b->class) - (a->class < b->class);
 }
 
 bool
 pending_ok(const struct pending *p)
 {
-	return p->points != 0 && day_ok(p->due_day) && p->version > 0 && memchr(p->activity, 0, sizeof(p->activity)) != NULL &&
-	    memchr(p->term, 0, sizeof(p->term)) != NULL;
+	return p->points != 0 && (p->class == LOT_EARNED || p->class == LOT_REFERRAL) && day_ok(p->due_day) && p->version > 0 &&
+	    memchr(p->activity, 0, sizeof(p->activity)) != NULL && memchr(p->term, 0, sizeof(p->term)) != NULL;
 }
 
 enum status
@@ -91,6 +93,7 @@ pendings_encode(const struct member *m, struct buf *out)
 		buf_put_varint(out, p->version);
 		buf_put_string(out, p->activity);
 		buf_put_string(out, p->term);
+		buf_put_u8(out, (uint8_t)p->class);
 		buf_put_svarint(out, p->points);
 	}
 }
@@ -120,6 +123,8 @@ pending_decode(struct cursor *c, struct pending *ret)
 	ret->from = (struct entry_id){ seq, (uint32_t)index };
 	ret->version = (uint32_t)version;
 	bool ok = string_decode(c, ret->activity, sizeof(ret->activity)) && string_decode(c, ret->term, sizeof(ret->term));
+	uint8_t class = cursor_u8(c);
+	ret->class = class < LOT_CLASS_COUNT ? (enum lot_class)class : LOT_NONE;
 	ret->points = cursor_svarint(c);
 	return ok;
 }
@@ -240,15 +245,15 @@ decision_activate(struct decision *d, const char *activity, const struct entry_i
 		if (st != ST_OK)
 			return st;
 		int32_t last_day = pending_last_day(d, p, d->business_date);
-		st = note_activation(d, p, last_day);
+		st = p->class == LOT_EARNED ? note_activation(d, p, last_day) : ST_OK;
 		if (st != ST_OK)
 			return st;
-		while (k < n && lots[k].last_day != last_day)
+		while (k < n && (lots[k].last_day != last_day || lots[k].class != p->class))
 			k++;
 		if (k == n)
-			lots[n++] = (struct lot){ .last_day = last_day, .class = LOT_EARNED };
+			lots[n++] = (struct lot){ .last_day = last_day, .class = p->class };
 		lots[k].points += p->points;
-		d->entry->metrics.points_earned += p->points;
+		d->entry->metrics.points_earned += p->class == LOT_EARNED ? p->points : 0;
 	}
 	*ret_any = n > 0;
 	if (n == 0)

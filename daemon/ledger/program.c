@@ -681,7 +681,7 @@ compile_year_limit(struct compiler *c, const char *path, const char *text, bool 
 	return text == NULL || compile_points(c, path, text, 0, ret);
 }
 
-/* returns, transfers, pools, advance */
+/* returns, transfers, pools, advance, referral, unknown_alias */
 static bool
 compile_moves(struct compiler *c)
 {
@@ -705,6 +705,9 @@ compile_moves(struct compiler *c)
 	if (def->has_pools && (!def->has_max_members || def->max_members < 2 || def->max_members > LEDGER_POOL_MAX))
 		return wrong(c, "pools.max_members", "max_members is required, 2 to %d: the head counts", LEDGER_POOL_MAX);
 	p->pool_max = def->has_pools ? def->max_members : 0;
+	p->unknown_refuse = def->unknown_refuse;
+	if (!compile_referral(c))
+		return false;
 	p->has_advance = def->has_advance;
 	return !def->has_advance || compile_points(c, "advance.max", def->advance_max, 0, &p->advance_max);
 }

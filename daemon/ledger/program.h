@@ -213,6 +213,10 @@ struct program_def {
 	const char *advance_max;
 	bool has_pools, has_max_members;
 	uint32_t max_members;
+	bool unknown_refuse;			/* unknown_alias: refuse */
+	bool has_referral, has_pending_days, has_per_year;
+	const char *referrer_points, *referee_points, *referral_min_amount;
+	uint32_t referral_days, referral_per_year;
 	bool has_accounting;
 	const char *cost_per_point, *expected_redemption;
 	size_t n_partners;			/* beyond the maximum program_compile() refuses without reading */
@@ -425,6 +429,10 @@ struct program {
 	uint32_t times_per_year, transfer_days_min;
 	bool has_advance;
 	int64_t advance_max;
+	bool unknown_refuse;			/* an unknown alias is NOT_FOUND; else it earns into a provisional member */
+	bool has_referral, has_referral_per_year;
+	int64_t referrer_points, referee_points, referral_min_amount;
+	uint32_t referral_days, referral_per_year;
 	bool has_accounting;			/* for reports; no decision looks at it */
 	struct decimal cost_per_point;		/* money for one whole point */
 	struct decimal expected_redemption;	/* of all points, 0 to 1 */

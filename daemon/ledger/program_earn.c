@@ -413,6 +413,9 @@ compile_terms(struct compiler *c, size_t at, const struct rule_def *def, struct 
 		return false;
 	if (def->expiry.given && (rule->kind == RULE_COUNTER || rule->kind == RULE_VOUCHER))
 		return wrong(c, PATH("earn[%zu].expiry", at), "a rule of kind counter or voucher gives no points that could expire");
+	if (def->expiry.n_refresh > 0)
+		return wrong(c, PATH("earn[%zu].expiry.refresh_on", at), "refresh_on goes with the program's expiry, or a tier's: "
+		    "lots do not remember the rule that earned them");
 	rule->has_expiry = def->expiry.given;
 	return compile_expiry(c, PATH("earn[%zu].expiry", at), &def->expiry, &rule->expiry);
 }

@@ -29,6 +29,8 @@
 #define FLAG_MEMBERSHIPS 1024
 #define FLAG_POOL 2048
 #define FLAG_CARDS 512			/* of stamps; or points that become a voucher at night */
+#define FLAG_PROVISIONAL 4096
+#define FLAG_PEOPLE 8192		/* referred by somebody, or has said something on a purpose */
 #define ROOM 8				/* for rows that the command will add */
 
 /* ---- writing ---- */
@@ -161,6 +163,25 @@ pool_encode(const struct member *m, struct buf *out)
 		buf_put_varint(out, m->joined[i]);
 }
 
+static bool
+has_people(const struct member *m)
+{
+	return m->referred_by != 0 || m->n_consents > 0;
+}
+
+static void
+people_encode(const struct member *m, struct buf *out)
+{
+	buf_put_varint(out, m->referred_by);
+	buf_put_u8(out, m->referral_done);
+	buf_put_varint(out, m->n_consents);
+	for (size_t i = 0; i < m->n_consents; i++) {
+		buf_put_string(out, m->consents[i].purpose);
+		buf_put_u8(out, m->consents[i].given);
+		buf_put_svarint(out, m->consents[i].day);
+	}
+}
+
 void
 member_encode(const struct member *m, struct buf *out)
 {
@@ -169,7 +190,8 @@ member_encode(const struct member *m, struct buf *out)
 	    (m->clock.on ? FLAG_CLOCK : 0) | (m->has_anniversary ? FLAG_ANNIVERSARY : 0) |
 	    (has_notices(m) ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
 	    (m->n_vouchers > 0 ? FLAG_VOUCHERS : 0) |
-	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0) | (m->pool != 0 ? FLAG_POOL : 0) | (m->n_cards > 0 || m->has_auto ? FLAG_CARDS : 0);
+	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0) | (m->pool != 0 ? FLAG_POOL : 0) | (m->n_cards > 0 || m->has_auto ? FLAG_CARDS : 0) |
+	    (m->provisional ? FLAG_PROVISIONAL : 0) | (has_people(m) ? FLAG_PEOPLE : 0);
 
 	size_t n_counters = counters_used(m);
 
@@ -206,6 +228,8 @@ member_encode(const struct member *m, struct buf *out)
 		buf_put_svarint(out, m->advanced);
 		buf_put_varint(out, m->merged_into);
 	}
+	if (has_people(m))
+		people_encode(m, out);
 	if (m->clock.on) {
 		buf_put_svarint(out, m->clock.last_day);
 		buf_put_varint(out, m->clock.months);
@@ -377,6 +401,20 @@ read_numbers(struct reader *r, size_t *ret_n, size_t *ret_cap)
 	for (size_t i = 0; i < *ret_n; i++)
 		numbers[i] = cursor_varint(&r->c);
 	return numbers;
+}
+
+static void
+read_people(struct reader *r, struct member *m)
+{
+	m->referred_by = cursor_varint(&r->c);
+	m->referral_done = read_bool(r);
+	m->consents = read_rows(r, 3, sizeof(*m->consents), &m->n_consents, &m->cap_consents);
+	for (size_t i = 0; i < m->n_consents; i++) {
+		read_id(r, m->consents[i].purpose);
+		m->consents[i].given = read_bool(r);
+		m->consents[i].day = read_day(r);
+	}
+	r->corrupt |= !has_people(m);
 }
 
 static void
@@ -572,6 +610,9 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 		m.merged_into = cursor_varint(&r.c);
 		r.corrupt |= m.advanced == 0 && m.merged_into == 0;
 	}
+	m.provisional = (flags & FLAG_PROVISIONAL) != 0;
+	if (flags & FLAG_PEOPLE)
+		read_people(&r, &m);
 	m.clock.on = (flags & FLAG_CLOCK) != 0;
 	if (m.clock.on) {
 		m.clock.last_day = read_day(&r);

@@ -219,23 +219,68 @@ approve_command(const struct entry *entry, const struct redecide_given *given, s
 	return ST_OK;
 }
 
+static enum status
+opening_command(const struct program *p, const struct entry *entry, struct arena *arena, struct cmd *cmd)
+{
+	struct opening_lot *lots = arena_alloc(arena, (entry->u.opening.n_lots + 1) * sizeof(*lots));
+
+	if (lots == NULL)
+		return ST_NOMEM;
+	for (size_t i = 0; i < entry->u.opening.n_lots; i++)
+		lots[i] = (struct opening_lot){ points_of(p, entry->u.opening.lots[i].points), entry->u.opening.lots[i].last_day };
+	cmd->u.opening.lots = lots;
+	cmd->u.opening.n_lots = entry->u.opening.n_lots;
+	cmd->u.opening.tier = entry->u.opening.tier;
+	cmd->u.opening.tier_until = entry->u.opening.tier_until;
+	cmd->u.opening.counters = entry->u.opening.counters;
+	cmd->u.opening.n_counters = entry->u.opening.n_counters;
+	return ST_OK;
+}
+
+/* Who had the alias when the vault was asked: the provisional member that is enrolled, or nobody. */
+static enum status
+alias_was(const struct ledger_state *state, const struct entry *entry, struct cmd *cmd)
+{
+	const struct member *m = NULL;
+	enum status st = state->member(state->ctx, entry->program, entry->member, &m);
+
+	cmd->member = m == NULL ? 0 : entry->member;
+	return st;
+}
+
 enum status
 entry_command(const struct ledger_state *state, const struct entry *entry, const struct redecide_given *given, struct arena *arena,
     struct cmd *ret_cmd)
 {
 	const struct program *p = state->program_version(state->ctx, entry->program, 1);	/* for the scales, which all have */
 	struct cmd *cmd = ret_cmd;
+	enum status st;
 
 	*cmd = (struct cmd){
 		.op = entry->op, .principal = entry->principal, .request_id = entry->request_id, .store = entry->store, .terminal = entry->terminal,
 		.terminal_seq = entry->terminal_seq, .n_refused = entry->n_refused, .refused = entry->refused,
 		.has_occurred_at = entry->has_occurred_at, .occurred_at_us = entry->occurred_at_us,
 		.n_segments = entry->n_segments, .segments = entry->segments,
-		.program = entry->program, .member = entry->member,
+		.program = entry->program, .member = entry->provisional ? 0 : entry->member,
 	};
+	if (entry->n_merged > LEDGER_TOUCHED_MAX)
+		return ST_NOTFOUND;
+	cmd->n_merged = entry->n_merged;
+	for (size_t i = 0; i < entry->n_merged; i++)
+		cmd->merged[i] = entry->merged[i];
 	switch (entry->op) {
 	case OP_PUBLISH: return publish_command(state, entry, given, cmd);
-	case OP_ENROL: cmd->member = 0; return ST_OK;
+	case OP_ENROL:
+		cmd->u.enrol.names_referrer = entry->u.enrol.referrer != 0;
+		cmd->u.enrol.referrer = entry->u.enrol.referrer;
+		return alias_was(state, entry, cmd);
+	case OP_OPENING:
+		st = opening_command(p, entry, arena, cmd);
+		return st == ST_OK ? alias_was(state, entry, cmd) : st;
+	case OP_CONSENT:
+		cmd->u.consent.purpose = entry->u.consent.purpose;
+		cmd->u.consent.given = entry->u.consent.given;
+		return ST_OK;
 	case OP_PURCHASE: return purchase_command(p, entry, arena, cmd);
 	case OP_HOLD: hold_command(p, entry, cmd); return ST_OK;
 	case OP_CAPTURE: case OP_RELEASE: capture_command(p, entry, cmd); return ST_OK;
@@ -245,7 +290,7 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 	case OP_BIRTHDAY: cmd->u.birthday.given = entry->birthday; return ST_OK;
 	case OP_ACTIVITY: activity_command(p, entry, given, cmd); return ST_OK;
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: cmd->u.standing.reason = entry->u.standing.reason; return ST_OK;
-	case OP_PROFILE: case OP_CLOCK_ACCEPT: case OP_POOL_LEAVE: return ST_OK;
+	case OP_PROFILE: case OP_CLOCK_ACCEPT: case OP_POOL_LEAVE: case OP_ERASE: return ST_OK;
 	case OP_POOL_JOIN: cmd->u.other.member = entry->u.other.member; return ST_OK;
 	case OP_TRANSFER:
 		cmd->u.other.member = entry->u.other.member;
@@ -304,6 +349,7 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_NOTICE: *ret = DUE_NOTICE; return true;
 	case OP_AUTO_REDEEM: *ret = DUE_AUTO_REDEEM; return true;
 	case OP_STAMP_EXPIRE: *ret = DUE_STAMP_EXPIRE; return true;
+	case OP_OPENING: case OP_CONSENT: case OP_ERASE:
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_PURCHASE: case OP_HOLD: case OP_CAPTURE:
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
@@ -367,13 +413,13 @@ command_in_turn(struct comparison *c, const struct ledger_state *state, const st
 {
 	uint64_t named[1 + LEDGER_OTHERS_MAX] = { cmd->member };
 	size_t n;
-	enum status others = command_others(state, cmd, named + 1, &n);
+	enum status st = command_others(state, cmd, named + 1, &n);
 
-	if (others != ST_OK)
-		return others;
+	if (st != ST_OK)
+		return st;
 	for (size_t i = 0; i < 1 + n && !c->differs; i++) {
 		const struct member *m = NULL;
-		enum status st = named[i] == 0 ? ST_OK : state->member(state->ctx, cmd->program, named[i], &m);
+		st = named[i] == 0 ? ST_OK : state->member(state->ctx, cmd->program, named[i], &m);
 
 		if (st != ST_OK)
 			return st;

@@ -141,7 +141,8 @@ tally_terms_ok(const struct tally *t)
 
 	if (t->kind <= TALLY_NONE || t->kind >= TALLY_KIND_COUNT || t->per <= PERIOD_TRANSACTION || t->per >= PERIOD_COUNT)
 		return false;
-	bool is_day = t->kind == TALLY_EARNED || t->kind == TALLY_REDEEMED, is_year = t->kind == TALLY_SENT || t->kind == TALLY_RECEIVED;
+	bool is_day = t->kind == TALLY_EARNED || t->kind == TALLY_REDEEMED;
+	bool is_year = t->kind == TALLY_SENT || t->kind == TALLY_RECEIVED || t->kind == TALLY_YEAR_REFERRED;
 	if ((t->id[0] == 0) != (is_day || is_year))
 		return false;
 	if ((t->kind == TALLY_GAP || t->kind == TALLY_REMAINDER) && t->per != PERIOD_LIFETIME)

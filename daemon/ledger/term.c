@@ -26,9 +26,7 @@ percent_of(int64_t points, uint32_t percent, enum rounding_mode mode)
 
 /* ---- the member's lots after what is collected so far ---- */
 
-struct lots { struct lot *lots; size_t n, cap; };
-
-static enum status
+enum status
 lots_after(const struct decision *d, struct lots *ret)
 {
 	const struct member *m = d->member;
@@ -217,7 +215,7 @@ set_clock(struct decision *d)
 
 	if (in == NULL || d->entry->clock.on)
 		return;
-	bool restarts = d->entry->op == OP_ENROL || is_named(d, &in->activities);
+	bool restarts = (d->cmd != NULL && (d->entry->op == OP_ENROL || d->entry->op == OP_OPENING)) || is_named(d, &in->activities);
 	if (!restarts && !posts_to_clock(d))
 		return;
 	if (!clock.on)

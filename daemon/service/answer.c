@@ -55,7 +55,7 @@ answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 			return st;
 		reply.balance = &balance;
 		reply.pool = a->pool;
-		reply.has_member = true;
+		reply.has_member = a->member->number != 0;		/* a quote for somebody unknown */
 		reply.member_no = a->member->number;
 	}
 	if (a->service != NULL && a->has_id && a->entry != NULL && a->entry->n_vouchers > 0) {

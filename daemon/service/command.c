@@ -10,29 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "service/commit.h"
-
-struct step {
-	struct commit *c;
-	struct work *work;
-	struct request *request;
-	struct refusal *refusal;
-	const struct program *program;		/* NULL: not found */
-	struct profile profile;			/* enrol, profile, birthday; merge: of the one that stays */
-	struct profile merged;			/* merge: of the one that goes */
-	size_t moved_dates;			/* birthdays that it brings */
-	bool has_profile, ambiguous, too_many_aliases;
-	size_t n_others;
-	uint64_t others[LEDGER_OTHERS_MAX];	/* whom it may touch besides its own member */
-	bool has_id;				/* the answer is about an entry, which is this one */
-	struct entry_id id;
-};
-
-static bool
-refused(const struct step *s)
-{
-	return s->refusal->result != LEDGER_OK;
-}
+#include "service/step.h"
 
 /* ---- the clock ---- */
 
@@ -103,62 +81,23 @@ find_program(struct step *s)
 	return ST_OK;
 }
 
-/* Who a member is by now: it may have gone into another. */
-static enum status
-follow_merges(struct step *s, uint64_t number, uint64_t *ret_member)
-{
-	const struct ledger_state *state = apply_state(s->c->apply);
-	const struct member *m = NULL;
-	enum status st = ST_OK;
-
-	while (st == ST_OK && number != 0) {
-		*ret_member = number;
-		st = state->member(state->ctx, s->request->cmd.program, number, &m);
-		number = m == NULL ? 0 : m->merged_into;
-	}
-	return st;
-}
-
-/* Who an alias is: it stays with the member it was given to.  0: nobody. */
-static enum status
-find_alias(struct step *s, const char *alias, uint64_t *ret_member)
-{
-	uint64_t number = 0;
-	enum status st = vault_find(s->c->service->vault, s->request->cmd.program, alias, &number);
-
-	*ret_member = 0;
-	if (st == ST_OK)
-		st = follow_merges(s, number, ret_member);
-	return st == ST_NOTFOUND ? ST_OK : st;
-}
-
 static enum status find_approved(struct step *s);
 
 static enum status
 find_member(struct step *s)
 {
 	struct request *r = s->request;
-	const char *const *aliases = r->op == REQUEST_ENROL ? r->aliases : &r->member;
-	size_t n = r->op == REQUEST_ENROL ? r->n_aliases : r->member != NULL;
 	enum status st = ST_OK;
 
 	r->cmd.member = 0;
-	for (size_t i = 0; i < n && r->cmd.member == 0 && r->cmd.program != 0 && st == ST_OK; i++)
-		st = find_alias(s, aliases[i], &r->cmd.member);
+	r->cmd.n_merged = 0;
+	if (r->member != NULL && r->cmd.program != 0)
+		st = people_find(s);
 	if (st == ST_OK && r->other != NULL && r->cmd.program != 0)
-		st = find_alias(s, r->other, &r->cmd.u.other.member);
+		st = step_find_alias(s, r->other, r->op == REQUEST_ENROL ? &r->cmd.u.enrol.referrer : &r->cmd.u.other.member);
 	if (st == ST_OK && r->op == REQUEST_APPROVE)
 		st = find_approved(s);
 	return st;
-}
-
-static enum status
-load_profile(struct step *s, uint64_t member)
-{
-	enum status st = vault_profile(s->c->service->vault, s->request->cmd.program, member, &s->work->arena, &s->profile);
-
-	s->has_profile = st == ST_OK;
-	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
 /* What a capture or a release names: an entry's id, or a request id among the member's commands. */
@@ -262,7 +201,7 @@ find_approved(struct step *s)
 	const struct entry *entry = NULL;
 	enum status st = find_past(s, &cmd->u.approve.id, &entry);
 
-	return st == ST_OK && entry != NULL ? follow_merges(s, entry->member, &cmd->member) : st;
+	return st == ST_OK && entry != NULL ? step_follow_merges(s, entry->member, &cmd->member) : st;
 }
 
 /* ---- replays ---- */
@@ -308,8 +247,7 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 static void
 fingerprint(struct step *s, uint8_t ret[static FINGERPRINT_BYTES])
 {
-	bool personal = s->request->op == REQUEST_ENROL || s->request->op == REQUEST_PROFILE;
-	const uint8_t *key = personal ? s->profile.key : keys_secret(s->c->service->keys, KEY_FINGERPRINT);
+	const uint8_t *key = people_is_personal(s->request->op) ? s->profile.key : keys_secret(s->c->service->keys, KEY_FINGERPRINT);
 
 	hash_keyed(ret, key, s->request->canonical);
 }
@@ -323,15 +261,14 @@ check_request_id(struct step *s, struct buf *out, bool *ret_answered)
 	enum status st = apply_request(s->c->apply, s->work->who->principal, r->key, &row);
 	if (st != ST_OK)
 		return st == ST_NOTFOUND ? ST_OK : st;
-	if (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE) {
+	if (people_is_personal(r->op)) {
 		st = row.member == 0 ? ST_OK : vault_profile(s->c->service->vault, row.program, row.member, &s->work->arena, &s->profile);
 		s->has_profile = st == ST_OK && row.member != 0;
 		if (st != ST_OK && st != ST_NOTFOUND)
 			return st;
 	}
 	uint8_t mine[FINGERPRINT_BYTES];
-	bool personal = r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE;
-	if (!personal || s->has_profile) {
+	if (!people_is_personal(r->op) || s->has_profile) {
 		fingerprint(s, mine);
 		if (memcmp(mine, row.fingerprint, sizeof(mine)) == 0) {
 			*ret_answered = true;
@@ -391,131 +328,6 @@ check_receipt(struct step *s, int64_t now_us, struct buf *out, bool *ret_answere
 	return ST_OK;
 }
 
-/* ---- the vault's part ---- */
-
-static size_t
-alias_index(const struct profile *p, const char *alias)
-{
-	for (size_t i = 0; i < p->n_aliases; i++) {
-		if (strcmp(p->aliases[i], alias) == 0)
-			return i;
-	}
-	return SIZE_MAX;
-}
-
-/* Whether the aliases of a `profile` may be added and removed, and the profile as it will be. */
-static enum status
-change_aliases(struct step *s)
-{
-	struct request *r = s->request;
-	struct profile *p = &s->profile;
-	uint64_t owner;
-
-	for (size_t i = 0; i < r->n_remove; i++) {
-		size_t at = alias_index(p, r->remove[i]);
-		if (at == SIZE_MAX) {
-			refusal_set(s->refusal, LEDGER_NOT_FOUND, "remove_aliases", "The member has no such alias, so it cannot be removed.");
-			return ST_OK;
-		}
-		p->aliases[at] = p->aliases[--p->n_aliases];
-	}
-	for (size_t i = 0; i < r->n_aliases; i++) {
-		if (alias_index(p, r->aliases[i]) != SIZE_MAX)
-			continue;
-		enum status st = vault_find(s->c->service->vault, r->cmd.program, r->aliases[i], &owner);
-		if (st != ST_OK && st != ST_NOTFOUND)
-			return st;
-		if (st == ST_OK) {
-			refusal_set(s->refusal, LEDGER_ALREADY_EXISTS, "add_aliases", "The alias belongs to a member already; remove it there first.");
-			return ST_OK;
-		}
-		if (p->n_aliases == PROFILE_ALIASES_MAX) {
-			refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "add_aliases", "A member has at most %d aliases.", PROFILE_ALIASES_MAX);
-			return ST_OK;
-		}
-		p->aliases[p->n_aliases++] = r->aliases[i];
-	}
-	if (p->n_aliases == 0)
-		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, "remove_aliases", "A member keeps at least one alias.");
-	return ST_OK;
-}
-
-static enum status
-write_vault(struct step *s, const struct entry *entry, struct entry_id id)
-{
-	struct request *r = s->request;
-	struct vault *vault = s->c->service->vault;
-	enum status st = ST_OK;
-
-	for (size_t i = 0; i < r->n_remove && st == ST_OK; i++)
-		st = vault_unlink(vault, entry->program, r->remove[i], id.seq);
-	for (size_t i = 0; i < r->n_aliases && st == ST_OK; i++)
-		st = vault_link(vault, entry->program, r->aliases[i], entry->member, id.seq);
-	if (r->has_segments) {
-		s->profile.n_segments = r->n_segments;
-		for (size_t i = 0; i < r->n_segments; i++)
-			s->profile.segments[i] = r->segments[i];
-	}
-	if (r->has_birthday)
-		birthday_enter(s->profile.dates, &s->profile.n_dates, r->birthday_month, r->birthday_day, entry->business_date);
-	if (st == ST_OK)
-		st = vault_put_profile(vault, entry->program, entry->member, id.seq, &s->profile);
-	if (st == ST_OK && r->has_birthday)
-		st = calendar_add(s->c->calendar, entry->program, entry->member, r->birthday_month, r->birthday_day);
-	return st;
-}
-
-/* What the two profiles of a merge become: the one that stays takes the aliases, and the birthday and segments if it has none. */
-static enum status
-load_merged(struct step *s)
-{
-	const struct cmd *cmd = &s->request->cmd;
-	struct vault *vault = s->c->service->vault;
-	struct profile *into = &s->profile, *from = &s->merged;
-
-	vault_profile_init(into);
-	vault_profile_init(from);
-	enum status st = vault_profile(vault, cmd->program, cmd->u.other.member, &s->work->arena, into);
-	if (st == ST_OK || st == ST_NOTFOUND)
-		st = vault_profile(vault, cmd->program, cmd->member, &s->work->arena, from);
-	if (st != ST_OK && st != ST_NOTFOUND)
-		return st;
-	s->moved_dates = into->n_dates == 0 ? from->n_dates : 0;
-	if (into->n_dates == 0) {
-		memcpy(into->dates, from->dates, sizeof(into->dates));
-		into->n_dates = from->n_dates;
-	}
-	if (into->n_segments == 0) {
-		memcpy(into->segments, from->segments, sizeof(into->segments));
-		into->n_segments = from->n_segments;
-	}
-	s->too_many_aliases = into->n_aliases + from->n_aliases > PROFILE_ALIASES_MAX;
-	for (size_t i = 0; i < from->n_aliases && !s->too_many_aliases; i++)
-		into->aliases[into->n_aliases++] = from->aliases[i];
-	from->n_aliases = from->n_segments = from->n_dates = 0;
-	return ST_OK;
-}
-
-static void
-check_merge(struct step *s)
-{
-	if (s->too_many_aliases)
-		refusal_set(s->refusal, LEDGER_CAP_REACHED, "into", "The two have more than %d aliases together; remove some first.", PROFILE_ALIASES_MAX);
-}
-
-static enum status
-write_merged(struct step *s, const struct entry *entry, struct entry_id id)
-{
-	struct vault *vault = s->c->service->vault;
-	enum status st = vault_put_profile(vault, entry->program, entry->member, id.seq, &s->profile);
-
-	if (st == ST_OK)
-		st = vault_put_profile(vault, entry->program, entry->u.other.member, id.seq, &s->merged);
-	for (size_t i = 0; i < s->moved_dates && st == ST_OK; i++)
-		st = calendar_add(s->c->calendar, entry->program, entry->member, s->profile.dates[i].month, s->profile.dates[i].day);
-	return st;
-}
-
 /* ---- deciding ---- */
 
 /* The member's segments, when rules ask for them: a purchase reads no profile otherwise. */
@@ -526,7 +338,7 @@ find_segments(struct step *s)
 
 	if (s->program == NULL || !s->program->names_segments || cmd->member == 0)
 		return ST_OK;
-	enum status st = load_profile(s, cmd->member);
+	enum status st = people_load(s, cmd->member);
 	if (st == ST_OK && s->has_profile) {
 		cmd->n_segments = s->profile.n_segments;
 		cmd->segments = s->profile.segments;
@@ -566,41 +378,27 @@ prepare(struct step *s)
 		approver_key_check(r, s->refusal);
 		return ST_OK;
 	case REQUEST_MERGE:
-		return r->cmd.member == 0 || r->cmd.u.other.member == 0 ? ST_OK : load_merged(s);
 	case REQUEST_ENROL:
-		r->cmd.n_segments = r->n_segments;
-		r->cmd.segments = r->segments;
-		vault_profile_init(&s->profile);
-		s->profile.n_aliases = r->n_aliases;
-		for (size_t i = 0; i < r->n_aliases; i++)
-			s->profile.aliases[i] = r->aliases[i];
-		return ST_OK;
-	case REQUEST_PROFILE: case REQUEST_BIRTHDAY: {
-		vault_profile_init(&s->profile);	/* for a member that the vault does not know: never a key that others know */
-		enum status st = r->cmd.member == 0 ? ST_OK : load_profile(s, r->cmd.member);
-		if (r->op == REQUEST_BIRTHDAY) {
-			r->cmd.u.birthday.n_dates = s->profile.n_dates;
-			memcpy(r->cmd.u.birthday.dates, s->profile.dates, sizeof(s->profile.dates));
-			r->cmd.u.birthday.given = DAY_NONE;
-		}
-		return st;
-	}
+	case REQUEST_OPENING:
+	case REQUEST_PROFILE: case REQUEST_BIRTHDAY:
+	case REQUEST_ERASE:
+		return people_prepare(s);
 	default:
 		return ST_OK;
 	}
 }
 
-/* The members that it names or may touch, up to now. */
+/* The members that it may touch or may touch, up to now. */
 static enum status
 roll_named(struct step *s)
 {
-	struct request *r = s->request;
+	const struct cmd *cmd = &s->request->cmd;
 	enum status st = ST_OK;
 
-	if (r->cmd.member != 0)
-		st = sched_roll(s->c, r->cmd.program, r->cmd.member, tx_now_us(s->c));
+	if (cmd->member != 0)
+		st = sched_roll(s->c, cmd->program, cmd->member, tx_now_us(s->c));
 	for (size_t i = 0; i < s->n_others && st == ST_OK; i++)
-		st = sched_roll(s->c, r->cmd.program, s->others[i], tx_now_us(s->c));
+		st = sched_roll(s->c, cmd->program, s->others[i], tx_now_us(s->c));
 	return st;
 }
 
@@ -636,7 +434,7 @@ roll_and_prepare(struct step *s)
 	before = s->n_others;
 	if (st == ST_OK)
 		st = prepare(s);
-	if (st == ST_OK && !refused(s))
+	if (st == ST_OK && !step_refused(s))
 		st = command_others(state, &r->cmd, s->others, &s->n_others);
 	if (st != ST_OK || s->n_others == before)
 		return st;
@@ -663,7 +461,7 @@ decide_in_place(struct step *s, struct entry *ret_entry)
 	bool moved;
 
 	enum status st = decide(apply_state(c->apply), &r->cmd, tx_now_us(c), &c->arena, ret_entry, s->refusal);
-	if (st != ST_OK || refused(s) || r->op == REQUEST_PUBLISH)
+	if (st != ST_OK || step_refused(s) || r->op == REQUEST_PUBLISH)
 		return st;
 	st = tx_make_room(c, ret_entry, &moved);
 	if (st != ST_OK || !moved)
@@ -687,25 +485,20 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, s->refusal->field,
 		    "More than one command there has this request id: name the entry by its id.");
 	voucher_explain(r->voucher, s->refusal);
-	if (!refused(s) && r->op == REQUEST_PROFILE)
-		st = change_aliases(s);
-	if (!refused(s) && r->op == REQUEST_MERGE)
-		check_merge(s);
-	if (!refused(s) && r->want_receipt && entry.n_touched > 1 && s->work->who->role != ROLE_OPERATOR)
+	if (!step_refused(s))
+		st = people_check(s);
+	bool is_friends = r->op == REQUEST_PURCHASE || r->op == REQUEST_RETURN || entry.n_merged > 0;
+	if (!step_refused(s) && r->want_receipt && entry.n_touched > 1 && !is_friends && s->work->who->role != ROLE_OPERATOR)
 		refusal_set(s->refusal, LEDGER_PERMISSION_DENIED, "want_receipt",
 		    "The receipt would show other members of the pool, so only an operator may want it; send the command without want_receipt.");
-	if (st != ST_OK || refused(s))
+	if (st != ST_OK || step_refused(s))
 		return st;
 
 	if (r->op == REQUEST_PUBLISH)
 		st = tx_begin(c, entry.program);
 	if (st == ST_OK)
 		st = tx_add(c, &entry, ret_id, ret_entry);
-	if (st == ST_OK && (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE))
-		st = write_vault(s, *ret_entry, *ret_id);
-	if (st == ST_OK && r->op == REQUEST_MERGE)
-		st = write_merged(s, *ret_entry, *ret_id);
-	return st;
+	return st == ST_OK ? people_write(s, *ret_entry, *ret_id) : st;
 }
 
 /* What came due before the reply: a birthday just entered, and what is over already. */
@@ -782,7 +575,7 @@ run_open(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 	struct request *r = s->request;
 	enum status st = roll_and_prepare(s);
 
-	if (st == ST_OK && !refused(s))
+	if (st == ST_OK && !step_refused(s))
 		st = decide_and_apply(s, ret_id, ret_entry);
 	if (st == ST_OK && *ret_entry != NULL && r->want_receipt)
 		st = end_alone(s);
@@ -812,10 +605,10 @@ run_decision(struct step *s, struct buf *out)
 		st = check_receipt(s, tx_now_us(c), out, &answered);
 	if (st != ST_OK || answered)
 		return st;
-	if (!refused(s))
+	if (!step_refused(s))
 		st = run_open(s, &id, &entry);
 	if (st == ST_OK)
-		st = answer_now(s, id, refused(s) ? NULL : entry, out);
+		st = answer_now(s, id, step_refused(s) ? NULL : entry, out);
 	if (st == ST_OK && !shares)
 		st = tx_seal(c);
 	return st;
@@ -845,21 +638,21 @@ run(struct step *s, struct buf *out)
 	bool answered = false;
 
 	check_deadline(s);
-	enum status st = refused(s) ? ST_OK : check_request_id(s, out, &answered);
+	enum status st = step_refused(s) ? ST_OK : check_request_id(s, out, &answered);
 	if (st != ST_OK || answered)
 		return st;
-	if (!refused(s))
+	if (!step_refused(s))
 		st = command_clock(s->c, s->request, s->refusal);
-	if (st == ST_OK && !refused(s))
+	if (st == ST_OK && !step_refused(s))
 		st = find_program(s);
-	if (st == ST_OK && !refused(s))
+	if (st == ST_OK && !step_refused(s))
 		st = find_member(s);
 	if (st != ST_OK)
 		return st;
-	if (!refused(s) && clock_waits(s))
+	if (!step_refused(s) && clock_waits(s))
 		refusal_set(s->refusal, LEDGER_UNAVAILABLE, "clock",
 		    "The server's clock jumped ahead; writes wait until an operator sets it right or runs `fealty admin clock accept`.");
-	if (refused(s))
+	if (step_refused(s))
 		return answer_now(s, (struct entry_id){ 0 }, NULL, out);
 	return run_decision(s, out);
 }
@@ -876,7 +669,7 @@ command_run(struct commit *c, struct work *work, size_t index, struct refusal *r
 	*ret_refusal = work->batch.refusals[index];
 	buf_init(&out);
 	enum status st = terminal_prepare(c, work, index);
-	if (refused(&s))
+	if (step_refused(&s))
 		refusal_encode(ret_refusal, &work->arena, &out);
 	else if (st == ST_OK)
 		st = run(&s, &out);

@@ -125,11 +125,23 @@ find_member(struct query *q)
 	return st;
 }
 
+/* A purchase would make it: a quote shows what it would get. */
+static bool
+is_newcomer(const struct query *q)
+{
+	return q->request->op == REQUEST_QUOTE && q->member == 0 && q->rules != NULL && !q->rules->unknown_refuse;
+}
+
 static void
 require_member(struct query *q)
 {
 	if (q->refusal.result != LEDGER_OK)
 		return;
+	if (is_newcomer(q)) {
+		view_init(&q->view, q->loop->service->programs, &q->loop->arena);
+		member_newcomer(q->rules, 0, zone_day(&q->rules->zone, q->now_us), &q->view.m);
+		return;
+	}
 	if (q->program == 0)
 		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "program", "There is no such program in this ledger; publish one first, or look at its id.");
 	else if (q->member == 0)
@@ -333,7 +345,7 @@ fill_row(struct history_row *row, struct entry_id id, const struct transaction *
 		.held = touched->held,
 		.debt = touched->debt,
 	};
-	if (e->op == OP_PURCHASE) {
+	if (e->op == OP_PURCHASE && e->member == touched->member) {
 		row->has_amount = true;
 		row->amount = e->u.purchase.amount;
 	}

@@ -38,6 +38,7 @@ struct change {
 	size_t key_len;
 	uint64_t seq, member;			/* an alias's member, 0 when unlinked */
 	const struct profile *profile;		/* an added person's */
+	bool forgets;				/* a person: all rows, those of this batch too */
 	struct bytes value;			/* sealed; additions */
 	struct bytes replaced;			/* the row that an addition found; len 0: none */
 };
@@ -179,6 +180,9 @@ profile_encode(const struct profile *p, struct buf *out)
 	buf_put_varint(out, p->n_segments);
 	for (size_t i = 0; i < p->n_segments; i++)
 		buf_put_string(out, p->segments[i]);
+	buf_put_varint(out, p->n_absorbed);
+	for (size_t i = 0; i < p->n_absorbed; i++)
+		buf_put_varint(out, p->absorbed[i]);
 }
 
 static enum status
@@ -219,6 +223,12 @@ profile_decode(struct bytes plain, struct arena *arena, struct profile *ret)
 		st = decode_texts(&c, arena, PROFILE_SEGMENTS_MAX, ret->segments, &ret->n_segments);
 	if (st != ST_OK)
 		return st;
+	n = cursor_varint(&c);
+	if (n > PROFILE_ABSORBED_MAX)
+		return ST_CORRUPT;
+	ret->n_absorbed = (size_t)n;
+	for (size_t i = 0; i < n; i++)
+		ret->absorbed[i] = cursor_varint(&c);
 	return cursor_done(&c) ? ST_OK : ST_CORRUPT;
 }
 
@@ -350,6 +360,8 @@ vault_profile(struct vault *v, uint32_t program, uint64_t member, struct arena *
 
 	person_key(program, member, 0, key);
 	for (const struct change *c = v->changes; c != NULL; c = c->next) {
+		if (c->forgets && memcmp(c->key, key, 12) == 0)
+			return ST_NOTFOUND;
 		if (c->profile != NULL && memcmp(c->key, key, 12) == 0) {
 			*ret = *c->profile;
 			return ST_OK;
@@ -511,6 +523,42 @@ vault_unlink(struct vault *v, uint32_t program, const char *alias, uint64_t seq)
 		return ST_NOMEM;
 	change_link(v, c);
 	return ST_OK;
+}
+
+static enum status
+forget_row(struct vault *v, struct bytes key, uint64_t seq)
+{
+	struct change *gone = change_new(v, false, TABLE_PERSON, key, seq);
+
+	if (gone == NULL)
+		return ST_NOMEM;
+	gone->forgets = true;
+	change_link(v, gone);
+	return ST_OK;
+}
+
+/* What is stored, and what this batch added; what it supersedes it removes anyway.  Without any row there is nothing to forget. */
+enum status
+vault_forget(struct vault *v, uint32_t program, uint64_t member, uint64_t seq)
+{
+	uint8_t key[PERSON_KEY];
+	struct bytes row, value;
+	struct store_txn *txn;
+
+	person_key(program, member, 0, key);
+	for (struct change *c = v->changes; c != NULL; c = c->next) {
+		if (c->profile == NULL || memcmp(c->key, key, 12) != 0)
+			continue;
+		enum status st = forget_row(v, bytes_of(c->key, PERSON_KEY), seq);
+		if (st != ST_OK)
+			return st;
+	}
+	enum status st = writer_reader(v, &txn);
+	if (st == ST_OK)
+		st = person_row(txn, program, member, &row, &value);
+	if (st != ST_OK)
+		return st == ST_NOTFOUND ? ST_OK : st;
+	return forget_row(v, row, seq);
 }
 
 bool

@@ -23,6 +23,7 @@
 #define MEMBER_KEY_SECRET_BYTES 32
 #define PROFILE_ALIASES_MAX 64
 #define PROFILE_SEGMENTS_MAX 64
+#define PROFILE_ABSORBED_MAX 64
 
 struct vault;
 
@@ -34,6 +35,8 @@ struct profile {
 	size_t n_aliases, n_segments;
 	const char *aliases[PROFILE_ALIASES_MAX];
 	const char *segments[PROFILE_SEGMENTS_MAX];
+	size_t n_absorbed;
+	uint64_t absorbed[PROFILE_ABSORBED_MAX];	/* members that went into this one and whose rows are here still: they are forgotten with it */
 };
 
 /* ${store} and ${keys} are borrowed.  One thread changes and reads through it; vault_lookup() and vault_read() serve all. */
@@ -62,6 +65,9 @@ enum status vault_put_profile(struct vault *vault, uint32_t program, uint64_t me
     const struct profile *profile) MUST_CHECK;
 enum status vault_link(struct vault *vault, uint32_t program, const char *alias, uint64_t member, uint64_t seq) MUST_CHECK;
 enum status vault_unlink(struct vault *vault, uint32_t program, const char *alias, uint64_t seq) MUST_CHECK;
+
+/* Every row of a person ends with the batch, and with it the key: what it sealed and keyed cannot be read or tested again. */
+enum status vault_forget(struct vault *vault, uint32_t program, uint64_t member, uint64_t seq) MUST_CHECK;
 
 bool vault_changed(const struct vault *vault);		/* the batch has something to write */
 size_t vault_bytes(const struct vault *vault);		/* that it holds, to bound a batch */

@@ -185,4 +185,4 @@ def test_program_refusals(world):
     refused(text + "\npools: {max_members: 33}\n", "pools", "2 to 32")
     refused(text.replace('amount: "1000"            #', 'amount: "1000.5"            #'), "amount")
     refused(text.replace("Asia/Seoul", "Asia/Seoull"), "timezone")
-    refused(text.replace("unknown_alias: refuse", "unknown_alias: provisional"), "unknown_alias")
+    refused(text.replace("unknown_alias: refuse", "unknown_alias: perhaps"), "unknown_alias", "provisional")

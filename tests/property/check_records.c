@@ -98,7 +98,7 @@ same_rows(const struct member *a, const struct member *b)
 	for (size_t i = 0; same && i < a->n_pendings; i++) {
 		const struct pending *x = &a->pendings[i], *y = &b->pendings[i];
 		same = x->due_day == y->due_day && x->from.seq == y->from.seq && x->from.index == y->from.index && x->version == y->version &&
-		    strcmp(x->activity, y->activity) == 0 && strcmp(x->term, y->term) == 0 && x->points == y->points;
+		    strcmp(x->activity, y->activity) == 0 && strcmp(x->term, y->term) == 0 && x->class == y->class && x->points == y->points;
 	}
 	same = same && a->n_memberships == b->n_memberships;
 	for (size_t i = 0; same && i < a->n_memberships; i++) {
@@ -119,7 +119,8 @@ same_tier(const struct tier_state *a, const struct tier_state *b)
 static bool
 same_numbers(const struct member *a, const struct member *b)
 {
-	return a->enrolled_day == b->enrolled_day && a->available == b->available && a->pending == b->pending && a->held == b->held &&
+	return a->provisional == b->provisional && a->referred_by == b->referred_by && a->referral_done == b->referral_done &&
+	    a->n_consents == b->n_consents && a->enrolled_day == b->enrolled_day && a->available == b->available && a->pending == b->pending && a->held == b->held &&
 	    a->debt == b->debt && a->advanced == b->advanced && a->merged_into == b->merged_into && a->points_earned == b->points_earned &&
 	    a->spend == b->spend && a->visits == b->visits && a->purchases == b->purchases &&
 	    memcmp(a->counters, b->counters, sizeof(a->counters)) == 0 && a->standing == b->standing && a->has_anniversary == b->has_anniversary &&

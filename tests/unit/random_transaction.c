@@ -110,6 +110,24 @@ any_voucher(struct world *w)
 }
 
 static void
+any_opening(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 4);
+	struct moved_lot *lots = any_array(w, n, sizeof(*lots));
+	struct opening_counter *counters = any_array(w, n, sizeof(*counters));
+
+	for (size_t i = 0; i < n; ++i) {
+		lots[i] = (struct moved_lot){ .points = any_int(w), .last_day = any_day(w, DAY_NEVER) };
+		counters[i] = (struct opening_counter){ .id = any_text(w), .count = any_int(w) };
+	}
+	e->u.opening.lots = lots;
+	e->u.opening.counters = counters;
+	e->u.opening.n_lots = e->u.opening.n_counters = n;
+	e->u.opening.tier = any_text_or_none(w);
+	e->u.opening.tier_until = any_day(w, DAY_NEVER);
+}
+
+static void
 any_input(struct world *w, struct entry *e)
 {
 	bool has = any_bool(w);
@@ -241,10 +259,21 @@ any_input(struct world *w, struct entry *e)
 		e->u.approver_key.public_key = any_bytes(w, 33);
 		e->u.approver_key.until = below(w, 2) == 0 ? DAY_NEVER : (int32_t)below(w, 40000);
 		break;
+	case OP_ENROL:
+		e->u.enrol.referrer = any_uint(w);
+		break;
+	case OP_OPENING:
+		any_opening(w, e);
+		break;
+	case OP_CONSENT:
+		e->u.consent.purpose = any_text(w);
+		e->u.consent.given = has;
+		break;
+	case OP_ERASE:
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
 	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
-	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT:
+	case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT:
 	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_NONE:
 	case OP_COUNT:
 		break;
@@ -283,13 +312,11 @@ any_stamps(struct world *w, struct entry *e)
 	e->stamps = changes;
 }
 
-static void
-any_pendings(struct world *w, struct entry *e)
+static const struct pending_change *
+any_changes(struct world *w, size_t *ret_n)
 {
 	size_t n = (size_t)below(w, 3);
 	struct pending_change *changes = any_array(w, n, sizeof(*changes));
-	const char **segments = any_array(w, n, sizeof(*segments));
-	struct voucher_change *vouchers = any_array(w, n, sizeof(*vouchers));
 
 	for (size_t i = 0; i < n; ++i) {
 		changes[i] = (struct pending_change){ .has_from = any_bool(w) };
@@ -299,7 +326,21 @@ any_pendings(struct world *w, struct entry *e)
 		any_word(w, changes[i].p.activity);
 		any_word(w, changes[i].p.term);
 		changes[i].p.version = (uint32_t)any_uint(w);
+		changes[i].p.class = any_bool(w) ? LOT_EARNED : LOT_REFERRAL;
 		changes[i].p.points = any_int(w);
+	}
+	*ret_n = n;
+	return changes;
+}
+
+static void
+any_pendings(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 3);
+	const char **segments = any_array(w, n, sizeof(*segments));
+	struct voucher_change *vouchers = any_array(w, n, sizeof(*vouchers));
+
+	for (size_t i = 0; i < n; ++i) {
 		segments[i] = any_text(w);
 		vouchers[i] = (struct voucher_change){ .has_from = any_bool(w), .v = { .n = (uint32_t)any_uint(w), .at = (uint32_t)any_uint(w),
 		    .state = (enum voucher_state)below(w, VOUCHER_STATE_COUNT), .source = (enum voucher_source)below(w, VOUCHER_SOURCE_COUNT),
@@ -310,8 +351,8 @@ any_pendings(struct world *w, struct entry *e)
 		any_word(w, vouchers[i].v.of);
 	}
 	any_stamps(w, e);
-	e->n_pendings = e->n_segments = e->n_vouchers = n;
-	e->pendings = changes;
+	e->n_segments = e->n_vouchers = n;
+	e->pendings = any_changes(w, &e->n_pendings);
 	e->vouchers = vouchers;
 	e->segments = segments;
 }
@@ -384,7 +425,7 @@ any_followup(struct world *w, struct followup *f)
 	}
 	*f = (struct followup){ .entry = any_id(w), .returned = any_bool(w), .clawed = any_int(w), .n_stepped = n, .stepped = owed,
 	    .fallen = any_int(w), .n_activations = n, .activations = activations, .n_owed = n, .owed = owed, .reversed = any_int(w),
-	    .lapsed = any_int(w) };
+	    .lapsed = any_int(w), .referee_clawed = any_int(w), .referrer_clawed = any_int(w) };
 	if (f->returned) {
 		f->left = any_int(w);
 		f->n_lines = n;
@@ -421,6 +462,7 @@ any_sides(struct world *w, struct entry *e)
 		sides[i].vouchers[0] = (struct voucher_change){ .v = { .n = (uint32_t)any_uint(w), .state = VOUCHER_ISSUED,
 		    .source = VOUCHER_BY_AUTO_REDEEM, .last_day = any_day(w, DAY_NEVER) } };
 		any_word(w, sides[i].vouchers[0].v.id);
+		sides[i].pendings = any_changes(w, &sides[i].n_pendings);
 	}
 	e->sides = sides;
 }
@@ -443,6 +485,27 @@ any_memberships(struct world *w, struct entry *e)
 	e->multiplied_by = ids;
 	e->has_refund = any_bool(w);
 	e->refund = e->has_refund ? any_int(w) : 0;
+}
+
+static void
+any_people(struct world *w, struct entry *e)
+{
+	size_t n = (size_t)below(w, 4);
+	uint64_t *merged = any_array(w, n, sizeof(*merged));
+
+	for (size_t i = 0; i < n; ++i)
+		merged[i] = any_uint(w);
+	e->n_merged = n;
+	e->merged = merged;
+	e->provisional = any_bool(w);
+	e->has_referral = any_bool(w);
+	if (!e->has_referral)
+		return;
+	e->referral.referrer = any_uint(w);
+	e->referral.referrer_points = any_int(w);
+	e->referral.referee_points = any_int(w);
+	e->referral.referrer_last_day = below(w, 3) == 0 ? DAY_CLOCK : any_day(w, DAY_NEVER);
+	e->referral.referee_last_day = below(w, 3) == 0 ? DAY_CLOCK : any_day(w, DAY_NEVER);
 }
 
 static void
@@ -481,6 +544,7 @@ any_facts(struct world *w, struct entry *e)
 	e->has_value = any_bool(w);
 	e->value = e->has_value ? any_int(w) : 0;
 	e->enrolled = any_bool(w);
+	any_people(w, e);
 	e->clock.on = any_bool(w);
 	if (e->clock.on)
 		e->clock = any_clock(w);

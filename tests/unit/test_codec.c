@@ -56,6 +56,23 @@ same_voucher_ref(const struct voucher_ref *a, const struct voucher_ref *b)
 }
 
 static void
+same_opening(const struct entry *a, const struct entry *b)
+{
+	assert_int_equal(a->u.opening.n_lots, b->u.opening.n_lots);
+	assert_int_equal(a->u.opening.n_counters, b->u.opening.n_counters);
+	for (size_t i = 0; i < a->u.opening.n_lots; ++i) {
+		assert_int_equal(a->u.opening.lots[i].points, b->u.opening.lots[i].points);
+		assert_int_equal(a->u.opening.lots[i].last_day, b->u.opening.lots[i].last_day);
+	}
+	for (size_t i = 0; i < a->u.opening.n_counters; ++i) {
+		same_text(a->u.opening.counters[i].id, b->u.opening.counters[i].id);
+		assert_int_equal(a->u.opening.counters[i].count, b->u.opening.counters[i].count);
+	}
+	same_text(a->u.opening.tier, b->u.opening.tier);
+	assert_int_equal(a->u.opening.tier_until, b->u.opening.tier_until);
+}
+
+static void
 same_input(const struct entry *a, const struct entry *b)
 {
 	switch (a->op) {
@@ -171,10 +188,21 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->u.voucher.offline, b->u.voucher.offline);
 		same_text(a->u.voucher.reason, b->u.voucher.reason);
 		break;
+	case OP_ENROL:
+		assert_int_equal(a->u.enrol.referrer, b->u.enrol.referrer);
+		break;
+	case OP_OPENING:
+		same_opening(a, b);
+		break;
+	case OP_CONSENT:
+		same_text(a->u.consent.purpose, b->u.consent.purpose);
+		assert_int_equal(a->u.consent.given, b->u.consent.given);
+		break;
+	case OP_ERASE:
 	case OP_LAPSE: case OP_ACTIVATE:
 	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE:
 	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
-	case OP_ENROL: case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
+	case OP_PROFILE: case OP_BIRTHDAY: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_NONE:
 	case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_COUNT:
 		break;
 	}
@@ -231,6 +259,8 @@ same_followup(const struct followup *a, const struct followup *b)
 	assert_int_equal(a->fallen, b->fallen);
 	assert_int_equal(a->reversed, b->reversed);
 	assert_int_equal(a->lapsed, b->lapsed);
+	assert_int_equal(a->referee_clawed, b->referee_clawed);
+	assert_int_equal(a->referrer_clawed, b->referrer_clawed);
 	assert_int_equal(a->n_lines, b->n_lines);
 	for (size_t i = 0; i < a->n_lines; ++i) {
 		assert_int_equal(a->lines[i].qty, b->lines[i].qty);
@@ -247,6 +277,37 @@ same_followup(const struct followup *a, const struct followup *b)
 		assert_string_equal(a->owed[i].rule, b->owed[i].rule);
 		assert_int_equal(a->owed[i].points, b->owed[i].points);
 	}
+}
+
+static void
+same_pendings(const struct pending_change *a, size_t n_a, const struct pending_change *b, size_t n_b)
+{
+	assert_int_equal(n_a, n_b);
+	for (size_t i = 0; i < n_a; ++i) {
+		assert_int_equal(a[i].has_from, b[i].has_from);
+		same_id(a[i].p.from, b[i].p.from);
+		assert_int_equal(a[i].p.due_day, b[i].p.due_day);
+		assert_string_equal(a[i].p.activity, b[i].p.activity);
+		assert_string_equal(a[i].p.term, b[i].p.term);
+		assert_int_equal(a[i].p.version, b[i].p.version);
+		assert_int_equal(a[i].p.class, b[i].p.class);
+		assert_int_equal(a[i].p.points, b[i].p.points);
+	}
+}
+
+static void
+same_people(const struct entry *a, const struct entry *b)
+{
+	assert_int_equal(a->provisional, b->provisional);
+	assert_int_equal(a->n_merged, b->n_merged);
+	for (size_t i = 0; i < a->n_merged; ++i)
+		assert_int_equal(a->merged[i], b->merged[i]);
+	assert_int_equal(a->has_referral, b->has_referral);
+	assert_int_equal(a->referral.referrer, b->referral.referrer);
+	assert_int_equal(a->referral.referrer_points, b->referral.referrer_points);
+	assert_int_equal(a->referral.referee_points, b->referral.referee_points);
+	assert_int_equal(a->referral.referrer_last_day, b->referral.referrer_last_day);
+	assert_int_equal(a->referral.referee_last_day, b->referral.referee_last_day);
 }
 
 /* Facts that few entries have. */
@@ -281,6 +342,7 @@ same_rest(const struct entry *a, const struct entry *b)
 			assert_string_equal(a->sides[i].vouchers[k].v.id, b->sides[i].vouchers[k].v.id);
 			assert_int_equal(a->sides[i].vouchers[k].v.last_day, b->sides[i].vouchers[k].v.last_day);
 		}
+		same_pendings(a->sides[i].pendings, a->sides[i].n_pendings, b->sides[i].pendings, b->sides[i].n_pendings);
 	}
 }
 
@@ -347,16 +409,8 @@ same_facts(const struct entry *a, const struct entry *b)
 		assert_int_equal(a->stamps[i].granted, b->stamps[i].granted);
 		assert_int_equal(a->stamps[i].dropped, b->stamps[i].dropped);
 	}
-	assert_int_equal(a->n_pendings, b->n_pendings);
-	for (size_t i = 0; i < a->n_pendings; ++i) {
-		assert_int_equal(a->pendings[i].has_from, b->pendings[i].has_from);
-		same_id(a->pendings[i].p.from, b->pendings[i].p.from);
-		assert_int_equal(a->pendings[i].p.due_day, b->pendings[i].p.due_day);
-		assert_string_equal(a->pendings[i].p.activity, b->pendings[i].p.activity);
-		assert_string_equal(a->pendings[i].p.term, b->pendings[i].p.term);
-		assert_int_equal(a->pendings[i].p.version, b->pendings[i].p.version);
-		assert_int_equal(a->pendings[i].p.points, b->pendings[i].p.points);
-	}
+	same_pendings(a->pendings, a->n_pendings, b->pendings, b->n_pendings);
+	same_people(a, b);
 	same_tallies(a->tallies, a->n_tallies, b->tallies, b->n_tallies);
 	assert_int_equal(a->has_tier, b->has_tier);
 	same_tier(&a->tier, &b->tier);

@@ -347,6 +347,7 @@ accepted(struct ladder *l, enum op op)
 	case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW: case OP_MEMBERSHIP_CANCEL: case OP_MEMBERSHIP_END: /* test_memberships.c */
 	case OP_POOL_JOIN: case OP_POOL_LEAVE: /* test_pools.c */
 	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
+	case OP_OPENING: case OP_CONSENT: case OP_ERASE: /* test_people.c */
 	case OP_CLOSE: case OP_NOTICE: case OP_COUNT:
 		break;
 	}

@@ -196,6 +196,18 @@ static const struct { const ProtobufCMessageDescriptor *type; const char *name; 
 	ROW(hold_state, "id", HOLD_STATE_ID), ROW(hold_state, "ends_at", HOLD_STATE_ENDS_AT), ROW(hold_state, "left", HOLD_STATE_LEFT),
 	ROW(hold_state, "expire_at_once", HOLD_STATE_EXPIRE_AT_ONCE), ROW(hold_state, "for_store", HOLD_STATE_FOR_STORE),
 	ROW(hold_state, "for_terminal", HOLD_STATE_FOR_TERMINAL),
+	ROW(enrol, "referrer", ENROL_REFERRER), ROW(opening, "lots", OPENING_LOTS), ROW(opening, "tier", OPENING_TIER),
+	ROW(opening, "tier_until", OPENING_TIER_UNTIL), ROW(opening, "counters", OPENING_COUNTERS),
+	ROW(opening_lot, "points", OPENING_LOT_POINTS), ROW(opening_lot, "last_day", OPENING_LOT_LAST_DAY),
+	ROW(opening_counter, "id", OPENING_COUNTER_ID), ROW(opening_counter, "count", OPENING_COUNTER_COUNT),
+	ROW(consent, "purpose", CONSENT_PURPOSE), ROW(consent, "given", CONSENT_GIVEN),
+	ROW(facts, "provisional", FACTS_PROVISIONAL), ROW(facts, "referral", FACTS_REFERRAL), ROW(facts, "merged", FACTS_MERGED),
+	ROW(referral, "referrer", REFERRAL_REFERRER), ROW(referral, "referrer_points", REFERRAL_REFERRER_POINTS),
+	ROW(referral, "referee_points", REFERRAL_REFEREE_POINTS), ROW(referral, "referrer_last_day", REFERRAL_REFERRER_LAST_DAY),
+	ROW(referral, "referee_last_day", REFERRAL_REFEREE_LAST_DAY), ROW(referral, "referrer_inactivity", REFERRAL_REFERRER_INACTIVITY),
+	ROW(referral, "referee_inactivity", REFERRAL_REFEREE_INACTIVITY), ROW(pending, "class", PENDING_CLASS),
+	ROW(side, "pendings", SIDE_PENDINGS), ROW(followup, "referee_clawed", FOLLOWUP_REFEREE_CLAWED),
+	ROW(followup, "referrer_clawed", FOLLOWUP_REFERRER_CLAWED),
 };
 
 static void

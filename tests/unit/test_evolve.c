@@ -171,13 +171,14 @@ FORGE(tally_publish, forge_publish, TALLY((void)0))
 /* 10.00 that wait, and their row. */
 #define WAITS(...) f->postings[0] = lot_posting(ACCOUNT_ISSUED, 0, -1000); f->postings[1] = lot_posting(ACCOUNT_PENDING, f->entry.member, 1000); \
     f->touched[0].available = 100000; f->touched[0].pending = 1000; f->entry.n_pendings = 1; f->entry.pendings = f->pendings; \
-    f->pendings[0].p = (struct pending){ .due_day = day("2026-03-20"), .version = 1, .points = 1000 }; __VA_ARGS__
+    f->pendings[0].p = (struct pending){ .due_day = day("2026-03-20"), .version = 1, .class = LOT_EARNED, .points = 1000 }; __VA_ARGS__
 FORGE(waits, forge, WAITS((void)0))
 FORGE(waits_no_row, forge, WAITS(f->entry.n_pendings = 0))
 FORGE(waits_less, forge, WAITS(f->pendings[0].p.points = 999))
 FORGE(waits_nothing, forge, WAITS(f->pendings[0].p.points = 0))
 FORGE(waits_twice, forge, WAITS(f->entry.n_pendings = 2; f->pendings[1] = f->pendings[0]))
 FORGE(waits_no_day, forge, WAITS(f->pendings[0].p.due_day = DAY_NEVER))
+FORGE(waits_no_class, forge, WAITS(f->pendings[0].p.class = LOT_BIRTHDAY))
 FORGE(waits_no_version, forge, WAITS(f->pendings[0].p.version = 0))
 FORGE(waits_no_end, forge, WAITS(memset(f->pendings[0].p.term, 'a', PENDING_TERM_BYTES)))
 FORGE(waits_taken, forge, WAITS(f->pendings[0].p.points = -1000))
@@ -336,6 +337,7 @@ static const struct { const char *name; void (*forge)(struct scene *c, struct fo
 	{ "a row of nothing", forge_waits_nothing, EVOLVE_MALFORMED },
 	{ "a row twice", forge_waits_twice, EVOLVE_MALFORMED },
 	{ "a row that waits for no day", forge_waits_no_day, EVOLVE_MALFORMED },
+	{ "a row that waits to be of another class", forge_waits_no_class, EVOLVE_MALFORMED },
 	{ "a row of no version", forge_waits_no_version, EVOLVE_MALFORMED },
 	{ "a row whose term has no end", forge_waits_no_end, EVOLVE_MALFORMED },
 	{ "a row that takes what is not there", forge_waits_taken, EVOLVE_NO_LOT },

@@ -43,11 +43,13 @@ sample(void)
 		{ .kind = TALLY_RULE, .per = PERIOD_MONTH, .id = "base", .at = 19997, .count = 2 },
 		{ .kind = TALLY_GAP, .per = PERIOD_LIFETIME, .id = "visit", .at = INT64_C(1700000000000000), .count = 1 } };
 	static struct pending pendings[] = { { .due_day = 20100, .from = { 7, 2 }, .version = 3, .activity = "delivered", .term = "rule:base",
-	    .points = 1 } };
+	    .class = LOT_EARNED, .points = 1 } };
+	static struct consent consents[] = { { "ads", false, 20001 }, { "mail", true, 19500 } };
 
 	return (struct member){
 		.purchases = 9, .counters = { 4, 5 }, .n_tallies = 3, .cap_tallies = 3, .tallies = tallies,
 		.n_pendings = 1, .cap_pendings = 1, .pendings = pendings,
+		.referred_by = UINT64_MAX, .referral_done = true, .n_consents = 2, .cap_consents = 2, .consents = consents,
 		.enrolled_day = 19000, .available = 507 + (INT64_C(1) << 40), .pending = 1, .held = 3, .debt = 2,
 		.points_earned = 9, .spend = 70000, .visits = 12,
 		.tier = { .earned = "green", .since = 19000, .until = DAY_NEVER, .gift = "gold", .gift_until = 20100,

@@ -422,9 +422,9 @@ close_by_merge(struct scene *c, struct forged *f, uint64_t from, uint64_t into)
 
 	cmd.u.other.member = c->late;
 	assert_int_equal(stage_play(&c->s, &cmd), LEDGER_OK);
-	f->entry.n_postings = f->entry.n_sides = 0;
+	f->entry.n_postings = 0;
 	f->entry.member = f->touched[0].member = into;
-	f->entry.u.other.member = f->touched[1].member = from;
+	f->entry.u.other.member = f->touched[1].member = f->sides[0].member = from;
 }
 
 #define FORGE(name, ...) static void forge_##name(struct scene *c, struct forged *f) { (void)c; (void)f; __VA_ARGS__; }

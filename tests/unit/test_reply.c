@@ -191,7 +191,7 @@ spending_shows_its_lots(void **state)
 		/* the rest of a lot gets another last day: nothing was taken from it */
 		{ ACCOUNT_MEMBER, 1, -50, 150, LOT_EARNED, false, { 0, 0 }, NULL }, { ACCOUNT_MEMBER, 1, 50, 180, LOT_EARNED, false, { 0, 0 }, NULL },
 	};
-	struct entry e = { .op = OP_REDEEM, .n_postings = 10, .postings = postings, .has_value = true, .value = 420 };
+	struct entry e = { .op = OP_REDEEM, .member = 1, .n_postings = 10, .postings = postings, .has_value = true, .value = 420 };
 	struct reply r = { .entry = &e, .currency_digits = 2 };
 	Fealty__V1__Response *p = response_of(w, &r);
 

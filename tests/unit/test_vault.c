@@ -285,6 +285,38 @@ an_alias_that_moves_survives_every_crash(void **state)
 	}
 }
 
+/* Rows of the batch and stored ones, and nobody else's; what a crash leaves is finished or taken back. */
+static void
+who_is_forgotten_is_gone_whatever_crashes(void **state)
+{
+	struct fixture *f = *state;
+	struct profile one = profile_of("one", 3, 1), two = profile_of("two", 4, 1), other = profile_of("other", 5, 1);
+
+	assert_int_equal(vault_put_profile(f->vault, 1, 7, 1, &one), ST_OK);
+	assert_int_equal(vault_put_profile(f->vault, 1, 8, 1, &other), ST_OK);
+	assert_int_equal(vault_link(f->vault, 1, ALIAS, 7, 1), ST_OK);
+	assert_int_equal(vault_write_additions(f->vault), ST_OK);
+	assert_int_equal(vault_write_removals(f->vault), ST_OK);
+
+	for (int committed = 0; committed < 2; committed++) {
+		struct profile got;
+
+		assert_int_equal(vault_put_profile(f->vault, 1, 7, 2, &two), ST_OK);
+		assert_int_equal(vault_unlink(f->vault, 1, ALIAS, 3), ST_OK);
+		assert_int_equal(vault_forget(f->vault, 1, 7, 3), ST_OK);
+		assert_int_equal(vault_profile(f->vault, 1, 7, &f->arena, &got), ST_NOTFOUND);
+		assert_int_equal(vault_write_additions(f->vault), ST_OK);
+		crash(f, committed ? 4 : 2);		/* before the ledger's commit all is as it was */
+		assert_profile(f, 7, committed ? NULL : "one");
+		assert_alias(f, ALIAS, committed ? 0 : 7);
+		assert_profile(f, 8, "other");
+	}
+	assert_int_equal(rows(f, TABLE_PERSON), 1);
+	assert_int_equal(vault_forget(f->vault, 1, 7, 5), ST_OK);		/* there is nothing to forget */
+	assert_false(vault_changed(f->vault));
+	vault_discard(f->vault);
+}
+
 static void
 an_undone_batch_leaves_no_trace(void **state)
 {
@@ -495,6 +527,7 @@ main(void)
 		TEST(a_profile_survives_every_crash),
 		TEST(an_alias_survives_every_crash),
 		TEST(an_alias_that_moves_survives_every_crash),
+		TEST(who_is_forgotten_is_gone_whatever_crashes),
 		TEST(an_undone_batch_leaves_no_trace),
 		TEST(what_is_owed_is_settled_later),
 		TEST(recovery_is_done_once),

@@ -5,11 +5,11 @@
 #include "commands.h"
 #include "show.h"
 
-enum { KEY_BIRTHDAY = KEY_COMMAND, KEY_ALIAS, KEY_SEGMENT };
+enum { KEY_BIRTHDAY = KEY_COMMAND, KEY_ALIAS, KEY_SEGMENT, KEY_REFERRER };
 
 struct enrol_input {
 	struct call_input base;
-	char *birthday;
+	char *birthday, *referrer;
 	struct list aliases, segments;
 };
 
@@ -24,6 +24,9 @@ parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ALIAS:
 		return list_add(state, &in->aliases, arg);
+	case KEY_REFERRER:
+		in->referrer = arg;
+		return 0;
 	case KEY_SEGMENT:
 		return list_add(state, &in->segments, arg);
 	default:
@@ -46,6 +49,7 @@ cmd_enrol(int argc, char **argv)
 		{ "birthday", KEY_BIRTHDAY, "MM-DD", 0, "Day of birth, without the year", 0 },
 		{ "alias", KEY_ALIAS, "ALIAS", 0, "Another name of the member, such as app:u-77; may be given again", 0 },
 		{ "segment", KEY_SEGMENT, "SEGMENT", 0, "A segment that the member is in; may be given again", 0 },
+		{ "referrer", KEY_REFERRER, "MEMBER", 0, "Who referred the member: a name of that one", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = { options, parse, "MEMBER", "Enrol a member under a name such as card:8801.\v"
@@ -59,6 +63,7 @@ cmd_enrol(int argc, char **argv)
 	call_request_init(&in.base.call, FEALTY__V1__REQUEST__OP_ENROL, &request);
 	body.member = in.base.args.v[0];
 	body.birthday = in.birthday;
+	body.referrer = in.referrer;
 	body.n_aliases = in.aliases.n;
 	body.aliases = in.aliases.v;
 	body.n_segments = in.segments.n;

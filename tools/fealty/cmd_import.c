@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "import_opening.h"
 #include "import_send.h"
 
 enum {
@@ -16,7 +17,9 @@ enum {
 	KEY_BATCH,
 	KEY_NO_ENROL,
 	KEY_REFUSED,
-	KEY_PROGRESS
+	KEY_PROGRESS,
+	KEY_OPENING,
+	KEY_DRY_RUN
 };
 
 #define REFUSALS_SHOWN 20
@@ -27,7 +30,7 @@ struct import_input {
 	struct import_format format;
 	struct import_options options;
 	char *refused_path;
-	bool progress;
+	bool progress, opening, dry_run;
 };
 
 static error_t
@@ -79,9 +82,17 @@ parse(int key, char *arg, struct argp_state *state)
 	case KEY_PROGRESS:
 		in->progress = true;
 		return 0;
+	case KEY_OPENING:
+		in->opening = true;
+		return 0;
+	case KEY_DRY_RUN:
+		in->dry_run = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		return args_take(state, arg, &in->args, 1);
 	case ARGP_KEY_END:
+		if (in->dry_run && !in->opening)
+			return cli_usage(state, "--dry-run goes with --opening");
 		return args_need(state, &in->args, 1);
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -89,20 +100,6 @@ parse(int key, char *arg, struct argp_state *state)
 }
 
 /* ---- the report ---- */
-
-static enum exit_code
-write_refusals(const struct import_input *in, const struct import_totals *t)
-{
-	FILE *out = fopen(in->refused_path, "we");
-
-	for (size_t i = 0; out != NULL && i < t->n_refusals; i++)
-		(void)fprintf(out, "%" PRIu32 "\t%s\t%s\n", t->refusals[i].line, t->refusals[i].reason, t->refusals[i].sentence);
-	if (out != NULL && fclose(out) == 0)
-		return EXIT_DONE;
-	(void)fprintf(
-	    stderr, "%s: the refused lines could not be written to %s: %s\n", program_invocation_name, in->refused_path, strerror(errno));
-	return EXIT_INTERNAL;
-}
 
 static enum exit_code
 report_json(const struct import_file *file, const struct import_totals *t, double seconds, enum exit_code code)
@@ -163,7 +160,7 @@ report(const struct import_input *in, const struct import_file *file, const stru
 	bool whole = code == EXIT_DONE || code == EXIT_REFUSED;
 	double seconds = progress_seconds(p);
 
-	if (in->refused_path != NULL && write_refusals(in, t) != EXIT_DONE)
+	if (in->refused_path != NULL && import_refusals_write(t, in->refused_path) != EXIT_DONE)
 		code = EXIT_INTERNAL;
 	if (in->call.json)
 		return whole ? report_json(file, t, seconds, code) : code;
@@ -182,6 +179,8 @@ run(struct import_input *in)
 	char sentence[256];
 	enum exit_code code;
 
+	if (in->opening)
+		return import_opening(&in->call, in->args.v[0], in->dry_run, in->options.batch, in->refused_path, in->progress);
 	enum status st = import_file_read(in->args.v[0], &in->format, &file, sentence);
 	if (st != ST_OK) {
 		code = cli_fail(in->call.json, st == ST_INVALID ? EXIT_USAGE : EXIT_INTERNAL, "%s: %s", in->args.v[0],
@@ -217,6 +216,8 @@ cmd_import(int argc, char **argv)
 		{ "batch", KEY_BATCH, "N", 0, "Commands in one frame (default: 500)", 0 },
 		{ "no-enrol", KEY_NO_ENROL, NULL, 0, "Do not enrol the customers; lines of unknown ones are refused", 0 },
 		{ "refused", KEY_REFUSED, "OUTPUT", 0, "Write all refused lines there: number, reason and sentence, with tabs between", 0 },
+		{ "opening", KEY_OPENING, NULL, 0, "The file has members of an old system: see below", 0 },
+		{ "dry-run", KEY_DRY_RUN, NULL, 0, "With --opening: judge every row and show the totals, and send nothing", 0 },
 		{ "progress", KEY_PROGRESS, NULL, 0, "Show how far it is also when standard error is no terminal", 0 },
 		{ 0 },
 	};
@@ -227,6 +228,9 @@ cmd_import(int argc, char **argv)
 		"Customers are enrolled right before their first purchase. On a manual ledger the clock is moved to noon UTC of each "
 		"line's date; on a real one customers are "
 		"enrolled now, and the purchases are dated back to the beginning of their day in the program's time zone, as far as its late_days allow. "
+		"With --opening the file is a CSV with the columns member, aliases (with ; between), points, last_day, tier, tier_until and "
+		"counter:<id> of its header: a row for each lot, the rows of a member together, all but points and last_day in the first of them. "
+		"Only an operator may send it.\n\n"
 		"A negative amount is refused, since a return names its purchase: use \"fealty return\", or \"fealty batch\" for many.",
 		call_children, NULL, NULL };
 	static char no_prefix[] = "";

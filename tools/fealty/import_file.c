@@ -129,12 +129,12 @@ trim(char **cell)
 		(*cell)[--len] = '\0';
 }
 
-static unsigned
-cut_separated(char *line, char separator, char **cells)
+unsigned
+import_cut(char *line, char separator, char **cells, unsigned max)
 {
 	unsigned n = 0;
 
-	for (char *at = line; at != NULL && n < COLUMNS_MAX;) {
+	for (char *at = line; at != NULL && n < max;) {
 		char *start = at + strspn(at, " ");
 		char *end = start[0] == '"' ? unquote(start) : start;
 		char *next = strchr(end, separator);
@@ -152,7 +152,7 @@ cut_separated(char *line, char separator, char **cells)
 static unsigned
 cut(const struct reader *r, char *line, char **cells)
 {
-	return r->separator == ' ' ? cut_white(line, cells) : cut_separated(line, r->separator, cells);
+	return r->separator == ' ' ? cut_white(line, cells) : import_cut(line, r->separator, cells, COLUMNS_MAX);
 }
 
 /* ---- judging one line ---- */
@@ -211,8 +211,8 @@ judge(const struct reader *r, struct import_row *row, char **cells, unsigned n, 
 	return decimal_parse(row->field[IMPORT_AMOUNT], &amount) ? NULL : "this is no amount: ";
 }
 
-static enum status
-note_bad(struct import_file *file, uint32_t line, const char *what, const char *detail)
+enum status
+import_bad_add(struct import_file *file, uint32_t line, const char *what, const char *detail)
 {
 	if (file->n_bad == file->cap_bad) {
 		size_t cap = file->cap_bad == 0 ? 64 : 2 * file->cap_bad;
@@ -245,7 +245,7 @@ read_line(struct reader *r, char *line, uint32_t number)
 	struct import_row row = { .line = number };
 	const char *detail, *what = judge(r, &row, cells, n, &detail);
 	if (what != NULL)
-		return note_bad(file, number, what, detail);
+		return import_bad_add(file, number, what, detail);
 	if (file->n_rows == file->cap_rows) {
 		size_t cap = file->cap_rows == 0 ? 4096 : 2 * file->cap_rows;
 		struct import_row *rows = realloc(file->rows, cap * sizeof(*rows));
@@ -341,9 +341,9 @@ make_key_prefix(struct import_file *file)
 }
 
 enum status
-import_file_read(const char *path, const struct import_format *format, struct import_file *ret_file, char ret_sentence[static 256])
+import_data_read(const char *path, struct import_file *ret_file, char ret_sentence[static 256])
 {
-	struct reader r = { .format = format, .file = ret_file, .separator = format->separator, .sentence = ret_sentence };
+	struct reader r = { .sentence = ret_sentence };
 
 	*ret_file = (struct import_file){ 0 };
 	buf_init(&ret_file->data);
@@ -355,6 +355,17 @@ import_file_read(const char *path, const struct import_format *format, struct im
 	if (memchr(ret_file->data.data, 0, ret_file->data.len) != NULL)
 		return unusable(&r, "the file has a zero byte, so it is no text", "");
 	make_key_prefix(ret_file);
+	return ST_OK;
+}
+
+enum status
+import_file_read(const char *path, const struct import_format *format, struct import_file *ret_file, char ret_sentence[static 256])
+{
+	struct reader r = { .format = format, .file = ret_file, .separator = format->separator, .sentence = ret_sentence };
+	enum status st = import_data_read(path, ret_file, ret_sentence);
+
+	if (st != ST_OK)
+		return st;
 	char *columns = strdup(format->columns);
 	if (columns == NULL)
 		return ST_NOMEM;

@@ -45,6 +45,11 @@ struct import_file {
  */
 enum status import_file_read(
     const char *path, const struct import_format *format, struct import_file *ret_file, char ret_sentence[static 256]) MUST_CHECK;
+/* Its first step alone: data and key_prefix. */
+enum status import_data_read(const char *path, struct import_file *ret_file, char ret_sentence[static 256]) MUST_CHECK;
+enum status import_bad_add(struct import_file *file, uint32_t line, const char *what, const char *detail) MUST_CHECK;
+/* Cuts a line in place at ${separator}, quotes respected; how many cells there are, ${max} at most. */
+unsigned import_cut(char *line, char separator, char **cells, unsigned max);
 void import_file_release(struct import_file *file);
 
 #endif

@@ -6,6 +6,8 @@
 #include "import_send.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -407,6 +409,26 @@ by_line(const void *a, const void *b)
 	return x->line < y->line ? -1 : x->line > y->line;
 }
 
+void
+import_refusals_sort(struct import_totals *totals)
+{
+	if (totals->n_refusals > 0)
+		qsort(totals->refusals, totals->n_refusals, sizeof(*totals->refusals), by_line);
+}
+
+enum exit_code
+import_refusals_write(const struct import_totals *t, const char *path)
+{
+	FILE *out = fopen(path, "we");
+
+	for (size_t i = 0; out != NULL && i < t->n_refusals; i++)
+		(void)fprintf(out, "%" PRIu32 "\t%s\t%s\n", t->refusals[i].line, t->refusals[i].reason, t->refusals[i].sentence);
+	if (out != NULL && fclose(out) == 0)
+		return EXIT_DONE;
+	(void)fprintf(stderr, "%s: the refused lines could not be written to %s: %s\n", program_invocation_name, path, strerror(errno));
+	return EXIT_INTERNAL;
+}
+
 enum exit_code
 import_send(const struct call_options *call, const struct import_options *options, const struct import_file *file,
     struct progress *progress, struct import_totals *ret_totals)
@@ -426,8 +448,7 @@ import_send(const struct call_options *call, const struct import_options *option
 	fealty_client_free(s.client);		/* ends what is still under way, so the flights live until here */
 	for (unsigned i = 0; i < FLIGHTS_MAX; i++)
 		free(s.flights[i].steps);
-	if (ret_totals->n_refusals > 0)
-		qsort(ret_totals->refusals, ret_totals->n_refusals, sizeof(*ret_totals->refusals), by_line);
+	import_refusals_sort(ret_totals);
 	return code == EXIT_DONE && ret_totals->n_refusals > 0 ? EXIT_REFUSED : code;
 }
 

@@ -40,6 +40,8 @@ enum exit_code import_send(const struct call_options *call, const struct import_
 
 /* In the order of their lines. */
 void import_refused(struct import_totals *totals, uint32_t line, const char *reason, const char *sentence);
+enum exit_code import_refusals_write(const struct import_totals *totals, const char *path) MUST_CHECK;
+void import_refusals_sort(struct import_totals *totals);
 void import_totals_release(struct import_totals *totals);
 
 #endif

@@ -175,6 +175,24 @@ print_spent(const struct ledger_text *text, const struct entry *e, int64_t point
 	print_partner(partner, out);
 }
 
+/* What is about a member rather than about its points. */
+static void
+print_people(const struct ledger_text *text, const struct entry *e, FILE *out)
+{
+	if (e->op == OP_ENROL && e->u.enrol.referrer != 0)
+		(void)fprintf(out, " referred by member %" PRIu64, e->u.enrol.referrer);
+	else if (e->op == OP_OPENING)
+		(void)fprintf(out, " %s", POINTS_OF(e, -moved_to(e, ACCOUNT_OPENING)));
+	else if (e->op == OP_CONSENT)
+		(void)fprintf(out, " %s %s", e->u.consent.purpose, e->u.consent.given ? "given" : "withdrawn");
+	else if (e->op == OP_MERGE)
+		(void)fprintf(out, " takes member %" PRIu64, e->u.other.member);
+	else if (e->op == OP_TIER)
+		(void)fprintf(out, " %s for %s", e->u.tier.tier[0] != '\0' ? e->u.tier.tier : "removed", e->u.tier.reason);
+	else if (e->op != OP_ENROL && e->u.standing.reason != NULL)
+		(void)fprintf(out, " for %s", e->u.standing.reason);
+}
+
 static void
 print_hold(const struct ledger_text *text, const struct entry *e, FILE *out)
 {
@@ -236,12 +254,8 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_ADJUST:
 		(void)fprintf(out, " %s for %s%s", POINTS_OF(e, e->u.adjust.points), e->u.adjust.reason, e->waiting ? ", waits for approval" : "");
 		break;
-	case OP_TIER:
-		(void)fprintf(out, " %s for %s", e->u.tier.tier[0] != '\0' ? e->u.tier.tier : "removed", e->u.tier.reason);
-		break;
-	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
-		if (e->u.standing.reason != NULL)
-			(void)fprintf(out, " for %s", e->u.standing.reason);
+	case OP_TIER: case OP_ENROL: case OP_OPENING: case OP_CONSENT: case OP_MERGE: case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE:
+		print_people(text, e, out);
 		break;
 	case OP_ACTIVITY:
 		print_activity(text, e, out);
@@ -258,9 +272,6 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		break;
 	case OP_POOL_JOIN:
 		(void)fprintf(out, " of member %" PRIu64, e->u.other.member);
-		break;
-	case OP_MERGE:
-		(void)fprintf(out, " takes member %" PRIu64, e->u.other.member);
 		break;
 	case OP_ROTATE_KEY:
 		print_rotation(e, out);
@@ -289,7 +300,7 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 		break;
 	case OP_NOTICE: case OP_STAMP_EXPIRE:
 	case OP_VOUCHER_EXPIRE:
-	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_ANNIVERSARY: case OP_NONE: case OP_ENROL: case OP_PROFILE:
+	case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_ANNIVERSARY: case OP_NONE: case OP_ERASE: case OP_PROFILE:
 	case OP_BIRTHDAY: case OP_TIER_END: case OP_MEMBERSHIP_END: case OP_POOL_LEAVE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
 	case OP_COUNT:
 		break;

@@ -770,6 +770,28 @@ state_limits(struct speaker *s)
 	compare_by(state(s, "late_days", "takes what a till sends late for", true, count_words(s, p->late_days, "day")), 1, p->late_days, 1, "");
 }
 
+/* Who may be a member, and how they come. */
+static void
+state_people(struct speaker *s)
+{
+	const struct program *p = s->p;
+
+	about(s, TOPIC_EARNING, "unknown_alias", "an alias that nobody has");
+	compare_by(state(s, "unknown_alias", "", true, p->unknown_refuse ? "is refused" : "earns, and can be enrolled later"), 1,
+	    !p->unknown_refuse, 1, "");
+	if (!p->has_referral)
+		return;
+	about(s, TOPIC_OTHER, "referral", "a referral");
+	compare_by(state(s, "referrer", "gives who referred", false, points_words(s, p->referrer_points)), 1, p->referrer_points, 1, "");
+	compare_by(state(s, "referee", "gives the friend", false, points_words(s, p->referee_points)), 1, p->referee_points, 1, "");
+	compare_by(state(s, "min_amount", "is for a first purchase of", false, SAY(s, "at least %s", money_words(s, p->referral_min_amount))), -1,
+	    p->referral_min_amount, 1, "");
+	compare_by(state(s, "pending_days", "stays pending for", false, count_words(s, p->referral_days, "day")), -1, p->referral_days, 1, "");
+	compare_by(state(s, "per_year", "is rewarded to a referrer", !p->has_referral_per_year, p->has_referral_per_year ? SAY(s, "%s a year",
+	    count_words(s, p->referral_per_year, "time")) : "any number of times"), 1, p->has_referral_per_year ? p->referral_per_year : INT64_MAX,
+	    1, "");
+}
+
 static const char *
 days_words(struct speaker *s, size_t n, const uint32_t *days)
 {
@@ -830,6 +852,7 @@ program_facts(const struct program_file *file, struct arena *arena, struct facts
 	state_corrections(&s);
 	state_households(&s);
 	state_limits(&s);
+	state_people(&s);
 }
 
 const struct fact *

@@ -110,6 +110,14 @@ sim_book_put_profile(struct sim_book *book, uint32_t program, uint64_t member, c
 	return sim_table_put(&book->profiles, sim_key_bytes(&key), copy);
 }
 
+enum status
+sim_book_forget(struct sim_book *book, uint32_t program, uint64_t member)
+{
+	struct sim_key key = member_key(program, member);
+
+	return sim_table_put(&book->profiles, sim_key_bytes(&key), NULL);
+}
+
 /* ---- request ids and receipts ---- */
 
 static struct sim_key

@@ -58,6 +58,7 @@ enum status sim_book_link(struct sim_book *book, uint32_t program, const char *a
 
 /* NULL when there is none.  sim_book_put_profile() copies it, texts too. */
 const struct sim_profile *sim_book_profile(const struct sim_book *book, uint32_t program, uint64_t member);
+enum status sim_book_forget(struct sim_book *book, uint32_t program, uint64_t member) MUST_CHECK;
 enum status sim_book_put_profile(struct sim_book *book, uint32_t program, uint64_t member, const struct sim_profile *profile) MUST_CHECK;
 
 /* NULL when there is none.  A reference looks among the commands of a program, whoever sent them: one, with the others in `same`. */

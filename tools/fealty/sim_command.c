@@ -70,6 +70,25 @@ answer_again(struct step *s, struct entry_id id)
 	return sim_answer(sim, &answer, s->out);
 }
 
+/* Whether its fingerprint ends with the member: the daemon keys it with the member's own key. */
+static bool
+is_personal(enum request_op op)
+{
+	return op == REQUEST_ENROL || op == REQUEST_PROFILE || op == REQUEST_OPENING;
+}
+
+static uint64_t
+follow_merges(struct sim *sim, uint32_t program, uint64_t number)
+{
+	const struct member *m = sim_state_member(&sim->state, program, number);
+
+	while (m != NULL && m->merged_into != 0) {
+		number = m->merged_into;
+		m = sim_state_member(&sim->state, program, number);
+	}
+	return number;
+}
+
 static enum status
 check_request_id(struct step *s)
 {
@@ -77,7 +96,9 @@ check_request_id(struct step *s)
 
 	if (first == NULL)
 		return ST_OK;
-	if (memcmp(first->fingerprint, s->request->cmd.fingerprint, sizeof(first->fingerprint)) == 0)
+	bool forgotten = is_personal(s->request->op) && first->member != 0 &&
+	    sim_book_profile(&s->sim->book, first->program, follow_merges(s->sim, first->program, first->member)) == NULL;
+	if (!forgotten && memcmp(first->fingerprint, s->request->cmd.fingerprint, sizeof(first->fingerprint)) == 0)
 		return answer_again(s, first->id);
 	sim_refuse(&s->call->refusal, LEDGER_REQUEST_ID_REUSED, "key",
 	    "This request id was used for another command, entry %llu.%u. A new command needs a new request id.",
@@ -97,22 +118,75 @@ sim_find_program(struct sim *sim, const struct request *r, struct refusal *ret_r
 	return count == 1 ? 1 : 0;
 }
 
-static uint64_t
-follow_merges(struct sim *sim, uint32_t program, uint64_t number)
-{
-	const struct member *m = sim_state_member(&sim->state, program, number);
-
-	while (m != NULL && m->merged_into != 0) {
-		number = m->merged_into;
-		m = sim_state_member(&sim->state, program, number);
-	}
-	return number;
-}
-
 uint64_t
 sim_member_of(struct sim *sim, uint32_t program, const char *alias)
 {
 	return follow_merges(sim, program, sim_book_member(&sim->book, program, alias));
+}
+
+static bool
+is_merged(const struct cmd *cmd, uint64_t number)
+{
+	for (size_t i = 0; i < cmd->n_merged; i++) {
+		if (cmd->merged[i] == number)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_provisional(const struct step *s, uint64_t number)
+{
+	const struct member *m = sim_state_member(&s->sim->state, s->request->cmd.program, number);
+
+	return m != NULL && m->provisional;
+}
+
+/* More than an entry can touch are refused by decide(). */
+static void
+add_merged(struct cmd *cmd, uint64_t number)
+{
+	if (number != cmd->member && !is_merged(cmd, number) && cmd->n_merged < LEDGER_TOUCHED_MAX)
+		cmd->merged[cmd->n_merged++] = number;
+}
+
+/* Of somebody who is enrolled: that one, which decide() refuses.  Else who has the first alias, and in cmd.merged who has the others. */
+static void
+find_enrolled(struct step *s)
+{
+	struct cmd *cmd = &s->request->cmd;
+
+	for (size_t i = 0; i < s->request->n_aliases; i++) {
+		uint64_t owner = sim_member_of(s->sim, cmd->program, s->request->aliases[i]);
+
+		if (owner != 0 && !is_provisional(s, owner)) {
+			cmd->member = owner;
+			cmd->n_merged = 0;
+			return;
+		}
+		if (owner != 0 && i == 0)
+			cmd->member = owner;
+		else if (owner != 0)
+			add_merged(cmd, owner);
+	}
+}
+
+static void
+find_people(struct step *s)
+{
+	struct request *r = s->request;
+
+	if (r->op == REQUEST_ENROL || r->op == REQUEST_OPENING) {
+		find_enrolled(s);
+		return;
+	}
+	r->cmd.member = sim_member_of(s->sim, r->cmd.program, r->member);
+	for (size_t i = 0; i < r->n_aliases && r->op == REQUEST_PROFILE && r->cmd.member != 0; i++) {
+		uint64_t owner = sim_member_of(s->sim, r->cmd.program, r->aliases[i]);
+
+		if (owner != 0 && is_provisional(s, owner))
+			add_merged(&r->cmd, owner);
+	}
 }
 
 static void
@@ -120,8 +194,6 @@ find_names(struct step *s)
 {
 	struct request *r = s->request;
 	struct sim *sim = s->sim;
-	const char *const *aliases = r->op == REQUEST_ENROL ? r->aliases : &r->member;
-	size_t n = r->op == REQUEST_ENROL ? r->n_aliases : r->member != NULL;
 
 	if (r->op == REQUEST_PUBLISH) {
 		r->cmd.program = sim->state.ledger.program_number(&sim->state, r->cmd.u.publish.id);
@@ -132,9 +204,14 @@ find_names(struct step *s)
 	r->cmd.program = sim_find_program(sim, r, &s->call->refusal);
 	s->program = sim_state_program(&sim->state, r->cmd.program);
 	r->cmd.member = 0;
-	for (size_t i = 0; i < n && r->cmd.member == 0 && r->cmd.program != 0; i++)
-		r->cmd.member = sim_member_of(sim, r->cmd.program, aliases[i]);
-	if (r->other != NULL && r->cmd.program != 0)
+	r->cmd.n_merged = 0;
+	if (r->cmd.program == 0)
+		return;
+	if (r->member != NULL)
+		find_people(s);
+	if (r->other != NULL && r->op == REQUEST_ENROL)
+		r->cmd.u.enrol.referrer = sim_member_of(sim, r->cmd.program, r->other);
+	else if (r->other != NULL)
 		r->cmd.u.other.member = sim_member_of(sim, r->cmd.program, r->other);
 }
 
@@ -351,7 +428,8 @@ add_aliases(struct step *s)
 	for (size_t i = 0; i < r->n_aliases && !refused(s); i++) {
 		if (alias_index(p, r->aliases[i]) != SIZE_MAX)
 			continue;
-		if (sim_book_member(&s->sim->book, r->cmd.program, r->aliases[i]) != 0)
+		uint64_t owner = sim_member_of(s->sim, r->cmd.program, r->aliases[i]);
+		if (owner != 0 && !is_merged(&r->cmd, owner))
 			sim_refuse(&s->call->refusal, LEDGER_ALREADY_EXISTS, "add_aliases",
 			    "The alias belongs to a member already; remove it there first.");
 		else if (p->n_aliases == SIM_ALIASES_MAX)
@@ -361,6 +439,28 @@ add_aliases(struct step *s)
 	}
 	if (!refused(s) && p->n_aliases == 0)
 		sim_refuse(&s->call->refusal, LEDGER_INVALID_ARGUMENT, "remove_aliases", "A member keeps at least one alias.");
+}
+
+/* Of a member that the entry made for an alias that nobody had. */
+static enum status
+write_provisional(struct step *s, const struct entry *entry)
+{
+	struct sim_profile profile = { .n_aliases = 1, .aliases = { s->request->member } };
+	enum status st = sim_book_link(&s->sim->book, entry->program, s->request->member, entry->member);
+
+	return st == ST_OK ? sim_book_put_profile(&s->sim->book, entry->program, entry->member, &profile) : st;
+}
+
+/* Without a profile its personal commands are nobody's replays any more, nor those of members that went into it. */
+static enum status
+forget(struct step *s, const struct entry *entry)
+{
+	struct sim_book *book = &s->sim->book;
+	enum status st = ST_OK;
+
+	for (size_t i = 0; i < s->profile.n_aliases && st == ST_OK; i++)
+		st = sim_book_link(book, entry->program, s->profile.aliases[i], 0);
+	return st == ST_OK ? sim_book_forget(book, entry->program, entry->member) : st;
 }
 
 static enum status
@@ -431,11 +531,28 @@ write_merged(struct step *s, const struct entry *entry)
 
 /* ---- deciding ---- */
 
+/* The aliases that it has, and those that are named. */
+static void
+prepare_enrolment(struct step *s, const struct sim_profile *profile)
+{
+	struct request *r = s->request;
+	struct sim_profile *p = &s->profile;
+
+	r->cmd.n_segments = r->n_segments;
+	r->cmd.segments = r->segments;
+	if (profile != NULL)
+		*p = *profile;
+	for (size_t i = 0; i < r->n_aliases; i++) {
+		if (alias_index(p, r->aliases[i]) == SIZE_MAX && p->n_aliases < SIM_ALIASES_MAX)
+			p->aliases[p->n_aliases++] = r->aliases[i];
+	}
+}
+
 static enum status
 prepare(struct step *s)
 {
 	struct request *r = s->request;
-	bool asks = r->op == REQUEST_PROFILE || r->op == REQUEST_BIRTHDAY || (s->program != NULL && s->program->names_segments);
+	bool asks = is_personal(r->op) || r->op == REQUEST_BIRTHDAY || r->op == REQUEST_ERASE || (s->program != NULL && s->program->names_segments);
 	const struct sim_profile *profile = asks && r->cmd.member != 0 ? sim_book_profile(&s->sim->book, r->cmd.program, r->cmd.member) : NULL;
 
 	if (profile != NULL) {
@@ -460,13 +577,9 @@ prepare(struct step *s)
 		find_voucher(s);
 	if (r->op == REQUEST_MERGE && r->cmd.member != 0 && r->cmd.u.other.member != 0) {
 		load_merged(s);
-	} else if (r->op == REQUEST_ENROL) {
-		r->cmd.n_segments = r->n_segments;
-		r->cmd.segments = r->segments;
-		s->profile.n_aliases = r->n_aliases;
-		for (size_t i = 0; i < r->n_aliases; i++)
-			s->profile.aliases[i] = r->aliases[i];
-	} else if (r->op == REQUEST_PROFILE && profile != NULL) {
+	} else if (r->op == REQUEST_ENROL || r->op == REQUEST_OPENING) {
+		prepare_enrolment(s, profile);
+	} else if ((r->op == REQUEST_PROFILE || r->op == REQUEST_ERASE) && profile != NULL) {
 		s->profile = *profile;
 	} else if (r->op == REQUEST_BIRTHDAY && profile != NULL) {
 		r->cmd.u.birthday.n_dates = profile->n_dates;
@@ -502,8 +615,12 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	st = sim_apply(sim, &decided, ret_id, ret_entry);
 	if (st == ST_OK && r->op == REQUEST_MERGE)
 		st = write_merged(s, *ret_entry);
-	if (st == ST_OK && (r->op == REQUEST_ENROL || r->op == REQUEST_PROFILE))
+	if (st == ST_OK && is_personal(r->op))
 		st = write_profile(s, *ret_entry);
+	if (st == ST_OK && (*ret_entry)->provisional)
+		st = write_provisional(s, *ret_entry);
+	if (st == ST_OK && r->op == REQUEST_ERASE)
+		st = forget(s, *ret_entry);
 	if (st == ST_OK && r->op == REQUEST_PUBLISH)
 		s->call->file->published = true;
 	return st;
@@ -553,10 +670,11 @@ roll_others(struct step *s)
 	return st;
 }
 
+/* By what it is about. */
 static bool
-may_touch_pool(enum request_op op)
+may_touch_more(enum request_op op)
 {
-	return op == REQUEST_CAPTURE || op == REQUEST_RELEASE || op == REQUEST_REVERSE_REDEEM;
+	return op == REQUEST_CAPTURE || op == REQUEST_RELEASE || op == REQUEST_REVERSE_REDEEM || op == REQUEST_RETURN;
 }
 
 static enum status
@@ -573,7 +691,7 @@ run_decision(struct step *s)
 		st = roll_others(s);
 	if (st == ST_OK)
 		st = prepare(s);
-	if (st == ST_OK && may_touch_pool(r->op)) {		/* known now; rolling them forward may move what was looked up */
+	if (st == ST_OK && may_touch_more(r->op)) {		/* known now; rolling them forward may move what was looked up */
 		st = roll_others(s);
 		if (st == ST_OK)
 			st = prepare(s);

@@ -83,7 +83,7 @@ run_quote(struct query *q)
 	struct entry entry;
 
 	cmd->program = q->program;
-	cmd->member = q->member->number;
+	cmd->member = q->member->number;		/* 0: of somebody unknown */
 	cmd->principal = q->call->principal;
 	const struct sim_profile *profile = sim_book_profile(&q->sim->book, q->program, q->member->number);
 	if (profile != NULL) {
@@ -153,7 +153,7 @@ row_of(const struct query *q, const struct entry *e, struct entry_id id, const s
 		.pending = touched->pending,
 		.held = touched->held,
 		.debt = touched->debt,
-		.has_amount = e->op == OP_PURCHASE,
+		.has_amount = e->op == OP_PURCHASE && e->member == touched->member,
 		.amount = e->op == OP_PURCHASE ? e->u.purchase.amount : 0,
 		.has_wanted = e->waiting,
 		.wanted = e->waiting ? e->u.adjust.points : 0,
@@ -261,6 +261,7 @@ static enum status
 run_about_member(struct query *q)
 {
 	struct refusal *refusal = &q->call->refusal;
+	struct member newcomer;
 
 	if (q->program == 0) {
 		sim_refuse(refusal, LEDGER_NOT_FOUND, "program", "There is no such program in this ledger; publish one first, or look at its id.");
@@ -268,6 +269,10 @@ run_about_member(struct query *q)
 	}
 	q->rules = sim_state_program(&q->sim->state, q->program);
 	q->member = sim_state_member(&q->sim->state, q->program, sim_member_of(q->sim, q->program, q->request->member));
+	if (q->member == NULL && q->request->op == REQUEST_QUOTE && !q->rules->unknown_refuse) {
+		member_newcomer(q->rules, 0, zone_day(&q->rules->zone, q->sim->now_us), &newcomer);
+		q->member = &newcomer;
+	}
 	if (q->member == NULL) {
 		sim_refuse(refusal, LEDGER_NOT_FOUND, "member", "No member of the program has this alias; enrol it first.");
 		return refuse(q);

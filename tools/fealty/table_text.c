@@ -419,6 +419,22 @@ stamps_json(const struct member *m)
 }
 
 static json_t *
+consents_json(const struct member *m)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->n_consents; i++) {
+		json_t *row = json_new();
+
+		json_put_text(row, "purpose", m->consents[i].purpose);
+		json_put(row, "given", json_boolean(m->consents[i].given));
+		put_day(row, "since", m->consents[i].day);
+		(void)json_array_append_new(list, row);
+	}
+	return list;
+}
+
+static json_t *
 member_json(struct bytes value)
 {
 	struct arena arena;
@@ -450,6 +466,14 @@ member_json(struct bytes value)
 			json_put(object, "standing", json_string(m.standing == STANDING_FROZEN ? "frozen" : "closed"));
 		if (m.merged_into != 0)
 			json_put_number(object, "merged_into", m.merged_into);
+		if (m.provisional)
+			json_put(object, "provisional", json_true());
+		if (m.referred_by != 0) {
+			json_put_number(object, "referred_by", m.referred_by);
+			json_put(object, "referral_done", json_boolean(m.referral_done));
+		}
+		if (m.n_consents > 0)
+			json_put(object, "consents", consents_json(&m));
 		if (m.clock.on)
 			put_day(object, "inactivity_last_day", m.clock.last_day);
 		if (m.has_anniversary)

@@ -93,9 +93,20 @@ function listOf(field, value, path) {
 	return value.map((v, i) => oneOf(field, v, `${path}[${i}]`));
 }
 
+/** Rows of a name and a value, given as {name: value}, or as a list of them. */
+function mapOf(field, value, path) {
+	const [name, what] = field.message.fields;
+
+	if (Array.isArray(value))
+		return listOf(field, value, path);
+	if (!isPlain(value))
+		throw invalidArgument(path, "must be an object");
+	return Object.entries(value).map(([key, v]) => messageOf(field.message, { [name.name]: key, [what.name]: v }, join(path, key)));
+}
+
 function setField(message, field, value, path) {
 	if (field.fieldKind === "list")
-		message[field.localName] = listOf(field, value, path);
+		message[field.localName] = MAPS.has(field.message?.typeName) ? mapOf(field, value, path) : listOf(field, value, path);
 	else if (field.oneof === undefined)
 		message[field.localName] = oneOf(field, value, path);
 	else if (message[field.oneof.localName].case !== undefined)

@@ -176,6 +176,9 @@ test("audit: a year and a half of mixed days: both auditors have equal numbers",
 	await client.adjust({ member: "last", points: "5000", reason: "fix" });
 	await client.enrol({ member: "gone" });
 	await client.close({ member: "gone", reason: "wish" });
+	await client.erase({ member: "gone" });
+	await client.opening({ member: "old", lots: [{ points: "20" }] });
+	await client.consent({ member: "old", purpose: "mail", given: true });
 	await client.publish({ definition: { ...BUSY, name: "Shop 2" } });
 	await frozenAndRich(client);
 	await household(client);

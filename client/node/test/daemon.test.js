@@ -155,6 +155,14 @@ test("every command and every read", async t => {
 	await client.transfer({ member: "card:2", to: m, points: "10" });
 	assert.equal((await client.close({ member: "card:2", reason: "moved" })).available, "0");
 
+	const opened = await client.opening({ member: "old:1", aliases: ["card:9"], lots: [{ points: "5", last_day: "2026-12-31" }, { points: "6" }],
+		tier: "gold", tier_until: "2026-06-30", counters: { stays: 3 } });
+	assert.deepEqual([standing(opened), opened.tier, opened.tier_until, opened.counters], ["11 0 0 0", "gold", "2026-06-30", { stays: 3 }]);
+	const agreed = await client.consent({ member: "card:9", purpose: "mail", given: false });
+	assert.deepEqual(agreed.consents, [{ purpose: "mail", given: false, since: "2026-01-21" }]);
+	assert.equal(standing(await client.erase({ member: "old:1" })), "0 0 0 0");
+	assert.equal((await failure(client.balance({ member: "card:9" }))).reason, "NOT_FOUND");
+
 	const batch = await client.batch([{ op: "purchase", member: m, amount: "5" }, { op: "redeem", member: m, points: "100000" },
 		{ op: "adjust", member: m, points: "-5", reason: "fix", key: "own-key" }]);
 	assert.deepEqual(batch.results.map(r => (r.ok ? r.reply.key : r.error.reason)), [`${batch.key}.1`, "INSUFFICIENT_POINTS", "own-key"]);
