@@ -120,7 +120,7 @@ struct request {
 /**
  * codec_request_decode(body, arena, ret, ret_refusal):
  * LEDGER_OK in ret_refusal->result, or INVALID_ARGUMENT or POINTS_NOT_POSITIVE with field and sentence: all of RULINGS' rows 1 and 2 that need neither program
- * nor state; a field or an operation that is in the language but not built yet is INVALID_ARGUMENT by its name.  *${ret} has op and key as far as they were
+ * nor state.  *${ret} has op and key as far as they were
  * read.  ST_INVALID: not a Request at all (a fatal protocol error); ST_NOMEM: beyond the budget.
  */
 enum status codec_request_decode(struct bytes body, struct arena *arena, struct request *ret, struct refusal *ret_refusal) MUST_CHECK;
