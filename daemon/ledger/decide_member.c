@@ -299,11 +299,11 @@ decision_member_enrolled(struct decision *d)
 	return refuse_false(d, LEDGER_MEMBER_PROVISIONAL, "member", "the member is not enrolled yet: until then it earns, and nothing else; enrol it first");
 }
 
-/* What a provisional member may do; the last two ask for it themselves, after they have looked at the other member. */
+/* What a provisional member may do; the last three ask for it themselves, after they have looked at the other member. */
 static bool
 is_for_provisional(enum op op)
 {
-	return op == OP_PURCHASE || op == OP_ACTIVITY || op == OP_RETURN || op == OP_TRANSFER || op == OP_MERGE;
+	return op == OP_PURCHASE || op == OP_ACTIVITY || op == OP_RETURN || op == OP_TRANSFER || op == OP_MERGE || op == OP_POOL_JOIN;
 }
 
 bool
