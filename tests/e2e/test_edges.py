@@ -51,7 +51,8 @@ def test_no_command_stops_a_queue(world):
     ledger = offline.opened(world)
     queue = world.path("queue")
     odd = [{"member": "x" * 4000}, {"member": ""}, {"member": "a\u0001b"}, {"member": "\U0001f600" * 60}, {"amount": "1e9"}, {"amount": ""},
-           {"amount": "9" * 400}, {"amount": "-1"}, {"at": "2026-01-01T00:00:00Z"}, {"program": "none"}, {"program": ""}, {"want_receipt": True}, {"deadline_ms": 1},
+           {"amount": "9" * 400}, {"amount": "-1"}, {"at": "2026-01-01T00:00:00Z"}, {"program": "none"}, {"program": ""},
+           {"want_receipt": True}, {"deadline_ms": 1},
            {"store": "0042"}, {"partner": "p" * 300}, {"receipt_no": "r" * 2000}, {"lines": [{"sku": "s"}] * 500}, {"paid_with_points": "5"},
            {"occurred_at": "1970-01-01T00:00:00Z"}, {"occurred_at": "9999-12-31T23:59:59Z"},
            {"terminal_refused": [{"first": 9, "last": 1}]}, {"terminal_seq": 77}, {"key": "same"}, {"lines": [{"sku": "x" * 2000, "amount": "1"}] * 20}]
