@@ -25,8 +25,13 @@ ELSEWHERE = {"publish"}
 # One that is no request: it is read from the ledger by the tools.
 NO_REQUEST = {"batch", "report"}
 
-# Has no meaning of its own: lots do not remember which rule they came from.
-REFUSED = {"earn.expiry.refresh_on"}
+# What the language can write and no program can mean, so the compiler refuses it; each has a row in test_programs.py.
+REFUSED = {
+    "earn.expiry.refresh_on",                   # lots do not remember which rule they came from
+    "rewards.per_member.per: transaction",      # a redemption is of one reward
+    "rewards.per_member.per: program",          # what all members take together is the stock
+    "stamps.when.activity",                     # stamps are given for items that are bought
+}
 
 
 # ---- options ----
