@@ -170,7 +170,7 @@ struct reply_voucher { const struct voucher *v; const char *title, *code; bool h
 
 struct reply {
 	struct refusal refusal;			/* result LEDGER_OK: status OK, no reason */
-	size_t bytes_max;			/* longer than this, it is sent without lots, grants and expiring; 0: never */
+	size_t bytes_max;			/* longer than this, it is sent without its lists, the longest first; 0: never */
 	bool retryable;
 	uint32_t retry_after_ms;
 	bool replayed, has_id, has_member;

@@ -50,6 +50,9 @@ enum {
 enum { COUNTER_ROW_ID = 1, COUNTER_ROW_COUNT };		/* of `remainder`: rule and amount; of `membership`: id and state, id and until */
 enum { BATCH_RESPONSE_OUTCOME = 1, BATCH_RESPONSE_RESULTS };
 
+/* What is left out of a reply that would be too long: all that the balance has again; then every list that a command or a program can make long. */
+enum detail { DETAIL_ALL, DETAIL_BRIEF, DETAIL_LEAST };
+
 /* gRPC's canonical codes. */
 enum code {
 	CODE_OK = 0, CODE_CANCELLED = 1, CODE_INVALID_ARGUMENT = 3, CODE_DEADLINE_EXCEEDED = 4, CODE_NOT_FOUND = 5, CODE_ALREADY_EXISTS = 6,
@@ -348,7 +351,7 @@ put_grant(struct buf *out, const struct grant *g, unsigned scale)
 }
 
 static bool
-put_outcome(struct buf *out, const struct reply *r, bool brief)
+put_outcome(struct buf *out, const struct reply *r, enum detail detail)
 {
 	const struct entry *e = r->entry;
 	int64_t granted, wanted;
@@ -365,11 +368,11 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		return false;
 	if (e->has_value)
 		put_decimal(out, RESPONSE_VALUE, e->value, r->currency_digits);
-	if (!brief && !put_lots(out, e, r->scale))
+	if (detail == DETAIL_ALL && !put_lots(out, e, r->scale))
 		return false;
-	for (size_t i = 0; i < e->n_grants && !brief; ++i)
+	for (size_t i = 0; i < e->n_grants && detail == DETAIL_ALL; ++i)
 		put_grant(out, &e->grants[i], r->scale);
-	if (e->has_referral && e->referral.referee_points > 0 && !brief)
+	if (e->has_referral && e->referral.referee_points > 0 && detail == DETAIL_ALL)
 		put_grant(out, &(struct grant){ .rule = "referee", .wanted = e->referral.referee_points, .granted = e->referral.referee_points }, r->scale);
 	if (e->has_hold)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->hold.ends_at_us);
@@ -379,14 +382,16 @@ put_outcome(struct buf *out, const struct reply *r, bool brief)
 		field_put_fixed(out, RESPONSE_ENDS_AT, e->key_change.until_us);
 	if (e->waiting)
 		field_put_uint(out, RESPONSE_WAITING, 1);
-	for (size_t i = 0; i < e->n_stamps && !brief; ++i) {
+	for (size_t i = 0; i < e->n_stamps && detail == DETAIL_ALL; ++i) {
 		if (e->stamps[i].wanted == 0)
 			continue;
 		put_count(out, RESPONSE_STAMPS_WANTED, e->stamps[i].card.id, e->stamps[i].wanted);
 		put_count(out, RESPONSE_STAMPS_GRANTED, e->stamps[i].card.id, e->stamps[i].granted);
 	}
-	put_voucher_ids(out, RESPONSE_ISSUED, e, VOUCHER_ISSUED);
-	put_voucher_ids(out, RESPONSE_REVOKED, e, VOUCHER_REVOKED);
+	if (detail != DETAIL_LEAST) {
+		put_voucher_ids(out, RESPONSE_ISSUED, e, VOUCHER_ISSUED);
+		put_voucher_ids(out, RESPONSE_REVOKED, e, VOUCHER_REVOKED);
+	}
 	if (e->conflict)
 		field_put_uint(out, RESPONSE_CONFLICT, 1);
 	return true;
@@ -442,7 +447,7 @@ put_counters(struct buf *out, const struct reply *r)
 }
 
 static void
-put_balance(struct buf *out, const struct reply *r, bool brief)
+put_balance(struct buf *out, const struct reply *r, enum detail detail)
 {
 	const struct balance *b = r->balance;
 	const struct touched *then = r->then;
@@ -451,7 +456,7 @@ put_balance(struct buf *out, const struct reply *r, bool brief)
 	put_decimal(out, RESPONSE_PENDING, then != NULL ? then->pending : b->pending, r->scale);
 	put_decimal(out, RESPONSE_HELD, then != NULL ? then->held : b->held, r->scale);
 	put_decimal(out, RESPONSE_DEBT, then != NULL ? then->debt : b->debt, r->scale);
-	for (size_t i = 0; i < b->n_expiring && !brief; ++i)
+	for (size_t i = 0; i < b->n_expiring && detail == DETAIL_ALL; ++i)
 		put_expiring(out, &b->expiring[i], r->scale);
 	put_text_unless_empty(out, RESPONSE_TIER, then != NULL ? then->tier : b->tier);
 	put_text_unless_empty(out, RESPONSE_TIER_EARNED, b->tier_earned);
@@ -661,31 +666,31 @@ put_people(struct buf *out, const struct reply *r, bool brief)
 }
 
 static enum status
-encode(const struct reply *reply, bool brief, struct buf *out)
+encode(const struct reply *reply, enum detail detail, struct buf *out)
 {
 	put_status(out, reply);
-	if (reply->entry != NULL && !put_outcome(out, reply, brief))
+	if (reply->entry != NULL && !put_outcome(out, reply, detail))
 		return ST_CORRUPT;
 	if (reply->balance != NULL)
-		put_balance(out, reply, brief);
+		put_balance(out, reply, detail);
 	if (reply->balance != NULL || reply->seq > 0)
 		field_put_uint(out, RESPONSE_SEQ, reply->seq);
-	if (reply->balance != NULL && !brief)
+	if (reply->balance != NULL && detail == DETAIL_ALL)
 		put_counters(out, reply);
-	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_vouchers && !brief; ++i)
+	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_vouchers && detail == DETAIL_ALL; ++i)
 		field_put_text(out, RESPONSE_VOUCHERS, reply->balance->vouchers[i]);
-	for (size_t i = 0; i < reply->n_codes && !brief; ++i)
+	for (size_t i = 0; i < reply->n_codes && detail == DETAIL_ALL; ++i)
 		put_code(out, &reply->codes[i]);
 	put_reads(out, reply);
-	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_notices && !brief; ++i)
+	for (size_t i = 0; reply->balance != NULL && i < reply->balance->n_notices && detail == DETAIL_ALL; ++i)
 		put_notice(out, &reply->balance->notices[i], reply->scale);
 	put_log(out, reply);
 	if (reply->entry != NULL && reply->entry->has_refund)
 		put_decimal(out, RESPONSE_REFUND, reply->entry->refund, reply->currency_digits);
-	if (reply->balance != NULL)
+	if (reply->balance != NULL && detail != DETAIL_LEAST)
 		put_groups(out, reply->balance, reply->pool, reply->scale);
 	put_terminals(out, reply);
-	put_people(out, reply, brief);
+	put_people(out, reply, detail != DETAIL_ALL);
 	return buf_status(out);
 }
 
@@ -693,13 +698,14 @@ enum status
 codec_reply_encode(const struct reply *reply, struct arena *arena, struct buf *out)
 {
 	size_t begun = out->len;
-	enum status st = encode(reply, false, out);
+	enum status st = encode(reply, DETAIL_ALL, out);
 
 	(void)arena;		/* nothing is built before it is written */
-	if (st != ST_OK || reply->bytes_max == 0 || out->len - begun <= reply->bytes_max)
-		return st;
-	out->len = begun;
-	return encode(reply, true, out);
+	for (unsigned detail = DETAIL_BRIEF; detail <= DETAIL_LEAST && st == ST_OK && reply->bytes_max > 0 && out->len - begun > reply->bytes_max; ++detail) {
+		out->len = begun;
+		st = encode(reply, (enum detail)detail, out);
+	}
+	return st;
 }
 
 void

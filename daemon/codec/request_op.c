@@ -276,6 +276,10 @@ judge_enrol(struct judge *j, const Fealty__V1__Request *in)
 	j->ret->cmd.u.enrol.names_referrer = e->referrer != NULL;
 	if (e->referrer != NULL)
 		judge_other(j, "referrer", e->referrer);
+	for (size_t i = 0; i <= e->n_aliases && e->referrer != NULL; ++i) {
+		const char *alias = i == 0 ? e->member : e->aliases[i - 1];
+		j->ret->cmd.u.enrol.names_self |= alias != NULL && strcmp(alias, e->referrer) == 0;
+	}
 }
 
 static void

@@ -4,7 +4,7 @@
  */
 #include "ledger/internal.h"
 
-#define AHEAD_ID ((struct entry_id){ .seq = UINT64_MAX })
+#define AHEAD_SEQ UINT64_MAX		/* of entries that are never written; their indexes keep what they issue apart */
 #define AHEAD_DAYS_MAX 3660
 
 struct ahead {
@@ -12,22 +12,23 @@ struct ahead {
 	const struct member *m;
 	const struct program *newest;
 	struct arena *arena;
+	uint32_t applied;
 };
 
 static enum status
-apply_due(const struct ahead *a, const struct due *due)
+apply_due(struct ahead *a, const struct due *due)
 {
 	struct entry entry;
 	enum evolve_fault fault;
 
 	enum status st = decide_due(a->state, a->m->program, a->m->number, due, a->arena, &entry);
 	if (st == ST_OK)
-		st = evolve(a->state, &entry, AHEAD_ID, due->at_us, EVOLVE_LIVE, &fault);
+		st = evolve(a->state, &entry, (struct entry_id){ AHEAD_SEQ, a->applied++ }, due->at_us, EVOLVE_LIVE, &fault);
 	return st == ST_OK && fault != EVOLVE_OK ? ST_CORRUPT : st;
 }
 
 static enum status
-roll_due(const struct ahead *a, int64_t until_us)
+roll_due(struct ahead *a, int64_t until_us)
 {
 	enum status st = ST_OK;
 	struct due due;
@@ -39,7 +40,7 @@ roll_due(const struct ahead *a, int64_t until_us)
 
 /* A birthday is granted by a version that has one, on a day that is one: decide_due() says whether it is. */
 static enum status
-roll_birthday(const struct ahead *a, const struct birthday_date *dates, size_t n_dates, int32_t day)
+roll_birthday(struct ahead *a, const struct birthday_date *dates, size_t n_dates, int32_t day)
 {
 	struct due next, due = { .kind = DUE_BIRTHDAY, .at_us = zone_midnight_us(&a->newest->zone, day) };
 	const struct program *then = a->state->program_at(a->state->ctx, a->m->program, due.at_us);

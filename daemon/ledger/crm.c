@@ -29,6 +29,7 @@ crm_type_str(enum crm_type type)
 		[CRM_VOUCHER_EXPIRING] = "voucher.expiring",
 		[CRM_HOLD_EXPIRED] = "hold.expired",
 		[CRM_MEMBER_ENROLLED] = "member.enrolled",
+		[CRM_MEMBER_ERASED] = "member.erased",
 	};
 
 	return names[type];
@@ -310,18 +311,24 @@ crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_u
 	t.events = arena_alloc(arena, (entry->n_touched * EVENTS_OF_MEMBER + entry->n_told + n_vouchers + EVENTS_OF_MEMBER) * sizeof(*t.events));
 	if (t.events == NULL)
 		return ST_NOMEM;
-	if (entry->op == OP_ENROL)
+	*ret_events = t.events;
+	*ret_n = 1;
+	if (entry->op == OP_ERASE) {		/* what else ends with it is nothing to tell anybody */
+		(void)tell(&t, CRM_MEMBER_ERASED, entry->member);
+		return ST_OK;
+	}
+	if (entry->op == OP_ENROL || entry->op == OP_OPENING)
 		(void)tell(&t, CRM_MEMBER_ENROLLED, entry->member);
 	for (size_t i = 0; i < entry->n_touched; i++) {
 		points_of(&t, entry->touched[i].member);
-		tier_of(&t, &entry->touched[i]);
+		if (entry->op != OP_OPENING)	/* it was held before */
+			tier_of(&t, &entry->touched[i]);
 	}
 	vouchers_of(&t, entry->member, entry->vouchers, entry->n_vouchers);
 	for (size_t i = 0; i < entry->n_sides; i++)
 		vouchers_of(&t, entry->sides[i].member, entry->sides[i].vouchers, entry->sides[i].n_vouchers);
 	hold_of(&t);
 	told_of(&t);
-	*ret_events = t.events;
 	*ret_n = t.n;
 	return ST_OK;
 }

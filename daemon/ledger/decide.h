@@ -89,7 +89,7 @@ enum status decide_due(const struct ledger_state *state, uint32_t program, uint6
 /**
  * roll_ahead(state, m, dates, n_dates, from, until_us, arena):
  * Applies what falls due for ${m}, a record of ${state} that evolve() changes, up to ${until_us}, with the birthdays of the days from ${from}
- * on, ten years at most.  For looking only: the entries get no id.  Errors: ST_CORRUPT, ST_NOMEM, and those of ${state}.
+ * on, ten years at most.  For looking only: the entries get ids that no entry has.  Errors: ST_CORRUPT, ST_NOMEM, and those of ${state}.
  */
 enum status roll_ahead(const struct ledger_state *state, const struct member *m, const struct birthday_date *dates, size_t n_dates,
     int32_t from, int64_t until_us, struct arena *arena) MUST_CHECK;

@@ -189,7 +189,7 @@ static enum status
 find_referrer(struct decision *d, const struct member **ret)
 {
 	uint64_t number = d->cmd->u.enrol.referrer;
-	bool is_own = number != 0 && number == d->cmd->member;
+	bool is_own = d->cmd->u.enrol.names_self || (number != 0 && number == d->cmd->member);
 	enum status st = ST_OK;
 
 	*ret = NULL;
@@ -199,7 +199,7 @@ find_referrer(struct decision *d, const struct member **ret)
 		st = d->state->member(d->state->ctx, d->cmd->program, number, ret);
 	if (st != ST_OK)
 		return st;
-	if (*ret == NULL)
+	if (*ret == NULL && !is_own)
 		return refuse(d, LEDGER_NOT_FOUND, "referrer", "there is no such member in this program; leave referrer out, or look at the alias");
 	for (size_t i = 0; i < d->cmd->n_merged; i++)
 		is_own |= d->cmd->merged[i] == number;

@@ -305,7 +305,7 @@ struct stamp_card {
 	int64_t stamps;			/* on it; below zero: owed, and paid by the next ones */
 	int32_t last_day;		/* of the card; DAY_NEVER: none, or nothing is on it */
 	size_t n_fired;
-	uint32_t fired[LEDGER_MILESTONES_MAX];	/* milestones whose voucher was issued for this card; rising */
+	uint32_t fired[LEDGER_MILESTONES_MAX];	/* milestones whose voucher was issued for this card; beyond its size: for the next; rising */
 };
 /* Whole as it is after the entry; the numbers are a purchase's. */
 struct stamp_change { struct stamp_card card; int64_t wanted, granted, dropped; };	/* dropped: of those granted, that a full card had no room for */
@@ -556,7 +556,7 @@ struct cmd {
 			bool verified;		/* the caller has found the signature to be by the key registered for the principal */
 		} approve;
 		struct { const char *principal; struct bytes public_key; int32_t until; } approver_key;	/* until DAY_NEVER: not given */
-		struct { bool names_referrer; uint64_t referrer; } enrol;	/* referrer 0: not found */
+		struct { bool names_referrer, names_self; uint64_t referrer; } enrol;	/* referrer 0: not found; self: by one of its own aliases */
 		struct {
 			size_t n_lots, n_counters;
 			const struct opening_lot *lots;

@@ -235,12 +235,32 @@ unfire(struct stamp_card *s, uint32_t at)
 	s->n_fired = kept;
 }
 
-/* A new card. */
+/* The card is full: what had fired beyond it, when a return had gone back to it, has fired on the next one. */
 static void
-fire_none(struct stamp_card *s)
+fire_next(struct stamp_card *s, uint32_t size)
 {
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n_fired; i++) {
+		if (s->fired[i] > size)
+			s->fired[kept++] = s->fired[i] - size;
+	}
+	memset(s->fired + kept, 0, (s->n_fired - kept) * sizeof(*s->fired));
+	s->n_fired = kept;
+}
+
+/* Back to the card before, all of whose milestones had fired; what has fired since, and stays, is beyond it, as far as there is room to note it. */
+static void
+fire_before(struct stamp_card *s, const struct card *card)
+{
+	struct stamp_card left = *s;
+
 	memset(s->fired, 0, sizeof(s->fired));
 	s->n_fired = 0;
+	for (size_t i = 0; i < card->n_milestones; i++)
+		fire(s, card->milestones[i].at);
+	for (size_t i = 0; i < left.n_fired; i++)
+		fire(s, left.fired[i] + (uint32_t)card->size);
 }
 
 static enum status
@@ -279,7 +299,7 @@ fill(struct decision *d, const struct card *card, struct stamp_card *s, bool *re
 			return st;
 		s->stamps = card->drop ? 0 : s->stamps - card->size;
 		s->last_day = s->stamps > 0 ? term_last_day(&card->valid, d->business_date) : DAY_NEVER;
-		fire_none(s);
+		fire_next(s, (uint32_t)card->size);
 		st = reach(d, card, s, 0, ret_fits);
 		if (st != ST_OK)
 			return st;
@@ -462,20 +482,43 @@ unused(const struct unstamping *u, enum voucher_source source, uint32_t at)
 	return NULL;
 }
 
-/* Milestones above what is on the card now, and at most ${from}: those whose voucher goes may fire again. */
+/* Milestones above what is on the card now: those whose voucher goes may fire again. */
 static enum status
-uncover(struct unstamping *u, int64_t from)
+uncover(struct unstamping *u)
 {
 	for (size_t i = u->card->n_milestones; i > 0; i--) {
 		uint32_t at = u->card->milestones[i - 1].at;
 		const struct voucher *v = unused(u, VOUCHER_BY_MILESTONE, at);
 
-		if ((int64_t)at <= u->s.stamps || (int64_t)at > from || v == NULL)
+		if ((int64_t)at <= u->s.stamps || !has_fired(&u->s, at) || v == NULL)
 			continue;
 		enum status st = decision_voucher(u->d, v, VOUCHER_REVOKED);
 		if (st != ST_OK)
 			return st;
 		unfire(&u->s, at);
+	}
+	return ST_OK;
+}
+
+/*
+ * Below the beginning of the card are those that became vouchers which stay: of their milestones as many vouchers go as are no longer covered
+ * since ${from}.  Those cards are over, so nothing fires again.
+ */
+static enum status
+uncover_owed(struct unstamping *u, int64_t from)
+{
+	int64_t size = u->card->size, most = size - 1;
+
+	for (size_t i = u->card->n_milestones; i > 0; i--) {
+		uint32_t at = u->card->milestones[i - 1].at;
+		int64_t gone = (at - u->s.stamps + most) / size - (at - from + most) / size;
+		const struct voucher *v;
+
+		for (; gone > 0 && (v = unused(u, VOUCHER_BY_MILESTONE, at)) != NULL; gone--) {
+			enum status st = decision_voucher(u->d, v, VOUCHER_REVOKED);
+			if (st != ST_OK)
+				return st;
+		}
 	}
 	return ST_OK;
 }
@@ -487,11 +530,9 @@ reopen(struct unstamping *u, const struct voucher *v, int32_t day)
 	enum status st = decision_voucher(u->d, v, VOUCHER_REVOKED);
 
 	u->s.stamps += u->card->size;
-	fire_none(&u->s);
-	for (size_t i = 0; i < u->card->n_milestones; i++)
-		fire(&u->s, u->card->milestones[i].at);
+	fire_before(&u->s, u->card);
 	u->s.last_day = term_last_day(&u->card->valid, day);
-	return st == ST_OK && u->s.stamps < u->card->size ? uncover(u, u->card->size) : st;
+	return st == ST_OK && u->s.stamps < u->card->size ? uncover(u) : st;
 }
 
 static enum status
@@ -509,8 +550,7 @@ unpunch(struct unstamping *u, int64_t stamps, int32_t day)
 		}
 		u->s.stamps -= part;
 		stamps -= part;
-		if (from > 0)
-			st = uncover(u, from);
+		st = from > 0 ? uncover(u) : uncover_owed(u, from);
 	}
 	if (u->s.stamps <= 0)
 		u->s.last_day = DAY_NEVER;

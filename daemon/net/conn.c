@@ -332,7 +332,10 @@ conn_timer_due(struct net_conn *conn, enum net_timer kind)
 		net_conn_fail(conn, FRAME_ERROR_TIMEOUT, "a frame was not complete in time", 0, 0);
 		return;
 	case NET_TIMER_IDLE:
-		net_conn_fail(conn, FRAME_ERROR_TIMEOUT, "nothing came for too long", 0, 0);
+		if (unsent_bytes(conn) > 0)
+			net_conn_fail(conn, FRAME_ERROR_SLOW_READER, "output is waiting to be read for too long", 0, conn->resume_after);
+		else
+			net_conn_fail(conn, FRAME_ERROR_TIMEOUT, "nothing came for too long", 0, 0);
 		return;
 	case NET_TIMER_LINGER: case NET_TIMER_DRAIN:
 		die(conn, reset);
@@ -465,7 +468,7 @@ net_conn_send(struct net_conn *conn, enum frame_type type, uint16_t flags, uint6
 	if (conn->state != CONN_OPEN)
 		return;
 	if (unsent_bytes(conn) + frame_bytes > max) {
-		net_conn_fail(conn, FRAME_ERROR_SLOW_READER, "too much output is waiting to be read", 0, 0);
+		net_conn_fail(conn, FRAME_ERROR_SLOW_READER, "too much output is waiting to be read", 0, conn->resume_after);
 		return;
 	}
 	compact_output(conn);
@@ -477,6 +480,13 @@ size_t
 net_conn_output_bytes(const struct net_conn *conn)
 {
 	return unsent_bytes(conn);
+}
+
+void
+net_conn_set_resume(struct net_conn *conn, uint64_t resume_after)
+{
+	assert(loop_is_mine(conn->loop));
+	conn->resume_after = resume_after;
 }
 
 void

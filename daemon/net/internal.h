@@ -59,6 +59,7 @@ struct net_conn {
 	struct buf in;			/* what was read and not delivered: a part of a frame, or more when paused */
 	struct buf out;
 	size_t out_sent;		/* of out, from its beginning */
+	uint64_t resume_after;		/* what SLOW_READER says */
 	bool room_wanted;
 	size_t room_bytes;
 

@@ -23,7 +23,7 @@ struct net_limits {
 	unsigned connections_max;	/* in all loops; one more gets ERROR TOO_MANY_CONNECTIONS and is closed */
 	unsigned hello_ms;		/* from accept until net_conn_set_limits() says that HELLO was accepted */
 	unsigned frame_ms;		/* from the first byte of a frame to its last */
-	unsigned idle_ms;		/* without any byte from the peer; 0: for ever */
+	unsigned idle_ms;		/* without any byte from the peer (as SLOW_READER when output waits for it); 0: for ever */
 	unsigned linger_ms;		/* for the last output of a connection that is being closed */
 	size_t output_bytes_max;	/* unsent output of one connection; beyond it the connection is closed as SLOW_READER */
 };
@@ -129,6 +129,9 @@ void net_conn_set_limits(struct net_conn *conn, const struct frame_limits *limit
 void net_conn_send(struct net_conn *conn, enum frame_type type, uint16_t flags, uint64_t tag, struct bytes body);
 
 size_t net_conn_output_bytes(const struct net_conn *conn);
+
+/* What ERROR SLOW_READER says from now on as its resume_after. */
+void net_conn_set_resume(struct net_conn *conn, uint64_t resume_after);
 
 /* Asks for one on_room() when unsent output is at most ${bytes} / 2 (at once on the next turn if it is already). */
 void net_conn_want_room(struct net_conn *conn, size_t bytes);

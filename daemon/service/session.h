@@ -44,6 +44,8 @@ void subscription_credit(struct session *session, uint64_t tag, uint32_t credits
 bool subscription_cancel(struct session *session, uint64_t tag) MUST_CHECK;
 void subscriptions_pump(struct session *session);
 void subscriptions_end(struct session *session);
+/* Notes how far the connection's subscriptions are, for a client that does not read. */
+void subscription_sent(struct session *session);
 
 /**
  * subscription_looks(sub): whether transactions have to be decoded for it: it is to events, or about one member.

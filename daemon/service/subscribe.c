@@ -33,6 +33,7 @@ end(struct session *s, struct subscription *sub)
 {
 	sub->used = false;
 	s->n_subscriptions--;
+	subscription_sent(s);
 	atomic_fetch_sub(&s->loop->subscriptions, 1);
 }
 
@@ -45,6 +46,20 @@ respond(struct session *s, uint64_t tag, const struct refusal *refusal)
 	refusal_encode(refusal, &s->loop->arena, out);
 	if (buf_status(out) == ST_OK)
 		net_conn_send(s->conn, FRAME_RESPONSE, 0, tag, buf_bytes(out));
+}
+
+/* Of several subscriptions the one that is furthest behind counts: resumed there, none misses anything. */
+void
+subscription_sent(struct session *s)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX; i++) {
+		const struct subscription *sub = &s->subscriptions[i];
+		if (sub->used && (sub->next_seq == 0 || sub->next_seq - 1 < least))
+			least = sub->next_seq == 0 ? 0 : sub->next_seq - 1;
+	}
+	net_conn_set_resume(s->conn, least == UINT64_MAX ? 0 : least);
 }
 
 static void
@@ -91,6 +106,7 @@ subscription_open(struct session *s, uint64_t tag, const struct request *request
 	begin_after(&begun, request);
 	*sub = begun;
 	s->n_subscriptions++;
+	subscription_sent(s);
 	command_count(&s->loop->commands, REQUEST_SUBSCRIBE, LEDGER_OK);
 	atomic_fetch_add(&s->loop->subscriptions, 1);
 	subscriptions_pump(s);
@@ -149,6 +165,7 @@ push_some(struct session *s, struct subscription *sub, uint64_t head, size_t *re
 		net_conn_send(s->conn, FRAME_PUSH, 0, sub->tag, buf_bytes(out));
 	sub->next_seq += push.n;
 	sub->credits -= push.n;
+	subscription_sent(s);
 	return st;
 }
 

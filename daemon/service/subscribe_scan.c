@@ -125,6 +125,7 @@ push(struct scan *scan, uint64_t head)
 	enum status st = buf_status(scan->out);
 	if (st == ST_OK)
 		net_conn_send(scan->session->conn, FRAME_PUSH, 0, sub->tag, buf_bytes(scan->out));
+	subscription_sent(scan->session);
 	return st;
 }
 

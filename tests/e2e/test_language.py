@@ -148,11 +148,13 @@ def live(ledger, world, event):
     file = world.write("event.jsonl", "".join(json.dumps(command) + "\n" for command in commands))
     options = ["--atomic"] if event.get("atomic") else []
     replies = [json.loads(line) for line in ledger.cli("batch", *options, file, code=None, principal=principal).out.splitlines()]
-    return replies[0] if "commands" not in event else {"results": replies}
+    if "commands" not in event:
+        return replies[0]
+    return {"results": replies} if len(replies) == len(commands) else replies[0]
 
 
 # What differs from one ledger to the next, or says where something lies in it.
-PLACES = {"id", "seq", "codes", "message", "ends_at", "as_of", "event", "op"}
+PLACES = {"id", "seq", "code", "name", "from", "message", "ends_at", "as_of", "principal", "at"}
 
 
 def same(one, other, where):

@@ -698,6 +698,7 @@ any_rule(struct maker *m, size_t i)
 		any_pending(m, &r);
 	if (gives_points && tape_chance(t, 20))
 		r.expiry = any_expiry(m);
+	r.expiry.n_refresh = 0;			/* it goes with the program's expiry, or a tier's */
 	any_when(m, &r);
 	m->def->rules[m->def->n_rules++] = r;
 }

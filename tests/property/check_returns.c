@@ -71,7 +71,7 @@ static void
 returned(struct life *l, const struct entry *entry)
 {
 	struct purchase *p = purchase_of(l, entry->u.past.entry);
-	int64_t taken = posted_to(entry, ACCOUNT_CLAWED);
+	int64_t taken = posted_to(entry, ACCOUNT_CLAWED) + posted_to(entry, ACCOUNT_PARTNER_ISSUED);	/* bought at a partner's */
 
 	assert(p != NULL && entry->n_followups == 1);
 	const struct followup *f = &entry->followups[0];

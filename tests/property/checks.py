@@ -192,7 +192,7 @@ def once_more(events, replies):
     balances = [{name: value for name, value in event.items() if name != "as_of"} for event in balances]
     gone = {reply["member_no"] for event, reply in zip(events, replies) if event["op"] == "erase" and reply["status"] == "OK"}
     written = [dict(event, at=at) for event, reply in zip(events, replies)
-               if not (event["op"] in ("enrol", "profile") and reply.get("member_no") in gone) and reply["status"] == "OK" and "key" in event and not reply.get("replayed")]
+               if not (event["op"] in ("enrol", "profile", "opening") and reply.get("member_no") in gone) and reply["status"] == "OK" and "key" in event and not reply.get("replayed")]
     return balances + written + balances
 
 

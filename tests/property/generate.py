@@ -83,7 +83,9 @@ class Maker(generate_more.MoreProgram):
     def program(self):
         rng = self.rng
         if self.has("inactivity"):
-            self.on -= {"notices"}
+            self.on -= {"notices", "auto_redeem"}      # whether what an event redeems by itself goes by the clock before it is left open
+        if self.has("auto_redeem"):
+            self.on -= {"notices"}                     # as is what is told of points that the same event redeems
         program = {"id": "p", "name": "Case", "timezone": self.zone_name, "currency": self.currency,
                    "points": {"unit": "point", "scale": self.scale}, "unknown_alias": "refuse"}
         if self.chance(.6) or self.has("once"):

@@ -5,8 +5,9 @@ import json
 from model.dates import decimal_text
 
 FEATURES = {                      # as in generate.py
-    "vouchers": .3, "voucher_use": .6, "voucher_holds": .3, "rewards": 0, "auto_redeem": 0, "stamps": 0, "birthday_voucher": 0, "referral": 0,
-    "provisional": 0, "pools": 0, "partners": 0, "memberships": 0, "opening": 0, "consent": 0, "erase": 0,
+    "vouchers": .2, "voucher_use": .6, "voucher_holds": .15, "rewards": .12, "auto_redeem": .12, "stamps": .2, "birthday_voucher": .3,
+    "pools": .12, "partners": .12, "memberships": .15,
+    "referral": .15, "opening": .12, "consent": .08, "erase": 0, "provisional": 0,
 }
 PARTNERS = ["p1", "p2"]
 VOUCHERS = ["cookie", "drink", "mug"]

@@ -42,8 +42,10 @@ flood(struct net_conn *conn, struct bytes body)
 {
 	uint8_t chunk[1024] = { 0 };
 
-	for (uint32_t n = get_be32(body.data + 1); n > 0; n--)
+	for (uint32_t i = 0, n = get_be32(body.data + 1); i < n; i++) {
 		net_conn_send(conn, FRAME_PUSH, 0, 1, bytes_of(chunk, sizeof(chunk)));
+		net_conn_set_resume(conn, i + 1);
+	}
 }
 
 /* Asks first and fills the output then: the asking must not be answered before that has gone. */

@@ -4,7 +4,7 @@
  *
  * The handler accepts every HELLO, answers PING, and does with a REQUEST or BATCH what the first byte of its body says:
  *   p  pauses the connection            q  pauses, resumes and answers
- *   f  sends so many pushes of 1 KiB    w  pushes so many bytes: ROOM_BYTES, then a chunk each time that there is room
+ *   f  sends so many pushes of 1 KiB, numbered for resume_after    w  pushes so many bytes: ROOM_BYTES, then a chunk each time that there is room
  *   c  answers and closes               x  fails with MALFORMED
  * and otherwise answers with the same body.
  */

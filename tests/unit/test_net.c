@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -547,21 +548,28 @@ refuses_a_crowd(void **state)
 	world_end(w);
 }
 
-static void
-closes_a_slow_reader(void **state)
+/* resume_after is the last field of an ERROR, and these have one. */
+static uint64_t
+resume_after(const struct frame *f)
 {
-	struct net_limits limits = test_limits();
+	const uint8_t *message = f->body + 2, *at = message + 2 + message[1];
+	uint64_t v = 0;
+
+	assert_int_equal(message[0], 0x12);
+	assert_int_equal(*at, 0x20);
+	for (unsigned shift = 0; ++at < f->body + f->h.body_bytes; shift += 7)
+		v |= (uint64_t)(*at & 0x7f) << shift;
+	return v;
+}
+
+/* What was accepted arrives whole, then the error, which says how far it went; how many pushes came. */
+static unsigned
+expect_slow_reader(int fd)
+{
 	struct frame f;
 	unsigned pushes = 0;
 
-	(void)state;
-	limits.output_bytes_max = 256 * 1024;
-	struct world *w = world_start(&limits);
-	int fd = connect_unix(w);
-	greet(fd);
-	send_number(fd, 'f', 4096);
-	wait_for(w, &w->frames, 2);
-	for (;;) {	/* what was accepted arrives whole, then the error */
+	for (;;) {
 		assert_true(receive_frame(fd, &f));
 		if (f.h.type != FRAME_PUSH)
 			break;
@@ -570,8 +578,45 @@ closes_a_slow_reader(void **state)
 	}
 	assert_int_equal(f.h.type, FRAME_ERROR);
 	assert_int_equal(f.body[1], FRAME_ERROR_SLOW_READER);
+	assert_int_equal(resume_after(&f), pushes);
 	free(f.body);
-	assert_in_range(pushes, 200, 2000);
+	return pushes;
+}
+
+static void
+closes_a_slow_reader(void **state)
+{
+	struct net_limits limits = test_limits();
+
+	(void)state;
+	limits.output_bytes_max = 256 * 1024;
+	struct world *w = world_start(&limits);
+	int fd = connect_unix(w);
+	greet(fd);
+	send_number(fd, 'f', 4096);
+	wait_for(w, &w->frames, 2);
+	assert_in_range(expect_slow_reader(fd), 200, 2000);
+	close(fd);
+	expect_closed(w, 1, "SLOW_READER");
+	world_end(w);
+}
+
+/* Below the limit of output, and without a sign of life. */
+static void
+closes_a_reader_that_has_stopped(void **state)
+{
+	struct net_limits limits = test_limits();
+
+	(void)state;
+	limits.idle_ms = 300;
+	limits.linger_ms = 30000;
+	struct world *w = world_start(&limits);
+	int fd = connect_unix(w);
+	greet(fd);
+	send_number(fd, 'f', 2048);
+	wait_for(w, &w->frames, 2);
+	(void)poll(NULL, 0, 600);		/* silence is what is tested */
+	assert_int_equal(expect_slow_reader(fd), 2048);
 	close(fd);
 	expect_closed(w, 1, "SLOW_READER");
 	world_end(w);
@@ -690,6 +735,7 @@ main(void)
 		cmocka_unit_test(refuses_one_connection_too_many),
 		cmocka_unit_test(refuses_a_crowd),
 		cmocka_unit_test(closes_a_slow_reader),
+		cmocka_unit_test(closes_a_reader_that_has_stopped),
 		cmocka_unit_test(sends_more_in_a_turn_than_the_limit),
 		cmocka_unit_test(asks_for_more_when_there_is_room),
 		cmocka_unit_test(waits_for_descriptors),

@@ -443,8 +443,7 @@ static const struct { const char *json; enum ledger_result want; const char *fie
 	{ "{'op':'publish','key':'k'}", LEDGER_INVALID_ARGUMENT, "definition" },
 	{ "{'op':'publish','key':'k','version':0,'definition':{'id':'a'}}", LEDGER_INVALID_ARGUMENT, "version" },
 	{ "{'op':'publish','key':'k','definition':{'name':'a'}}", LEDGER_INVALID_ARGUMENT, "id" },
-	{ "{'op':'publish','key':'k','definition':{'id':'a','earn':[{'on':'purchase','expiry':{'refresh_on':['purchase']}}]}}", LEDGER_INVALID_ARGUMENT,
-	    "earn[0].expiry.refresh_on" },
+	{ "{'op':'publish','key':'k','definition':{'id':'a','earn':[{'id':'x'}]}}", LEDGER_INVALID_ARGUMENT, "earn[0].on" },
 
 	/* reads */
 	{ "{'op':'balance'}", LEDGER_INVALID_ARGUMENT, "member" },

@@ -40,6 +40,7 @@ struct simulation {
 	struct buf reply, text;		/* a Response and its JSON; what the system does comes in between, so it has its own */
 	struct buf system_reply, system_text;
 	struct buf events_text;		/* lines that a batch which fails takes back */
+	char place[96];			/* of the field for which one failed */
 	struct arena arena;		/* of printing */
 	enum status status;		/* of a callback */
 };
@@ -262,6 +263,14 @@ play(struct simulation *s, const struct sim_event *event, size_t i, struct buf *
 	return st;
 }
 
+/* As a daemon says where in a batch it is. */
+static const char *
+field_of(struct simulation *s, size_t index, const char *field)
+{
+	(void)snprintf(s->place, sizeof(s->place), "commands[%zu]%s%.60s", index, field == NULL ? "" : ".", field == NULL ? "" : field);
+	return s->place;
+}
+
 /* All of a batch; the replies as a list in s->text when ${want}. */
 static enum status
 play_commands(struct simulation *s, const struct sim_event *event, bool want, struct buf *list, struct refusal *ret_whole)
@@ -274,6 +283,7 @@ play_commands(struct simulation *s, const struct sim_event *event, bool want, st
 		st = play(s, event, i, want ? &s->reply : NULL, &refusal);
 		if (st == ST_OK && event->batch.atomic && refusal.result != LEDGER_OK) {
 			*ret_whole = refusal;
+			ret_whole->field = field_of(s, i, refusal.field);
 			return ST_OK;
 		}
 		if (st == ST_OK && want)

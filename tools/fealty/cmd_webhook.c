@@ -335,7 +335,7 @@ run(struct following *f)
 	webhook_tell(f->in->call.json, "webhook.started", NULL, "events go to %s", f->in->url);
 	enum exit_code code = send_all(f);
 	if (!atomic_load(&f->ended))
-		(void)fflush(NULL), _exit(code);	/* the other thread waits for the daemon, for as long as it likes */
+		(void)fflush(NULL), _exit((int)code);	/* the other thread waits for the daemon, for as long as it likes */
 	(void)pthread_join(thread, NULL);
 	return code;
 }

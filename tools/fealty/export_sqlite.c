@@ -488,7 +488,7 @@ insert_member(struct export_sqlite *x, const struct member *m, const struct prog
 	put_int(&r, m->program);
 	put_id(&r, m->number);
 	put_day(&r, m->enrolled_day);
-	put_text(&r, standings[m->standing]);
+	put_text(&r, m->provisional && m->standing == STANDING_ACTIVE ? "provisional" : standings[m->standing]);
 	put_id(&r, m->merged_into);
 	put_text(&r, tier == NULL ? NULL : tier->id);
 	put_text(&r, m->tier.earned);

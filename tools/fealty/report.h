@@ -54,6 +54,7 @@ struct report_points { int64_t open[AGE_COUNT], redeemed[AGE_COUNT], short_point
 
 struct report_member {
 	bool enrolled, gone, active;	/* gone: closed, merged into another or erased; active: did something in the period */
+	bool referred, converted;	/* enrolled in the period as somebody's friend; the referral was rewarded, and stands */
 	int32_t gone_day, enrolled_day;	/* as days of entries */
 	uint8_t tier;			/* index of the program's, at the end of the period; TIER_UNKNOWN */
 	uint32_t purchases;		/* in the period, less those wholly returned in it */

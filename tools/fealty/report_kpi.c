@@ -70,7 +70,7 @@ percent(struct kpi *k, const char *name, const char *of, int64_t part, int64_t w
 
 /* ---- members ---- */
 
-struct people { int64_t members, active, purchasers, repeaters, tiers[PROGRAM_TIERS_MAX]; };
+struct people { int64_t members, active, purchasers, repeaters, referred, converted, tiers[PROGRAM_TIERS_MAX]; };
 
 static bool
 is_there(const struct report_book *book, const struct report_member *m)
@@ -92,6 +92,8 @@ count_people(const struct report_book *book)
 		c.active += there && m->active;
 		c.purchasers += m->purchases > 0;
 		c.repeaters += m->purchases > 1;
+		c.referred += m->referred;
+		c.converted += m->referred && m->converted;
 		if (there && m->tier < PROGRAM_TIERS_MAX)
 			c.tiers[m->tier]++;
 	}
@@ -127,6 +129,13 @@ put_purchases(struct kpi *k, const struct people *c)
 	report_text(k->rows, book->rules->currency);
 	report_none(k->rows);
 	report_none(k->rows);
+}
+
+static void
+put_referrals(struct kpi *k, const struct people *c)
+{
+	count(k, "referred", NULL, c->referred);
+	percent(k, "referral_conversion", NULL, c->converted, c->referred, 0);
 }
 
 /* ---- points ---- */
@@ -211,6 +220,7 @@ report_kpi_table(struct report_book *book, struct report_table *rows)
 	put_members(&k, &c);
 	put_purchases(&k, &c);
 	put_points(&k);
+	put_referrals(&k, &c);
 	enum status st = put_tiers(&k, &c);
 	if (st == ST_OK)
 		put_scores(&k);

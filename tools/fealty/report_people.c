@@ -89,22 +89,49 @@ merge_one(struct report_book *book, uint64_t member, const struct entry *e, int3
 	from->active = false;
 	from->gone = true;
 	from->gone_day = day;
+	into->referred = into->referred || from->referred;
+	into->converted = into->converted || from->converted;
+	from->referred = false;
 	report_member_merge(into, from);
 	return ST_OK;
+}
+
+/* A merge, or whoever was provisional and goes into the member that the entry is about. */
+static enum status
+take_merges(struct report_book *book, const struct entry *e, int32_t day)
+{
+	enum status st = e->op == OP_MERGE ? merge_one(book, e->u.other.member, e, day) : ST_OK;
+
+	for (size_t i = 0; i < e->n_merged && st == ST_OK; i++)
+		st = merge_one(book, e->merged[i], e, day);
+	return st;
 }
 
 static void
 take_standing(struct report_book *book, const struct entry *e, struct report_member *m, int32_t day)
 {
-	if (e->op == OP_ENROL && !m->enrolled) {
+	if ((e->op == OP_ENROL || e->op == OP_OPENING) && !m->enrolled) {
 		m->enrolled = true;
 		m->enrolled_day = day;
 		book->enrolled += report_in_period(book, day);
 	}
-	if (e->op == OP_CLOSE) {
+	if (e->op == OP_ENROL && e->u.enrol.referrer != 0 && report_in_period(book, day))
+		m->referred = true;
+	if (e->op == OP_CLOSE || e->op == OP_ERASE) {
 		m->gone = true;
 		m->gone_day = day;
 	}
+}
+
+/* Whether the friend's purchase was rewarded, and is still. */
+static void
+take_referral(const struct entry *e, struct report_member *m)
+{
+	if (e->op == OP_PURCHASE && e->has_referral)
+		m->converted = true;
+	for (size_t i = 0; e->op == OP_RETURN && i < e->n_followups; i++)
+		if (e->followups[i].referee_clawed > 0 || e->followups[i].referrer_clawed > 0)
+			m->converted = false;
 }
 
 static uint8_t
@@ -232,8 +259,8 @@ report_take_people(struct report_book *book, const struct entry *e, struct entry
 	if (st != ST_OK)
 		return st;
 	take_standing(book, e, m, day);
-	if (e->op == OP_MERGE)
-		st = merge_one(book, e->u.other.member, e, day);
+	take_referral(e, m);
+	st = take_merges(book, e, day);
 	if (st == ST_OK && kind != REPORT_KPI)
 		return take_days(book, e, &book->members[e->member - 1]);
 	if (st == ST_OK)

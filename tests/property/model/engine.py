@@ -242,7 +242,7 @@ class Model:
     def replay(self, done, body):
         if done[0] != body:
             raise Refusal("REQUEST_ID_REUSED")
-        if done[1].erased and json.loads(body)["op"] in ("enrol", "profile"):      # whose alias it named nobody knows any more
+        if done[1].erased and json.loads(body)["op"] in ("enrol", "profile", "opening"):      # whose alias it named nobody knows any more
             raise Refusal("REQUEST_ID_REUSED")
         return self.reply(done[1], done[2], done[3])
 

@@ -1,12 +1,13 @@
 """One member made of two."""
-from . import stamps
+from . import pools, stamps
 from .lots import FAR, put
 from .nights import change_tier
 from .tiers import gift, hold_tier
 
 
 def absorb(model, into, member, event):
-    """Everything of one member becomes another's, and it is closed."""
+    """Everything of one member becomes another's, and it is closed; but the pool is left."""
+    pools.go(member)
     for lot in member.lots:
         put(into, lot)
     into.waiting += member.waiting
@@ -25,7 +26,7 @@ def absorb(model, into, member, event):
         for hold in other.holds.values():
             hold.parts = [(into if owner is member else owner, part) for owner, part in hold.parts]
     into.vouchers += member.vouchers
-    stamps.merge_cards(into, member)
+    stamps.merge_cards(model, into, member, event.day)
     for name, held in member.memberships.items():
         mine = into.memberships.get(name)
         if mine is None or held.ends() > mine.ends():      # of the same one that lasts longer

@@ -20,7 +20,10 @@ def roll(model, now):
         over = [(hold.ends, member.no, member, hold) for member in living for hold in member.holds.values()
                 if hold.state == "open" and hold.ends is not None and hold.ends <= min(midnight, now)]
         for ends, _, member, hold in sorted(over, key=lambda row: row[:2]):
+            owners = [member] + [owner for owner, _ in hold.parts]
             end_hold(model, member, hold, program.zone.date(ends), "expired")
+            for owner in owners:
+                vouchers.auto_redeem(model, owner, program.zone.date(ends), shown(program, owner))
         if midnight > now:
             break
         for member in living:
@@ -46,7 +49,7 @@ def night(model, member, today):
     clock_goes_on(program, member, today)
     if member.waiting:
         lapse(member, today)
-        activate_due(model, member, today)
+        activate_due(model, member, today, shown(program, member))
     birthday_night(model, member, today)
     anniversary_night(model, member, today)
     vouchers.auto_redeem(model, member, today, shown(program, member))
@@ -69,12 +72,13 @@ def lapse(member, today):
             waiting.source.lapsed(waiting)
 
 
-def activate_due(model, member, today):
-    """Pending points whose day has come."""
+def activate_due(model, member, today, tier):
+    """Pending points whose day has come; `tier` was held before them."""
     ready = sorted((waiting for waiting in member.waiting if waiting.due is not None and waiting.due <= today),
                    key=lambda waiting: (waiting.due, waiting.order))
     for due in sorted({waiting.due for waiting in ready}):
         activate(member, [waiting for waiting in ready if waiting.due == due], due)
+        vouchers.auto_redeem(model, member, due, tier)
         change_tier(model.program, member, due, lambda: look_up(model.program, member, due, due))
 
 
@@ -153,11 +157,8 @@ def notices(program, member, today):
 def settle(model, member, today, tier):
     """After an event: what of it is due or over already; `tier` was held before it."""
     if member.waiting:
-        member.credited = False
         lapse(member, today)
-        activate_due(model, member, today)
-        if member.credited:
-            vouchers.auto_redeem(model, member, today, tier)
+        activate_due(model, member, today, tier)
     end_tiers(model.program, member, today)     # one that was reached on a day in the past may have ended since
     expire_lots(member, today)
     vouchers.expire_vouchers(member, today)

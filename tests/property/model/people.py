@@ -65,6 +65,7 @@ def opening(model, event):
         hold_tier(program, member, names.index(event.get("tier")), event.day, event.day)
         if event.get("tier_until"):
             member.until = day_of(event.get("tier_until"))
+    member.credited = bool(event.get("lots"))
     for name, count in (event.get("counters") or {}).items():
         member.add_metric(name, event.day, int(count))
     change_tier(program, member, event.today, lambda: look_up(program, member, event.day, event.today, only_balance=True))
@@ -205,10 +206,7 @@ def erase(model, event, member):
         member.gift = None
     member.cards, member.memberships = {}, {}
     member.metrics, member.totals, member.remainders = {}, {}, {}
-    for other in model.members:
-        if other.referrer is member:
-            other.referrer = None
-    member.referrer = None
+    member.referrer = None             # whom it referred is rewarded alone
     for name in [name for name, other in model.aliases.items() if other is member]:
         del model.aliases[name]
     member.closed = member.erased = True

@@ -35,7 +35,7 @@ def give_back(model, event, member):
         member.add_metric(name, record.day, now - record.counters.get(name, 0))
         record.counters[name] = now
     stamps.stamps_back(model, member, record, rest)
-    lots += vouchers_back(model, member, record, result)
+    vouchers_back(model, member, record, result)
     record.rest, record.returned = rest, True
     reward, reward_lots, others = people.refer_back(model, event, member, record)
     refresh(model.program, member, "return", None, event.day)
@@ -44,8 +44,8 @@ def give_back(model, event, member):
 
 
 def vouchers_back(model, member, record, result):
-    """A voucher that the rest no longer earns is revoked; of a used one `used_voucher` decides, once: the lots that pay its value."""
-    program, lots = record.program, []
+    """A voucher that the rest no longer earns is revoked; of a used one `used_voucher` decides, once."""
+    program = record.program
     still = {gift.name for gift in result.gifts if gift.granted}
     for name, voucher in list(record.gifts):
         if name in still:
@@ -58,16 +58,15 @@ def vouchers_back(model, member, record, result):
                 used[cap.key(record.day)] = max(used.get(cap.key(record.day), 0) - 1, 0)
             record.gifts.remove((name, voucher))
         elif voucher.state == "used" and program.returns.get("used_voucher", "keep") == "debt":
-            lots += owe(member, -(-voucher.value // program.worth))
+            owe(member, -(-voucher.value // program.worth))
             record.gifts.remove((name, voucher))
-    return lots
 
 
 def owe(member, points):
     """From available first."""
     now = min(points, member.available)
     member.debt += points - now
-    return take(member, member.lots, now)
+    take(member, member.lots, now)
 
 
 def what_is_left(record, event):

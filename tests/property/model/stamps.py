@@ -13,7 +13,8 @@ class Stamped:
         self.room = room               # of its cap before the purchase, or None
         self.granted = granted
         self.wanted = wanted
-        self.left = granted            # not taken by returns
+        self.capped = granted          # not given back to the cap
+        self.left = granted            # on cards, and not taken by returns
         self.vouchers = []             # that it filled a card with
         self.milestones = []           # [(at, voucher)]
 
@@ -78,21 +79,24 @@ def stamps_back(model, member, record, rest):
     for one in record.stamps.values():
         card, state = one.card, state_of(member, one.card)
         still = wanted_of(card, rest, one.held)
-        still = min(still if one.room is None else min(still, one.room), one.left)
-        gone, one.left = one.left - still, still
-        if not gone:
-            continue
-        state.net -= gone
+        still = min(still if one.room is None else min(still, one.room), one.capped)
+        back, one.capped = one.capped - still, still
         if card.cap:
             used = (model.program_used if card.cap["per"] == "program" else member.used)
             key = cap_key(card, one.day)
-            used[key] = max(used.get(key, 0) - gone, 0)
+            used[key] = max(used.get(key, 0) - back, 0)
+        gone = max(one.left - still, 0)
+        one.left -= gone
+        if not gone:
+            continue
+        state.net -= gone
         for voucher in reversed(one.vouchers):
             if state.on < 0 and voucher.state in ("issued", "held", "expired"):
                 vouchers.revoke(model, member, voucher)
                 state.filled -= 1
                 state.begun[state.filled] = one.day
         uncover(model, member, one, state)
+        uncover_owed(model, member, one, state, min(state.on + gone, 0))
         if state.on <= 0:
             state.begun.pop(state.filled, None)
 
@@ -100,12 +104,23 @@ def stamps_back(model, member, record, rest):
 def uncover(model, member, one, state):
     """Milestones that the sum no longer covers: as many of the purchase's vouchers go, the newest first, and they may fire again."""
     for number, at in sorted(state.fired, reverse=True):
-        if state.net >= number * state.size + at:
-            continue
-        mine = [row for row in one.milestones if row[0] == at and row[1].state in ("issued", "held", "expired")]
-        if mine:
-            vouchers.revoke(model, member, mine[-1][1])
+        if number >= state.filled and state.net < number * state.size + at and revoke_newest(model, member, one, at):
             state.fired.discard((number, at))
+
+
+def revoke_newest(model, member, one, at):
+    mine = [voucher for where, voucher in one.milestones if where == at and voucher.state in ("issued", "held", "expired")]
+    if mine:
+        vouchers.revoke(model, member, mine[-1])
+    return bool(mine)
+
+
+def uncover_owed(model, member, one, state, before):
+    """Below the beginning of the card at hand: of the milestones of cards that became vouchers which stay, what the sum has just left."""
+    for at in one.card.milestones:
+        left = [place for place in range(state.on + 1, before + 1) if (place - at) % state.size == 0]
+        for _ in left:
+            revoke_newest(model, member, one, at)
 
 
 def wipe(state):
@@ -113,7 +128,7 @@ def wipe(state):
     if state.on > 0:
         state.net = state.filled * state.size
     state.begun.pop(state.filled, None)
-    state.fired = {place for place in state.fired if place[0] != state.filled}
+    state.fired = {place for place in state.fired if place[0] < state.filled}
 
 
 def expire_cards(program, member, today):
@@ -132,11 +147,21 @@ def forfeit(member):
             wipe(state)
 
 
-def merge_cards(into, member):
-    for name, other in member.cards.items():
-        mine = into.cards.setdefault(name, Card(other.size))
-        begun = [state.begun.get(state.filled) for state in (mine, other) if state.begun.get(state.filled)]
+def merge_cards(model, into, member, day):
+    """What is on both cards is on one, which lasts as long as the later; a milestone that fired for either has fired."""
+    for card in model.program.stamps:
+        other = member.cards.get(card.id)
+        if other is None:
+            continue
+        mine = state_of(into, card)
+        begun = [state.begun.get(state.filled) for state in (mine, other) if state.on > 0 and state.begun.get(state.filled)]
+        fired = {(number - state.filled, at) for state in (mine, other) for number, at in state.fired if number >= state.filled}
+        high = max(mine.on, other.on, 0)
         mine.net += other.net
         mine.filled += other.filled
-        if begun:
-            mine.begun[mine.filled] = min(begun)
+        mine.fired = {place for place in mine.fired if place[0] < mine.filled} | {(number + mine.filled, at) for number, at in fired}
+        mine.begun = {mine.filled: max(begun)} if begun else {}
+        one = Stamped(card, day, None, 0, 0)
+        missing = max(mine.on - high, 0)
+        mine.net -= missing
+        fill(model, into, one, missing)
