@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import re
 import shutil
 
 import program_pb2
@@ -80,7 +81,7 @@ def test_every_option_has_a_case(world):
     seen = set()
     for folder in (GOLDEN, EXAMPLES):
         for path in glob.glob(os.path.join(folder, "*.yaml")):
-            case = path[:-len(".yaml")]
+            case = re.sub(r"(\.[0-9]+)?\.yaml$", "", path)        # NAME.2.yaml is a further program of NAME
             if os.path.exists(f"{case}.jsonl") and not os.path.exists(f"{case}.fail"):
                 seen |= set(used(descriptor, program_of(path)))
     assert not wanted - seen, sorted(wanted - seen)
