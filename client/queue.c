@@ -433,7 +433,7 @@ open_queue(struct fealty_queue *q, const char *path, const struct fealty_queue_o
 	if (!is_new && !q->begun && !o->salvage)
 		return queue_fail(q, FEALTY_QUEUE_DAMAGED, "the file `queue` does not say whose it is: name its principal, and read it by salvage");
 	if (is_new || !q->begun) {
-		error = name_terminal(q, o);
+		error = o->first_seq > INT64_MAX ? queue_fail(q, FEALTY_QUEUE_OPTIONS, "a queue's first number is at most 2^63 - 1") : name_terminal(q, o);
 		if (is_new && o->first_seq > 0)
 			q->next_seq = o->first_seq;
 		return error == FEALTY_QUEUE_OK ? queue_rewrite(q) : error;

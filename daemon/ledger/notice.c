@@ -163,13 +163,14 @@ falls_due(int32_t last_day, int32_t today, const uint32_t *days, size_t n)
 	return false;
 }
 
-/* Those that can be used; one that a hold has is like points that it has. */
+/* Those that can be used, as many as an entry has room for; one that a hold has is like points that it has. */
 static enum status
 vouchers_told(struct decision *d, struct told *rows, size_t *n)
 {
 	const struct program *p = d->program;
+	size_t max = *n + ENTRY_VOUCHERS_MAX;
 
-	for (size_t i = 0; i < d->member->n_vouchers; i++) {
+	for (size_t i = 0; i < d->member->n_vouchers && *n < max; i++) {
 		const struct voucher *v = &d->member->vouchers[i];
 
 		if (v->state != VOUCHER_ISSUED || v->last_day == DAY_NEVER || !falls_due(v->last_day, d->today, p->expiring_days, p->n_expiring_days))

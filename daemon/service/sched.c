@@ -127,11 +127,11 @@ positions_load(struct commit *c)
 	struct bytes kept = apply_schedule(c->apply);
 
 	for (size_t i = 0; i < c->n_sched; i++) {
-		const uint8_t *p = kept.data + i * POSITION_BYTES;
 		if ((i + 1) * POSITION_BYTES > kept.len) {
 			c->sched[i].day -= LOOK_BACK_DAYS;
 			continue;
 		}
+		const uint8_t *p = kept.data + i * POSITION_BYTES;
 		c->sched[i].day = (int32_t)get_be32(p);
 		c->sched[i].from = get_be64(p + 4);
 	}
