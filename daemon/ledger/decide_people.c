@@ -487,10 +487,11 @@ decide_erase(struct decision *d)
 
 	if (!decision_member_enrolled(d))
 		return ST_OK;
-	enum status st = decision_return_parts(d);
-	if (st != ST_OK || d->refusal->result != LEDGER_OK)
-		return st;
-	st = expire_lots(d, m->lots, m->n_lots, NULL);
+	for (size_t i = 0; i < m->n_holds; i++) {
+		if (m->holds[i].pooled > 0 || m->holds[i].part)
+			return refuse(d, LEDGER_NOT_ELIGIBLE, "member", "points of a pool are on hold that are partly the member's; capture or release that first");
+	}
+	enum status st = expire_lots(d, m->lots, m->n_lots, NULL);
 	for (size_t i = 0; i < m->n_holds && st == ST_OK; i++)
 		st = expire_lots(d, m->holds[i].lots, m->holds[i].n_lots, &m->holds[i]);
 	if (st == ST_OK)

@@ -130,24 +130,6 @@ add_redeemed(const struct ledger_state *state, const struct cmd *cmd, uint64_t n
 	return st;
 }
 
-/* The owners of others' parts of all its holds, each once; as many as there is room for. */
-static enum status
-part_owners(const struct ledger_state *state, const struct member *m, uint64_t numbers[static LEDGER_OTHERS_MAX], size_t *n)
-{
-	const struct member *owners[LEDGER_POOL_MAX];
-	enum status st = ST_OK;
-	size_t n_owners;
-
-	for (size_t h = 0; h < m->n_holds && st == ST_OK; h++) {
-		if (m->holds[h].pooled == 0)
-			continue;
-		st = hold_owners(state, m, &m->holds[h], owners, &n_owners);
-		for (size_t i = 0; i < n_owners && st == ST_OK; i++)
-			add_number(numbers, n, m->number, owners[i]->number);
-	}
-	return st;
-}
-
 enum status
 command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t ret[static LEDGER_OTHERS_MAX], size_t *ret_n)
 {
@@ -179,8 +161,6 @@ command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t
 		return st;
 	if (pool && m->pool != 0)
 		st = pool_of(state, m, members, &n);
-	if (st == ST_OK && cmd->op == OP_ERASE)
-		st = part_owners(state, m, ret, ret_n);
 	const struct hold *hold = of_hold ? member_hold(m, cmd->u.capture.hold) : NULL;
 	if (st == ST_OK && hold != NULL)
 		st = hold_owners(state, m, hold, members, &n);
@@ -257,7 +237,7 @@ static void
 name_hold(struct decision *side, const struct hold *hold)
 {
 	for (size_t i = 0; i < side->entry->n_postings; i++) {
-		if (side->postings[i].account != ACCOUNT_HELD || side->postings[i].has_hold)
+		if (side->postings[i].account != ACCOUNT_HELD)
 			continue;
 		side->postings[i].has_hold = true;
 		side->postings[i].hold = hold->id;
@@ -390,63 +370,6 @@ sides_end(struct sides *sides)
 		st = side_end(sides->d, &sides->rows[i]->decision);
 	}
 	return st;
-}
-
-/* ---- who made holds from a pool is forgotten ---- */
-
-/* Whether an entry can touch them all, and who is in the pool. */
-static enum status
-parts_fit(struct decision *d, bool *ret_fit)
-{
-	uint64_t numbers[LEDGER_OTHERS_MAX];
-	const struct member *members[LEDGER_POOL_MAX];
-	size_t n = 0, n_members = 0;
-	enum status st = part_owners(d->state, d->member, numbers, &n);
-
-	if (st == ST_OK && d->member->pool != 0)
-		st = pool_of(d->state, d->member, members, &n_members);
-	for (size_t i = 0; i < n_members && st == ST_OK; i++)
-		add_number(numbers, &n, d->member->number, members[i]->number);
-	*ret_fit = n < LEDGER_TOUCHED_MAX;
-	return st;
-}
-
-static enum status
-return_part(struct sides *sides, const struct member *owner, const struct hold *hold)
-{
-	const struct hold *part = member_hold(owner, hold->id);
-	struct decision *side;
-	enum status st = sides_get(sides, owner->number, &side);
-
-	if (st == ST_OK)
-		st = decision_take(side, part->lots, part->n_lots, hold_left(part), ACCOUNT_HELD, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, side->today);
-	if (st == ST_OK)
-		name_hold(side, hold);
-	return st;
-}
-
-enum status
-decision_return_parts(struct decision *d)
-{
-	const struct member *owners[LEDGER_POOL_MAX], *m = d->member;
-	struct sides sides = { .d = d };
-	size_t n;
-	bool fit;
-	enum status st = parts_fit(d, &fit);
-
-	if (st == ST_OK && !fit)
-		return refuse(d, LEDGER_CAP_REACHED, "member", "its holds have points of more than %d members; release some of them first",
-		    LEDGER_TOUCHED_MAX - 1);
-	for (size_t h = 0; h < m->n_holds && st == ST_OK; h++) {
-		if (m->holds[h].pooled == 0)
-			continue;
-		st = hold_owners(d->state, m, &m->holds[h], owners, &n);
-		for (size_t i = 0; i < n && st == ST_OK; i++) {
-			if (owners[i] != m)
-				st = return_part(&sides, owners[i], &m->holds[h]);
-		}
-	}
-	return st == ST_OK ? sides_end(&sides) : st;
 }
 
 /* ---- joining and leaving ---- */

@@ -94,11 +94,8 @@ close_holds(struct member *m, const struct ledger_state *state)
 	struct closed_hold closed = { .program = m->program, .member = m->number, .end = HOLD_END_RELEASED };
 	enum status st = ST_OK;
 
-	for (size_t i = 0; i < m->n_holds && st == ST_OK; i++) {
-		closed.till = m->holds[i].till;
-		if (!m->holds[i].part)
-			st = state->close_hold(state->ctx, m->holds[i].id, &closed);
-	}
+	for (size_t i = 0; i < m->n_holds && st == ST_OK; i++)
+		st = state->close_hold(state->ctx, m->holds[i].id, &closed);
 	m->n_holds = 0;
 	return st;
 }

@@ -437,7 +437,6 @@ enum status other_member(struct decision *d, const char *field, const struct mem
  * hold_total(): what it has left with others' parts.
  * decision_spend_pool(): ${points} of the pool, head first; refused when they are not there.
  * decision_take_hold(): ${points} of a hold, from a pool or not, in spending order.
- * decision_return_parts(): of the holds of d's member what is others' goes back to them.  May refuse.
  * decision_leave_pool(): touches those whose records name ${m}, as a side, but for who is touched already.
  */
 enum status member_followed(const struct ledger_state *state, uint32_t program, uint64_t number, const struct member **ret) MUST_CHECK;
@@ -446,7 +445,6 @@ enum status hold_owners(const struct ledger_state *state, const struct member *h
 enum status hold_total(const struct ledger_state *state, const struct member *holder, const struct hold *hold, int64_t *ret_points) MUST_CHECK;
 enum status decision_spend_pool(struct decision *d, int64_t points, enum account to) MUST_CHECK;
 enum status decision_take_hold(struct decision *d, const struct hold *hold, int64_t points, enum account to, enum account to_ended) MUST_CHECK;
-enum status decision_return_parts(struct decision *d) MUST_CHECK;
 enum status decision_leave_pool(struct decision *d, const struct member *m) MUST_CHECK;
 enum status decide_pool_join(struct decision *d) MUST_CHECK;
 enum status decide_pool_leave(struct decision *d) MUST_CHECK;
