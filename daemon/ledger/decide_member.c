@@ -325,5 +325,8 @@ decide_standing(struct decision *d)
 		return ST_OK;
 	if (d->cmd->op == OP_CLOSE && (m->available != 0 || m->pending != 0 || m->held != 0 || m->debt != 0))
 		return refuse(d, LEDGER_NOT_ELIGIBLE, "member", "a member is closed when its available, pending and held points and its debt are zero");
-	return d->cmd->op == OP_CLOSE ? decision_leave_pool(d, m) : ST_OK;
+	if (d->cmd->op != OP_CLOSE)
+		return ST_OK;
+	enum status st = decision_give_back(d);
+	return st == ST_OK && d->refusal->result == LEDGER_OK ? decision_leave_pool(d, m) : st;
 }
