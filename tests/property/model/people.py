@@ -96,6 +96,8 @@ def referrer_of(model, event):
         refuse("SELF_REFERRAL", "referrer")
     if model.program.referral is None:
         refuse("NOT_OFFERED", "referrer")
+    if other.closed:
+        refuse("MEMBER_CLOSED", "referrer")
     return other
 
 
