@@ -18,35 +18,10 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "ledger/evolution.h"
 #include "ledger/internal.h"
 #include "ledger/terminal.h"
 #include "ledger/keys.h"
-
-struct evolution {
-	const struct ledger_state *state;
-	struct entry *entry;
-	struct entry_id id;
-	int64_t at_us;			/* due instant, or a manual clock's, or committed_at */
-	enum evolve_mode mode;
-	enum evolve_fault fault;	/* the first; everything stops there */
-
-	const struct program *program;
-	struct totals *totals;
-	struct member *m;		/* the one it is about */
-	struct member *touched[LEDGER_TOUCHED_MAX];
-	const struct tier *held[LEDGER_TOUCHED_MAX];	/* by them, before the entry */
-	uint32_t issued;		/* vouchers so far */
-	struct hold *hold;		/* one of m's; NULL: the entry is about none */
-	bool made;			/* m, by this entry */
-};
-
-/* Always ST_OK, so that `return fault(…)` stops. */
-static enum status
-fault(struct evolution *e, enum evolve_fault f)
-{
-	e->fault = f;
-	return ST_OK;
-}
 
 static bool
 op_is_members(enum op op)
@@ -91,10 +66,10 @@ evolve_keys(struct evolution *e)
 	struct key_history *keys = e->state->keys;
 
 	if (e->entry->program != 0)
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	if (keys == NULL)
-		return e->entry->op == OP_GENESIS ? ST_OK : fault(e, EVOLVE_KEYS);
-	return key_history_follow(keys, e->entry, e->id.seq) ? ST_OK : fault(e, EVOLVE_KEYS);
+		return e->entry->op == OP_GENESIS ? ST_OK : evolution_fault(e, EVOLVE_KEYS);
+	return key_history_follow(keys, e->entry, e->id.seq) ? ST_OK : evolution_fault(e, EVOLVE_KEYS);
 }
 
 static enum status
@@ -105,7 +80,7 @@ evolve_approver(struct evolution *e)
 
 	if (entry->program != 0 || entry->u.approver_key.principal == NULL || entry->u.approver_key.public_key.len != PUBLIC_KEY_LEN ||
 	    !approver_named(entry->u.approver_key.principal) || !last_day_ok(approver.until))
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	memcpy(approver.public_key, entry->u.approver_key.public_key.data, PUBLIC_KEY_LEN);
 	return e->state->put_approver(e->state->ctx, entry->u.approver_key.principal, &approver);
 }
@@ -118,19 +93,19 @@ evolve_publish(struct evolution *e, int64_t committed_at_us)
 	const struct totals *before = NULL;
 
 	if (entry->u.publish.id == NULL || entry->program == 0)
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	uint32_t number = state->program_number(state->ctx, entry->u.publish.id), count = state->program_count(state->ctx);
 	if (number != entry->program && !(number == 0 && entry->program == count + 1))
-		return fault(e, EVOLVE_NO_PROGRAM);
+		return evolution_fault(e, EVOLVE_NO_PROGRAM);
 	enum status st = state->totals(state->ctx, entry->program, &before);
 	if (st != ST_OK)
 		return st;
 	if (entry->u.publish.version != (before == NULL ? 0 : before->versions) + 1)
-		return fault(e, EVOLVE_NO_PROGRAM);
+		return evolution_fault(e, EVOLVE_NO_PROGRAM);
 	st = state->publish(state->ctx, entry->program, entry->u.publish.version, entry->u.publish.definition, entry->u.publish.zone_data,
 	    committed_at_us);
 	if (st == ST_INVALID)
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	if (st != ST_OK)
 		return st;
 	st = state->totals_edit(state->ctx, entry->program, &e->totals);
@@ -202,7 +177,7 @@ make_member(struct evolution *e)
 	if (st != ST_OK)
 		return st;
 	if (there != NULL || entry->member != e->totals->members + 1)
-		return fault(e, EVOLVE_NO_MEMBER);
+		return evolution_fault(e, EVOLVE_NO_MEMBER);
 	st = e->state->member_edit(e->state->ctx, entry->program, entry->member, true, &e->touched[0]);
 	if (st != ST_OK)
 		return st;
@@ -239,13 +214,13 @@ find_member(struct evolution *e)
 	for (size_t i = e->made ? 1 : 0; i < entry->n_touched && st == ST_OK && e->fault == EVOLVE_OK; i++) {
 		st = e->state->member_edit(e->state->ctx, entry->program, entry->touched[i].member, false, &e->touched[i]);
 		if (st == ST_OK && e->touched[i] == NULL)
-			return fault(e, EVOLVE_NO_MEMBER);
+			return evolution_fault(e, EVOLVE_NO_MEMBER);
 	}
 	if (st != ST_OK || e->fault != EVOLVE_OK)
 		return st;
 	e->m = e->touched[0];
 	if (!provisional_ok(e))
-		return fault(e, EVOLVE_NO_MEMBER);
+		return evolution_fault(e, EVOLVE_NO_MEMBER);
 	if (op_enrols(entry->op)) {
 		e->m->provisional = false;
 		e->m->enrolled_day = entry->business_date;
@@ -267,21 +242,11 @@ link_previous(struct evolution *e)
 			continue;
 		}
 		if (t->has_prev != m->has_head)
-			return fault(e, EVOLVE_PREV_DIFFERS);
+			return evolution_fault(e, EVOLVE_PREV_DIFFERS);
 		if (t->has_prev && (t->prev.seq != m->head.seq || t->prev.index != m->head.index))
-			return fault(e, EVOLVE_PREV_DIFFERS);
+			return evolution_fault(e, EVOLVE_PREV_DIFFERS);
 	}
 	return ST_OK;
-}
-
-static struct member *
-touched_member(const struct evolution *e, uint64_t number)
-{
-	for (size_t i = 0; i < e->entry->n_touched; i++) {
-		if (e->touched[i]->number == number)
-			return e->touched[i];
-	}
-	return NULL;
 }
 
 /* ---- 2. the hold ---- */
@@ -295,10 +260,10 @@ hold_append(struct evolution *e, struct member *m)
 	    .expire_at_once = e->entry->hold.expire_at_once, .of_voucher = e->entry->u.hold.of_voucher, .part = m != e->m,
 	    .pooled = m == e->m && e->entry->u.hold.pool ? e->entry->u.hold.points : 0 };
 	if (!terminal_name_set(&hold.till, e->entry->hold.for_store, e->entry->hold.for_terminal))
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 
 	if (m->n_holds >= LEDGER_HOLDS_MAX || member_hold(m, e->id) != NULL)
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	tier_id_copy(hold.partner, named != NULL && program_partner(e->program, named) != NULL ? named : "");
 	struct hold *grown = arena_grow(e->state->arena, m->holds, &m->cap_holds, m->n_holds + 1, sizeof(*grown));
 	if (grown == NULL)
@@ -312,7 +277,7 @@ static enum status
 hold_new(struct evolution *e)
 {
 	if ((e->entry->u.hold.points <= 0) != e->entry->u.hold.of_voucher)
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	for (size_t i = 0; i < e->entry->n_touched; i++) {
 		enum status st = hold_append(e, e->touched[i]);
 		if (st != ST_OK || e->fault != EVOLVE_OK)
@@ -322,23 +287,16 @@ hold_new(struct evolution *e)
 	return ST_OK;
 }
 
-/* How many of touched[], from the second on, go into the first. */
-static size_t
-n_going(const struct entry *entry)
-{
-	return entry->op == OP_MERGE ? 1 : entry->n_merged;
-}
-
 static enum status
 find_hold(struct evolution *e)
 {
 	const struct entry *entry = e->entry;
 
-	for (size_t i = 1; i <= n_going(entry); i++) {
+	for (size_t i = 1; i <= evolution_going(entry); i++) {
 		bool ok;
 		enum status st = merge_holds(e->touched[i], e->m, e->state->arena, &ok);
 		if (st != ST_OK || !ok)
-			return st == ST_OK ? fault(e, EVOLVE_MALFORMED) : st;
+			return st == ST_OK ? evolution_fault(e, EVOLVE_MALFORMED) : st;
 	}
 	if (!entry->has_hold)
 		return ST_OK;
@@ -346,9 +304,9 @@ find_hold(struct evolution *e)
 		return hold_new(e);
 	const struct hold *hold = member_hold(e->m, entry->hold.id);
 	if (hold == NULL)
-		return fault(e, EVOLVE_NO_LOT);
+		return evolution_fault(e, EVOLVE_NO_LOT);
 	if (hold->ends_at_us != entry->hold.ends_at_us || (hold->part && entry->op != OP_HOLD_TIMEOUT && entry->op != OP_HOLD_EXPIRE))
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	e->hold = &e->m->holds[hold - e->m->holds];
 	return ST_OK;
 }
@@ -362,14 +320,14 @@ post_lot(struct evolution *e, struct lot **lots, size_t *n, size_t *cap, const s
 	bool ok = true;
 
 	if (p->class == LOT_NONE || p->class >= LOT_CLASS_COUNT || !lot_day_ok(p->last_day) || p->points == INT64_MIN)
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	if (p->points < 0) {
 		lot.points = -p->points;
-		return lots_take(*lots, n, &lot) ? ST_OK : fault(e, EVOLVE_NO_LOT);
+		return lots_take(*lots, n, &lot) ? ST_OK : evolution_fault(e, EVOLVE_NO_LOT);
 	}
 	enum status st = lots_add(lots, n, cap, e->state->arena, &lot, &ok);
 	if (st == ST_OK && !ok)
-		return fault(e, EVOLVE_UNBALANCED);
+		return evolution_fault(e, EVOLVE_UNBALANCED);
 	return st;
 }
 
@@ -377,7 +335,7 @@ static enum status
 post_member(struct evolution *e, struct member *m, const struct posting *p)
 {
 	if (!checked_add(m->available, p->points, &m->available))
-		return fault(e, EVOLVE_UNBALANCED);
+		return evolution_fault(e, EVOLVE_UNBALANCED);
 	return post_lot(e, &m->lots, &m->n_lots, &m->cap_lots, p);
 }
 
@@ -388,9 +346,9 @@ post_held(struct evolution *e, struct member *m, const struct posting *p)
 	struct hold *hold = named == NULL ? NULL : &m->holds[named - m->holds];
 
 	if (hold == NULL)
-		return fault(e, EVOLVE_NO_LOT);
+		return evolution_fault(e, EVOLVE_NO_LOT);
 	if (!checked_add(m->held, p->points, &m->held))
-		return fault(e, EVOLVE_UNBALANCED);
+		return evolution_fault(e, EVOLVE_UNBALANCED);
 	return post_lot(e, &hold->lots, &hold->n_lots, &hold->cap_lots, p);
 }
 
@@ -414,10 +372,10 @@ post_number(struct evolution *e, struct member *m, const struct posting *p)
 	    checked_sub(m->debt, p->points, &m->debt);
 
 	if (!ok)
-		return fault(e, EVOLVE_UNBALANCED);
+		return evolution_fault(e, EVOLVE_UNBALANCED);
 	if (p->account == ACCOUNT_DEBT)
 		post_lent(e, m, p->points);
-	return m->pending < 0 || m->debt < 0 ? fault(e, EVOLVE_NEGATIVE) : ST_OK;
+	return m->pending < 0 || m->debt < 0 ? evolution_fault(e, EVOLVE_NEGATIVE) : ST_OK;
 }
 
 static bool
@@ -434,16 +392,16 @@ post(struct evolution *e, const struct posting *p)
 	struct member *m;
 
 	if (p->account == ACCOUNT_NONE || p->account >= ACCOUNT_COUNT || p->points == 0 || (p->has_hold && p->account != ACCOUNT_HELD))
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	if (account_is_partners(p->account) != (p->partner != NULL) || (p->partner != NULL && !partner_ok(p->partner)))
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	if (!checked_add(e->totals->account[p->account], p->points, &e->totals->account[p->account]))
-		return fault(e, EVOLVE_UNBALANCED);
+		return evolution_fault(e, EVOLVE_UNBALANCED);
 	switch (p->account) {
 	case ACCOUNT_MEMBER: case ACCOUNT_HELD: case ACCOUNT_PENDING: case ACCOUNT_DEBT:
-		m = touched_member(e, p->member);
+		m = evolution_member(e, p->member);
 		if (m == NULL)
-			return fault(e, EVOLVE_NO_MEMBER);
+			return evolution_fault(e, EVOLVE_NO_MEMBER);
 		if (p->account == ACCOUNT_MEMBER)
 			return post_member(e, m, p);
 		return p->account == ACCOUNT_HELD ? post_held(e, m, p) : post_number(e, m, p);
@@ -452,7 +410,7 @@ post(struct evolution *e, const struct posting *p)
 	case ACCOUNT_PARTNER_ISSUED: case ACCOUNT_PARTNER_REDEEMED: case ACCOUNT_COUNT:
 		break;
 	}
-	return p->member == 0 ? ST_OK : fault(e, EVOLVE_MALFORMED);
+	return p->member == 0 ? ST_OK : evolution_fault(e, EVOLVE_MALFORMED);
 }
 
 static enum status
@@ -463,327 +421,13 @@ post_all(struct evolution *e)
 	for (size_t i = 0; i < e->entry->n_postings; i++)
 		sum += e->entry->postings[i].points;
 	if (sum != 0)
-		return fault(e, EVOLVE_UNBALANCED);
+		return evolution_fault(e, EVOLVE_UNBALANCED);
 	for (size_t i = 0; i < e->entry->n_postings; i++) {
 		enum status st = post(e, &e->entry->postings[i]);
 		if (st != ST_OK || e->fault != EVOLVE_OK)
 			return st;
 	}
 	return ST_OK;
-}
-
-/* ---- 4. facts ---- */
-
-static enum hold_end
-hold_end_of(enum op op)
-{
-	return op == OP_CAPTURE ? HOLD_END_TAKEN : op == OP_RELEASE ? HOLD_END_RELEASED : HOLD_END_TIMED_OUT;
-}
-
-static enum status
-drop_hold(struct evolution *e, const struct hold *hold, enum hold_end end)
-{
-	struct closed_hold closed = { .program = e->entry->program, .member = e->m->number, .end = end, .till = hold->till };
-	struct entry_id id = hold->id;
-	bool part = hold->part;
-
-	hold_remove(e->m, hold);
-	return part ? ST_OK : e->state->close_hold(e->state->ctx, id, &closed);
-}
-
-/* A hold that is empty is over, and is remembered under its id; one of a voucher has no points, and is over with the next entry about it. */
-static enum status
-close_hold(struct evolution *e)
-{
-	const struct hold *hold = e->hold;
-	enum op op = e->entry->op;
-	bool ok = true, over = true;
-	enum status st = ST_OK;
-
-	if (hold == NULL)
-		return ST_OK;
-	if (hold->of_voucher && op == OP_HOLD)
-		return hold->n_lots == 0 && e->entry->hold.left == 0 ? ST_OK : fault(e, EVOLVE_MALFORMED);
-	if (hold->of_voucher)
-		ok = hold->n_lots == 0 && e->entry->hold.left == 0;
-	else
-		st = hold_settle(e->state, e->hold, e->entry, e->touched, e->entry->n_touched, &ok, &over);
-	if (st != ST_OK || !ok)
-		return st == ST_OK ? fault(e, EVOLVE_MALFORMED) : st;
-	if (!over)
-		return op == OP_HOLD || op == OP_CAPTURE || op == OP_HOLD_EXPIRE ? ST_OK : fault(e, EVOLVE_MALFORMED);
-	e->hold = NULL;
-	return drop_hold(e, hold, hold_end_of(op));
-}
-
-static enum status
-apply_tier(struct evolution *e, struct member *m, const struct tier_state *t)
-{
-	if (memchr(t->earned, 0, sizeof(t->earned)) == NULL || memchr(t->gift, 0, sizeof(t->gift)) == NULL)
-		return fault(e, EVOLVE_MALFORMED);
-	if (!day_ok(t->since) || !last_day_ok(t->until) || !last_day_ok(t->gift_until) || !day_ok(t->from) || !day_ok(t->start))
-		return fault(e, EVOLVE_MALFORMED);
-	return tier_state_apply(m, t) ? ST_OK : fault(e, EVOLVE_UNBALANCED);
-}
-
-static enum status
-apply_metrics(struct evolution *e)
-{
-	const struct entry *entry = e->entry;
-	int32_t oldest = entry->business_date - (int32_t)e->program->metric_days;
-	bool ok = true;
-	enum status st = ST_OK;
-
-	if (entry->has_metrics)
-		st = metrics_add(e->m, e->state->arena, &entry->metrics, oldest, &ok);
-	for (size_t i = 0; i < entry->n_falls && st == ST_OK && ok; i++) {
-		if (!day_ok(entry->falls[i].day))
-			return fault(e, EVOLVE_MALFORMED);
-		st = metrics_add(e->m, e->state->arena, &entry->falls[i], oldest, &ok);
-	}
-	if (st == ST_OK && !ok)
-		return fault(e, EVOLVE_UNBALANCED);
-	return st;
-}
-
-/* Caps of the whole program are its totals'; the rest is the member's. */
-static enum status
-apply_tally(struct evolution *e, struct member *m, const struct tally *t)
-{
-	struct totals *totals = e->totals;
-	struct tally *fixed = totals->tallies;
-	size_t max = LEDGER_PROGRAM_CAPS_MAX;
-	bool ok = true;
-	enum status st;
-
-	if (!tally_change_ok(t))
-		return fault(e, EVOLVE_MALFORMED);
-	if (t->per == PERIOD_PROGRAM)
-		st = tallies_add(&fixed, &totals->n_tallies, &max, NULL, t, &ok);
-	else
-		st = tallies_add(&m->tallies, &m->n_tallies, &m->cap_tallies, e->state->arena, t, &ok);
-	return st == ST_OK && !ok ? fault(e, EVOLVE_NEGATIVE) : st;
-}
-
-static enum status
-apply_pendings(struct evolution *e, struct member *m, const struct pending_change *pendings, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct pending change = pendings[i].p;
-		bool ok = true;
-
-		if (!pendings[i].has_from)
-			change.from = e->id;
-		if (!pending_ok(&change))
-			return fault(e, EVOLVE_MALFORMED);
-		enum status st = pendings_add(m, e->state->arena, &change, &ok);
-		if (st != ST_OK)
-			return st;
-		if (!ok)
-			return fault(e, EVOLVE_NO_LOT);
-	}
-	return ST_OK;
-}
-
-/* No event is older than late_days, so what no such event can ask for is dropped. */
-static enum status
-apply_tallies(struct evolution *e, struct member *m, const struct tally *tallies, size_t n)
-{
-	const struct program *p = e->program;
-	int64_t oldest_us = e->at_us - (int64_t)p->late_days * US_PER_DAY;
-
-	for (size_t i = 0; i < n; i++) {
-		enum status st = apply_tally(e, m, &tallies[i]);
-		if (st != ST_OK || e->fault != EVOLVE_OK)
-			return st;
-	}
-	if (n > 0)
-		tallies_prune(m->tallies, &m->n_tallies, zone_day(&p->zone, oldest_us), oldest_us - p->gap_max_us);
-	return ST_OK;
-}
-
-static enum status
-apply_clock(struct evolution *e, struct member *m, const struct inactivity_clock *clock)
-{
-	if (!day_ok(clock->last_day) || clock->months == 0 || clock->percent == 0 || clock->percent > 100)
-		return fault(e, EVOLVE_MALFORMED);
-	m->clock = *clock;
-	return ST_OK;
-}
-
-static enum status
-apply_followups(struct evolution *e)
-{
-	for (size_t i = 0; i < e->entry->n_followups; i++) {
-		if (!followup_ok(&e->entry->followups[i]))
-			return fault(e, EVOLVE_MALFORMED);
-		enum status st = e->state->put_followup(e->state->ctx, &e->entry->followups[i]);
-		if (st != ST_OK)
-			return st;
-	}
-	return ST_OK;
-}
-
-static enum status
-apply_vouchers(struct evolution *e, struct member *m, const struct voucher_change *changes, size_t n)
-{
-	bool ok = true;
-	enum status st = vouchers_apply(m, e->state->arena, changes, n, e->id, &e->issued, &ok);
-
-	return st == ST_OK && !ok ? fault(e, EVOLVE_VOUCHER) : st;
-}
-
-/* A hold whose voucher goes without it is over as well. */
-static enum status
-apply_own_vouchers(struct evolution *e)
-{
-	const struct entry *entry = e->entry;
-	const struct hold *ended;
-	size_t at = 0;
-	enum status st = ST_OK;
-
-	if (!vouchers_entry_ok(e->m, entry))
-		return fault(e, EVOLVE_VOUCHER);
-	while (entry->op != OP_HOLD && st == ST_OK && (ended = vouchers_ended_hold(e->m, entry, &at)) != NULL)
-		st = drop_hold(e, ended, HOLD_END_REVOKED);
-	return st == ST_OK ? apply_vouchers(e, e->m, entry->vouchers, entry->n_vouchers) : st;
-}
-
-static enum status
-apply_stamps(struct evolution *e)
-{
-	bool ok = true;
-	enum status st = stamps_apply(e->m, e->state->arena, e->entry, &ok);
-
-	for (size_t i = 1; i <= n_going(e->entry); i++)
-		ok = ok && stamps_merged(e->touched[i], e->entry);
-	return st == ST_OK && !ok ? fault(e, EVOLVE_MALFORMED) : st;
-}
-
-static enum status
-apply_side(struct evolution *e, const struct side *s)
-{
-	struct member *m = touched_member(e, s->member);
-	enum status st = ST_OK;
-
-	if (m == NULL || m == e->m)
-		return fault(e, EVOLVE_NO_MEMBER);
-	if (s->has_tier)
-		st = apply_tier(e, m, &s->tier);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_tallies(e, m, s->tallies, s->n_tallies);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_pendings(e, m, s->pendings, s->n_pendings);
-	if (st == ST_OK && e->fault == EVOLVE_OK && s->clock.on)
-		st = apply_clock(e, m, &s->clock);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_vouchers(e, m, s->vouchers, s->n_vouchers);
-	return st;
-}
-
-static enum status
-apply_memberships(struct evolution *e)
-{
-	for (size_t i = 0; i < e->entry->n_memberships; i++) {
-		if (!membership_ok(&e->entry->memberships[i]))
-			return fault(e, EVOLVE_MALFORMED);
-		enum status st = memberships_put(e->m, e->state->arena, &e->entry->memberships[i]);
-		if (st != ST_OK)
-			return st;
-	}
-	return ST_OK;
-}
-
-/* An adjust begins to wait. */
-static enum status
-apply_waiting(struct evolution *e)
-{
-	return e->state->put_waiting(e->state->ctx, e->id, &(struct waiting_adjust){ .program = e->entry->program, .member = e->m->number });
-}
-
-/* It waited for this approval.  That the signature is by the approver's key is for the caller to see. */
-static enum status
-apply_approval(struct evolution *e)
-{
-	const struct ledger_state *state = e->state;
-	struct entry *entry = e->entry;
-	struct waiting_adjust waiting;
-	struct approver approver;
-	bool is_its = false;
-
-	if (entry->principal == NULL)
-		return fault(e, EVOLVE_APPROVAL);
-	enum status st = state->approver(state->ctx, entry->principal, &approver);
-	if (st == ST_OK)
-		st = state->waiting(state->ctx, entry->u.approve.command, &waiting);
-	if (st == ST_OK)
-		st = member_became(state, entry->program, waiting.member, entry->member, &is_its);
-	if (st == ST_NOTFOUND)
-		return fault(e, EVOLVE_APPROVAL);
-	if (st != ST_OK)
-		return st;
-	if (!is_its || waiting.approved || waiting.program != entry->program || !approver_has_key(&approver, entry->u.approve.key_id) ||
-	    approver.until < zone_day(&e->program->zone, e->at_us))
-		return fault(e, EVOLVE_APPROVAL);
-	waiting.approved = true;
-	waiting.by = e->id;
-	return state->put_waiting(state->ctx, entry->u.approve.command, &waiting);
-}
-
-/* Facts that few entries have. */
-static enum status
-apply_rest(struct evolution *e)
-{
-	bool ok = true;
-	enum status st = apply_followups(e);
-
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_own_vouchers(e);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_stamps(e);
-
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_memberships(e);
-	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->waiting)
-		st = apply_waiting(e);
-	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->op == OP_APPROVE)
-		st = apply_approval(e);
-
-	for (size_t i = 0; i < e->entry->n_sides && st == ST_OK && e->fault == EVOLVE_OK; i++)
-		st = apply_side(e, &e->entry->sides[i]);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = pool_apply(e->entry, e->touched, e->state->arena, &ok);
-	if (st == ST_OK && !ok)
-		return fault(e, EVOLVE_NO_MEMBER);
-	for (size_t i = 1; i <= n_going(e->entry) && st == ST_OK && e->fault == EVOLVE_OK && ok; i++)
-		st = merge_rest(e->touched[i], e->m, e->state->arena, &ok);
-	if (st == ST_OK && ok && e->fault == EVOLVE_OK)
-		st = people_apply(e->m, e->entry, e->state->arena, &ok);
-	return st == ST_OK && !ok ? fault(e, EVOLVE_UNBALANCED) : st;
-}
-
-static enum status
-apply_facts(struct evolution *e)
-{
-	int32_t birthday = e->entry->birthday;
-	enum status st = close_hold(e);
-
-	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->has_tier)
-		st = apply_tier(e, e->m, &e->entry->tier);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_metrics(e);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_tallies(e, e->m, e->entry->tallies, e->entry->n_tallies);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_pendings(e, e->m, e->entry->pendings, e->entry->n_pendings);
-	e->m->purchases += e->entry->op == OP_PURCHASE;
-	if (st == ST_OK && e->fault == EVOLVE_OK && e->entry->clock.on)
-		st = apply_clock(e, e->m, &e->entry->clock);
-	if (st == ST_OK && e->fault == EVOLVE_OK)
-		st = apply_rest(e);
-	if (birthday != DAY_NONE && birthday > e->m->birthday_paid)		/* DAY_NONE is below every day */
-		e->m->birthday_paid = birthday;
-	return st;
 }
 
 /* ---- 5 and 6. settling, balances after ---- */
@@ -866,7 +510,7 @@ tier_moved(struct evolution *e, const struct member *m, const struct tier *held,
 		t->tier_to = to;
 		return ST_OK;
 	}
-	return same_or_none(t->tier_from, from) && same_or_none(t->tier_to, to) ? ST_OK : fault(e, EVOLVE_AFTER_DIFFERS);
+	return same_or_none(t->tier_from, from) && same_or_none(t->tier_to, to) ? ST_OK : evolution_fault(e, EVOLVE_AFTER_DIFFERS);
 }
 
 static enum status
@@ -884,23 +528,23 @@ balances_after(struct evolution *e, const struct member *m, struct touched *t)
 		return ST_OK;
 	}
 	if (t->available != m->available || t->pending != m->pending || t->held != m->held || t->debt != m->debt)
-		return fault(e, EVOLVE_AFTER_DIFFERS);
-	return strcmp(t->tier == NULL ? "" : t->tier, tier) == 0 ? ST_OK : fault(e, EVOLVE_AFTER_DIFFERS);
+		return evolution_fault(e, EVOLVE_AFTER_DIFFERS);
+	return strcmp(t->tier == NULL ? "" : t->tier, tier) == 0 ? ST_OK : evolution_fault(e, EVOLVE_AFTER_DIFFERS);
 }
 
 static enum status
 evolve_member(struct evolution *e)
 {
-	static enum status (*const steps[])(struct evolution *e) = { find_member, link_previous, find_hold, post_all, apply_facts };
+	static enum status (*const steps[])(struct evolution *e) = { find_member, link_previous, find_hold, post_all, evolution_facts };
 	struct entry *entry = e->entry;
 
 	e->program = e->state->program_version(e->state->ctx, entry->program, entry->program_version);
 	if (e->program == NULL)
-		return fault(e, EVOLVE_NO_PROGRAM);
+		return evolution_fault(e, EVOLVE_NO_PROGRAM);
 	if (!entry_touched_ok(entry))
-		return fault(e, EVOLVE_NO_MEMBER);
+		return evolution_fault(e, EVOLVE_NO_MEMBER);
 	if (!entry_shape_ok(entry) || !day_ok(zone_day(&e->program->zone, e->at_us)))
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		enum status st = steps[i](e);
 		if (st != ST_OK || e->fault != EVOLVE_OK)
@@ -912,7 +556,7 @@ evolve_member(struct evolution *e)
 	if (st != ST_OK)
 		return st;
 	if (!gone || !apply_standing(e))
-		return fault(e, EVOLVE_MALFORMED);
+		return evolution_fault(e, EVOLVE_MALFORMED);
 	for (size_t i = 0; i < entry->n_touched && e->fault == EVOLVE_OK; i++)
 		settle(e, e->touched[i]);
 	for (size_t i = 0; i < entry->n_touched && st == ST_OK && e->fault == EVOLVE_OK; i++)

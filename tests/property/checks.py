@@ -191,8 +191,10 @@ def once_more(events, replies):
     balances = [dict(event, at=at) for event in {event["member"]: event for event in events if event["op"] == "balance"}.values()]
     balances = [{name: value for name, value in event.items() if name != "as_of"} for event in balances]
     gone = {reply["member_no"] for event, reply in zip(events, replies) if event["op"] == "erase" and reply["status"] == "OK"}
+    personal = ("enrol", "profile", "opening")
     written = [dict(event, at=at) for event, reply in zip(events, replies)
-               if not (event["op"] in ("enrol", "profile", "opening") and reply.get("member_no") in gone) and reply["status"] == "OK" and "key" in event and not reply.get("replayed")]
+               if reply["status"] == "OK" and "key" in event and not reply.get("replayed")
+               and not (event["op"] in personal and reply.get("member_no") in gone)]
     return balances + written + balances
 
 
