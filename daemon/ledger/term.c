@@ -144,7 +144,7 @@ relot_all(struct decision *d, int32_t last_day)
 	return st;
 }
 
-/* ${held}: before the entry.  A gift whose last day was yesterday is held until the entry that ends it, so that what the night reaches first goes on from it. */
+/* ${held}: before the entry.  A gift is held until the entry that ends it: what a night reaches before that goes on from it. */
 static enum status
 follow_tier(struct decision *d, const struct tier *held)
 {
