@@ -298,11 +298,11 @@ decision_member_enrolled(struct decision *d)
 	return refuse_false(d, LEDGER_MEMBER_PROVISIONAL, "member", "the member is not enrolled yet: until then it earns, and nothing else; enrol it first");
 }
 
-/* What a provisional member may do; the last two ask for it themselves, after they have looked at the other member. */
+/* What a provisional member may do; the last three ask for it themselves, after they have looked at the other member. */
 static bool
 is_for_provisional(enum op op)
 {
-	return op == OP_PURCHASE || op == OP_ACTIVITY || op == OP_RETURN || op == OP_TRANSFER || op == OP_MERGE;
+	return op == OP_PURCHASE || op == OP_ACTIVITY || op == OP_RETURN || op == OP_TRANSFER || op == OP_MERGE || op == OP_POOL_JOIN;
 }
 
 bool
@@ -325,5 +325,8 @@ decide_standing(struct decision *d)
 		return ST_OK;
 	if (d->cmd->op == OP_CLOSE && (m->available != 0 || m->pending != 0 || m->held != 0 || m->debt != 0))
 		return refuse(d, LEDGER_NOT_ELIGIBLE, "member", "a member is closed when its available, pending and held points and its debt are zero");
-	return d->cmd->op == OP_CLOSE ? decision_leave_pool(d, m) : ST_OK;
+	if (d->cmd->op != OP_CLOSE)
+		return ST_OK;
+	enum status st = decision_give_back(d);
+	return st == ST_OK && d->refusal->result == LEDGER_OK ? decision_leave_pool(d, m) : st;
 }
