@@ -144,14 +144,14 @@ relot_all(struct decision *d, int32_t last_day)
 	return st;
 }
 
-/* ${held}: before the entry; a tier whose last day was yesterday is held no more, and was. */
+/* ${held}: before the entry.  A gift is held until the entry that ends it: what a night reaches before that goes on from it. */
 static enum status
 follow_tier(struct decision *d, const struct tier *held)
 {
 	struct member after = *d->member;
 
 	after.tier = d->entry->tier;
-	const struct tier *now = member_tier(&after, d->program, d->today);
+	const struct tier *now = member_tier_held(&after, d->program);
 	if (held == NULL || now == NULL || held == now)
 		return ST_OK;
 	enum status st = held->forfeits_stamps && now->rank < held->rank ? decision_stamps_forfeit(d) : ST_OK;
@@ -266,8 +266,7 @@ decision_inactivity(struct decision *d)
 enum status
 decision_terms(struct decision *d)
 {
-	bool ended = d->entry->op == OP_TIER_END || d->entry->op == OP_TIER_REVIEW;
-	const struct tier *held = member_tier(d->member, d->program, ended ? d->today - 1 : d->today);
+	const struct tier *held = member_tier_held(d->member, d->program);
 	enum status st = refresh(d, held);
 
 	if (st == ST_OK && d->entry->has_tier)
