@@ -4,12 +4,13 @@ import os
 import signal
 import stat
 
+import liar
 import test_disk as disk
 import test_offline as offline
 import test_webhook as webhook
 from test_events import lived
-from wire import keyless, pb, request
-from world import eventually, expect
+from wire import PUSH, keyless, pb, request
+from world import eventually, expect, run_fealty
 
 LONG = "v" * 32
 MANY = f"""
@@ -244,3 +245,46 @@ def test_a_receipt_that_was_there_already_is_no_gap(world):
     expect(ledger.cli("balance", "card:1").json, visits=4)
     ledger.stop()
     ledger.audit()
+
+
+def lied_to(world, secret, receiver, pushes, hello=None, state=None):
+    """`fealty webhook` at a server that sends these; its exit code and what it said."""
+    name = f"liar{world.next_number()}"
+    server = liar.Liar(world.path(name), lambda _: [(PUSH, push) for push in pushes], hello)
+    if state is not None:
+        world.write(name + ".state", state)
+    done = run_fealty(["webhook", "--url", receiver.url, "--secret-file", secret, "--state", world.path(name + ".state"), "--to-head"],
+                      env={"FEALTY_CONNECT": server.address})
+    shown = run_fealty(["subscribe", "--events", "--to-head"], env={"FEALTY_CONNECT": server.address}) if hello is None else None
+    server.close()
+    assert shown is None or not any(ord(c) < 32 and c != "\n" for c in shown.out), shown
+    return done
+
+
+def test_a_server_that_lies_to_a_webhook(world):
+    """It neither crashes nor ends as if all had been sent; what it posts is JSON whatever the event says."""
+    receiver = webhook.Receiver()
+    secret = webhook.write_secret(world, webhook.SECRET)
+    whole = {"id": "1.0.0", "type": "points.earned", "program": "p", "member_no": 1, "at": 1, "date": 1, "op": "purchase"}
+
+    def sent(**changes):
+        fields = {k: v for k, v in {**whole, **changes}.items() if v is not None}
+        return [pb.Push(head=10, last_seq=9, events=[pb.Event(**fields)])]
+    odd = [sent(), sent(at=None, type=None, program=None, date=None, op=None), sent(at=-2**63, date=-2**31, last_day=-2**31), sent(at=2**63 - 1),
+           sent(type="x\x1b[31m" * 200, tier="t" * 100000, member_no=2**64 - 1), [pb.Push(head=10, last_seq=9)],
+           [b"\x18\x0a\x20\x09" + b"\x2a\x0f\x0a\x051.0.0\x12\x06ab\xff\xfe\xc3x"]]        # a type that is no UTF-8
+    for pushes in odd:
+        done = lied_to(world, secret, receiver, pushes)
+        assert done.code == 0, done
+    assert len(receiver.taken) == len(odd) - 1, receiver.taken
+    for bad in ("1." + "0" * 2000 + ".1", "0" * 40 + "1.0.0", f"{2**64 - 1}.{2**64 - 1}.{2**64 - 1}"):
+        done = lied_to(world, secret, receiver, sent(id=bad))
+        assert done.code == 5 and "id is none" in done.err, done
+    for hello in (pb.HelloOk(version=1, size=5, principal="backend/crm"), pb.HelloOk(version=1, origin="o" * 5000, size=5, principal="backend/crm")):
+        done = lied_to(world, secret, receiver, sent(), hello, '{"origin":"o","after":"1.0.0"}\n')
+        assert done.code == 5 and "which ledger" in done.err, done
+    assert len(receiver.taken) == len(odd) - 1
+    for state in ("", "{}", "[1,2]", '{"origin":1,"after":2}', '{"origin":"test.example/l","after":"99999999999999999999"}', "x" * 5000, "\0"):
+        done = lied_to(world, secret, receiver, sent(), None, state)
+        assert done.code == 2 and "liar" in done.err, done
+    receiver.close()
