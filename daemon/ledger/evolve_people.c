@@ -121,9 +121,6 @@ member_erase(struct member *m, const struct ledger_state *state, bool *ret_ok)
 enum status
 people_apply(struct member *m, const struct entry *entry, struct arena *arena, bool *ret_ok)
 {
-	struct consent consent = { .given = entry->u.consent.given, .day = entry->business_date };
-	const char *purpose = entry->op == OP_CONSENT ? entry->u.consent.purpose : NULL;
-
 	if (entry->op == OP_ENROL && entry->u.enrol.referrer != 0) {
 		m->referred_by = entry->u.enrol.referrer;
 		m->referral_done = false;
@@ -132,6 +129,8 @@ people_apply(struct member *m, const struct entry *entry, struct arena *arena, b
 	m->referral_done |= entry->has_referral;
 	if (entry->op != OP_CONSENT)
 		return ST_OK;
+	struct consent consent = { .given = entry->u.consent.given, .day = entry->business_date };
+	const char *purpose = entry->u.consent.purpose;
 	*ret_ok = purpose != NULL && purpose[0] != 0 && strlen(purpose) <= LEDGER_ID_MAX;
 	if (!*ret_ok)
 		return ST_OK;
