@@ -9,6 +9,7 @@
  * A capture takes a hold's lots in consumption order, as of every hold; where two owners' lots end on one day, in spending order.
  *
  * Owners are members for ever, whatever becomes of the pool: they may have left it, or gone into another member, who then has their part.
+ * Who is erased takes its own points away from every hold that they are in; of a hold of its own the other parts go back.
  */
 #include <assert.h>
 
@@ -130,6 +131,18 @@ add_redeemed(const struct ledger_state *state, const struct cmd *cmd, uint64_t n
 	return st;
 }
 
+static enum status
+add_owners(const struct ledger_state *state, const struct member *m, const struct hold *hold, uint64_t numbers[static LEDGER_OTHERS_MAX], size_t *n)
+{
+	const struct member *owners[LEDGER_POOL_MAX];
+	size_t n_owners;
+	enum status st = hold_owners(state, m, hold, owners, &n_owners);
+
+	for (size_t i = 0; i < n_owners && st == ST_OK; i++)
+		add_number(numbers, n, m->number, owners[i]->number);
+	return st;
+}
+
 enum status
 command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t ret[static LEDGER_OTHERS_MAX], size_t *ret_n)
 {
@@ -162,10 +175,12 @@ command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t
 	if (pool && m->pool != 0)
 		st = pool_of(state, m, members, &n);
 	const struct hold *hold = of_hold ? member_hold(m, cmd->u.capture.hold) : NULL;
-	if (st == ST_OK && hold != NULL)
-		st = hold_owners(state, m, hold, members, &n);
 	for (size_t i = 0; i < n && st == ST_OK; i++)
 		add_number(ret, ret_n, cmd->member, members[i]->number);
+	if (st == ST_OK && hold != NULL)
+		st = add_owners(state, m, hold, ret, ret_n);
+	for (size_t i = 0; (cmd->op == OP_ERASE || cmd->op == OP_CLOSE) && i < m->n_holds && st == ST_OK; i++)
+		st = add_owners(state, m, &m->holds[i], ret, ret_n);
 	return st;
 }
 
@@ -232,11 +247,11 @@ decision_spend_pool(struct decision *d, int64_t points, enum account to)
 
 /* ---- holds ---- */
 
-/* Points of a side's part name its hold: the entry is about the holder's. */
+/* Points of a side's part name its hold: the entry is about the holder's.  Postings before ${first} are of another one. */
 static void
-name_hold(struct decision *side, const struct hold *hold)
+name_hold(struct decision *side, size_t first, const struct hold *hold)
 {
-	for (size_t i = 0; i < side->entry->n_postings; i++) {
+	for (size_t i = first; i < side->entry->n_postings; i++) {
 		if (side->postings[i].account != ACCOUNT_HELD)
 			continue;
 		side->postings[i].has_hold = true;
@@ -257,7 +272,7 @@ take_part(struct decision *d, const struct member *owner, const struct hold *hol
 	enum status st = decision_take(&side, part->lots, part->n_lots, points, ACCOUNT_HELD, to, to_ended, d->today);
 	if (st != ST_OK)
 		return st;
-	name_hold(&side, hold);
+	name_hold(&side, 0, hold);
 	if (to == ACCOUNT_MEMBER)
 		decision_look(&side);
 	return side_end(d, &side);
@@ -372,6 +387,60 @@ sides_end(struct sides *sides)
 	return st;
 }
 
+/* ---- erasure, closing ---- */
+
+/* Whom it changes besides its member: the pool that it leaves, and the owners of what it holds. */
+static enum status
+givers_fit(struct decision *d, bool *ret_ok)
+{
+	uint64_t numbers[LEDGER_OTHERS_MAX];
+	size_t n = 0;
+	enum status st = command_others(d->state, d->cmd, numbers, &n);
+
+	*ret_ok = n < LEDGER_TOUCHED_MAX;
+	if (st != ST_OK || *ret_ok)
+		return st;
+	return refuse(d, LEDGER_CAP_REACHED, "member", "the member's pool and its open holds are of more than %d others; release a hold first",
+	    LEDGER_TOUCHED_MAX - 1);
+}
+
+static enum status
+give_back(struct sides *sides, const struct hold *hold)
+{
+	struct decision *d = sides->d, *side;
+	const struct member *owners[LEDGER_POOL_MAX];
+	size_t n;
+	enum status st = hold_owners(d->state, d->member, hold, owners, &n);
+
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
+		const struct hold *part = member_hold(owners[i], hold->id);
+
+		if (owners[i] == d->member)
+			continue;
+		st = sides_get(sides, owners[i]->number, &side);
+		size_t first = st == ST_OK ? side->entry->n_postings : 0;
+		if (st == ST_OK)
+			st = decision_take(side, part->lots, part->n_lots, hold_left(part), ACCOUNT_HELD, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, d->today);
+		if (st == ST_OK)
+			name_hold(side, first, hold);
+	}
+	return st;
+}
+
+enum status
+decision_give_back(struct decision *d)
+{
+	struct sides sides = { .d = d };
+	bool ok;
+	enum status st = givers_fit(d, &ok);
+
+	for (size_t i = 0; i < d->member->n_holds && st == ST_OK && ok; i++) {
+		if (d->member->holds[i].pooled > 0)
+			st = give_back(&sides, &d->member->holds[i]);
+	}
+	return st == ST_OK && ok ? sides_end(&sides) : st;
+}
+
 /* ---- joining and leaving ---- */
 
 enum status
@@ -395,6 +464,10 @@ decide_pool_join(struct decision *d)
 		return ST_OK;
 	if (head->standing == STANDING_CLOSED)
 		return refuse(d, LEDGER_MEMBER_CLOSED, "head", "that member is closed");
+	if (!decision_member_enrolled(d))
+		return ST_OK;
+	if (head->provisional)
+		return refuse(d, LEDGER_MEMBER_PROVISIONAL, "head", "that member is not enrolled yet; enrol it first");
 	if (head->n_joined + 2 > d->program->pool_max)
 		return refuse(d, LEDGER_CAP_REACHED, "head", "a pool has at most %u members, its head among them", d->program->pool_max);
 	side_begin(d, head, &scratch, &side);

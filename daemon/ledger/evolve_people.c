@@ -88,31 +88,46 @@ member_people_check(const struct member *m)
 	return true;
 }
 
+/* Those from pools, or all; a part is of a hold that another has, and has on. */
 static enum status
-close_holds(struct member *m, const struct ledger_state *state)
+close_holds(struct member *m, const struct ledger_state *state, bool all)
 {
 	struct closed_hold closed = { .program = m->program, .member = m->number, .end = HOLD_END_RELEASED };
 	enum status st = ST_OK;
+	size_t n = 0;
 
-	for (size_t i = 0; i < m->n_holds && st == ST_OK; i++)
-		st = state->close_hold(state->ctx, m->holds[i].id, &closed);
-	m->n_holds = 0;
+	for (size_t i = 0; i < m->n_holds && st == ST_OK; i++) {
+		if (!all && m->holds[i].pooled == 0)
+			m->holds[n++] = m->holds[i];
+		else if (!m->holds[i].part)
+			st = state->close_hold(state->ctx, m->holds[i].id, &closed);
+	}
+	m->n_holds = n;
 	return st;
 }
 
 enum status
-member_erase(struct member *m, const struct ledger_state *state, bool *ret_ok)
+member_close(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok)
 {
+	enum status st = holds_given_back(touched, n_touched, state, ret_ok);
+
+	return st == ST_OK && *ret_ok ? close_holds(touched[0], state, false) : st;
+}
+
+enum status
+member_erase(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok)
+{
+	struct member *m = touched[0];
 	struct member gone = {
 		.program = m->program, .number = m->number, .enrolled_day = m->enrolled_day, .standing = STANDING_CLOSED,
 		.tier = { .since = m->enrolled_day, .until = DAY_NEVER, .gift_until = DAY_NEVER, .from = m->enrolled_day, .start = m->enrolled_day },
-		.birthday_paid = DAY_NONE, .has_head = m->has_head, .head = m->head, .due_at_us = INSTANT_NEVER,
+		.birthday_paid = DAY_NONE, .has_head = m->has_head, .head = m->head, .merged_into = m->merged_into, .due_at_us = INSTANT_NEVER,
 	};
 
-	*ret_ok = m->available == 0 && m->held == 0 && m->pending == 0 && m->debt == 0 && m->n_pendings == 0 && m->n_lots == 0;
-	for (size_t i = 0; i < m->n_holds; i++)
-		*ret_ok &= m->holds[i].n_lots == 0;
-	enum status st = *ret_ok ? close_holds(m, state) : ST_OK;
+	enum status st = holds_given_back(touched, n_touched, state, ret_ok);
+	*ret_ok = *ret_ok && m->available == 0 && m->held == 0 && m->pending == 0 && m->debt == 0 && m->n_pendings == 0 && m->n_lots == 0;
+	if (st == ST_OK && *ret_ok)
+		st = close_holds(m, state, true);
 	if (st == ST_OK && *ret_ok)
 		*m = gone;
 	return st;

@@ -76,15 +76,17 @@ has_posting(const struct entry *entry, uint64_t member)
 	return false;
 }
 
-/* Nobody is touched for nothing: ${leaver} (NULL: nobody) leaves a pool that those are in, or their points move. */
+/* Nobody is touched for nothing: ${leaver} (NULL: nobody) leaves a pool that those are in, or their points move, as those that it held do. */
 static bool
 others_needed(const struct entry *entry, struct member *const *touched, const struct member *leaver)
 {
+	bool gives_back = entry->op == OP_ERASE || entry->op == OP_CLOSE;
+
 	for (size_t i = entry->op == OP_MERGE ? 2 : 1; i < entry->n_touched; i++) {
 		const struct member *m = touched[i];
 		bool named = leaver != NULL && leaver->pool != 0 && m->pool == leaver->pool && (leaver->pool == leaver->number || m->pool == m->number);
 
-		if (!named && (leaver != NULL || !has_posting(entry, m->number)))
+		if (!named && ((leaver != NULL && !gives_back) || !has_posting(entry, m->number)))
 			return false;
 	}
 	return true;
@@ -165,6 +167,25 @@ drop_parts(struct member *const *touched, size_t n_touched, struct entry_id id, 
 		hold_remove(touched[i], part);
 	}
 	return true;
+}
+
+enum status
+holds_given_back(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok)
+{
+	const struct member *m = touched[0];
+	enum status st = ST_OK;
+
+	*ret_ok = true;
+	for (size_t i = 0; i < m->n_holds && st == ST_OK && *ret_ok; i++) {
+		const struct hold *hold = &m->holds[i];
+		int64_t left;
+
+		if (hold->pooled > 0)
+			*ret_ok = drop_parts(touched, n_touched, hold->id, false);
+		st = hold_total(state, m, hold, &left);
+		*ret_ok = *ret_ok && st == ST_OK && left == 0;
+	}
+	return st;
 }
 
 enum status

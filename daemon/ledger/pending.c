@@ -148,6 +148,16 @@ decision_pending(struct decision *d, const struct pending_change *change)
 	return ST_OK;
 }
 
+int64_t
+decision_pending_left(const struct decision *d, const struct pending *row)
+{
+	int64_t left = row->points;
+
+	for (size_t i = 0; i < d->entry->n_pendings; i++)
+		left += d->pendings[i].has_from && pending_compare(&d->pendings[i].p, row) == 0 ? d->pendings[i].p.points : 0;
+	return left;
+}
+
 void
 pending_term_of(const struct rule *rule, const struct tier *tier, char ret[static PENDING_TERM_BYTES])
 {

@@ -241,6 +241,8 @@ birthday_of(struct commit *c, const struct birthday_row *row, int32_t *ret_birth
 	const struct member *m;
 
 	*ret_birthday = DAY_NONE;
+	if (p == NULL)			/* the midnight of the day on which the program began: decide_due() judges it by the first version too */
+		p = state->program_version(state->ctx, row->program, 1);
 	if (p == NULL || !p->has_birthday || p->birthday_on_claim)
 		return ST_OK;
 	enum status st = state->member(state->ctx, row->program, row->member, &m);
