@@ -9,6 +9,8 @@ import test_disk as disk
 import test_offline as offline
 import test_webhook as webhook
 from test_events import lived
+from test_people import DAY as PEOPLE_DAY
+from test_people import PEOPLE
 from wire import PUSH, keyless, pb, request
 from world import eventually, expect, run_fealty
 
@@ -288,3 +290,34 @@ def test_a_server_that_lies_to_a_webhook(world):
         done = lied_to(world, secret, receiver, sent(), None, state)
         assert done.code == 2 and "liar" in done.err, done
     receiver.close()
+
+
+def test_names_that_come_and_go_in_one_batch(world):
+    """A name that is enrolled, earned under, added, erased and used again, in one batch and across a kill: each time somebody new, and nothing of before."""
+    ledger = world.running(PEOPLE, at=PEOPLE_DAY)
+    life = [keyless("purchase", member="a", amount="1000"), keyless("enrol", member="b", birthday="03-10"), keyless("profile", member="b", add_aliases=["a", "c"]),
+            keyless("erase", member="c"), keyless("purchase", member="a", amount="2000"), keyless("enrol", member="a", aliases=["b"]),
+            keyless("profile", member="b", remove_aliases=["a"]), keyless("erase", member="b"), keyless("enrol", member="a"), keyless("enrol", member="b"),
+            keyless("merge", member="a", into="b"), keyless("erase", member="a"), keyless("purchase", member="b", amount="5000")]
+    with ledger.wire() as wire:
+        for round in range(3):
+            key = f"life{round}"
+            first = wire.batch(life, key=key)
+            assert all(r.status == pb.OK for r in first.results), [(i, r.reason, r.field, r.message) for i, r in enumerate(first.results) if r.status]
+            numbers = [r.member_no for r in first.results]
+            assert numbers[4] != numbers[1] and numbers[12] not in numbers[:12], numbers
+            expect(wire.ok("balance", member="b"), available=first.results[12].available, member_no=numbers[12])
+            wire.refused("NOT_FOUND", "balance", member="a")
+            again = wire.batch(life, key=key)
+            assert all(r.replayed or r.reason in ("REQUEST_ID_REUSED", "NOT_FOUND") for r in again.results), again
+            expect(wire.ok("enrol", member="b"), member_no=numbers[12])
+            wire.ok("erase", member="b")
+    ledger.daemon.kill()
+    ledger.start()
+    with ledger.wire() as wire:
+        wire.refused("NOT_FOUND", "balance", member="b")
+        expect(wire.ok("enrol", member="b"), available="10", granted="10", member_no=numbers[12] + 1)
+    ledger.stop()
+    ledger.audit()
+    for path in files_below(ledger.data):
+        assert "vault" in path or b"03-10" not in open(path, "rb").read(), path
