@@ -4,12 +4,15 @@ import os
 import signal
 import stat
 
+import liar
 import test_disk as disk
 import test_offline as offline
 import test_webhook as webhook
 from test_events import lived
-from wire import keyless, pb, request
-from world import eventually, expect
+from test_people import DAY as PEOPLE_DAY
+from test_people import PEOPLE
+from wire import PUSH, keyless, pb, request
+from world import eventually, expect, run_fealty
 
 LONG = "v" * 32
 MANY = f"""
@@ -244,3 +247,77 @@ def test_a_receipt_that_was_there_already_is_no_gap(world):
     expect(ledger.cli("balance", "card:1").json, visits=4)
     ledger.stop()
     ledger.audit()
+
+
+def lied_to(world, secret, receiver, pushes, hello=None, state=None):
+    """`fealty webhook` at a server that sends these; its exit code and what it said."""
+    name = f"liar{world.next_number()}"
+    server = liar.Liar(world.path(name), lambda _: [(PUSH, push) for push in pushes], hello)
+    if state is not None:
+        world.write(name + ".state", state)
+    done = run_fealty(["webhook", "--url", receiver.url, "--secret-file", secret, "--state", world.path(name + ".state"), "--to-head"],
+                      env={"FEALTY_CONNECT": server.address})
+    shown = run_fealty(["subscribe", "--events", "--to-head"], env={"FEALTY_CONNECT": server.address}) if hello is None else None
+    server.close()
+    assert shown is None or not any(ord(c) < 32 and c != "\n" for c in shown.out), shown
+    return done
+
+
+def test_a_server_that_lies_to_a_webhook(world):
+    """It neither crashes nor ends as if all had been sent; what it posts is JSON whatever the event says."""
+    receiver = webhook.Receiver()
+    secret = webhook.write_secret(world, webhook.SECRET)
+    whole = {"id": "1.0.0", "type": "points.earned", "program": "p", "member_no": 1, "at": 1, "date": 1, "op": "purchase"}
+
+    def sent(**changes):
+        fields = {k: v for k, v in {**whole, **changes}.items() if v is not None}
+        return [pb.Push(head=10, last_seq=9, events=[pb.Event(**fields)])]
+    odd = [sent(), sent(at=None, type=None, program=None, date=None, op=None), sent(at=-2**63, date=-2**31, last_day=-2**31), sent(at=2**63 - 1),
+           sent(type="x\x1b[31m" * 200, tier="t" * 100000, member_no=2**64 - 1), [pb.Push(head=10, last_seq=9)],
+           [b"\x18\x0a\x20\x09" + b"\x2a\x0f\x0a\x051.0.0\x12\x06ab\xff\xfe\xc3x"]]        # a type that is no UTF-8
+    for pushes in odd:
+        done = lied_to(world, secret, receiver, pushes)
+        assert done.code == 0, done
+    assert len(receiver.taken) == len(odd) - 1, receiver.taken
+    for bad in ("1." + "0" * 2000 + ".1", "0" * 40 + "1.0.0", f"{2**64 - 1}.{2**64 - 1}.{2**64 - 1}"):
+        done = lied_to(world, secret, receiver, sent(id=bad))
+        assert done.code == 5 and "id is none" in done.err, done
+    for hello in (pb.HelloOk(version=1, size=5, principal="backend/crm"), pb.HelloOk(version=1, origin="o" * 5000, size=5, principal="backend/crm")):
+        done = lied_to(world, secret, receiver, sent(), hello, '{"origin":"o","after":"1.0.0"}\n')
+        assert done.code == 5 and "which ledger" in done.err, done
+    assert len(receiver.taken) == len(odd) - 1
+    for state in ("", "{}", "[1,2]", '{"origin":1,"after":2}', '{"origin":"test.example/l","after":"99999999999999999999"}', "x" * 5000, "\0"):
+        done = lied_to(world, secret, receiver, sent(), None, state)
+        assert done.code == 2 and "liar" in done.err, done
+    receiver.close()
+
+
+def test_names_that_come_and_go_in_one_batch(world):
+    """A name that is enrolled, earned under, added, erased and used again, in one batch and across a kill: each time somebody new, and nothing of before."""
+    ledger = world.running(PEOPLE, at=PEOPLE_DAY)
+    life = [keyless("purchase", member="a", amount="1000"), keyless("enrol", member="b", birthday="03-10"), keyless("profile", member="b", add_aliases=["a", "c"]),
+            keyless("erase", member="c"), keyless("purchase", member="a", amount="2000"), keyless("enrol", member="a", aliases=["b"]),
+            keyless("profile", member="b", remove_aliases=["a"]), keyless("erase", member="b"), keyless("enrol", member="a"), keyless("enrol", member="b"),
+            keyless("merge", member="a", into="b"), keyless("erase", member="a"), keyless("purchase", member="b", amount="5000")]
+    with ledger.wire() as wire:
+        for round in range(3):
+            key = f"life{round}"
+            first = wire.batch(life, key=key)
+            assert all(r.status == pb.OK for r in first.results), [(i, r.reason, r.field, r.message) for i, r in enumerate(first.results) if r.status]
+            numbers = [r.member_no for r in first.results]
+            assert numbers[4] != numbers[1] and numbers[12] not in numbers[:12], numbers
+            expect(wire.ok("balance", member="b"), available=first.results[12].available, member_no=numbers[12])
+            wire.refused("NOT_FOUND", "balance", member="a")
+            again = wire.batch(life, key=key)
+            assert all(r.replayed or r.reason in ("REQUEST_ID_REUSED", "NOT_FOUND") for r in again.results), again
+            expect(wire.ok("enrol", member="b"), member_no=numbers[12])
+            wire.ok("erase", member="b")
+    ledger.daemon.kill()
+    ledger.start()
+    with ledger.wire() as wire:
+        wire.refused("NOT_FOUND", "balance", member="b")
+        expect(wire.ok("enrol", member="b"), available="10", granted="10", member_no=numbers[12] + 1)
+    ledger.stop()
+    ledger.audit()
+    for path in files_below(ledger.data):
+        assert "vault" in path or b"03-10" not in open(path, "rb").read(), path

@@ -23,7 +23,7 @@ WRITES = {"publish", "enrol", "profile", "purchase", "hold", "capture", "release
           "freeze", "unfreeze", "close", "return", "reverse_redeem", "transfer", "merge", "advance", "clock_accept",
           "rotate_key", "approve", "approver_key", "membership_start", "membership_renew", "membership_cancel",
           "pool_join", "pool_leave",
-          "voucher_use", "voucher_void"}
+          "voucher_use", "voucher_void", "opening", "consent", "erase"}
 COMMON = {"key", "at", "deadline_ms", "program", "occurred_at", "store", "terminal", "terminal_seq", "want_receipt", "terminal_refused"}
 INSTANTS = {"at", "occurred_at", "as_of"}
 DAYS = {"last_day", "until"}

@@ -44,6 +44,7 @@ struct following {
 	struct fealty_client *client;
 	struct event_after after;
 	bool lost;				/* the ledger cannot be reached, as was told */
+	bool odd;				/* the server sent what is no event, as was told */
 	atomic_bool ended;
 	enum exit_code code;			/* once it has ended */
 };
@@ -153,11 +154,17 @@ on_event(void *ctx, const struct fealty_event *e)
 	struct following *f = ctx;
 	const char *id = e->event->id;
 
+	f->odd = !event_after_parse(id, &f->after);
+	if (f->odd) {
+		f->code = cli_fail(f->in->call.json, EXIT_INTERNAL, "the server sent an event behind transaction %" PRIu64 " whose id is none; update "
+		    "`fealty`, or ask the server's operator", e->seq);
+		return false;
+	}
 	if (listed(&f->in->skip, id))
 		webhook_tell(f->in->call.json, "webhook.skipped", NULL, "event %s is passed over, as --skip says", id);
 	else if (f->in->types.n == 0 || (e->event->type != NULL && listed(&f->in->types, e->event->type)))
-		return event_after_parse(id, &f->after) && webhook_put(f->webhook, e->event);
-	return event_after_parse(id, &f->after) && webhook_pass(f->webhook, id);
+		return webhook_put(f->webhook, e->event);
+	return webhook_pass(f->webhook, id);
 }
 
 static bool
@@ -176,13 +183,14 @@ on_progress(void *ctx, uint64_t last_seq)
 static bool
 judge_end(struct following *f, const struct fealty_result *result)
 {
-	if (result->outcome == FEALTY_FAILED && (result->error == FEALTY_ERROR_CONNECT || result->error == FEALTY_ERROR_DEADLINE)) {
+	if (!f->odd && result->outcome == FEALTY_FAILED && (result->error == FEALTY_ERROR_CONNECT || result->error == FEALTY_ERROR_DEADLINE)) {
 		if (!f->lost)
 			webhook_tell(f->in->call.json, "webhook.no_ledger", NULL, "the ledger cannot be reached: %s; it is tried again", result->message);
 		f->lost = true;
 		return true;
 	}
-	f->code = result->outcome == FEALTY_OK ? EXIT_DONE : call_tell(&f->in->call, result);
+	if (!f->odd)
+		f->code = result->outcome == FEALTY_OK ? EXIT_DONE : call_tell(&f->in->call, result);
 	return false;
 }
 
@@ -270,6 +278,8 @@ greet(const struct webhook_input *in, struct fealty_client *client, char *ret_or
 	if (code != EXIT_DONE)
 		return code;
 	const Fealty__V1__HelloOk *hello = fealty_hello(client)->ok;
+	if (hello->origin == NULL || strlen(hello->origin) >= cap)
+		return cli_fail(in->call.json, EXIT_INTERNAL, "the server does not say which ledger it has, or says it in too many words. Nothing was sent");
 	(void)snprintf(ret_origin, cap, "%s", hello->origin);
 	return find_place(in, hello, ret_after);
 }

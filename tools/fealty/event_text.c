@@ -8,6 +8,8 @@
 
 #include "ledger_text.h"
 
+#define TEXT_BYTES 256			/* of what the server says, for people */
+
 json_t *
 event_json(const Fealty__V1__Event *event)
 {
@@ -25,8 +27,13 @@ event_json(const Fealty__V1__Event *event)
 static void
 print_text(FILE *out, const char *before, const char *text)
 {
-	if (text != NULL)
-		(void)fprintf(out, "%s%s", before, text);
+	char clean[TEXT_BYTES];
+
+	if (text == NULL)
+		return;
+	(void)snprintf(clean, sizeof(clean), "%s", text);
+	text_clean(clean, strlen(clean));
+	(void)fprintf(out, "%s%s", before, clean);
 }
 
 void
@@ -34,7 +41,10 @@ event_print(const Fealty__V1__Event *event, FILE *out)
 {
 	char day[DAY_TEXT_BYTES], at[INSTANT_TEXT_BYTES];
 
-	(void)fprintf(out, "%s  %s  %s  member %" PRIu64, event->id, instant_format(event->at, at), event->type != NULL ? event->type : "?", event->member_no);
+	print_text(out, "", event->id);
+	(void)fprintf(out, "  %s  ", instant_format(event->at, at));
+	print_text(out, "", event->type != NULL ? event->type : "?");
+	(void)fprintf(out, "  member %" PRIu64, event->member_no);
 	print_text(out, "  ", event->points);
 	print_text(out, ", of which wait ", event->pending);
 	print_text(out, "  from ", event->tier_from);

@@ -142,9 +142,10 @@ static char *
 make_body(const struct webhook *w, const Fealty__V1__Event *event)
 {
 	json_t *body = json_new(), *data = event_json(event);
+	char at[INSTANT_TEXT_BYTES];
 
 	json_put_text(body, "type", event->type);
-	json_put(body, "timestamp", json_incref(json_object_get(data, "at")));
+	json_put_text(body, "timestamp", instant_format(event->at, at));
 	json_put_text(data, "origin", w->options.origin);
 	json_put(body, "data", data);
 	char *text = json_dumps(body, JSON_COMPACT | JSON_PRESERVE_ORDER);
