@@ -112,7 +112,7 @@ member_erase(struct member *m, const struct ledger_state *state, bool *ret_ok)
 		.birthday_paid = DAY_NONE, .has_head = m->has_head, .head = m->head, .due_at_us = INSTANT_NEVER,
 	};
 
-	*ret_ok = m->available == 0 && m->held == 0 && m->pending == 0 && m->debt == 0 && m->n_pendings == 0 && m->n_lots == 0;
+	*ret_ok = m->available == 0 && m->held == 0 && m->pending == 0 && m->debt == 0 && m->n_lots == 0;
 	for (size_t i = 0; i < m->n_holds; i++)
 		*ret_ok &= m->holds[i].n_lots == 0;
 	enum status st = *ret_ok ? close_holds(m, state) : ST_OK;
