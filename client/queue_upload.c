@@ -116,6 +116,12 @@ settles(const Fealty__V1__Response *response)
 	    fealty_response_outcome(response) != FEALTY_UNKNOWN;
 }
 
+static enum queue_how
+how_it_went(const Fealty__V1__Response *response)
+{
+	return fealty_response_outcome(response) != FEALTY_OK ? HOW_REFUSED : response->replayed ? HOW_REPLAYED : HOW_APPLIED;
+}
+
 /* The answers go to disk, all in one record.  *${ret_n}: how many there are. */
 static enum fealty_queue_error
 keep_answers(struct upload *u, const Fealty__V1__BatchResponse *answer, size_t *ret_n)
@@ -131,7 +137,7 @@ keep_answers(struct upload *u, const Fealty__V1__BatchResponse *answer, size_t *
 		if (!settles(response))
 			continue;
 		buf_put_varint(&body, u->items[i]->seq);
-		buf_put_varint(&body, fealty_response_outcome(response) == FEALTY_OK ? HOW_APPLIED : HOW_REFUSED);
+		buf_put_varint(&body, how_it_went(response));
 		ok = packs(response, &body);
 		++*ret_n;
 	}

@@ -323,6 +323,13 @@ hold_facts(struct decision *d, const struct hold *hold, int64_t left)
 	d->entry->hold.left = left;
 }
 
+/* A hold from a pool whose parts have gone one by one stays in its record until its time is over. */
+static enum status
+refuse_ended(struct decision *d)
+{
+	return refuse(d, LEDGER_HOLD_EXPIRED, "hold", "all points of the hold have ended");
+}
+
 enum status
 decide_capture(struct decision *d)
 {
@@ -342,7 +349,7 @@ decide_capture(struct decision *d)
 		return decision_capture_voucher(d, hold);
 	}
 	if (left == 0)
-		return refuse(d, LEDGER_HOLD_EXPIRED, "hold", "all points of the hold have ended");
+		return refuse_ended(d);
 	if (points > left)
 		return refuse(d, LEDGER_HOLD_TOO_SMALL, "points", "%s points are left in the hold, %s were asked for", POINTS_TEXT(d, left),
 		    POINTS_TEXT(d, points));
@@ -387,10 +394,12 @@ static enum status
 release_all(struct decision *d, const struct hold *hold)
 {
 	int64_t left;
-	enum status st = uncount_redeemed(d, hold);
+	enum status st = hold_total(d->state, d->member, hold, &left);
 
+	if (st == ST_OK && left == 0)
+		return refuse_ended(d);
 	if (st == ST_OK)
-		st = hold_total(d->state, d->member, hold, &left);
+		st = uncount_redeemed(d, hold);
 	if (st != ST_OK)
 		return st;
 	hold_facts(d, hold, 0);

@@ -115,7 +115,7 @@ birthday_comes(const struct program *p, const struct member *m, const struct bir
 	if (!p->has_birthday || p->birthday_on_claim)
 		return DAY_NONE;
 	if (p->birthday_voucher != VOUCHER_INDEX_NONE)
-		birthday_window(p, m, day, &before, &after);
+		birthday_window(p, m, &before, &after);
 	for (int32_t birthday = day; birthday <= day + before && day_ok(birthday); birthday++) {
 		if (!birthday_on(p, dates, n_dates, birthday) || !birthday_payable(p, m, birthday))
 			continue;
@@ -134,11 +134,10 @@ same_leap_birthday(const struct program *program, struct date paid, struct date 
 	    next.month == 2 && next.day == 29;
 }
 
-/* By the tier held on ${today}: for points that is the day itself. */
 void
-birthday_window(const struct program *program, const struct member *m, int32_t today, int32_t *ret_before, int32_t *ret_after)
+birthday_window(const struct program *program, const struct member *m, int32_t *ret_before, int32_t *ret_after)
 {
-	const struct tier *tier = member_tier(m, program, today);
+	const struct tier *tier = member_tier_held(m, program);
 	bool own = tier != NULL && tier->has_birthday_window;
 
 	*ret_before = (int32_t)(own ? tier->birthday_days_before : program->birthday_days_before);
@@ -160,7 +159,7 @@ birthday_payable(const struct program *program, const struct member *m, int32_t 
 
 	if (!program->has_birthday || m->standing == STANDING_CLOSED)
 		return false;
-	birthday_window(program, m, day, &before, &after);
+	birthday_window(program, m, &before, &after);
 	if (m->birthday_paid == DAY_NONE)
 		return true;
 	struct date paid = date_of_day(m->birthday_paid), next = date_of_day(day);
@@ -176,7 +175,7 @@ birthday_voucher(struct decision *d, int32_t day, bool *ret_fits)
 	const struct program *p = d->program;
 	int32_t before, after;
 
-	birthday_window(p, d->member, d->today, &before, &after);
+	birthday_window(p, d->member, &before, &after);
 	d->entry->birthday = day;
 	return decision_issue(d, &p->vouchers[p->birthday_voucher], VOUCHER_BY_BIRTHDAY, "", 0, day + after, ret_fits);
 }
@@ -190,7 +189,7 @@ decision_birthday(struct decision *d, int32_t day, bool *ret_fits)
 	const struct program *p = d->program;
 	struct grant *grant = arena_alloc(d->arena, sizeof(*grant));
 	struct lot lot = {
-		.last_day = program_last_day(p, member_tier(d->member, p, d->today), d->business_date),
+		.last_day = program_last_day(p, member_tier_held(d->member, p), d->business_date),
 		.class = LOT_BIRTHDAY,
 		.points = p->birthday_points,
 	};
@@ -214,7 +213,7 @@ birthday_due(const struct decision *d)
 	const struct cmd *cmd = d->cmd;
 	int32_t before, after, due = DAY_NONE;
 
-	birthday_window(d->program, d->member, d->today, &before, &after);
+	birthday_window(d->program, d->member, &before, &after);
 	int32_t from = d->business_date - after, to = d->business_date + before;
 
 	if (cmd->u.birthday.given != DAY_NONE)
@@ -268,7 +267,7 @@ decision_anniversary(struct decision *d)
 	const struct program *p = d->program;
 	struct grant *grant = arena_alloc(d->arena, sizeof(*grant));
 	struct lot lot = {
-		.last_day = program_last_day(p, member_tier(d->member, p, d->today), d->business_date),
+		.last_day = program_last_day(p, member_tier_held(d->member, p), d->business_date),
 		.class = LOT_ANNIVERSARY,
 		.points = p->anniversary_points,
 	};
@@ -326,5 +325,8 @@ decide_standing(struct decision *d)
 		return ST_OK;
 	if (d->cmd->op == OP_CLOSE && (m->available != 0 || m->pending != 0 || m->held != 0 || m->debt != 0))
 		return refuse(d, LEDGER_NOT_ELIGIBLE, "member", "a member is closed when its available, pending and held points and its debt are zero");
-	return d->cmd->op == OP_CLOSE ? decision_leave_pool(d, m) : ST_OK;
+	if (d->cmd->op != OP_CLOSE)
+		return ST_OK;
+	enum status st = decision_give_back(d);
+	return st == ST_OK && d->refusal->result == LEDGER_OK ? decision_leave_pool(d, m) : st;
 }

@@ -489,10 +489,7 @@ decide_erase(struct decision *d)
 
 	if (!decision_member_enrolled(d))
 		return ST_OK;
-	enum status st = decision_return_parts(d);
-	if (st != ST_OK || d->refusal->result != LEDGER_OK)
-		return st;
-	st = expire_lots(d, m->lots, m->n_lots, NULL);
+	enum status st = expire_lots(d, m->lots, m->n_lots, NULL);
 	for (size_t i = 0; i < m->n_holds && st == ST_OK; i++)
 		st = expire_lots(d, m->holds[i].lots, m->holds[i].n_lots, &m->holds[i]);
 	if (st == ST_OK)
@@ -506,5 +503,7 @@ decide_erase(struct decision *d)
 		return refuse(d, LEDGER_CAP_REACHED, "member", "the ledger has adjusted all the points that it can count; adjust the debt away first");
 	if (st == ST_OK && m->debt > 0)
 		st = decision_move(d, ACCOUNT_ADJUSTED, ACCOUNT_DEBT, &none, m->debt);
-	return st == ST_OK ? decision_leave_pool(d, m) : st;
+	if (st == ST_OK)
+		st = decision_give_back(d);
+	return st == ST_OK && d->refusal->result == LEDGER_OK ? decision_leave_pool(d, m) : st;
 }

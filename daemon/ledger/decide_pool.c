@@ -9,6 +9,7 @@
  * A capture takes a hold's lots in consumption order, as of every hold; where two owners' lots end on one day, in spending order.
  *
  * Owners are members for ever, whatever becomes of the pool: they may have left it, or gone into another member, who then has their part.
+ * Who is erased takes its own points away from every hold that they are in; of a hold of its own the other parts go back.
  */
 #include <assert.h>
 
@@ -130,21 +131,15 @@ add_redeemed(const struct ledger_state *state, const struct cmd *cmd, uint64_t n
 	return st;
 }
 
-/* The owners of others' parts of all its holds, each once; as many as there is room for. */
 static enum status
-part_owners(const struct ledger_state *state, const struct member *m, uint64_t numbers[static LEDGER_OTHERS_MAX], size_t *n)
+add_owners(const struct ledger_state *state, const struct member *m, const struct hold *hold, uint64_t numbers[static LEDGER_OTHERS_MAX], size_t *n)
 {
 	const struct member *owners[LEDGER_POOL_MAX];
-	enum status st = ST_OK;
 	size_t n_owners;
+	enum status st = hold_owners(state, m, hold, owners, &n_owners);
 
-	for (size_t h = 0; h < m->n_holds && st == ST_OK; h++) {
-		if (m->holds[h].pooled == 0)
-			continue;
-		st = hold_owners(state, m, &m->holds[h], owners, &n_owners);
-		for (size_t i = 0; i < n_owners && st == ST_OK; i++)
-			add_number(numbers, n, m->number, owners[i]->number);
-	}
+	for (size_t i = 0; i < n_owners && st == ST_OK; i++)
+		add_number(numbers, n, m->number, owners[i]->number);
 	return st;
 }
 
@@ -179,13 +174,13 @@ command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t
 		return st;
 	if (pool && m->pool != 0)
 		st = pool_of(state, m, members, &n);
-	if (st == ST_OK && cmd->op == OP_ERASE)
-		st = part_owners(state, m, ret, ret_n);
 	const struct hold *hold = of_hold ? member_hold(m, cmd->u.capture.hold) : NULL;
-	if (st == ST_OK && hold != NULL)
-		st = hold_owners(state, m, hold, members, &n);
 	for (size_t i = 0; i < n && st == ST_OK; i++)
 		add_number(ret, ret_n, cmd->member, members[i]->number);
+	if (st == ST_OK && hold != NULL)
+		st = add_owners(state, m, hold, ret, ret_n);
+	for (size_t i = 0; (cmd->op == OP_ERASE || cmd->op == OP_CLOSE) && i < m->n_holds && st == ST_OK; i++)
+		st = add_owners(state, m, &m->holds[i], ret, ret_n);
 	return st;
 }
 
@@ -252,12 +247,12 @@ decision_spend_pool(struct decision *d, int64_t points, enum account to)
 
 /* ---- holds ---- */
 
-/* Points of a side's part name its hold: the entry is about the holder's. */
+/* Points of a side's part name its hold: the entry is about the holder's.  Postings before ${first} are of another one. */
 static void
-name_hold(struct decision *side, const struct hold *hold)
+name_hold(struct decision *side, size_t first, const struct hold *hold)
 {
-	for (size_t i = 0; i < side->entry->n_postings; i++) {
-		if (side->postings[i].account != ACCOUNT_HELD || side->postings[i].has_hold)
+	for (size_t i = first; i < side->entry->n_postings; i++) {
+		if (side->postings[i].account != ACCOUNT_HELD)
 			continue;
 		side->postings[i].has_hold = true;
 		side->postings[i].hold = hold->id;
@@ -277,7 +272,7 @@ take_part(struct decision *d, const struct member *owner, const struct hold *hol
 	enum status st = decision_take(&side, part->lots, part->n_lots, points, ACCOUNT_HELD, to, to_ended, d->today);
 	if (st != ST_OK)
 		return st;
-	name_hold(&side, hold);
+	name_hold(&side, 0, hold);
 	if (to == ACCOUNT_MEMBER)
 		decision_look(&side);
 	return side_end(d, &side);
@@ -392,61 +387,58 @@ sides_end(struct sides *sides)
 	return st;
 }
 
-/* ---- who made holds from a pool is forgotten ---- */
+/* ---- erasure, closing ---- */
 
-/* Whether an entry can touch them all, and who is in the pool. */
+/* Whom it changes besides its member: the pool that it leaves, and the owners of what it holds. */
 static enum status
-parts_fit(struct decision *d, bool *ret_fit)
+givers_fit(struct decision *d, bool *ret_ok)
 {
 	uint64_t numbers[LEDGER_OTHERS_MAX];
-	const struct member *members[LEDGER_POOL_MAX];
-	size_t n = 0, n_members = 0;
-	enum status st = part_owners(d->state, d->member, numbers, &n);
+	size_t n = 0;
+	enum status st = command_others(d->state, d->cmd, numbers, &n);
 
-	if (st == ST_OK && d->member->pool != 0)
-		st = pool_of(d->state, d->member, members, &n_members);
-	for (size_t i = 0; i < n_members && st == ST_OK; i++)
-		add_number(numbers, &n, d->member->number, members[i]->number);
-	*ret_fit = n < LEDGER_TOUCHED_MAX;
-	return st;
+	*ret_ok = n < LEDGER_TOUCHED_MAX;
+	if (st != ST_OK || *ret_ok)
+		return st;
+	return refuse(d, LEDGER_CAP_REACHED, "member", "the member's pool and its open holds are of more than %d others; release a hold first",
+	    LEDGER_TOUCHED_MAX - 1);
 }
 
 static enum status
-return_part(struct sides *sides, const struct member *owner, const struct hold *hold)
+give_back(struct sides *sides, const struct hold *hold)
 {
-	const struct hold *part = member_hold(owner, hold->id);
-	struct decision *side;
-	enum status st = sides_get(sides, owner->number, &side);
+	struct decision *d = sides->d, *side;
+	const struct member *owners[LEDGER_POOL_MAX];
+	size_t n;
+	enum status st = hold_owners(d->state, d->member, hold, owners, &n);
 
-	if (st == ST_OK)
-		st = decision_take(side, part->lots, part->n_lots, hold_left(part), ACCOUNT_HELD, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, side->today);
-	if (st == ST_OK)
-		name_hold(side, hold);
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
+		const struct hold *part = member_hold(owners[i], hold->id);
+
+		if (owners[i] == d->member)
+			continue;
+		st = sides_get(sides, owners[i]->number, &side);
+		size_t first = st == ST_OK ? side->entry->n_postings : 0;
+		if (st == ST_OK)
+			st = decision_take(side, part->lots, part->n_lots, hold_left(part), ACCOUNT_HELD, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, d->today);
+		if (st == ST_OK)
+			name_hold(side, first, hold);
+	}
 	return st;
 }
 
 enum status
-decision_return_parts(struct decision *d)
+decision_give_back(struct decision *d)
 {
-	const struct member *owners[LEDGER_POOL_MAX], *m = d->member;
 	struct sides sides = { .d = d };
-	size_t n;
-	bool fit;
-	enum status st = parts_fit(d, &fit);
+	bool ok;
+	enum status st = givers_fit(d, &ok);
 
-	if (st == ST_OK && !fit)
-		return refuse(d, LEDGER_CAP_REACHED, "member", "its holds have points of more than %d members; release some of them first",
-		    LEDGER_TOUCHED_MAX - 1);
-	for (size_t h = 0; h < m->n_holds && st == ST_OK; h++) {
-		if (m->holds[h].pooled == 0)
-			continue;
-		st = hold_owners(d->state, m, &m->holds[h], owners, &n);
-		for (size_t i = 0; i < n && st == ST_OK; i++) {
-			if (owners[i] != m)
-				st = return_part(&sides, owners[i], &m->holds[h]);
-		}
+	for (size_t i = 0; i < d->member->n_holds && st == ST_OK && ok; i++) {
+		if (d->member->holds[i].pooled > 0)
+			st = give_back(&sides, &d->member->holds[i]);
 	}
-	return st == ST_OK ? sides_end(&sides) : st;
+	return st == ST_OK && ok ? sides_end(&sides) : st;
 }
 
 /* ---- joining and leaving ---- */

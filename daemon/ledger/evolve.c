@@ -906,11 +906,12 @@ evolve_member(struct evolution *e)
 		if (st != ST_OK || e->fault != EVOLVE_OK)
 			return st;
 	}
-	bool erased = true;
-	enum status st = entry->op == OP_ERASE ? member_erase(e->m, e->state, &erased) : ST_OK;
+	bool gone = true;
+	enum status st = entry->op == OP_ERASE ? member_erase(e->touched, entry->n_touched, e->state, &gone) :
+	    entry->op == OP_CLOSE ? member_close(e->touched, entry->n_touched, e->state, &gone) : ST_OK;
 	if (st != ST_OK)
 		return st;
-	if (!erased || !apply_standing(e))
+	if (!gone || !apply_standing(e))
 		return fault(e, EVOLVE_MALFORMED);
 	for (size_t i = 0; i < entry->n_touched && e->fault == EVOLVE_OK; i++)
 		settle(e, e->touched[i]);

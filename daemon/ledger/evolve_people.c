@@ -88,56 +88,72 @@ member_people_check(const struct member *m)
 	return true;
 }
 
+/* Those from pools, or all; a part is of a hold that another has, and has on. */
 static enum status
-close_holds(struct member *m, const struct ledger_state *state)
+close_holds(struct member *m, const struct ledger_state *state, bool all)
 {
 	struct closed_hold closed = { .program = m->program, .member = m->number, .end = HOLD_END_RELEASED };
 	enum status st = ST_OK;
+	size_t n = 0;
 
 	for (size_t i = 0; i < m->n_holds && st == ST_OK; i++) {
-		closed.till = m->holds[i].till;
-		if (!m->holds[i].part)
+		if (!all && m->holds[i].pooled == 0)
+			m->holds[n++] = m->holds[i];
+		else if (!m->holds[i].part)
 			st = state->close_hold(state->ctx, m->holds[i].id, &closed);
 	}
-	m->n_holds = 0;
+	m->n_holds = n;
 	return st;
 }
 
 enum status
-member_erase(struct member *m, const struct ledger_state *state, bool *ret_ok)
+member_close(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok)
 {
+	enum status st = holds_given_back(touched, n_touched, state, ret_ok);
+
+	return st == ST_OK && *ret_ok ? close_holds(touched[0], state, false) : st;
+}
+
+enum status
+member_erase(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok)
+{
+	struct member *m = touched[0];
 	struct member gone = {
 		.program = m->program, .number = m->number, .enrolled_day = m->enrolled_day, .standing = STANDING_CLOSED,
 		.tier = { .since = m->enrolled_day, .until = DAY_NEVER, .gift_until = DAY_NEVER, .from = m->enrolled_day, .start = m->enrolled_day },
-		.birthday_paid = DAY_NONE, .has_head = m->has_head, .head = m->head, .due_at_us = INSTANT_NEVER,
+		.birthday_paid = DAY_NONE, .has_head = m->has_head, .head = m->head, .merged_into = m->merged_into, .due_at_us = INSTANT_NEVER,
 	};
 
-	*ret_ok = m->available == 0 && m->held == 0 && m->pending == 0 && m->debt == 0 && m->n_lots == 0;
-	for (size_t i = 0; i < m->n_holds; i++)
-		*ret_ok &= m->holds[i].n_lots == 0;
-	enum status st = *ret_ok ? close_holds(m, state) : ST_OK;
+	enum status st = holds_given_back(touched, n_touched, state, ret_ok);
+	*ret_ok = *ret_ok && m->available == 0 && m->held == 0 && m->pending == 0 && m->debt == 0 && m->n_lots == 0;
+	if (st == ST_OK && *ret_ok)
+		st = close_holds(m, state, true);
 	if (st == ST_OK && *ret_ok)
 		*m = gone;
 	return st;
 }
 
+static enum status
+consent_apply(struct member *m, const struct entry *entry, struct arena *arena, bool *ret_ok)
+{
+	const char *purpose = entry->u.consent.purpose;
+	struct consent consent = { .given = entry->u.consent.given, .day = entry->business_date };
+
+	*ret_ok = purpose != NULL && purpose[0] != 0 && strlen(purpose) <= LEDGER_ID_MAX;
+	if (!*ret_ok)
+		return ST_OK;
+	tier_id_copy(consent.purpose, purpose);
+	return consents_put(m, arena, &consent, ret_ok);
+}
+
 enum status
 people_apply(struct member *m, const struct entry *entry, struct arena *arena, bool *ret_ok)
 {
-	struct consent consent = { .given = entry->u.consent.given, .day = entry->business_date };
-	const char *purpose = entry->op == OP_CONSENT ? entry->u.consent.purpose : NULL;
-
 	if (entry->op == OP_ENROL && entry->u.enrol.referrer != 0) {
 		m->referred_by = entry->u.enrol.referrer;
 		m->referral_done = false;
 	}
 	*ret_ok = !entry->has_referral || m->referred_by != 0;
 	m->referral_done |= entry->has_referral;
-	if (entry->op != OP_CONSENT)
-		return ST_OK;
-	*ret_ok = purpose != NULL && purpose[0] != 0 && strlen(purpose) <= LEDGER_ID_MAX;
-	if (!*ret_ok)
-		return ST_OK;
-	tier_id_copy(consent.purpose, purpose);
-	return consents_put(m, arena, &consent, ret_ok);
+	return *ret_ok && entry->op == OP_CONSENT ? consent_apply(m, entry, arena, ret_ok) : ST_OK;
 }

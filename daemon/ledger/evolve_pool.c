@@ -76,46 +76,20 @@ has_posting(const struct entry *entry, uint64_t member)
 	return false;
 }
 
-/* Nobody is touched for nothing: ${leaver} (NULL: nobody) leaves a pool that those are in, or their points move. */
+/* Nobody is touched for nothing: ${leaver} (NULL: nobody) leaves a pool that those are in, or their points move, as those that it held do. */
 static bool
 others_needed(const struct entry *entry, struct member *const *touched, const struct member *leaver)
 {
+	bool gives_back = entry->op == OP_ERASE || entry->op == OP_CLOSE;
+
 	for (size_t i = entry->op == OP_MERGE ? 2 : 1; i < entry->n_touched; i++) {
 		const struct member *m = touched[i];
 		bool named = leaver != NULL && leaver->pool != 0 && m->pool == leaver->pool && (leaver->pool == leaver->number || m->pool == m->number);
 
-		if (!named && ((leaver != NULL && entry->op != OP_ERASE) || !has_posting(entry, m->number)))
+		if (!named && ((leaver != NULL && !gives_back) || !has_posting(entry, m->number)))
 			return false;
 	}
 	return true;
-}
-
-void
-hold_remove(struct member *m, const struct hold *hold)
-{
-	size_t at = (size_t)(hold - m->holds);
-
-	memmove(m->holds + at, m->holds + at + 1, (m->n_holds - at - 1) * sizeof(*m->holds));
-	m->n_holds--;
-}
-
-/* Others' parts of the holds of who is erased are over with them; false: one is left. */
-static bool
-parts_returned(const struct entry *entry, struct member *const *touched)
-{
-	const struct member *m = touched[0];
-	bool none_left = true;
-
-	for (size_t h = 0; h < m->n_holds; h++) {
-		for (size_t i = 1; i < entry->n_touched && m->holds[h].pooled > 0; i++) {
-			const struct hold *part = member_hold(touched[i], m->holds[h].id);
-
-			none_left &= part == NULL || part->n_lots == 0;
-			if (part != NULL && part->n_lots == 0)
-				hold_remove(touched[i], part);
-		}
-	}
-	return none_left;
 }
 
 /* Who leaves says so, or is no member any more. */
@@ -131,9 +105,17 @@ pool_apply(const struct entry *entry, struct member *const *touched, struct aren
 		return pool_join(touched[0], touched[1], arena, ret_ok);
 	if (op == OP_TRANSFER || op == OP_PURCHASE || op == OP_RETURN || entry->n_merged > 0)
 		return ST_OK;
-	*ret_ok = others_needed(entry, touched, leaver) && (leaver == NULL || pool_leave(leaver, touched, entry->n_touched)) &&
-	    (op != OP_ERASE || parts_returned(entry, touched));
+	*ret_ok = others_needed(entry, touched, leaver) && (leaver == NULL || pool_leave(leaver, touched, entry->n_touched));
 	return ST_OK;
+}
+
+void
+hold_remove(struct member *m, const struct hold *hold)
+{
+	size_t at = (size_t)(hold - m->holds);
+
+	memmove(m->holds + at, m->holds + at + 1, (m->n_holds - at - 1) * sizeof(*m->holds));
+	m->n_holds--;
 }
 
 /* ---- holds ---- */
@@ -185,6 +167,25 @@ drop_parts(struct member *const *touched, size_t n_touched, struct entry_id id, 
 		hold_remove(touched[i], part);
 	}
 	return true;
+}
+
+enum status
+holds_given_back(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok)
+{
+	const struct member *m = touched[0];
+	enum status st = ST_OK;
+
+	*ret_ok = true;
+	for (size_t i = 0; i < m->n_holds && st == ST_OK && *ret_ok; i++) {
+		const struct hold *hold = &m->holds[i];
+		int64_t left;
+
+		if (hold->pooled > 0)
+			*ret_ok = drop_parts(touched, n_touched, hold->id, false);
+		st = hold_total(state, m, hold, &left);
+		*ret_ok = *ret_ok && st == ST_OK && left == 0;
+	}
+	return st;
 }
 
 enum status

@@ -437,8 +437,8 @@ enum status other_member(struct decision *d, const char *field, const struct mem
  * hold_total(): what it has left with others' parts.
  * decision_spend_pool(): ${points} of the pool, head first; refused when they are not there.
  * decision_take_hold(): ${points} of a hold, from a pool or not, in spending order.
- * decision_return_parts(): of the holds of d's member what is others' goes back to them.  May refuse.
  * decision_leave_pool(): touches those whose records name ${m}, as a side, but for who is touched already.
+ * decision_give_back(): of all the member's holds from pools others' parts go back to them.  May refuse.
  */
 enum status member_followed(const struct ledger_state *state, uint32_t program, uint64_t number, const struct member **ret) MUST_CHECK;
 enum status hold_owners(const struct ledger_state *state, const struct member *holder, const struct hold *hold,
@@ -446,8 +446,8 @@ enum status hold_owners(const struct ledger_state *state, const struct member *h
 enum status hold_total(const struct ledger_state *state, const struct member *holder, const struct hold *hold, int64_t *ret_points) MUST_CHECK;
 enum status decision_spend_pool(struct decision *d, int64_t points, enum account to) MUST_CHECK;
 enum status decision_take_hold(struct decision *d, const struct hold *hold, int64_t points, enum account to, enum account to_ended) MUST_CHECK;
-enum status decision_return_parts(struct decision *d) MUST_CHECK;
 enum status decision_leave_pool(struct decision *d, const struct member *m) MUST_CHECK;
+enum status decision_give_back(struct decision *d) MUST_CHECK;
 enum status decide_pool_join(struct decision *d) MUST_CHECK;
 enum status decide_pool_leave(struct decision *d) MUST_CHECK;
 
@@ -456,11 +456,13 @@ enum status decide_pool_leave(struct decision *d) MUST_CHECK;
  * hold_remove(): takes it out of the record.
  * hold_settle(): after an entry's postings on it: its owners if it is new, others' parts that are over.  *${ret_ok} is false when it does not have
  * what the entry says; *${ret_over}: it is over.
+ * holds_given_back(): after the postings of an erasure, or of a closing: others' parts of its holds are over.  *${ret_ok} is false when one has anything left.
  */
 enum status pool_apply(const struct entry *entry, struct member *const *touched, struct arena *arena, bool *ret_ok) MUST_CHECK;
 void hold_remove(struct member *m, const struct hold *hold);
 enum status hold_settle(const struct ledger_state *state, struct hold *hold, const struct entry *entry, struct member *const *touched,
     size_t n_touched, bool *ret_ok, bool *ret_over) MUST_CHECK;
+enum status holds_given_back(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok) MUST_CHECK;
 
 /**
  * move_points(): everything that ${side}'s member has becomes ${d}'s, by postings.
@@ -542,8 +544,12 @@ enum status merge_holds(const struct member *from, struct member *into, struct a
 enum status merge_rest(struct member *from, struct member *into, struct arena *arena, bool *ret_ok) MUST_CHECK;
 /* Whether touched[] is the member that the entry is about, and one for each row of sides, as far as its operation touches others. */
 bool entry_touched_ok(const struct entry *entry) MUST_CHECK;
-/* After an erasure's postings: nothing stays but the number and the links.  False: something was left. */
-enum status member_erase(struct member *m, const struct ledger_state *state, bool *ret_ok) MUST_CHECK;
+/**
+ * member_erase(): after an erasure's postings: nothing stays of touched[0] but the number and the links.
+ * member_close(): after those of a closing: its holds from pools are over.  *${ret_ok} is false when something was left.
+ */
+enum status member_close(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok) MUST_CHECK;
+enum status member_erase(struct member *const *touched, size_t n_touched, const struct ledger_state *state, bool *ret_ok) MUST_CHECK;
 /* A consent, who referred whom, and that the reward for it was granted.  *${ret_ok}: whether the entry may say so. */
 enum status people_apply(struct member *m, const struct entry *entry, struct arena *arena, bool *ret_ok) MUST_CHECK;
 /* *${ret_ok} is false when there is no room for one more. */

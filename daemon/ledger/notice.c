@@ -36,7 +36,7 @@ notice_add(struct noticing *g, enum notice_kind kind, int64_t points, int32_t la
 	}
 }
 
-/* What the entry itself gave that day. */
+/* What the entry itself gave that day, beyond what it took. */
 static int64_t
 brought(const struct member *m, const struct entry *entry, int32_t last_day)
 {
@@ -46,10 +46,10 @@ brought(const struct member *m, const struct entry *entry, int32_t last_day)
 		const struct posting *p = &entry->postings[i];
 		int32_t day = p->last_day == DAY_CLOCK ? entry->clock.last_day : p->last_day;
 
-		if (p->account == ACCOUNT_MEMBER && p->member == m->number && p->points > 0 && day == last_day)
+		if (p->account == ACCOUNT_MEMBER && p->member == m->number && day == last_day)
 			points += p->points;
 	}
-	return points;
+	return points > 0 ? points : 0;
 }
 
 /* What an entry of the system tells: nothing, but for a notice. */

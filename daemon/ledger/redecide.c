@@ -441,7 +441,7 @@ birthday_in_window(struct comparison *c, const struct ledger_state *state, const
 
 	if (st != ST_OK || c->differs)
 		return st;
-	birthday_window(p, m, zone_day(&p->zone, now_us), &before, &after);
+	birthday_window(p, m, &before, &after);
 	if (entry->birthday < entry->business_date - after || entry->birthday > entry->business_date + before)
 		out_of_order(c, "facts.birthday", "its window is not open", now_us);
 	return ST_OK;

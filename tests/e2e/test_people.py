@@ -185,6 +185,44 @@ def test_erasure(world):
     finish(ledger)
 
 
+FAMILY = """
+id: family
+name: Family
+timezone: UTC
+currency: USD
+points: {unit: point, scale: 0}
+earn:
+  - {id: base, priority: 10, on: purchase, kind: base, per_amount: {amount: "1", points: "1"}}
+redemption: {hold: {default_ttl: 1h, max_ttl: 30d}}
+pools: {max_members: 4}
+"""
+
+
+def test_erasure_of_who_is_in_a_pools_hold(world):
+    """Of its own hold the others' parts go back; its part of another's hold goes with it, and who holds goes on with the rest."""
+    ledger = world.running(FAMILY)
+    wire = ledger.wire()
+    for place, (name, points) in enumerate((("a", "10"), ("b", "20"), ("c", "30"))):
+        wire.ok("enrol", member=name, key="e-" + name, **({} if place else {"at": DAY}))
+        wire.ok("adjust", member=name, points=points, reason="gift", key="g-" + name)
+        if place:
+            wire.ok("pool_join", member=name, head="a", key="j-" + name)
+    expect(wire.ok("hold", member="b", points="35", pool=True, key="h1"), held="20", left="35")
+    expect(wire.ok("hold", member="c", points="22", pool=True, key="h2"), held="27", left="22")
+    expect(wire.ok("erase", member="b", key="w-b"), available="0", held="0")
+    wire = killed(ledger, "a", "c")
+    expect(wire.ok("balance", member="c"), available="8", held="22")
+    expect(wire.ok("balance", member="a"), available="10", held="0")
+    expect(wire.ok("hold", member="c", points="15", pool=True, key="h3"), held="27")
+    expect(wire.ok("erase", member="a", key="w-a"), available="0", held="0")
+    wire = rebuilt(ledger, "c", "b")
+    expect(wire.refused("HOLD_TOO_SMALL", "capture", member="c", hold="h3", points="6", key="c0"))
+    expect(wire.ok("capture", member="c", hold="h3", key="c1"), left="0", held="22")
+    expect(wire.ok("erase", member="c", key="w-c"), available="0", held="0")
+    rebuilt(ledger, "c")
+    finish(ledger)
+
+
 def test_consent(world):
     ledger = world.running(PEOPLE)
     wire = ledger.wire("pos/1/1")

@@ -554,6 +554,18 @@ any_standing(struct life *l, uint64_t member)
 	(void)life_play(l, &cmd);
 }
 
+/* Seldom: a member that is gone is dull. */
+static void
+any_erasure(struct life *l, uint64_t member)
+{
+	struct cmd cmd = begin(l, OP_ERASE, member);
+
+	if (!tape_chance(l->tape, 40) || life_play(l, &cmd) != LEDGER_OK)
+		return;
+	l->people[member - 1].n_dates = 0;
+	l->people[member - 1].n_segments = 0;
+}
+
 static void
 any_enrolment(struct life *l)
 {
@@ -608,7 +620,7 @@ restart(struct life *l)
 /* How often in a hundred; the member that it is about is rolled forward before, because commands are made up from its record. */
 static const struct { uint32_t weight; void (*of_member)(struct life *l, uint64_t member); void (*of_all)(struct life *l); } commands[] = {
 	{ 3, any_membership, NULL }, { 2, any_pool, NULL },
-	{ 24, any_purchase, NULL }, { 3, any_approval, NULL }, { 8, any_activity, NULL }, { 7, any_redeem, NULL }, { 7, any_hold, NULL }, { 7, any_capture, NULL },
+	{ 23, any_purchase, NULL }, { 1, any_erasure, NULL }, { 3, any_approval, NULL }, { 8, any_activity, NULL }, { 7, any_redeem, NULL }, { 7, any_hold, NULL }, { 7, any_capture, NULL },
 	{ 6, any_adjust, NULL }, { 8, any_return, NULL }, { 3, any_reversal, NULL }, { 4, any_transfer, NULL }, { 1, any_merge, NULL },
 	{ 3, any_advance, NULL }, { 3, any_gift, NULL }, { 3, any_profile, NULL }, { 2, any_claim, NULL }, { 2, any_standing, NULL },
 	{ 1, NULL, any_enrolment }, { 1, NULL, publish_next }, { 1, NULL, accept_clock }, { 1, NULL, restart },
