@@ -448,30 +448,32 @@ expire_lots(struct decision *d, const struct lot *lots, size_t n, const struct h
 	return st;
 }
 
+/* The rows go with the record: what is posted is the sum of each class. */
 static enum status
 cancel_pendings(struct decision *d)
 {
 	const struct member *m = d->member;
+	int64_t points[LOT_CLASS_COUNT] = { 0 };
 	enum status st = ST_OK;
 
-	for (size_t i = 0; i < m->n_pendings && st == ST_OK; i++) {
-		struct pending_change change = { .has_from = true, .p = m->pendings[i] };
-		struct lot lot = { .last_day = DAY_NEVER, .class = change.p.class };
+	for (size_t i = 0; i < m->n_pendings; i++)
+		points[m->pendings[i].class] += m->pendings[i].points;
+	for (size_t class = 0; class < LOT_CLASS_COUNT && st == ST_OK; class++) {
+		struct lot lot = { .last_day = DAY_NEVER, .class = (enum lot_class)class };
 
-		change.p.points = -change.p.points;
-		st = decision_pending(d, &change);
-		if (st == ST_OK)
-			st = decision_move(d, ACCOUNT_PENDING, ACCOUNT_CLAWED, &lot, m->pendings[i].points);
+		if (points[class] > 0)
+			st = decision_move(d, ACCOUNT_PENDING, ACCOUNT_CLAWED, &lot, points[class]);
 	}
 	return st;
 }
 
+/* As many as the entry has room for beside a thousand lots; all go with the record. */
 static enum status
 revoke_vouchers(struct decision *d)
 {
 	enum status st = ST_OK;
 
-	for (size_t i = 0; i < d->member->n_vouchers && st == ST_OK; i++) {
+	for (size_t i = 0; i < d->member->n_vouchers && d->entry->n_vouchers < ENTRY_VOUCHERS_MAX / 2 && st == ST_OK; i++) {
 		if (!voucher_is_over(d->member->vouchers[i].state))
 			st = decision_voucher(d, &d->member->vouchers[i], VOUCHER_REVOKED);
 	}

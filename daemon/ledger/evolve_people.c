@@ -125,7 +125,7 @@ member_erase(struct member *const *touched, size_t n_touched, const struct ledge
 	};
 
 	enum status st = holds_given_back(touched, n_touched, state, ret_ok);
-	*ret_ok = *ret_ok && m->available == 0 && m->held == 0 && m->pending == 0 && m->debt == 0 && m->n_pendings == 0 && m->n_lots == 0;
+	*ret_ok = *ret_ok && m->available == 0 && m->held == 0 && m->pending == 0 && m->debt == 0 && m->n_lots == 0;
 	if (st == ST_OK && *ret_ok)
 		st = close_holds(m, state, true);
 	if (st == ST_OK && *ret_ok)
