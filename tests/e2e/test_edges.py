@@ -295,7 +295,8 @@ def test_a_server_that_lies_to_a_webhook(world):
 def test_names_that_come_and_go_in_one_batch(world):
     """A name that is enrolled, earned under, added, erased and used again, in one batch and across a kill: each time somebody new, and nothing of before."""
     ledger = world.running(PEOPLE, at=PEOPLE_DAY)
-    life = [keyless("purchase", member="a", amount="1000"), keyless("enrol", member="b", birthday="03-10"), keyless("profile", member="b", add_aliases=["a", "c"]),
+    life = [keyless("purchase", member="a", amount="1000"), keyless("enrol", member="b", birthday="03-10"),
+            keyless("profile", member="b", add_aliases=["a", "c"]),
             keyless("erase", member="c"), keyless("purchase", member="a", amount="2000"), keyless("enrol", member="a", aliases=["b"]),
             keyless("profile", member="b", remove_aliases=["a"]), keyless("erase", member="b"), keyless("enrol", member="a"), keyless("enrol", member="b"),
             keyless("merge", member="a", into="b"), keyless("erase", member="a"), keyless("purchase", member="b", amount="5000")]
