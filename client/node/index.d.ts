@@ -531,7 +531,7 @@ export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" |
 		| "as_of" | "seq" | "member_no" | "provisional" | "consents">;
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
 export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt" | "terminal_gap" | "terminal_repeat"> & { key: string };
-export type MemberReply = WriteReply & Block & May<"issued" | "revoked" | "codes">;
+export type MemberReply = WriteReply & Block & May<"issued" | "revoked" | "codes" | "effects">;
 /** waiting: it is above the program's limit, and nothing changes until it is approved. */
 export type AdjustReply = MemberReply & May<"waiting">;
 export type EarnReply = MemberReply & Has<"granted" | "wanted" | "grants"> & May<"stamps_wanted" | "stamps_granted">;
