@@ -46,7 +46,7 @@ enum fealty_queue_error {
 	FEALTY_QUEUE_KEY = 8,		/* not a request id */
 	FEALTY_QUEUE_KEY_WAITS = 9,	/* a command with this request id waits already */
 	FEALTY_QUEUE_TOO_LARGE = 10,	/* a command above 60 000 bytes */
-	FEALTY_QUEUE_OPTIONS = 11,	/* fealty_queue_options: no principal, or no terminal */
+	FEALTY_QUEUE_OPTIONS = 11,	/* fealty_queue_options: no principal, no terminal, or a first_seq beyond its limit */
 	FEALTY_QUEUE_UNREACHED = 12,	/* upload: not everything was answered in time; the rest waits */
 	FEALTY_QUEUE_ENDED = 13,	/* upload: the connection ended for good, see fealty_trouble() */
 };
@@ -54,7 +54,7 @@ enum fealty_queue_error {
 struct fealty_queue_options {
 	const char *principal;		/* who uploads it: "pos/0042/07".  Request ids belong to it.  NULL: whose it is already */
 	const char *store, *terminal;	/* of a backend that forwards for a terminal; a till's own follow from its principal, NULL */
-	uint64_t first_seq;		/* a new queue's first number; 0: 1 */
+	uint64_t first_seq;		/* a new queue's first number, at most 2^63 - 1; 0: 1 */
 	bool salvage;			/* read a damaged file past its damage, and keep it as `queue.damaged`; what is lost shows as a gap */
 };
 

@@ -159,12 +159,12 @@ add_refused(struct fealty_queue *q, uint64_t seq)
 }
 
 static void
-take_answer(struct fealty_queue *q, uint64_t seq, bool refused)
+take_answer(struct fealty_queue *q, uint64_t seq, enum queue_how how)
 {
-	if (refused)
-		add_refused(q, seq);
-	else
+	if (how == HOW_APPLIED)
 		q->n_ranges = 0;	/* its entry says them */
+	else
+		add_refused(q, seq);	/* of one that has an entry after all it changes nothing */
 }
 
 /* ---- reading records ---- */
@@ -242,9 +242,9 @@ queue_read_answers(struct fealty_queue *q, struct cursor *c)
 		struct bytes response = cursor_bytes(c, (size_t)cursor_varint(c));
 		struct queue_item *item = queue_find(q, seq);
 
-		if (!cursor_ok(c) || how > HOW_REFUSED)
+		if (!cursor_ok(c) || how > HOW_REPLAYED)
 			return false;
-		take_answer(q, seq, how == HOW_REFUSED);
+		take_answer(q, seq, (enum queue_how)how);
 		if (item == NULL || item->state != ITEM_WAITS)
 			continue;
 		item->state = ITEM_ANSWERED;
@@ -433,7 +433,7 @@ open_queue(struct fealty_queue *q, const char *path, const struct fealty_queue_o
 	if (!is_new && !q->begun && !o->salvage)
 		return queue_fail(q, FEALTY_QUEUE_DAMAGED, "the file `queue` does not say whose it is: name its principal, and read it by salvage");
 	if (is_new || !q->begun) {
-		error = name_terminal(q, o);
+		error = o->first_seq > INT64_MAX ? queue_fail(q, FEALTY_QUEUE_OPTIONS, "a queue's first number is at most 2^63 - 1") : name_terminal(q, o);
 		if (is_new && o->first_seq > 0)
 			q->next_seq = o->first_seq;
 		return error == FEALTY_QUEUE_OK ? queue_rewrite(q) : error;

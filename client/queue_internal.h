@@ -17,7 +17,8 @@
 #include "queue_file.h"
 
 enum queue_record { QUEUE_BEGIN = 1, QUEUE_COMMAND, QUEUE_ANSWERS, QUEUE_GIVEN, QUEUE_ORIGIN, QUEUE_FORGOTTEN, QUEUE_REFUSED };
-enum queue_how { HOW_APPLIED = 0, HOW_REFUSED = 1 };
+/* REPLAYED: applied, perhaps as a command of another number (a receipt that was there already), which then has left no entry. */
+enum queue_how { HOW_APPLIED = 0, HOW_REFUSED = 1, HOW_REPLAYED = 2 };
 
 #define QUEUE_TEXT_BYTES 129		/* a principal, a store, a terminal, an origin, with the NUL */
 #define QUEUE_RANGES_MAX 64
@@ -40,7 +41,7 @@ struct fealty_queue {
 	size_t n, cap;
 	struct queue_item *items;		/* by seq */
 	size_t n_ranges;
-	struct queue_range ranges[QUEUE_RANGES_MAX];	/* refused since one was applied: rising, disjoint */
+	struct queue_range ranges[QUEUE_RANGES_MAX];	/* refused or replayed since one was applied: rising, disjoint */
 	struct key_source keys;
 	bool begun;				/* BEGIN was read */
 	bool giving;				/* on_answer() runs */

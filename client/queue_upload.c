@@ -20,6 +20,7 @@
 #define BATCH_AROUND_BYTES 128		/* its key and deadline */
 #define COMMAND_AROUND_BYTES 8		/* tag and length */
 #define RANGE_BYTES 26			/* of terminal_refused, at most */
+#define LINES_MAX 100000		/* of one batch: short ones unpack into many times their bytes, and a server limits that as well */
 
 struct upload {
 	struct fealty_queue *q;
@@ -115,6 +116,12 @@ settles(const Fealty__V1__Response *response)
 	    fealty_response_outcome(response) != FEALTY_UNKNOWN;
 }
 
+static enum queue_how
+how_it_went(const Fealty__V1__Response *response)
+{
+	return fealty_response_outcome(response) != FEALTY_OK ? HOW_REFUSED : response->replayed ? HOW_REPLAYED : HOW_APPLIED;
+}
+
 /* The answers go to disk, all in one record.  *${ret_n}: how many there are. */
 static enum fealty_queue_error
 keep_answers(struct upload *u, const Fealty__V1__BatchResponse *answer, size_t *ret_n)
@@ -130,7 +137,7 @@ keep_answers(struct upload *u, const Fealty__V1__BatchResponse *answer, size_t *
 		if (!settles(response))
 			continue;
 		buf_put_varint(&body, u->items[i]->seq);
-		buf_put_varint(&body, fealty_response_outcome(response) == FEALTY_OK ? HOW_APPLIED : HOW_REFUSED);
+		buf_put_varint(&body, how_it_went(response));
 		ok = packs(response, &body);
 		++*ret_n;
 	}
@@ -146,15 +153,25 @@ keep_answers(struct upload *u, const Fealty__V1__BatchResponse *answer, size_t *
 	return error;
 }
 
+static size_t
+lines_of(const Fealty__V1__Request *request)
+{
+	switch ((int)request->op_case) {
+	case FEALTY__V1__REQUEST__OP_PURCHASE: return request->purchase->n_lines;
+	case FEALTY__V1__REQUEST__OP_RETURN: return request->return_->n_lines;
+	}
+	return 0;
+}
+
 /* The oldest that wait, as many as fit; each says what was refused before it only while the server may not know it. */
 static bool
 choose(struct upload *u)
 {
 	struct fealty_queue *q = u->q;
-	size_t bytes = BATCH_AROUND_BYTES + q->n_ranges * RANGE_BYTES;
+	size_t bytes = BATCH_AROUND_BYTES + q->n_ranges * RANGE_BYTES, lines = 0;
 
 	u->n = 0;
-	for (size_t i = 0; i < q->n && u->n < u->commands_max; i++) {
+	for (size_t i = 0; i < q->n && u->n < u->commands_max && lines < LINES_MAX; i++) {
 		struct queue_item *item = &q->items[i];
 		if (item->state != ITEM_WAITS)
 			continue;
@@ -164,6 +181,7 @@ choose(struct upload *u)
 		u->requests[u->n] = fealty__v1__request__unpack(NULL, item->request.len, item->request.data);
 		if (u->requests[u->n] == NULL)
 			return false;
+		lines += lines_of(u->requests[u->n]);
 		u->items[u->n++] = item;
 	}
 	return true;

@@ -201,8 +201,8 @@ export interface BalanceFields extends OfMember {
 	pool?: boolean;
 }
 export interface VouchersFields extends OfMember {
-	/** Those that can be used when left out. */
-	state?: "issued" | "held" | "used" | "expired" | "revoked";
+	/** issued, held, used, expired or revoked; those that can be used when left out. */
+	state?: string;
 }
 export interface HistoryFields extends OfMember {
 	before?: number | bigint;
@@ -528,7 +528,7 @@ interface Ok { status: "OK" }
 /** The balance block: how the member stands now, or after the command. */
 export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" | "notices" | "vouchers" | "counters" | "remainder" | "stamps" | "stamp_debt">
 	& May<"tier" | "tier_earned" | "tier_since" | "tier_until" | "points_to_next" | "points_to_keep" | "points_earned" | "spend" | "visits"
-		| "as_of" | "seq" | "member_no" | "provisional" | "consents">;
+		| "as_of" | "seq" | "member_no" | "membership" | "membership_until" | "provisional" | "consents">;
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
 export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt" | "terminal_gap" | "terminal_repeat"> & { key: string };
 export type MemberReply = WriteReply & Block & May<"issued" | "revoked" | "codes" | "effects">;
@@ -543,10 +543,11 @@ export type ReturnReply = MemberReply & Has<"lots"> & May<"clawed" | "left">;
 export type PublishReply = WriteReply & May<"version" | "seq">;
 /** ends_at: until when the old checkpoint key signs as well. */
 export type RotateKeyReply = WriteReply & May<"ends_at">;
-export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no" | "issued" | "provisional">;
+export type QuoteReply = Ok & Has<"granted" | "wanted" | "grants"> & May<"seq" | "member_no" | "issued" | "stamps_wanted" | "stamps_granted" | "provisional">;
 export type VoucherUseReply = MemberReply & May<"value" | "conflict">;
+export type MembershipCancelReply = MemberReply & May<"refund">;
 export type VouchersReply = Ok & Block & Has<"voucher_rows">;
-export type BalanceReply = Ok & Block;
+export type BalanceReply = Ok & Block & May<"pool">;
 export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;
 export type TransactionReply = Ok & Has<"transaction"> & May<"seq">;
 export type CheckpointReply = Ok & Has<"note" | "size"> & May<"seq">;
@@ -744,7 +745,7 @@ export interface Client {
 	membership_start: Call<MembershipStartFields, MemberReply>;
 	membership_renew: Call<MembershipRenewFields, MemberReply>;
 	/** `refund` says what to pay back. */
-	membership_cancel: Call<MembershipCancelFields, MemberReply>;
+	membership_cancel: Call<MembershipCancelFields, MembershipCancelReply>;
 	voucher_use: Call<VoucherUseFields, VoucherUseReply>;
 	voucher_void: Call<VoucherVoidFields, MemberReply>;
 	/** Those that can be used, or those in `state`; the ones that end first come first. */

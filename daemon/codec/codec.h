@@ -32,6 +32,9 @@ struct transaction {
 /* Appends the Transaction's bytes.  ${arena} is scratch.  ST_NOMEM. */
 enum status codec_transaction_encode(const struct transaction *t, struct arena *arena, struct buf *out) MUST_CHECK;
 
+/* Of a leaf around its entries: origin, prev, signature, key id, tags; of a touched member, whose balances come after the entry is measured. */
+#define CODEC_TRANSACTION_OVERHEAD 512
+#define CODEC_AFTER_MARGIN 208
 /* The bytes that entries take inside a Transaction, tag and length included: to see whether one more fits. */
 enum status codec_entry_bytes(const struct entry *e, struct arena *arena, size_t *ret_bytes) MUST_CHECK;
 
@@ -117,7 +120,7 @@ struct request {
 /**
  * codec_request_decode(body, arena, ret, ret_refusal):
  * LEDGER_OK in ret_refusal->result, or INVALID_ARGUMENT or POINTS_NOT_POSITIVE with field and sentence: all of RULINGS' rows 1 and 2 that need neither program
- * nor state; a field or an operation that is in the language but not built yet is INVALID_ARGUMENT by its name.  *${ret} has op and key as far as they were
+ * nor state.  *${ret} has op and key as far as they were
  * read.  ST_INVALID: not a Request at all (a fatal protocol error); ST_NOMEM: beyond the budget.
  */
 enum status codec_request_decode(struct bytes body, struct arena *arena, struct request *ret, struct refusal *ret_refusal) MUST_CHECK;

@@ -84,8 +84,10 @@ judge_refused(struct judge *j, const Fealty__V1__Request *in)
 	}
 	for (size_t i = 0; i < n; ++i)
 		ranges[i] = (struct seq_range){ in->terminal_refused[i]->first, in->terminal_refused[i]->last };
-	if (!seq_ranges_valid(ranges, n, in->terminal_seq))
+	if (!seq_ranges_valid(ranges, n, in->terminal_seq)) {
 		invalid(j, "terminal_refused", "is not rising ranges of numbers from 1 to below `terminal_seq`, each with `first` and `last`");
+		return;		/* a refused command hands on what it says */
+	}
 	j->ret->cmd.refused = ranges;
 	j->ret->cmd.n_refused = n;
 }

@@ -414,6 +414,8 @@ judge_hold(struct judge *j, const Fealty__V1__Request *in)
 		invalid(j, "ttl", "is not a duration of at least 1s, as in 15m: a number and s, m, h or d");
 	take_order_amount(j, h->order_amount, &cmd->u.hold.has_order_amount, &cmd->u.hold.order_amount);
 	cmd->u.hold.pool = h->has_pool && h->pool;
+	if (cmd->u.hold.pool && cmd->u.hold.of_voucher)
+		invalid(j, "pool", "goes with a hold of points; a voucher is its member's own");
 	take_partner(j, h->partner, &cmd->u.hold.partner);
 	struct terminal_name till;
 	if (h->for_terminal != NULL && (!words_plain(h->for_terminal, FOR_TERMINAL_BYTES_MAX) || !terminal_name_parse(h->for_terminal, &till)))

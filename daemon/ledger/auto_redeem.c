@@ -8,7 +8,9 @@
 
 #include "ledger/earn.h"
 
-#define VOUCHERS_MAX 400		/* of one entry: with as many postings it fits a transaction */
+/* An entry fits a transaction with so many postings, or with a voucher for each four of them. */
+#define POSTINGS_MAX 2400
+#define POSTINGS_OF_VOUCHER 4
 
 static bool
 is_for(const struct member *m, const struct program *p, int32_t day)
@@ -24,6 +26,18 @@ static int32_t
 tier_day(const struct entry *entry, int32_t today)
 {
 	return entry->op == OP_AUTO_REDEEM ? today - 1 : today;
+}
+
+/* How many the entry has room for beside what it has, when they take ${n_lots} lots. */
+static int64_t
+vouchers_max(const struct entry *e, size_t n_lots)
+{
+	size_t used = e->n_postings + 2 * n_lots + 3 * e->n_pendings;
+
+	for (size_t i = 0; i < e->n_followups; i++)
+		used += 2 + e->followups[i].n_lines;
+	size_t room = used < POSTINGS_MAX ? (POSTINGS_MAX - used) / POSTINGS_OF_VOUCHER : 0;
+	return (int64_t)(room < ENTRY_VOUCHERS_MAX ? room : ENTRY_VOUCHERS_MAX);
 }
 
 /* Lots that ended yesterday count: at night it comes before they expire. */
@@ -45,7 +59,8 @@ decision_auto_redeem(struct decision *d, bool *ret_any)
 		return st;
 	for (size_t i = 0; i < n_lots; i++)
 		points += lots[i].points;
-	for (; vouchers < VOUCHERS_MAX && points - vouchers * p->auto_at >= p->auto_at && fits && st == ST_OK; vouchers += fits)
+	int64_t max = vouchers_max(d->entry, n_lots);
+	for (; vouchers < max && points - vouchers * p->auto_at >= p->auto_at && fits && st == ST_OK; vouchers += fits)
 		st = decision_issue(d, kind, VOUCHER_BY_AUTO_REDEEM, "", 0, voucher_last_day(kind, d->business_date), &fits);
 	*ret_any = vouchers > 0;
 	if (st != ST_OK || vouchers == 0)

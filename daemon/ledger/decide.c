@@ -471,16 +471,22 @@ decide_clock_accept(struct decision *d)
 	return ST_OK;
 }
 
+/* A provisional one, of an alias that nobody has. */
+static bool
+makes_member(enum op op)
+{
+	return op == OP_PURCHASE || op == OP_ACTIVITY;
+}
+
 static const struct decide_row {
 	bool is_command, needs_program, needs_member;
 	enum status (*run)(struct decision *d);
-	bool makes_member;		/* a provisional one, of an alias that nobody has */
 } decide_table[OP_COUNT] = {
 	[OP_PUBLISH] = { true, false, false, decide_publish },
 	[OP_ENROL] = { true, true, false, decide_enrol },
 	[OP_PROFILE] = { true, true, true, decide_profile },
-	[OP_PURCHASE] = { true, true, true, decide_purchase, true },
-	[OP_ACTIVITY] = { true, true, true, decide_activity, true },
+	[OP_PURCHASE] = { true, true, true, decide_purchase },
+	[OP_ACTIVITY] = { true, true, true, decide_activity },
 	[OP_HOLD] = { true, true, true, decide_hold },
 	[OP_CAPTURE] = { true, true, true, decide_capture },
 	[OP_RELEASE] = { true, true, true, decide_release },
@@ -547,7 +553,7 @@ climb(struct decision *d)
 		if (st != ST_OK)
 			return st;
 	}
-	if (row->makes_member && d->member == NULL && d->cmd->member == 0 && !d->program->unknown_refuse)
+	if (makes_member(d->cmd->op) && d->member == NULL && d->cmd->member == 0 && !d->program->unknown_refuse)
 		return decide_for_newcomer(d, row);
 	if (row->needs_member && d->member == NULL)
 		return refuse(d, LEDGER_NOT_FOUND, "member", "there is no such member in this program; enrol it first");

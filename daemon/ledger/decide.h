@@ -72,8 +72,8 @@ int32_t birthday_range(const struct program *program);
 bool birthday_may_come(const struct program *program, const struct birthday_date *dates, size_t n_dates, int32_t day) MUST_CHECK;
 int32_t birthday_comes(const struct program *program, const struct member *m, const struct birthday_date *dates, size_t n_dates, int32_t day);
 
-/* The days before and after a birthday that its window has for a member. */
-void birthday_window(const struct program *program, const struct member *m, int32_t today, int32_t *ret_before, int32_t *ret_after);
+/* The days before and after a birthday that its window has for a member.  Birthdays come before gifts end, so at midnight the tier is yesterday's. */
+void birthday_window(const struct program *program, const struct member *m, int32_t *ret_before, int32_t *ret_after);
 
 /* Whether the member gets a reward for the birthday ${day}: the program has one, and none was paid for its year nor too shortly before. */
 bool birthday_payable(const struct program *program, const struct member *m, int32_t day) MUST_CHECK;

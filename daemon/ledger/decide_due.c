@@ -167,7 +167,7 @@ due_birthday(struct decision *d, const struct due *due)
 	bool fits;
 	int32_t before, after;
 
-	birthday_window(d->program, d->member, d->today, &before, &after);
+	birthday_window(d->program, d->member, &before, &after);
 	if (d->program->birthday_voucher != VOUCHER_INDEX_NONE && (due->birthday < d->today || due->birthday - before > d->today))
 		return ST_NOTFOUND;
 	if (!day_ok(due->birthday) || d->program->birthday_on_claim || !birthday_payable(d->program, d->member, due->birthday) ||

@@ -115,7 +115,7 @@ birthday_comes(const struct program *p, const struct member *m, const struct bir
 	if (!p->has_birthday || p->birthday_on_claim)
 		return DAY_NONE;
 	if (p->birthday_voucher != VOUCHER_INDEX_NONE)
-		birthday_window(p, m, day, &before, &after);
+		birthday_window(p, m, &before, &after);
 	for (int32_t birthday = day; birthday <= day + before && day_ok(birthday); birthday++) {
 		if (!birthday_on(p, dates, n_dates, birthday) || !birthday_payable(p, m, birthday))
 			continue;
@@ -134,11 +134,10 @@ same_leap_birthday(const struct program *program, struct date paid, struct date 
 	    next.month == 2 && next.day == 29;
 }
 
-/* By the tier held on ${today}: for points that is the day itself. */
 void
-birthday_window(const struct program *program, const struct member *m, int32_t today, int32_t *ret_before, int32_t *ret_after)
+birthday_window(const struct program *program, const struct member *m, int32_t *ret_before, int32_t *ret_after)
 {
-	const struct tier *tier = member_tier(m, program, today);
+	const struct tier *tier = member_tier_held(m, program);
 	bool own = tier != NULL && tier->has_birthday_window;
 
 	*ret_before = (int32_t)(own ? tier->birthday_days_before : program->birthday_days_before);
@@ -160,7 +159,7 @@ birthday_payable(const struct program *program, const struct member *m, int32_t 
 
 	if (!program->has_birthday || m->standing == STANDING_CLOSED)
 		return false;
-	birthday_window(program, m, day, &before, &after);
+	birthday_window(program, m, &before, &after);
 	if (m->birthday_paid == DAY_NONE)
 		return true;
 	struct date paid = date_of_day(m->birthday_paid), next = date_of_day(day);
@@ -176,7 +175,7 @@ birthday_voucher(struct decision *d, int32_t day, bool *ret_fits)
 	const struct program *p = d->program;
 	int32_t before, after;
 
-	birthday_window(p, d->member, d->today, &before, &after);
+	birthday_window(p, d->member, &before, &after);
 	d->entry->birthday = day;
 	return decision_issue(d, &p->vouchers[p->birthday_voucher], VOUCHER_BY_BIRTHDAY, "", 0, day + after, ret_fits);
 }
@@ -190,7 +189,7 @@ decision_birthday(struct decision *d, int32_t day, bool *ret_fits)
 	const struct program *p = d->program;
 	struct grant *grant = arena_alloc(d->arena, sizeof(*grant));
 	struct lot lot = {
-		.last_day = program_last_day(p, member_tier(d->member, p, d->today), d->business_date),
+		.last_day = program_last_day(p, member_tier_held(d->member, p), d->business_date),
 		.class = LOT_BIRTHDAY,
 		.points = p->birthday_points,
 	};
@@ -214,7 +213,7 @@ birthday_due(const struct decision *d)
 	const struct cmd *cmd = d->cmd;
 	int32_t before, after, due = DAY_NONE;
 
-	birthday_window(d->program, d->member, d->today, &before, &after);
+	birthday_window(d->program, d->member, &before, &after);
 	int32_t from = d->business_date - after, to = d->business_date + before;
 
 	if (cmd->u.birthday.given != DAY_NONE)
@@ -268,7 +267,7 @@ decision_anniversary(struct decision *d)
 	const struct program *p = d->program;
 	struct grant *grant = arena_alloc(d->arena, sizeof(*grant));
 	struct lot lot = {
-		.last_day = program_last_day(p, member_tier(d->member, p, d->today), d->business_date),
+		.last_day = program_last_day(p, member_tier_held(d->member, p), d->business_date),
 		.class = LOT_ANNIVERSARY,
 		.points = p->anniversary_points,
 	};
@@ -299,11 +298,11 @@ decision_member_enrolled(struct decision *d)
 	return refuse_false(d, LEDGER_MEMBER_PROVISIONAL, "member", "the member is not enrolled yet: until then it earns, and nothing else; enrol it first");
 }
 
-/* What a provisional member may do; the last two ask for it themselves, after they have looked at the other member. */
+/* What a provisional member may do; the last three ask for it themselves, after they have looked at the other member. */
 static bool
 is_for_provisional(enum op op)
 {
-	return op == OP_PURCHASE || op == OP_ACTIVITY || op == OP_RETURN || op == OP_TRANSFER || op == OP_MERGE;
+	return op == OP_PURCHASE || op == OP_ACTIVITY || op == OP_RETURN || op == OP_TRANSFER || op == OP_MERGE || op == OP_POOL_JOIN;
 }
 
 bool

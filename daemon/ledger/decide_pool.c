@@ -464,6 +464,10 @@ decide_pool_join(struct decision *d)
 		return ST_OK;
 	if (head->standing == STANDING_CLOSED)
 		return refuse(d, LEDGER_MEMBER_CLOSED, "head", "that member is closed");
+	if (!decision_member_enrolled(d))
+		return ST_OK;
+	if (head->provisional)
+		return refuse(d, LEDGER_MEMBER_PROVISIONAL, "head", "that member is not enrolled yet; enrol it first");
 	if (head->n_joined + 2 > d->program->pool_max)
 		return refuse(d, LEDGER_CAP_REACHED, "head", "a pool has at most %u members, its head among them", d->program->pool_max);
 	side_begin(d, head, &scratch, &side);

@@ -133,23 +133,27 @@ member_erase(struct member *const *touched, size_t n_touched, const struct ledge
 	return st;
 }
 
+static enum status
+consent_apply(struct member *m, const struct entry *entry, struct arena *arena, bool *ret_ok)
+{
+	const char *purpose = entry->u.consent.purpose;
+	struct consent consent = { .given = entry->u.consent.given, .day = entry->business_date };
+
+	*ret_ok = purpose != NULL && purpose[0] != 0 && strlen(purpose) <= LEDGER_ID_MAX;
+	if (!*ret_ok)
+		return ST_OK;
+	tier_id_copy(consent.purpose, purpose);
+	return consents_put(m, arena, &consent, ret_ok);
+}
+
 enum status
 people_apply(struct member *m, const struct entry *entry, struct arena *arena, bool *ret_ok)
 {
-	struct consent consent = { .given = entry->u.consent.given, .day = entry->business_date };
-	const char *purpose = entry->op == OP_CONSENT ? entry->u.consent.purpose : NULL;
-
 	if (entry->op == OP_ENROL && entry->u.enrol.referrer != 0) {
 		m->referred_by = entry->u.enrol.referrer;
 		m->referral_done = false;
 	}
 	*ret_ok = !entry->has_referral || m->referred_by != 0;
 	m->referral_done |= entry->has_referral;
-	if (entry->op != OP_CONSENT)
-		return ST_OK;
-	*ret_ok = purpose != NULL && purpose[0] != 0 && strlen(purpose) <= LEDGER_ID_MAX;
-	if (!*ret_ok)
-		return ST_OK;
-	tier_id_copy(consent.purpose, purpose);
-	return consents_put(m, arena, &consent, ret_ok);
+	return *ret_ok && entry->op == OP_CONSENT ? consent_apply(m, entry, arena, ret_ok) : ST_OK;
 }

@@ -288,6 +288,8 @@ void pendings_encode(const struct member *m, struct buf *out);
 bool pending_decode(struct cursor *c, struct pending *ret) MUST_CHECK;
 void pending_term_of(const struct rule *rule, const struct tier *tier, char ret[static PENDING_TERM_BYTES]);
 /* Adds to the entry's facts. */
+/* What the entry has left so far of a row of its member's. */
+int64_t decision_pending_left(const struct decision *d, const struct pending *row) MUST_CHECK;
 enum status decision_pending(struct decision *d, const struct pending_change *change) MUST_CHECK;
 /* Activates what ${from} made to wait for ${activity}, or (NULL) what is due by today, on the business date. */
 enum status decision_activate(struct decision *d, const char *activity, const struct entry_id *from, bool *ret_any) MUST_CHECK;
@@ -331,6 +333,8 @@ int32_t term_last_day(const struct term *term, int32_t day);
 enum status decision_issue(struct decision *d, const struct voucher_kind *kind, enum voucher_source source, const char *of, uint32_t at,
     int32_t last_day, bool *ret_fits) MUST_CHECK;
 enum status decision_voucher(struct decision *d, const struct voucher *v, enum voucher_state state) MUST_CHECK;
+/* What an entry of `system` has of them at most, so that it fits a transaction; the rest follows in another of the same instant. */
+#define ENTRY_VOUCHERS_MAX 400
 /* What becomes of a hold's voucher. */
 enum status decision_capture_voucher(struct decision *d, const struct hold *hold) MUST_CHECK;
 enum status decision_release_voucher(struct decision *d, const struct hold *hold) MUST_CHECK;
@@ -338,7 +342,7 @@ enum status decision_release_voucher(struct decision *d, const struct hold *hold
 bool decision_hold_inputs(struct decision *d) MUST_CHECK;
 bool decision_hold_room(struct decision *d) MUST_CHECK;
 enum status decision_hold_made(struct decision *d, int64_t left) MUST_CHECK;
-/* The vouchers that ended yesterday. */
+/* The vouchers that ended yesterday, ENTRY_VOUCHERS_MAX at most. */
 enum status decision_vouchers_end(struct decision *d, bool *ret_any) MUST_CHECK;
 
 /* ---- memberships ---- */

@@ -36,7 +36,7 @@ notice_add(struct noticing *g, enum notice_kind kind, int64_t points, int32_t la
 	}
 }
 
-/* What the entry itself gave that day. */
+/* What the entry itself gave that day, beyond what it took. */
 static int64_t
 brought(const struct member *m, const struct entry *entry, int32_t last_day)
 {
@@ -46,10 +46,10 @@ brought(const struct member *m, const struct entry *entry, int32_t last_day)
 		const struct posting *p = &entry->postings[i];
 		int32_t day = p->last_day == DAY_CLOCK ? entry->clock.last_day : p->last_day;
 
-		if (p->account == ACCOUNT_MEMBER && p->member == m->number && p->points > 0 && day == last_day)
+		if (p->account == ACCOUNT_MEMBER && p->member == m->number && day == last_day)
 			points += p->points;
 	}
-	return points;
+	return points > 0 ? points : 0;
 }
 
 /* What an entry of the system tells: nothing, but for a notice. */
@@ -163,13 +163,14 @@ falls_due(int32_t last_day, int32_t today, const uint32_t *days, size_t n)
 	return false;
 }
 
-/* Those that can be used; one that a hold has is like points that it has. */
+/* Those that can be used, as many as an entry has room for; one that a hold has is like points that it has. */
 static enum status
 vouchers_told(struct decision *d, struct told *rows, size_t *n)
 {
 	const struct program *p = d->program;
+	size_t max = *n + ENTRY_VOUCHERS_MAX;
 
-	for (size_t i = 0; i < d->member->n_vouchers; i++) {
+	for (size_t i = 0; i < d->member->n_vouchers && *n < max; i++) {
 		const struct voucher *v = &d->member->vouchers[i];
 
 		if (v->state != VOUCHER_ISSUED || v->last_day == DAY_NEVER || !falls_due(v->last_day, d->today, p->expiring_days, p->n_expiring_days))

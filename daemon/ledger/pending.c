@@ -11,6 +11,11 @@
 #include "base/checked.h"
 #include "ledger/internal.h"
 
+/* At most, in an entry: of a row with its activation, of a line of a followup, and of all that an entry of `system` takes. */
+#define ROW_BYTES 100
+#define LINE_BYTES 12
+#define ROWS_BYTES_MAX 30000
+
 static int
 pending_compare(const struct pending *a, const struct pending *b)
 {
@@ -143,6 +148,16 @@ decision_pending(struct decision *d, const struct pending_change *change)
 	return ST_OK;
 }
 
+int64_t
+decision_pending_left(const struct decision *d, const struct pending *row)
+{
+	int64_t left = row->points;
+
+	for (size_t i = 0; i < d->entry->n_pendings; i++)
+		left += d->pendings[i].has_from && pending_compare(&d->pendings[i].p, row) == 0 ? d->pendings[i].p.points : 0;
+	return left;
+}
+
 void
 pending_term_of(const struct rule *rule, const struct tier *tier, char ret[static PENDING_TERM_BYTES])
 {
@@ -226,6 +241,17 @@ row_is(const struct decision *d, const struct pending *p, const char *activity, 
 	return p->activity[0] == 0 && p->due_day <= d->today;
 }
 
+/* Of those that fall due at night an entry takes as many as fit a transaction, with what a return left of each purchase; the rest follows in another. */
+static bool
+is_full(const struct decision *d)
+{
+	size_t bytes = d->entry->n_pendings * ROW_BYTES;
+
+	for (size_t i = 0; i < d->entry->n_followups; i++)
+		bytes += d->followups[i].n_lines * LINE_BYTES;
+	return bytes > ROWS_BYTES_MAX;
+}
+
 enum status
 decision_activate(struct decision *d, const char *activity, const struct entry_id *from, bool *ret_any)
 {
@@ -241,6 +267,8 @@ decision_activate(struct decision *d, const char *activity, const struct entry_i
 
 		if (!row_is(d, p, activity, from))
 			continue;
+		if (from == NULL && is_full(d))
+			break;
 		enum status st = end_row(d, p);
 		if (st != ST_OK)
 			return st;
@@ -274,6 +302,8 @@ decision_lapse(struct decision *d, bool *ret_any)
 
 		if (p->activity[0] == 0 || p->due_day > d->today)
 			continue;
+		if (is_full(d))
+			break;
 		struct followup *f;
 		enum status st = end_row(d, p);
 		if (st == ST_OK)

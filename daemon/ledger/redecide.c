@@ -392,7 +392,8 @@ static void
 due_in_turn(struct comparison *c, const struct member *m, const struct program *p, const struct program *then, const struct due *due,
     int64_t now_us)
 {
-	bool on_the_day = then == NULL || then->birthday_voucher == VOUCHER_INDEX_NONE;	/* else decide_due() looks at the window */
+	/* The midnight before the program began is its first version's, as for decide_due(), which looks at a voucher's window. */
+	bool on_the_day = (then != NULL ? then : p)->birthday_voucher == VOUCHER_INDEX_NONE;
 	struct due first;
 	bool any = due_next(m, p, due->at_us, &first);
 
@@ -440,7 +441,7 @@ birthday_in_window(struct comparison *c, const struct ledger_state *state, const
 
 	if (st != ST_OK || c->differs)
 		return st;
-	birthday_window(p, m, zone_day(&p->zone, now_us), &before, &after);
+	birthday_window(p, m, &before, &after);
 	if (entry->birthday < entry->business_date - after || entry->birthday > entry->business_date + before)
 		out_of_order(c, "facts.birthday", "its window is not open", now_us);
 	return ST_OK;

@@ -159,9 +159,9 @@ take_pending(struct taking *t)
 
 	for (size_t i = 0; i < m->n_pendings && t->taken < t->target; i++) {
 		struct pending_change change = { .has_from = true, .p = m->pendings[i] };
-		int64_t left = t->target - t->taken, part = left < change.p.points ? left : change.p.points;
+		int64_t left = t->target - t->taken, there = decision_pending_left(t->d, &change.p), part = left < there ? left : there;
 
-		if (change.p.class != LOT_REFERRAL || entry_id_compare(change.p.from, t->from) != 0)
+		if (part <= 0 || change.p.class != LOT_REFERRAL || entry_id_compare(change.p.from, t->from) != 0)
 			continue;
 		change.p.points = -part;
 		enum status st = decision_pending(t->d, &change);

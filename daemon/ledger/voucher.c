@@ -403,7 +403,7 @@ decision_vouchers_end(struct decision *d, bool *ret_any)
 	enum status st = ST_OK;
 
 	*ret_any = false;
-	for (size_t i = 0; i < d->member->n_vouchers && st == ST_OK; i++) {
+	for (size_t i = 0; i < d->member->n_vouchers && d->entry->n_vouchers < ENTRY_VOUCHERS_MAX && st == ST_OK; i++) {
 		const struct voucher *v = &d->member->vouchers[i];
 
 		if (v->state != VOUCHER_ISSUED || v->last_day >= d->today)

@@ -318,7 +318,7 @@ check_receipt(struct step *s, int64_t now_us, struct buf *out, bool *ret_answere
 		if (st != ST_OK)
 			return st;
 		if (memcmp(digest, row.digest, sizeof(digest)) == 0) {
-			*ret_answered = true;
+			*ret_answered = s->by_receipt = true;
 			return answer_again(s, row.id, out);
 		}
 	}
@@ -681,6 +681,7 @@ command_run(struct commit *c, struct work *work, size_t index, struct refusal *r
 	if (copy != NULL) {
 		work->responses[index] = bytes_of(copy, out.len);
 		work->results[index] = ret_refusal->result;
+		work->unrecorded[index] = s.by_receipt;
 		work->n_done = index + 1;
 	}
 	buf_release(&out);

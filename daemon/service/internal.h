@@ -46,6 +46,7 @@ struct work {
 	struct batch batch;			/* a single command is a batch of one */
 	struct bytes *responses;		/* [batch.n], encoded, in the arena */
 	enum ledger_result *results;		/* [batch.n], what they say */
+	bool *unrecorded;			/* [batch.n], OK, and without an entry of its own: its receipt had one */
 	size_t n_done, n_durable;		/* commands that have a response; whose response may leave */
 	size_t receipt_bytes;			/* of the receipts in its responses */
 	struct refusal whole;			/* of an atomic batch that failed */

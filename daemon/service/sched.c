@@ -127,11 +127,11 @@ positions_load(struct commit *c)
 	struct bytes kept = apply_schedule(c->apply);
 
 	for (size_t i = 0; i < c->n_sched; i++) {
-		const uint8_t *p = kept.data + i * POSITION_BYTES;
 		if ((i + 1) * POSITION_BYTES > kept.len) {
 			c->sched[i].day -= LOOK_BACK_DAYS;
 			continue;
 		}
+		const uint8_t *p = kept.data + i * POSITION_BYTES;
 		c->sched[i].day = (int32_t)get_be32(p);
 		c->sched[i].from = get_be64(p + 4);
 	}
@@ -241,6 +241,8 @@ birthday_of(struct commit *c, const struct birthday_row *row, int32_t *ret_birth
 	const struct member *m;
 
 	*ret_birthday = DAY_NONE;
+	if (p == NULL)			/* the midnight of the day on which the program began: decide_due() judges it by the first version too */
+		p = state->program_version(state->ctx, row->program, 1);
 	if (p == NULL || !p->has_birthday || p->birthday_on_claim)
 		return ST_OK;
 	enum status st = state->member(state->ctx, row->program, row->member, &m);

@@ -228,7 +228,8 @@ submit_or_say_why(struct session *s, struct work *work, struct refusal *ret_refu
 	ret_refusal->result = LEDGER_OK;
 	work->responses = arena_alloc(&work->arena, work->batch.n * sizeof(*work->responses));
 	work->results = arena_alloc(&work->arena, work->batch.n * sizeof(*work->results));
-	if (who == NULL || work->responses == NULL || work->results == NULL) {
+	work->unrecorded = arena_alloc(&work->arena, work->batch.n * sizeof(*work->unrecorded));
+	if (who == NULL || work->responses == NULL || work->results == NULL || work->unrecorded == NULL) {
 		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "queue", "The server has no memory for the command; nothing was written.");
 		return;
 	}

@@ -16,6 +16,7 @@ struct step {
 	bool has_profile, ambiguous, too_many_aliases;
 	size_t n_others;
 	uint64_t others[LEDGER_OTHERS_MAX];	/* whom it may touch besides its own member */
+	bool by_receipt;			/* answered with the entry of another command */
 	bool has_id;				/* the answer is about an entry, which is this one */
 	struct entry_id id;
 };

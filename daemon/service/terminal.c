@@ -1,8 +1,10 @@
 /*
  * Commands that a terminal has numbered.  What became of a number is in the ledger or it was refused, and a refusal leaves no trace there; so
  * an entry says which numbers before it were: those that its command names, which the terminal has been told, and those that were refused
- * before it in its own batch, whose answers are still on their way.  A command that is refused hands what it would have said to the next.
+ * before it in its own batch, whose answers are still on their way.  A command that is refused hands what it would have said to the next.  So
+ * does one that is answered with the entry of its receipt: it has left none of its own.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "ledger/terminal.h"
@@ -20,7 +22,7 @@ same_terminal(const struct cmd *a, const struct cmd *b)
 	return is_same(a->store, b->store) && is_same(a->terminal, b->terminal);
 }
 
-/* The command of the same terminal before it in the batch; NULL: there is none. */
+/* The command of the same terminal before it in the batch, when its entry has not said all that there was to say; NULL: there is none. */
 static const struct cmd *
 before_in_batch(const struct work *work, size_t index, enum ledger_result *ret_result)
 {
@@ -32,7 +34,7 @@ before_in_batch(const struct work *work, size_t index, enum ledger_result *ret_r
 		if (earlier->terminal_seq == 0 || !same_terminal(earlier, cmd))
 			continue;
 		*ret_result = work->results[i - 1];
-		return earlier;
+		return *ret_result != LEDGER_OK || work->unrecorded[i - 1] ? earlier : NULL;
 	}
 	return NULL;
 }
@@ -45,7 +47,7 @@ terminal_prepare(struct commit *c, struct work *work, size_t index)
 
 	c->terminal_note = (struct terminal_note){ .gap = 0 };
 	const struct cmd *before = cmd->terminal_seq == 0 ? NULL : before_in_batch(work, index, &result);
-	if (before == NULL || result == LEDGER_OK)		/* its entry has said all that there was to say */
+	if (before == NULL)
 		return ST_OK;
 	struct seq_range own = { before->terminal_seq, before->terminal_seq };
 	size_t n_own = result < LEDGER_UNAVAILABLE ? 1 : 0;	/* otherwise it comes again */
@@ -56,6 +58,7 @@ terminal_prepare(struct commit *c, struct work *work, size_t index)
 	n = seq_ranges_join(cmd->refused, cmd->n_refused, said, n, all);
 	cmd->n_refused = seq_ranges_below(all, n, cmd->terminal_seq);
 	cmd->refused = all;
+	assert(seq_ranges_valid(all, cmd->n_refused, cmd->terminal_seq));
 	return ST_OK;
 }
 

@@ -8,8 +8,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define TRANSACTION_OVERHEAD 512	/* of a leaf around its entries: origin, prev, signature, key id, tags */
-#define AFTER_MARGIN 208		/* of one touched member, whose balances are filled in after the entry is measured */
 #define VAULT_BYTES_MAX ((size_t)32 * 1024 * 1024)	/* an atomic batch of the largest profiles comes on top, within the vault's budget */
 
 int64_t
@@ -65,10 +63,10 @@ tx_room(struct commit *c, const struct entry *entry, size_t *ret_bytes, bool *re
 	enum status st = codec_entry_bytes(entry, &c->arena, &bytes);
 	if (st != ST_OK)
 		return st;
-	bytes += entry->n_touched * AFTER_MARGIN;
-	if (bytes + TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX)
+	bytes += entry->n_touched * CODEC_AFTER_MARGIN;
+	if (bytes + CODEC_TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX)
 		return ST_TOO_LARGE;
-	if (c->open_bytes + bytes + TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX) {
+	if (c->open_bytes + bytes + CODEC_TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX) {
 		if (c->exclusive)
 			return ST_TOO_LARGE;
 		uint32_t program = c->open.program;

@@ -159,3 +159,12 @@ def test_a_birthday_voucher_comes_when_the_window_opens(world):
         assert list(wire.ok("balance", member="m2").vouchers) == ["cake", "tea"]
     again(ledger, "m1", "m2", "m3")
     finish(ledger)
+
+
+def test_a_birthday_voucher_on_the_day_on_which_the_program_begins(world):
+    ledger = world.running(CARDS, at="2026-01-10T09:00:00Z")
+    with ledger.wire() as wire:
+        inside = wire.ok("enrol", member="m", birthday="01-20", key="e", at="2026-01-10T10:00:00Z")
+        assert list(inside.vouchers) == ["cake"]
+    again(ledger, "m")
+    finish(ledger)

@@ -92,6 +92,23 @@ def test_membership(world):
     finish(ledger)
 
 
+def test_erasing_gives_a_pools_points_back(world):
+    ledger = household(world, "h", "b", "c")
+    wire = ledger.wire("backend/app")
+    for name in "bc":
+        wire.ok("pool_join", member=name, head="h", key=f"j-{name}")
+    expect(wire.ok("hold", member="b", points="250", pool=True, key="h1"), held="100", left="250")
+    expect(wire.ok("hold", member="h", points="40", pool=True, key="h2"), held="100", left="40")
+    ledger.wire().ok("erase", member="b", key="x1")
+    expect(wire.ok("balance", member="h"), available="100", held="0")
+    expect(wire.ok("balance", member="c"), available="60", held="40")
+    wire = again(ledger, "h", "c")
+    expect(wire.ok("capture", member="h", hold="h2", key="k1"), left="0", value="")
+    expect(ledger.wire().ok("erase", member="c", key="x2"), available="0", held="0")
+    again(ledger, "h")
+    finish(ledger)
+
+
 @reduced
 def test_pool(world):
     ledger = household(world, "h", "b", "c", "d")

@@ -291,6 +291,11 @@ def test_a_hold_that_ended_before_the_upload(world):
     expect(answers[1], held="0", available="90")
 
 
+def has_a_lock(pid):
+    with open("/proc/locks", encoding="ascii") as f:
+        return any("FLOCK" in line and str(pid) in line.split() for line in f)
+
+
 def test_a_queue_belongs_to_one_till_and_one_process(world):
     ledger = opened(world)
     queue = world.path("queue")
@@ -305,7 +310,8 @@ def test_a_queue_belongs_to_one_till_and_one_process(world):
     assert "line 2" in bad.json["message"] and show(ledger, queue)[1]["waiting"] == 2
     ledger.stop()
     till = subprocess.Popen([FEALTY, "queue", "upload", queue, "--connect", ledger.address, "--timeout", "60s"], stdout=subprocess.PIPE, text=True)
-    locked = eventually(lambda: (r := ledger.cli("queue", "show", queue, code=None)).code == 3 and r, "the queue is locked")
+    eventually(lambda: has_a_lock(till.pid), "the upload has locked the queue")
+    locked = ledger.cli("queue", "show", queue, code=3)
     assert "another process" in locked.json["message"], locked
     ledger.start()
     assert till.wait() == 0

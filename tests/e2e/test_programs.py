@@ -39,6 +39,11 @@ def more(text):
 def tier(text):
     return HEAD + "tiers:\n  - id: low\n    rank: 0\n  - id: high\n    rank: 1\n" + "".join(f"    {line}\n" for line in text.split("\n"))
 
+VOUCHERS = "vouchers:\n  - {id: mug, name: Mug}\n"
+
+def reward(text):
+    return HEAD + VOUCHERS + "rewards:\n  - id: mug\n    cost: \"5\"\n    voucher: mug\n    " + text + "\n"
+
 REACH = 'reach: {any: [{all: [{metric: spend, at_least: "500"}]}]}\n'
 
 REFUSED = [
@@ -272,6 +277,11 @@ REFUSED = [
      "at most 16"]),
     ("a refresh of one rule's lots", HEAD + "earn:\n  - {id: a, priority: 1, on: purchase, kind: base, fixed: {points: \"1\"}, "
      "expiry: {after: {days: 30}, refresh_on: [purchase]}} #!", ["earn[0].expiry.refresh_on", "lots do not remember"]),
+    # vouchers and what they are given for
+    ("a reward for so many in one command", reward("per_member: {count: 1, per: transaction} #!"), ["rewards[0].per_member.per", "day, month, year or lifetime"]),
+    ("a reward for so many of all members", reward("per_member: {count: 1, per: program} #!"), ["rewards[0].per_member.per", "`stock`"]),
+    ("stamps for an activity", HEAD + VOUCHERS + "stamps:\n  - id: card\n    per_item: 1\n    size: 10\n    voucher: mug\n    when:\n      activity: ride #!\n",
+     ["stamps[0].when.activity", "on: activity"]),
     # the rest
     ("a birthday without a reward", HEAD + "birthday: {guard_days: 5} #!", ["birthday.reward", "required"]),
     ("a birthday of no points", HEAD + "birthday: {reward: {points: \"0\"}} #!", ["birthday.reward.points", "at least 0.1"]),

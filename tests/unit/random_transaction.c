@@ -165,7 +165,6 @@ any_input(struct world *w, struct entry *e)
 			e->u.hold.voucher = any_voucher(w);
 		e->u.hold.pool = any_bool(w);
 		e->u.hold.for_terminal = any_text_or_none(w);
-		e->u.hold.for_terminal = any_text_or_none(w);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		has = has && e->op == OP_CAPTURE;

@@ -97,7 +97,6 @@ same_input(const struct entry *a, const struct entry *b)
 		same_voucher_ref(&a->u.hold.voucher, &b->u.hold.voucher);
 		assert_int_equal(a->u.hold.pool, b->u.hold.pool);
 		same_text(a->u.hold.for_terminal, b->u.hold.for_terminal);
-		same_text(a->u.hold.for_terminal, b->u.hold.for_terminal);
 		break;
 	case OP_CAPTURE: case OP_RELEASE: case OP_HOLD_TIMEOUT: case OP_HOLD_EXPIRE:
 		same_id(a->u.capture.hold, b->u.capture.hold);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "codec/text_node.h"
 #include "ledger/calendar.h"
 
 #define SENTENCE_BYTES 1024
@@ -405,12 +406,15 @@ directory_remove(const char *path)
 void
 text_clean(char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i], next = i + 1 < len ? (unsigned char)text[i + 1] : 0;
-		if ((c < 0x20 && c != '\n') || c == 0x7F)
+	for (size_t i = 0, n; i < len; i += n) {
+		unsigned char c = (unsigned char)text[i];
+
+		n = text_utf8_bytes(text + i, len - i);
+		if (n == 0 || (c < 0x20 && c != '\n') || c == 0x7F)
 			text[i] = '?';
-		else if (c == 0xC2 && next >= 0x80 && next < 0xA0)
+		else if (c == 0xC2 && (unsigned char)text[i + 1] < 0xA0)
 			text[i] = text[i + 1] = '?';
+		n += n == 0;
 	}
 }
 

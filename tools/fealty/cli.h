@@ -132,7 +132,8 @@ enum status file_write(const char *path, struct bytes data) MUST_CHECK;
 /* Removes a directory with all that is in it, as far as that works; follows no links. */
 void directory_remove(const char *path);
 
-/* Control characters but newlines, also those of two bytes (U+0080 to U+009F), become question marks: a terminal would obey them. */
+/* Control characters but newlines, also those of two bytes (U+0080 to U+009F), become question marks: a terminal would obey them.  So do bytes
+ * that are no UTF-8, such as a character that was cut off. */
 void text_clean(char *text, size_t len);
 
 /* Lower-case hex; ${ret_text} has room for 2 × len + 1. */

@@ -32,6 +32,7 @@ static enum status
 unusable(struct reader *r, const char *what, const char *detail)
 {
 	(void)snprintf(r->sentence, 256, "%s%s", what, detail);
+	text_clean(r->sentence, strlen(r->sentence));
 	return ST_INVALID;
 }
 
@@ -225,6 +226,7 @@ import_bad_add(struct import_file *file, uint32_t line, const char *what, const 
 	struct import_bad *bad = &file->bad[file->n_bad++];
 	bad->line = line;
 	(void)snprintf(bad->sentence, sizeof(bad->sentence), "%s%.100s", what, detail);
+	text_clean(bad->sentence, strlen(bad->sentence));
 	return ST_OK;
 }
 

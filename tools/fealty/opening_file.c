@@ -30,6 +30,7 @@ static enum status
 unusable(struct reader *r, const char *what, const char *detail)
 {
 	(void)snprintf(r->sentence, 256, "%s%.120s", what, detail);
+	text_clean(r->sentence, strlen(r->sentence));
 	return ST_INVALID;
 }
 

@@ -10,8 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/codec.h"
+
 #define MEMORY_BYTES_MAX (SIZE_MAX / 4)
 #define SCRATCH_BYTES_MAX ((size_t)1 << 30)
+#define ROWS_SMALL 64			/* of an entry that is not worth measuring */
 
 void
 sim_init(struct sim *sim, struct sim_file *files, size_t n_files)
@@ -130,6 +133,32 @@ sim_apply(struct sim *sim, const struct entry *decided, struct entry_id *ret_id,
 	return st;
 }
 
+static size_t
+entry_rows(const struct entry *e)
+{
+	size_t rows = e->n_postings + e->n_vouchers + e->n_pendings + e->n_followups + e->n_stamps + e->n_sides + e->n_told;
+
+	for (size_t i = 0; i < e->n_followups; i++)
+		rows += e->followups[i].n_lines;
+	for (size_t i = 0; i < e->n_sides; i++)
+		rows += e->sides[i].n_vouchers;
+	return rows + (e->op == OP_PURCHASE ? e->u.purchase.n_lines : 0) + (e->op == OP_RETURN ? e->u.past.n_lines : 0);
+}
+
+/* Nearly all are far from it, which is seen without measuring. */
+enum status
+sim_entry_fits(struct sim *sim, const struct entry *e, bool *ret_fits)
+{
+	size_t bytes;
+
+	*ret_fits = true;
+	if (entry_rows(e) < ROWS_SMALL)
+		return ST_OK;
+	enum status st = codec_entry_bytes(e, &sim->scratch, &bytes);
+	*ret_fits = st == ST_OK && bytes + e->n_touched * CODEC_AFTER_MARGIN + CODEC_TRANSACTION_OVERHEAD <= LEDGER_LEAF_BYTES_MAX;
+	return st;
+}
+
 /* ---- what falls due ---- */
 
 /* ST_OK as well when there was nothing to write after all. */
@@ -138,10 +167,18 @@ sim_run_due(struct sim *sim, uint32_t program, uint64_t member, const struct due
 {
 	struct entry decided, *entry;
 	struct entry_id id;
+	bool fits = true;
 
 	enum status st = decide_due(&sim->state.ledger, program, member, due, &sim->scratch, &decided);
 	if (st == ST_OK)
+		st = sim_entry_fits(sim, &decided, &fits);
+	if (st == ST_OK && fits)
 		return sim_apply(sim, &decided, &id, &entry);
+	if (!fits) {
+		(void)snprintf(sim->trouble, sizeof(sim->trouble), "what is due of member %llu, `%s`, fits no transaction; this is a bug of the engine",
+		    (unsigned long long)member, op_str(decided.op));
+		return ST_CORRUPT;
+	}
 	if (st != ST_NOTFOUND)
 		return st;
 	if (due->kind == DUE_BIRTHDAY)

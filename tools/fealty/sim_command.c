@@ -610,8 +610,13 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	}
 	if (!refused(s) && s->too_many_aliases)
 		sim_refuse(refusal, LEDGER_CAP_REACHED, "into", "The two have more than %d aliases together; remove some first.", SIM_ALIASES_MAX);
-	if (refused(s))
-		return ST_OK;
+	bool fits = true;
+	if (!refused(s))
+		st = sim_entry_fits(sim, &decided, &fits);
+	if (!fits)
+		sim_refuse(refusal, LEDGER_TOO_LARGE, NULL, "The command does not fit one transaction; give it fewer lines.");
+	if (st != ST_OK || refused(s))
+		return st;
 	st = sim_apply(sim, &decided, ret_id, ret_entry);
 	if (st == ST_OK && r->op == REQUEST_MERGE)
 		st = write_merged(s, *ret_entry);

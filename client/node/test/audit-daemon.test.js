@@ -108,7 +108,8 @@ async function live(client, { dice, members, days, each, begin }) {
 
 // Of every section something that comes by itself.
 const BUSY = { ...PROGRAM, expiry: { after: { months: 6 }, round_up_to: "month" }, anniversary: { of: "enrolment", reward: { points: "5" } },
-	limits: { adjust_without_approval: "1000" }, pools: { max_members: 4 },
+	limits: { adjust_without_approval: "1000" }, notices: { expiring_days: [30], downgrade_days: [10] },
+	auto_redeem: { at: "5000", voucher: "drink" }, stamps: [{ id: "card", per_item: 1, size: 10, voucher: "drink", valid: { months: 3 } }],
 	partners: [{ id: "air", issue_price: "0.01", redeem_price: "2/3", settlement: "postpaid" }],
 	memberships: [{ id: "prime", term: "monthly", fee: "9.99", earn_multiplier: "2" }],
 	earn: [...PROGRAM.earn, { id: "late", priority: 40, on: "purchase", kind: "bonus", fixed: { points: "3" }, pending: { days: 14 } },
@@ -116,7 +117,17 @@ const BUSY = { ...PROGRAM, expiry: { after: { months: 6 }, round_up_to: "month" 
 	tiers: [PROGRAM.tiers[0], { id: "gold", rank: 1, reach: { any: [{ all: [{ metric: "points_earned", at_least: "300" }] }] }, window: { rolling_months: 2 },
 		valid: { months: 3 } }, { id: "rich", rank: 2, reach: { any: [{ all: [{ metric: "balance", at_least: "350" }] }] }, valid: { months: 1 } }] };
 // What a program without such a section, or a ledger without such a clock, does not have.
-const ELSEWHERE = ["clock_accept", "hold_expire", "inactivity", "notice", "rotate_key", "voucher_expire", "zone_data"];
+const ELSEWHERE = ["clock_accept", "hold_expire", "inactivity", "rotate_key", "zone_data"];
+
+/** Who is frozen gets no vouchers for points: the night after does it. */
+async function frozenAndRich(client) {
+	await client.enrol({ member: "rich" });
+	await client.freeze({ member: "rich", reason: "check" });
+	for (let i = 0; i < 6; i++)
+		await client.adjust({ member: "rich", points: "900", reason: "fix" });
+	const { vouchers } = await client.unfreeze({ member: "rich" });
+	assert.deepEqual(vouchers, []);
+}
 
 /** Two members of one household, and what they do at a partner. */
 async function household(client) {
@@ -169,6 +180,7 @@ test("audit: a year and a half of mixed days: both auditors have equal numbers",
 	await client.opening({ member: "old", lots: [{ points: "20" }] });
 	await client.consent({ member: "old", purpose: "mail", given: true });
 	await client.publish({ definition: { ...BUSY, name: "Shop 2" } });
+	await frozenAndRich(client);
 	await household(client);
 	const kinds = await kindsIn(client);
 	const all = messageOf("Inputs").fields.map(field => field.name);

@@ -26,7 +26,7 @@ test("HELLO says who we are; the reply has what the server said", async t => {
 	assert.equal(flags, 0);
 	c.respond(tag, { id: "10.0", granted: "5", wanted: "5", available: "5", seq: 10, member_no: 3 });
 	assert.deepEqual(await bought, { status: "OK", key: plain.key, replayed: false, id: "10.0", granted: "5", wanted: "5", available: "5", seq: 10,
-		member_no: 3, grants: [], expiring: [], notices: [], counters: {}, remainder: {} });
+		member_no: 3, grants: [], expiring: [], notices: [], vouchers: [], counters: {}, remainder: {}, stamps: {}, stamp_debt: {} });
 	assert.equal(client.size_seen, 11);
 });
 

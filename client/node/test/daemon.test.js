@@ -136,6 +136,10 @@ test("every command and every read", async t => {
 	assert.deepEqual([held.left, held.vouchers], [undefined, []]);
 	await client.release({ member: m, hold: held.id });
 	assert.deepEqual((await client.voucher_void({ member: m, voucher: "drink", reason: "misprint" })).revoked, ["drink"]);
+	await client.pool_join({ member: "card:3", head: m });
+	assert.equal((await client.balance({ member: "card:3", pool: true })).pool.available, given.available);
+	await client.pool_leave({ member: "card:3" });
+	await client.membership_start({ member: "card:3", membership: "prime" });
 	const gold = await client.tier({ member: m, tier: "gold", reason: "gift", until: "2026-06-30" });
 	assert.deepEqual([gold.tier, gold.tier_earned, gold.tier_until], ["gold", "basic", "2026-06-30"]);
 	await client.freeze({ member: m, reason: "fraud" });
@@ -145,6 +149,9 @@ test("every command and every read", async t => {
 	await client.merge({ member: "card:3", into: m });
 	const claimed = await client.birthday({ member: m, at: new Date("2026-01-21T08:00:00Z") });
 	assert.deepEqual([claimed.granted, standing(claimed)], ["50", "100 0 0 20"]);
+	assert.deepEqual((await client.membership_renew({ member: m, membership: "prime" })).membership_until, { prime: "2026-03-04" });
+	const cancelled = await client.membership_cancel({ member: m, membership: "prime" });
+	assert.deepEqual([BigInt(cancelled.refund.replace(".", "")) > 0n, cancelled.membership], [true, { prime: "ended" }]);
 	await client.transfer({ member: "card:2", to: m, points: "10" });
 	assert.equal((await client.close({ member: "card:2", reason: "moved" })).available, "0");
 

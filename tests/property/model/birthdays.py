@@ -60,7 +60,7 @@ def grant(model, member, date, month_day, day):
         issue(model, member, reward["voucher"], day, ("birthday",), last=date + dt.timedelta(days=window(program, member)[1]))
         return None
     points = program.points(reward["points"])
-    credit(member, term_today(program, member, day), day, points, "birthday")
+    credit(member, term_today(program, member), day, points, "birthday")
     return points
 
 
@@ -112,4 +112,4 @@ def anniversary_night(model, member, today):
     if "voucher" in reward:
         issue(model, member, reward["voucher"], today, ("anniversary",))
     else:
-        credit(member, term_today(program, member, today), today, program.points(reward["points"]), "anniversary")
+        credit(member, term_today(program, member), today, program.points(reward["points"]), "anniversary")

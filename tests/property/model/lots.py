@@ -9,9 +9,9 @@ from .tiers import shown
 FAR = dt.date.max
 
 
-def term_today(program, member, today=None):
+def term_today(program, member):
     """The expiry term of a lot that is earned today by no rule's own."""
-    tier = shown(program, member, today)
+    tier = shown(program, member)
     return tier.expiry if tier is not None and tier.expiry is not None else program.expiry
 
 

@@ -63,6 +63,7 @@ def opening(model, event):
         put(member, Lot(day_of(lot["last_day"]) if lot.get("last_day") else None, points, None, "opening"))
     if event.get("tier") and names.index(event.get("tier")):
         hold_tier(program, member, names.index(event.get("tier")), event.day, event.day)
+        model.tiers_before[member] = program.tiers[names.index(event.get("tier"))]       # it was held before
         if event.get("tier_until"):
             member.until = day_of(event.get("tier_until"))
     member.credited = bool(event.get("lots"))
@@ -95,6 +96,8 @@ def referrer_of(model, event):
         refuse("SELF_REFERRAL", "referrer")
     if model.program.referral is None:
         refuse("NOT_OFFERED", "referrer")
+    if other.closed:
+        refuse("MEMBER_CLOSED", "referrer")
     return other
 
 

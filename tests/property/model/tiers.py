@@ -6,16 +6,16 @@ def earned(program, member):
     return program.tiers[member.rank] if program.tiers and member.rank is not None else None
 
 
-def gift(program, member, today=None):
-    """The gift, when its last day is not before `today`."""
-    if member.gift is None or today is not None and member.gift[1] is not None and member.gift[1] < today:
+def gift(program, member):
+    """The gift, until the night takes it away."""
+    if member.gift is None:
         return None
     return next((tier for tier in program.tiers if tier.id == member.gift[0]), None)
 
 
-def shown(program, member, today=None):
+def shown(program, member):
     """The higher of gift and earned."""
-    own, given = earned(program, member), gift(program, member, today)
+    own, given = earned(program, member), gift(program, member)
     if given is not None and (own is None or given.rank > own.rank):
         return given
     return own

@@ -36,6 +36,8 @@ export const PROGRAM = {
 	redemption: { value: { points: "100", amount: "1" }, hold: { default_ttl: "15m", max_ttl: "1d" } },
 	returns: { claw_back: "unlimited" },
 	transfers: { min: "10" },
+	pools: { max_members: 4 },
+	memberships: [{ id: "prime", term: "monthly", fee: "9.99", refund_if_unused: true, earn_multiplier: "2" }],
 	advance: { max: "100" },
 	unknown_alias: "refuse",
 };
