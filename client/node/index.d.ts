@@ -355,6 +355,8 @@ export interface BatchOptions extends Abortable {
 export interface Expiring { points: string; last_day: Day }
 export interface Notice { kind: string; points?: string; last_day?: Day; due?: Day; voucher?: string }
 export interface LotRow { last_day?: Day; points: string }
+/** What a command did to its member; `reason` is the rules, the id, the code or the op that brought it about. */
+export interface Effect { type: string; points?: string; reason: string }
 export interface GrantRow { rule: string; wanted: string; granted: string; cap?: string }
 /** Numbers of a terminal's sequence, both included. */
 export interface SeqRange { first: number; last: number }
@@ -445,6 +447,8 @@ export interface Reply {
 	value?: string;
 	lots?: LotRow[];
 	grants?: GrantRow[];
+	/** Absent when there is none, and in a brief reply. */
+	effects?: Effect[];
 	ends_at?: string;
 	left?: string;
 	clawed?: string;
@@ -527,7 +531,7 @@ export type Block = Has<"available" | "pending" | "held" | "debt" | "expiring" |
 		| "as_of" | "seq" | "member_no" | "membership" | "membership_until" | "provisional" | "consents">;
 /** A command that was applied, now or (`replayed`) by an earlier sending under the same key. */
 export type WriteReply = Ok & Has<"id" | "replayed"> & May<"receipt" | "no_receipt" | "terminal_gap" | "terminal_repeat"> & { key: string };
-export type MemberReply = WriteReply & Block & May<"issued" | "revoked" | "codes">;
+export type MemberReply = WriteReply & Block & May<"issued" | "revoked" | "codes" | "effects">;
 /** waiting: it is above the program's limit, and nothing changes until it is approved. */
 export type AdjustReply = MemberReply & May<"waiting">;
 export type EarnReply = MemberReply & Has<"granted" | "wanted" | "grants"> & May<"stamps_wanted" | "stamps_granted">;

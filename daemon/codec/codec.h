@@ -180,6 +180,7 @@ struct reply {
 	struct entry_id id;
 	uint64_t member_no;
 	unsigned scale, currency_digits;	/* of the program, for all that follows */
+	const struct program *rules;		/* by which effects are told; NULL: none are */
 
 	const struct entry *entry;		/* outcome: granted, wanted, value, lots, grants, ends_at, left come from it; NULL: none */
 	const struct balance *balance;		/* NULL: no balance block */

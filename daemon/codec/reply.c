@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "codec/codec.h"
 #include "codec/field.h"
+#include "ledger/crm.h"
 
 /* Field numbers of fealty.proto; test_reply reads them with the generated code. */
 enum {
@@ -38,6 +39,8 @@ enum {
 enum { SEQ_RANGE_FIRST = 1, SEQ_RANGE_LAST };
 #define NUMBER_SHOWN_MAX ((UINT64_C(1) << 53) - 1)
 enum { RESPONSE_PROVISIONAL = 107, RESPONSE_CONSENTS };
+enum { RESPONSE_EFFECTS = 99 };
+enum { EFFECT_TYPE = 1, EFFECT_POINTS, EFFECT_REASON };
 enum { CONSENT_ROW_PURPOSE = 1, CONSENT_ROW_GIVEN, CONSENT_ROW_SINCE };
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE, NOTICE_OF_VOUCHER };
 enum { EXPIRING_POINTS = 1, EXPIRING_LAST_DAY };
@@ -665,9 +668,31 @@ put_people(struct buf *out, const struct reply *r, bool brief)
 	}
 }
 
+/* Of what was done only: a quote has an entry and no id. */
 static enum status
-encode(const struct reply *reply, enum detail detail, struct buf *out)
+put_effects(struct buf *out, const struct reply *r, struct arena *arena)
 {
+	struct crm_effect *effects = NULL;
+	size_t n = 0;
+	enum status st = r->entry != NULL && r->has_id ? crm_effects(r->entry, r->rules, arena, &effects, &n) : ST_OK;
+
+	for (size_t i = 0; i < n && st == ST_OK; ++i) {
+		size_t begun = field_begin(out, RESPONSE_EFFECTS);
+
+		field_put_text(out, EFFECT_TYPE, effects[i].type);
+		if (effects[i].has_points)
+			put_decimal(out, EFFECT_POINTS, effects[i].points, r->scale);
+		field_put_text(out, EFFECT_REASON, effects[i].reason);
+		field_end(out, begun);
+	}
+	return st;
+}
+
+static enum status
+encode(const struct reply *reply, enum detail detail, struct arena *arena, struct buf *out)
+{
+	enum status st = ST_OK;
+
 	put_status(out, reply);
 	if (reply->entry != NULL && !put_outcome(out, reply, detail))
 		return ST_CORRUPT;
@@ -691,19 +716,20 @@ encode(const struct reply *reply, enum detail detail, struct buf *out)
 		put_groups(out, reply->balance, reply->pool, reply->scale);
 	put_terminals(out, reply);
 	put_people(out, reply, detail != DETAIL_ALL);
-	return buf_status(out);
+	if (detail == DETAIL_ALL)
+		st = put_effects(out, reply, arena);
+	return st == ST_OK ? buf_status(out) : st;
 }
 
 enum status
 codec_reply_encode(const struct reply *reply, struct arena *arena, struct buf *out)
 {
 	size_t begun = out->len;
-	enum status st = encode(reply, DETAIL_ALL, out);
+	enum status st = encode(reply, DETAIL_ALL, arena, out);
 
-	(void)arena;		/* nothing is built before it is written */
 	for (unsigned detail = DETAIL_BRIEF; detail <= DETAIL_LEAST && st == ST_OK && reply->bytes_max > 0 && out->len - begun > reply->bytes_max; ++detail) {
 		out->len = begun;
-		st = encode(reply, (enum detail)detail, out);
+		st = encode(reply, (enum detail)detail, arena, out);
 	}
 	return st;
 }

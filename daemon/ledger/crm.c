@@ -333,6 +333,122 @@ crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_u
 	return ST_OK;
 }
 
+/* ---- effects ---- */
+
+/* Program points that no event tells of; at most one of each. */
+static const struct { enum account account; const char *type; } moves[] = {
+	{ ACCOUNT_ADJUSTED, "points.adjusted" }, { ACCOUNT_CLAWED, "points.clawed" }, { ACCOUNT_REINSTATED, "points.reinstated" },
+	{ ACCOUNT_PARTNER_REDEEMED, "points.reinstated" },
+};
+#define EFFECTS_MOVED_MAX (sizeof(moves) / sizeof(moves[0]) + 1)
+
+/* Of an entry's rules that gave anything; its operation when none did. */
+static const char *
+rules_of(const struct entry *entry, struct arena *arena)
+{
+	size_t bytes = 1, at = 0, n = 0;
+	const char *one = op_str(entry->op);
+
+	for (size_t i = 0; i < entry->n_grants; i++) {
+		if (entry->grants[i].granted <= 0)
+			continue;
+		one = entry->grants[i].rule;
+		bytes += strlen(one) + 1;
+		n++;
+	}
+	if (n < 2)
+		return one;
+	char *all = arena_alloc(arena, bytes);
+	for (size_t i = 0; all != NULL && i < entry->n_grants; i++) {
+		if (entry->grants[i].granted <= 0)
+			continue;
+		size_t len = strlen(entry->grants[i].rule);
+		if (at > 0)
+			all[at++] = ',';
+		memcpy(all + at, entry->grants[i].rule, len + 1);
+		at += len;
+	}
+	return all;
+}
+
+static const char *
+code_of(const struct entry *entry)
+{
+	const char *code = entry->op == OP_ERASE ? "ERASED" : entry->op == OP_ADJUST ? entry->u.adjust.reason :
+	    entry->op == OP_TIER ? entry->u.tier.reason : entry->op == OP_REDEEM ? entry->u.redeem.reward :
+	    entry->op == OP_VOUCHER_VOID ? entry->u.voucher.reason : NULL;
+
+	return code != NULL ? code : op_str(entry->op);
+}
+
+static const char *
+reason_of(const struct entry *entry, const struct crm_event *e, struct arena *arena)
+{
+	if (e->voucher != NULL)
+		return e->voucher;
+	return e->type == CRM_POINTS_EARNED ? rules_of(entry, arena) : code_of(entry);
+}
+
+static void
+add_move(struct crm_effect *rows, size_t *n, const char *type, int64_t points, const char *reason)
+{
+	if (points != 0)
+		rows[(*n)++] = (struct crm_effect){ .type = type, .has_points = true, .points = points, .reason = reason };
+}
+
+static void
+moves_of(const struct entry *entry, struct crm_effect *rows, size_t *n)
+{
+	if (entry->op == OP_TRANSFER)
+		add_move(rows, n, "points.transferred", entry->u.other.points, code_of(entry));
+	if (entry->op == OP_ADVANCE)
+		add_move(rows, n, "points.advanced", entry->u.advance.points, code_of(entry));
+	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+		int64_t sum = account_sum(entry, moves[i].account, ACCOUNT_NONE), points = share_of(entry, entry->member, sum);
+
+		if (moves[i].account == ACCOUNT_PARTNER_REDEEMED && sum > 0)
+			continue;		/* spent */
+		add_move(rows, n, moves[i].type, moves[i].account == ACCOUNT_ADJUSTED && sum > 0 ? -points : points, code_of(entry));
+	}
+}
+
+enum status
+crm_effects(const struct entry *entry, const struct program *program, struct arena *arena, struct crm_effect **ret_effects, size_t *ret_n)
+{
+	struct telling t = { .entry = entry, .base = { .op = entry->op, .program = program } };
+	size_t n = 0;
+
+	*ret_n = 0;
+	if (entry->member == 0 || program == NULL)
+		return ST_OK;
+	size_t max = 2 * EVENTS_OF_MEMBER + entry->n_vouchers;
+	t.events = arena_alloc(arena, max * sizeof(*t.events));
+	struct crm_effect *rows = arena_alloc(arena, (max + EFFECTS_MOVED_MAX) * sizeof(*rows));
+	if (t.events == NULL || rows == NULL)
+		return ST_NOMEM;
+	if (entry->op == OP_ENROL || entry->op == OP_OPENING)
+		(void)tell(&t, CRM_MEMBER_ENROLLED, entry->member);
+	points_of(&t, entry->member);
+	if (entry->n_touched > 0 && entry->op != OP_OPENING && entry->op != OP_ERASE)
+		tier_of(&t, &entry->touched[0]);
+	vouchers_of(&t, entry->member, entry->vouchers, entry->n_vouchers);
+	hold_of(&t);
+	if (entry->op == OP_ERASE)
+		(void)tell(&t, CRM_MEMBER_ERASED, entry->member);
+	for (size_t i = 0; i < t.n; i++) {
+		const struct crm_event *e = &t.events[i];
+		const char *reason = reason_of(entry, e, arena);
+
+		if (reason == NULL)
+			return ST_NOMEM;
+		rows[n++] = (struct crm_effect){ .type = crm_type_str(e->type), .has_points = e->has_points, .points = e->points, .reason = reason };
+	}
+	moves_of(entry, rows, &n);
+	*ret_effects = rows;
+	*ret_n = n;
+	return ST_OK;
+}
+
 /* ---- places ---- */
 
 const char *

@@ -49,6 +49,22 @@ struct crm_event {
 enum status crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_us, const struct program *program,
     struct arena *arena, struct crm_event **ret_events, size_t *ret_n) MUST_CHECK;
 
+/* What an entry did to its member, as its reply says. */
+struct crm_effect {
+	const char *type;		/* an event's, or of what no event tells: points.adjusted, .clawed, .reinstated, .transferred, .advanced */
+	bool has_points;
+	int64_t points;			/* above zero, but of a points.adjusted that takes */
+	const char *reason;
+};
+
+/**
+ * crm_effects(entry, program, arena, ret_effects, ret_n):
+ * From the same as crm_events(), of the member that the entry is about, without what notices tell.  The reason is the rules that granted, joined
+ * by commas; a reward's or a voucher's id; an adjust's or a tier's code; "ERASED"; else the operation.  Errors: ST_NOMEM.
+ */
+enum status crm_effects(const struct entry *entry, const struct program *program, struct arena *arena, struct crm_effect **ret_effects,
+    size_t *ret_n) MUST_CHECK;
+
 /* As text: "<seq>.<index>.<n>". */
 #define CRM_PLACE_TEXT_BYTES 44
 const char *crm_place_format(struct crm_place place, char ret_text[static CRM_PLACE_TEXT_BYTES]);	/* returns ret_text */

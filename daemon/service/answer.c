@@ -40,6 +40,7 @@ answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 		reply.retry_after_ms = RETRY_AFTER_MS;
 	}
 	if (a->program != NULL) {
+		reply.rules = a->program;
 		reply.scale = a->program->scale;
 		reply.currency_digits = a->program->currency_digits;
 	}

@@ -278,7 +278,8 @@ REFUSED = [
     ("a refresh of one rule's lots", HEAD + "earn:\n  - {id: a, priority: 1, on: purchase, kind: base, fixed: {points: \"1\"}, "
      "expiry: {after: {days: 30}, refresh_on: [purchase]}} #!", ["earn[0].expiry.refresh_on", "lots do not remember"]),
     # vouchers and what they are given for
-    ("a reward for so many in one command", reward("per_member: {count: 1, per: transaction} #!"), ["rewards[0].per_member.per", "day, month, year or"]),
+    ("a reward for so many in one command", reward("per_member: {count: 1, per: transaction} #!"),
+     ["rewards[0].per_member.per", "day, month, year or"]),
     ("a reward for so many of all members", reward("per_member: {count: 1, per: program} #!"), ["rewards[0].per_member.per", "`stock`"]),
     ("stamps for an activity", HEAD + VOUCHERS + "stamps:\n  - id: card\n    per_item: 1\n    size: 10\n    voucher: mug\n    when:\n      activity: ride #!\n",
      ["stamps[0].when.activity", "on: activity"]),

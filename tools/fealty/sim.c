@@ -333,6 +333,7 @@ sim_answer(struct sim *sim, const struct sim_answer *a, struct buf *out)
 	if (a->refusal != NULL)
 		reply.refusal = *a->refusal;
 	if (a->program != NULL) {
+		reply.rules = a->program;
 		reply.scale = a->program->scale;
 		reply.currency_digits = a->program->currency_digits;
 	}

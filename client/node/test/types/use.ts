@@ -16,7 +16,9 @@ async function use(): Promise<void> {
 	const bought = await client.purchase({ member: "card:1", amount: "12.50", key, occurred_at: new Date(), lines: [{ sku: "a", qty: 2, amount: "3" }] });
 	const granted: string = bought.granted;
 	const first: string | undefined = bought.grants[0]?.rule;
+	const did: string | undefined = bought.effects?.[0]?.type;
 	const nights: number | undefined = bought.counters["nights"];
+	console.log(did);
 	const hold = await client.hold({ member: "card:1", points: "5", ttl: "15m", signal: AbortSignal.timeout(100), deadline_ms: 50 });
 	const left: string | undefined = (await client.capture({ member: "card:1", hold: hold.id })).left;
 	await client.return({ member: "card:1", purchase: bought.id });
