@@ -287,9 +287,9 @@ bool pendings_check(const struct member *m) MUST_CHECK;
 void pendings_encode(const struct member *m, struct buf *out);
 bool pending_decode(struct cursor *c, struct pending *ret) MUST_CHECK;
 void pending_term_of(const struct rule *rule, const struct tier *tier, char ret[static PENDING_TERM_BYTES]);
-/* Adds to the entry's facts. */
 /* What the entry has left so far of a row of its member's. */
 int64_t decision_pending_left(const struct decision *d, const struct pending *row) MUST_CHECK;
+/* Adds to the entry's facts. */
 enum status decision_pending(struct decision *d, const struct pending_change *change) MUST_CHECK;
 /* Activates what ${from} made to wait for ${activity}, or (NULL) what is due by today, on the business date. */
 enum status decision_activate(struct decision *d, const char *activity, const struct entry_id *from, bool *ret_any) MUST_CHECK;

@@ -84,8 +84,10 @@ forge(struct scene *c, struct forged *f, enum ledger_result done)
 	assert_int_equal(done, LEDGER_OK);
 	f->entry = c->s.entry;
 	assert_true(f->entry.n_postings <= 16 && f->entry.n_touched <= LEDGER_TOUCHED_MAX);
-	memcpy(f->postings, f->entry.postings, f->entry.n_postings * sizeof(*f->postings));
-	memcpy(f->touched, f->entry.touched, f->entry.n_touched * sizeof(*f->touched));
+	if (f->entry.n_postings > 0)
+		memcpy(f->postings, f->entry.postings, f->entry.n_postings * sizeof(*f->postings));
+	if (f->entry.n_touched > 0)
+		memcpy(f->touched, f->entry.touched, f->entry.n_touched * sizeof(*f->touched));
 	f->entry.postings = f->postings;
 	f->entry.touched = f->touched;
 }
