@@ -403,6 +403,7 @@ life_live(struct life *l, const struct property *property, struct tape *tape, FI
 	l->log = log;
 	l->keeps_nights = keeps_nights;
 	arena_init(&l->arena, ARENA_BYTES);
+	arena_init(&l->brief, ARENA_BYTES);
 	l->ledger = life_alloc(l, sizeof(*l->ledger));
 	memory_init(l->ledger);
 	if (setjmp(l->way_out) != 0)
@@ -425,4 +426,5 @@ life_release(struct life *l)
 	life_forget_replay(l);
 	memory_release(l->ledger);
 	arena_release(&l->arena);
+	arena_release(&l->brief);
 }

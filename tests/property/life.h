@@ -68,6 +68,7 @@ struct life {
 	FILE *log;				/* what happens, for people; NULL: silent */
 	bool keeps_nights;
 	struct arena arena;
+	struct arena brief;		/* for what is looked at once: a long life has much of it */
 	struct memory_state *ledger, *again;	/* again: a replay that nobody has released; NULL */
 	void *own;				/* of the property's hooks, in the arena */
 
