@@ -43,7 +43,7 @@ static const struct command commands[] = {
 	{ "unfreeze", "MEMBER [REASON]", "let a frozen member spend again", cmd_unfreeze },
 	{ "merge", "MEMBER INTO", "make one member of two, for good", cmd_merge },
 	{ "close", "MEMBER REASON", "close a member's account, for good", cmd_close },
-	{ "queue", "add|upload|show|…", "a till's commands on disk until they can be sent", cmd_queue },
+	{ "queue", "add|upload|show|...", "a till's commands on disk until they can be sent", cmd_queue },
 	{ "terminals", "", "sequences of tills: what is missing, what came twice", cmd_terminals },
 	{ "consent", "MEMBER PURPOSE yes|no", "what a member agrees to, or does not", cmd_consent },
 	{ "erase", "MEMBER", "forget a member, for good", cmd_erase },
