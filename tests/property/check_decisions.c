@@ -321,7 +321,8 @@ forgery_differs(struct life *l, const struct entry *entry)
 			continue;
 		if (again(l, forged, &difference) != REDECIDE_DIFFERS)
 			life_fail(l, "entry %s with another %s is not noticed", life_entry_text(l, entry), forgeries[i].field);
-		if (strncmp(difference.field, forgeries[i].field, strlen(forgeries[i].field)) != 0)
+		bool of_day = strcmp(forgeries[i].field, "due_at") == 0 && strcmp(difference.field, "business_date") == 0;
+		if (!of_day && strncmp(difference.field, forgeries[i].field, strlen(forgeries[i].field)) != 0)
 			life_fail(l, "entry %s with another %s is noticed as %s", life_entry_text(l, entry), forgeries[i].field, difference.sentence);
 	}
 	swap_memory(l);

@@ -67,6 +67,16 @@ changed(struct life *l, const struct entry *entry, uint64_t member, const struct
 	row->v.state = v->state;
 }
 
+/* An erasure names as many as its entry has room for; the others go with the record. */
+static void
+forgotten(struct voucher_book *b, uint64_t member)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->rows[i].member == member && !is_over(b->rows[i].v.state))
+			b->rows[i].v.state = VOUCHER_REVOKED;
+	}
+}
+
 /* Everything of the record is in the book, and what the book has as usable is in the record. */
 static void
 same_vouchers(struct life *l, const struct entry *entry, const struct member *m)
@@ -74,6 +84,8 @@ same_vouchers(struct life *l, const struct entry *entry, const struct member *m)
 	struct voucher_book *b = l->own;
 	size_t living = 0;
 
+	if (entry->op == OP_ERASE && entry->member == m->number)
+		forgotten(b, m->number);
 	for (size_t i = 0; i < m->n_vouchers; i++) {
 		const struct voucher_row *row = row_of(b, &m->vouchers[i]);
 		if (row == NULL || row->member != m->number || row->v.state != m->vouchers[i].state || row->v.last_day != m->vouchers[i].last_day)
