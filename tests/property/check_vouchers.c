@@ -1,13 +1,18 @@
 /* Vouchers once more, from entries alone: each is in one state, ends but once, and is what the record says. */
 #include "checks.h"
 
-#include <assert.h>
 #include <string.h>
 
-#define VOUCHERS_MAX 16384
+#define ERASE_MAX 200		/* daemon/ledger/decide_people.c: beside a thousand lots */
 
 struct voucher_row { uint64_t member; struct voucher v; };
-struct voucher_book { size_t n; struct voucher_row rows[VOUCHERS_MAX]; };
+
+/* In the order of their issue, and found by what a voucher is known by: a life can have a hundred thousand of them. */
+struct voucher_book {
+	size_t n, cap;
+	struct voucher_row *rows;
+	size_t *slots;			/* 2 * cap of them: a row's place + 1, 0: free */
+};
 
 void
 vouchers_begin(struct life *l)
@@ -15,15 +20,52 @@ vouchers_begin(struct life *l)
 	l->own = life_alloc(l, sizeof(struct voucher_book));
 }
 
-static struct voucher_row *
-row_of(struct voucher_book *b, const struct voucher *v)
+static bool
+same_one(const struct voucher *a, const struct voucher *b)
 {
+	return a->from.seq == b->from.seq && a->from.index == b->from.index && a->n == b->n;
+}
+
+/* The slot of ${v}, or the free one where it would be. */
+static size_t *
+slot_of(const struct voucher_book *b, const struct voucher *v)
+{
+	size_t i = (size_t)(v->from.seq * 1000003 + v->from.index * 401 + v->n) % (2 * b->cap);
+
+	while (b->slots[i] != 0 && !same_one(&b->rows[b->slots[i] - 1].v, v))
+		i = (i + 1) % (2 * b->cap);
+	return &b->slots[i];
+}
+
+static struct voucher_row *
+row_of(const struct voucher_book *b, const struct voucher *v)
+{
+	size_t at = b->cap == 0 ? 0 : *slot_of(b, v);
+
+	return at == 0 ? NULL : &b->rows[at - 1];
+}
+
+static void
+grow(struct life *l, struct voucher_book *b)
+{
+	struct voucher_row *old = b->rows;
+
+	b->cap = b->cap == 0 ? 256 : 2 * b->cap;
+	b->rows = life_alloc(l, b->cap * sizeof(*b->rows));
+	b->slots = life_alloc(l, 2 * b->cap * sizeof(*b->slots));
 	for (size_t i = 0; i < b->n; i++) {
-		const struct voucher *have = &b->rows[i].v;
-		if (have->from.seq == v->from.seq && have->from.index == v->from.index && have->n == v->n)
-			return &b->rows[i];
+		b->rows[i] = old[i];
+		*slot_of(b, &old[i].v) = i + 1;
 	}
-	return NULL;
+}
+
+static void
+add(struct life *l, struct voucher_book *b, const struct voucher_row *row)
+{
+	if (b->n == b->cap)
+		grow(l, b);
+	b->rows[b->n] = *row;
+	*slot_of(b, &row->v) = ++b->n;
 }
 
 static bool
@@ -43,8 +85,7 @@ issued(struct life *l, const struct entry *entry, uint64_t member, const struct 
 	row.v.from = life_id(l, l->n_stored - 1);
 	if (row_of(b, &row.v) != NULL)
 		life_fail(l, "entry %s: voucher %u of it is there twice", life_entry_text(l, entry), v->n);
-	assert(b->n < VOUCHERS_MAX);
-	b->rows[b->n++] = row;
+	add(l, b, &row);
 }
 
 /* One that was used, or is of a card and expired, may still be taken back by a return, which makes it debt; nothing else that is over changes. */
@@ -67,12 +108,29 @@ changed(struct life *l, const struct entry *entry, uint64_t member, const struct
 	row->v.state = v->state;
 }
 
-/* An erasure names as many as its entry has room for; the others go with the record. */
-static void
-forgotten(struct voucher_book *b, uint64_t member)
+static size_t
+living_of(const struct voucher_book *b, uint64_t member)
 {
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		n += b->rows[i].member == member && !is_over(b->rows[i].v.state);
+	return n;
+}
+
+/* An erasure revokes by name what its entry has room for, which is ERASE_MAX; only what is beyond goes with the record without a word. */
+static void
+erased(struct life *l, const struct entry *entry)
+{
+	struct voucher_book *b = l->own;
+
+	if (living_of(b, entry->member) > 0 && entry->n_vouchers < ERASE_MAX)
+		life_fail(l, "entry %s: %zu vouchers of the member were not revoked, and there was room for them", life_entry_text(l, entry),
+		    living_of(b, entry->member));
+	if (life_member(l, entry->member)->n_vouchers != 0)
+		life_fail(l, "entry %s: the member still has vouchers", life_entry_text(l, entry));
 	for (size_t i = 0; i < b->n; i++) {
-		if (b->rows[i].member == member && !is_over(b->rows[i].v.state))
+		if (b->rows[i].member == entry->member && !is_over(b->rows[i].v.state))
 			b->rows[i].v.state = VOUCHER_REVOKED;
 	}
 }
@@ -84,8 +142,6 @@ same_vouchers(struct life *l, const struct entry *entry, const struct member *m)
 	struct voucher_book *b = l->own;
 	size_t living = 0;
 
-	if (entry->op == OP_ERASE && entry->member == m->number)
-		forgotten(b, m->number);
 	for (size_t i = 0; i < m->n_vouchers; i++) {
 		const struct voucher_row *row = row_of(b, &m->vouchers[i]);
 		if (row == NULL || row->member != m->number || row->v.state != m->vouchers[i].state || row->v.last_day != m->vouchers[i].last_day)
@@ -93,9 +149,7 @@ same_vouchers(struct life *l, const struct entry *entry, const struct member *m)
 			    (unsigned long long)m->number);
 		living += !is_over(row->v.state);
 	}
-	for (size_t i = 0; i < b->n; i++)
-		living -= b->rows[i].member == m->number && !is_over(b->rows[i].v.state);
-	if (living != 0)
+	if (living != living_of(b, m->number))
 		life_fail(l, "after entry %s: member %llu has not all of the vouchers", life_entry_text(l, entry), (unsigned long long)m->number);
 }
 
@@ -127,6 +181,8 @@ vouchers_follow(struct life *l, const struct entry *entry)
 	follow(l, entry, entry->member, entry->vouchers, entry->n_vouchers);
 	for (size_t i = 0; i < entry->n_sides; i++)
 		follow(l, entry, entry->sides[i].member, entry->sides[i].vouchers, entry->sides[i].n_vouchers);
+	if (entry->op == OP_ERASE)
+		erased(l, entry);
 	for (size_t i = 0; i < entry->n_touched; i++)
 		same_vouchers(l, entry, life_member(l, entry->touched[i].member));
 }
