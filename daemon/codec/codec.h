@@ -57,6 +57,8 @@ enum status codec_transaction_head(struct bytes bytes, struct transaction_head *
 struct signed_transaction { struct bytes transaction, signature, key_id, second_signature, second_key_id; };
 void codec_signed_encode(const struct signed_transaction *s, struct buf *out);
 enum status codec_signed_decode(struct bytes leaf, struct signed_transaction *ret) MUST_CHECK;	/* ST_CORRUPT */
+/* Of a leaf, whoever signed it. */
+enum status codec_leaf_decode(struct bytes leaf, struct arena *arena, struct transaction *ret) MUST_CHECK;
 
 /* ---- requests ---- */
 

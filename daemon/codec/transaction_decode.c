@@ -823,3 +823,12 @@ codec_signed_decode(struct bytes leaf, struct signed_transaction *ret)
 		*ret = s;
 	return r.status;
 }
+
+enum status
+codec_leaf_decode(struct bytes leaf, struct arena *arena, struct transaction *ret)
+{
+	struct signed_transaction s;
+	enum status st = codec_signed_decode(leaf, &s);
+
+	return st == ST_OK ? codec_transaction_decode(s.transaction, arena, ret) : st;
+}

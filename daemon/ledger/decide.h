@@ -102,6 +102,10 @@ enum status roll_ahead(const struct ledger_state *state, const struct member *m,
 enum status command_others(const struct ledger_state *state, const struct cmd *cmd, uint64_t ret[static LEDGER_OTHERS_MAX],
     size_t *ret_n) MUST_CHECK;
 
+/* Who else holds one of the aliases of an enrol, opening or profile: cmd->merged.  More than an entry can touch are refused by decide(). */
+bool command_merges(const struct cmd *cmd, uint64_t number);
+void command_merge(struct cmd *cmd, uint64_t number);
+
 /* The members of a pool in spending order, the head first; ${m} alone when it is in none.  ST_CORRUPT: the records contradict each other. */
 enum status pool_of(const struct ledger_state *state, const struct member *m, const struct member *ret[static LEDGER_POOL_MAX],
     size_t *ret_n) MUST_CHECK;

@@ -11,6 +11,23 @@
 #include "base/checked.h"
 #include "ledger/internal.h"
 
+bool
+command_merges(const struct cmd *cmd, uint64_t number)
+{
+	for (size_t i = 0; i < cmd->n_merged; i++) {
+		if (cmd->merged[i] == number)
+			return true;
+	}
+	return false;
+}
+
+void
+command_merge(struct cmd *cmd, uint64_t number)
+{
+	if (number != cmd->member && !command_merges(cmd, number) && cmd->n_merged < LEDGER_TOUCHED_MAX)
+		cmd->merged[cmd->n_merged++] = number;
+}
+
 /* ---- somebody new ---- */
 
 enum status

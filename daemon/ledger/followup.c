@@ -87,15 +87,8 @@ read_day(struct reader *r)
 static void
 read_rule(struct reader *r, char *ret, size_t size)
 {
-	struct bytes s = cursor_string(&r->c);
-
-	if (s.len >= size || (s.len > 0 && memchr(s.data, 0, s.len) != NULL)) {
+	if (!text_decode(&r->c, ret, size))
 		r->status = ST_CORRUPT;
-		return;
-	}
-	if (s.len > 0)
-		memcpy(ret, s.data, s.len);
-	ret[s.len] = 0;
 }
 
 static const struct owed *

@@ -278,6 +278,11 @@ enum status decision_birthday(struct decision *d, int32_t day, bool *ret_fits) M
 /* Allocates touched[] and puts the collected postings into the entry. */
 enum status decision_finish(struct decision *d) MUST_CHECK;
 
+/* ---- records ---- */
+
+/* A string that buf_put_string() wrote, with a NUL behind it; false: it has NULs, or more than ${size} - 1 bytes. */
+bool text_decode(struct cursor *c, char *ret, size_t size) MUST_CHECK;
+
 /* ---- pending points ---- */
 
 bool pending_ok(const struct pending *p) MUST_CHECK;

@@ -103,19 +103,6 @@ pendings_encode(const struct member *m, struct buf *out)
 	}
 }
 
-static bool
-string_decode(struct cursor *c, char *ret, size_t size)
-{
-	struct bytes s = cursor_string(c);
-
-	if (s.len >= size || (s.len > 0 && memchr(s.data, 0, s.len) != NULL))
-		return false;
-	if (s.len > 0)
-		memcpy(ret, s.data, s.len);
-	ret[s.len] = 0;
-	return true;
-}
-
 bool
 pending_decode(struct cursor *c, struct pending *ret)
 {
@@ -127,7 +114,7 @@ pending_decode(struct cursor *c, struct pending *ret)
 	ret->due_day = (int32_t)due_day;
 	ret->from = (struct entry_id){ seq, (uint32_t)index };
 	ret->version = (uint32_t)version;
-	bool ok = string_decode(c, ret->activity, sizeof(ret->activity)) && string_decode(c, ret->term, sizeof(ret->term));
+	bool ok = text_decode(c, ret->activity, sizeof(ret->activity)) && text_decode(c, ret->term, sizeof(ret->term));
 	uint8_t class = cursor_u8(c);
 	ret->class = class < LOT_CLASS_COUNT ? (enum lot_class)class : LOT_NONE;
 	ret->points = cursor_svarint(c);

@@ -352,18 +352,24 @@ read_lots(struct reader *r, size_t *ret_n, size_t *ret_cap)
 	return lots;
 }
 
+bool
+text_decode(struct cursor *c, char *ret, size_t size)
+{
+	struct bytes s = cursor_string(c);
+
+	if (s.len >= size || (s.len > 0 && memchr(s.data, 0, s.len) != NULL))
+		return false;
+	if (s.len > 0)
+		memcpy(ret, s.data, s.len);
+	ret[s.len] = 0;
+	return true;
+}
+
 static void
 read_id(struct reader *r, char ret_id[static LEDGER_ID_MAX + 1])
 {
-	struct bytes s = cursor_string(&r->c);
-
-	if (s.len > LEDGER_ID_MAX || (s.len > 0 && memchr(s.data, 0, s.len) != NULL)) {
+	if (!text_decode(&r->c, ret_id, LEDGER_ID_MAX + 1))
 		r->corrupt = true;
-		return;
-	}
-	if (s.len > 0)
-		memcpy(ret_id, s.data, s.len);
-	ret_id[s.len] = 0;
 }
 
 static void

@@ -115,25 +115,12 @@ vouchers_encode(const struct member *m, struct buf *out)
 	}
 }
 
-static bool
-word_decode(struct cursor *c, char ret[static LEDGER_ID_MAX + 1])
-{
-	struct bytes s = cursor_string(c);
-
-	if (s.len > LEDGER_ID_MAX || (s.len > 0 && memchr(s.data, 0, s.len) != NULL))
-		return false;
-	if (s.len > 0)
-		memcpy(ret, s.data, s.len);
-	ret[s.len] = 0;
-	return true;
-}
-
 bool
 voucher_decode(struct cursor *c, struct voucher *ret)
 {
 	uint64_t seq = cursor_varint(c), index = cursor_varint(c), n = cursor_varint(c);
 	unsigned kinds = cursor_u8(c);
-	bool words = word_decode(c, ret->id) && word_decode(c, ret->of);
+	bool words = text_decode(c, ret->id, sizeof(ret->id)) && text_decode(c, ret->of, sizeof(ret->of));
 	uint64_t at = cursor_varint(c);
 	int64_t last_day = cursor_svarint(c);
 	uint64_t by_seq = cursor_varint(c), by_index = cursor_varint(c);

@@ -50,24 +50,6 @@ is_provisional(struct step *s, uint64_t number, bool *ret)
 	return st;
 }
 
-static bool
-is_merged(const struct cmd *cmd, uint64_t number)
-{
-	for (size_t i = 0; i < cmd->n_merged; i++) {
-		if (cmd->merged[i] == number)
-			return true;
-	}
-	return false;
-}
-
-/* More than an entry can touch are refused by decide(). */
-static void
-add_merged(struct cmd *cmd, uint64_t number)
-{
-	if (number != cmd->member && !is_merged(cmd, number) && cmd->n_merged < LEDGER_TOUCHED_MAX)
-		cmd->merged[cmd->n_merged++] = number;
-}
-
 /* Of somebody who is enrolled: that one, which decide() refuses.  Else who has the first alias, and in cmd.merged who has the others. */
 static enum status
 find_enrolled(struct step *s)
@@ -92,7 +74,7 @@ find_enrolled(struct step *s)
 		if (i == 0)
 			r->cmd.member = owner;
 		else
-			add_merged(&r->cmd, owner);
+			command_merge(&r->cmd, owner);
 	}
 	return st;
 }
@@ -112,7 +94,7 @@ find_added(struct step *s)
 		if (st == ST_OK && owner != 0 && owner != r->cmd.member)
 			st = is_provisional(s, owner, &provisional);
 		if (st == ST_OK && provisional)
-			add_merged(&r->cmd, owner);
+			command_merge(&r->cmd, owner);
 	}
 	return st;
 }
@@ -178,7 +160,7 @@ change_aliases(struct step *s)
 		enum status st = step_find_alias(s, r->aliases[i], &owner);
 		if (st != ST_OK)
 			return st;
-		if (owner != 0 && !is_merged(&r->cmd, owner)) {
+		if (owner != 0 && !command_merges(&r->cmd, owner)) {
 			refusal_set(s->refusal, LEDGER_ALREADY_EXISTS, "add_aliases", "The alias belongs to a member already; remove it there first.");
 			return ST_OK;
 		}

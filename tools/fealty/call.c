@@ -411,17 +411,39 @@ call_run(const struct call_options *options, const Fealty__V1__Request *request,
 	return code;
 }
 
-void
-call_learn_program(const struct call_options *options, struct fealty_client *client, uint32_t number, struct ledger_text *text)
+enum exit_code
+call_request_read(bool json, const char *text, unsigned line, const char *undone, struct arena *arena, Fealty__V1__Request **ret)
+{
+	struct text_error error;
+	struct buf bytes;
+
+	buf_init(&bytes);
+	enum status st = codec_json_parse(CODEC_REQUEST, text, arena, &bytes, &error);
+	*ret = st == ST_OK ? fealty__v1__request__unpack(NULL, bytes.len, bytes.data) : NULL;
+	buf_release(&bytes);
+	if (st == ST_INVALID)
+		return cli_fail(json, EXIT_USAGE, "line %u: %s%s%s; %s", line, error.path, error.path[0] != '\0' ? ": " : "", error.sentence, undone);
+	return *ret != NULL ? EXIT_DONE : cli_fail(json, EXIT_INTERNAL, "line %u: %s", line, cli_status_words(ST_NOMEM));
+}
+
+enum fealty_outcome
+call_program(const struct call_options *options, struct fealty_client *client, struct fealty_result *ret_result)
 {
 	Fealty__V1__Request request;
 	Fealty__V1__ProgramGet body = FEALTY__V1__PROGRAM_GET__INIT;
-	struct fealty_result result;
 
 	call_request_init(options, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, &request);
 	request.key = NULL;
 	request.show_program = &body;
-	if (fealty_call(client, &request, &result) == FEALTY_OK && result.response->program != NULL) {
+	return fealty_call(client, &request, ret_result);
+}
+
+void
+call_learn_program(const struct call_options *options, struct fealty_client *client, uint32_t number, struct ledger_text *text)
+{
+	struct fealty_result result;
+
+	if (call_program(options, client, &result) == FEALTY_OK && result.response->program != NULL) {
 		size_t len = fealty__program__v1__program__get_packed_size(result.response->program);
 		uint8_t *definition = malloc(len + 1);
 		assert(definition != NULL);

@@ -67,6 +67,13 @@ error_t named_parse(int key, char *arg, struct argp_state *state);
 /* A request with the common options filled in; the strings are borrowed. */
 void call_request_init(const struct call_options *options, Fealty__V1__Request__OpCase op, Fealty__V1__Request *ret_request);
 
+/* Line ${line} of a file, an event in JSON; EXIT_DONE, or what is wrong with it was told, with ${undone} behind it.  The caller frees *${ret}. */
+enum exit_code call_request_read(bool json, const char *text, unsigned line, const char *undone, struct arena *arena,
+    Fealty__V1__Request **ret) MUST_CHECK;
+
+/* What program the options mean, asked for; ${ret_result} is the caller's to release. */
+enum fealty_outcome call_program(const struct call_options *options, struct fealty_client *client, struct fealty_result *ret_result) MUST_CHECK;
+
 /* A client; EXIT_DONE, or the failure was told. The caller frees it. */
 enum exit_code call_client(const struct call_options *options, struct fealty_client **ret_client);
 

@@ -345,8 +345,8 @@ file_read_all(const char *path, size_t bytes_max, struct buf *ret_data)
 	return st;
 }
 
-static enum status
-write_to_end(int fd, struct bytes data)
+enum status
+file_put(int fd, struct bytes data)
 {
 	while (data.len > 0) {
 		ssize_t n = write(fd, data.data, data.len);
@@ -374,7 +374,7 @@ file_write(const char *path, struct bytes data)
 	mode_t mask = umask(0);
 	(void)umask(mask);
 	(void)fchmod(fd, 0666 & ~mask);
-	enum status st = write_to_end(fd, data);
+	enum status st = file_put(fd, data);
 	if (close(fd) != 0 && st == ST_OK)
 		st = ST_IO;
 	if (st == ST_OK && rename(beside, path) != 0)

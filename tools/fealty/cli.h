@@ -129,6 +129,9 @@ enum status file_read_all(const char *path, size_t bytes_max, struct buf *ret_da
  */
 enum status file_write(const char *path, struct bytes data) MUST_CHECK;
 
+/* All of it into an open file, and synced. ST_FULL; ST_IO with errno. */
+enum status file_put(int fd, struct bytes data) MUST_CHECK;
+
 /* Removes a directory with all that is in it, as far as that works; follows no links. */
 void directory_remove(const char *path);
 

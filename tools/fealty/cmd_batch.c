@@ -62,18 +62,11 @@ parse(int key, char *arg, struct argp_state *state)
 static enum exit_code
 add_line(struct batch_input *in, struct arena *arena, const char *text, unsigned line)
 {
-	struct text_error error;
-	struct buf bytes;
+	Fealty__V1__Request *request;
+	enum exit_code code = call_request_read(in->call.json, text, line, "nothing was sent", arena, &request);
 
-	buf_init(&bytes);
-	enum status st = codec_json_parse(CODEC_REQUEST, text, arena, &bytes, &error);
-	Fealty__V1__Request *request = st == ST_OK ? fealty__v1__request__unpack(NULL, bytes.len, bytes.data) : NULL;
-	buf_release(&bytes);
-	if (st == ST_INVALID)
-		return cli_fail(in->call.json, EXIT_USAGE, "line %u: %s%s%s; nothing was sent", line, error.path,
-		    error.path[0] != '\0' ? ": " : "", error.sentence);
-	if (request == NULL)
-		return cli_fail(in->call.json, EXIT_INTERNAL, "line %u: %s", line, cli_status_words(ST_NOMEM));
+	if (code != EXIT_DONE)
+		return code;
 	if (in->n == in->cap) {
 		in->cap = in->cap == 0 ? 1024 : 2 * in->cap;
 		in->items = realloc(in->items, in->cap * sizeof(*in->items));

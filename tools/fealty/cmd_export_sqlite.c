@@ -41,13 +41,10 @@ static enum status
 on_link(void *ctx, const struct audit_link *link, struct bytes leaf)
 {
 	struct export_input *in = ctx;
-	struct signed_transaction s;
 	struct transaction t;
 
 	arena_reset(&in->arena);
-	enum status st = codec_signed_decode(leaf, &s);
-	if (st == ST_OK)
-		st = codec_transaction_decode(s.transaction, &in->arena, &t);
+	enum status st = codec_leaf_decode(leaf, &in->arena, &t);
 	in->failed = st == ST_OK ? export_sqlite_take(in->export, &t) : st;
 	in->size = link->head.seq + 1;
 	return in->failed == ST_OK ? ST_OK : ST_INTERRUPTED;

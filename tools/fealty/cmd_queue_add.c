@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "codec/codec.h"
 #include "commands.h"
 #include "queue_call.h"
@@ -66,19 +67,12 @@ add_line(struct add_input *in, const Fealty__V1__Request *request, unsigned line
 static enum exit_code
 one_line(struct add_input *in, struct arena *arena, const char *text, unsigned line, line_fn *then)
 {
-	struct text_error error;
-	struct buf bytes;
+	Fealty__V1__Request *request;
+	enum exit_code code = call_request_read(in->json, text, line, "nothing was added", arena, &request);
 
-	buf_init(&bytes);
-	enum status st = codec_json_parse(CODEC_REQUEST, text, arena, &bytes, &error);
-	Fealty__V1__Request *request = st == ST_OK ? fealty__v1__request__unpack(NULL, bytes.len, bytes.data) : NULL;
-	buf_release(&bytes);
-	if (st == ST_INVALID)
-		return cli_fail(in->json, EXIT_USAGE, "line %u: %s%s%s; nothing was added", line, error.path, error.path[0] != '\0' ? ": " : "",
-		    error.sentence);
-	if (request == NULL)
-		return cli_fail(in->json, EXIT_INTERNAL, "line %u: %s", line, cli_status_words(ST_NOMEM));
-	enum exit_code code = then(in, request, line);
+	if (code != EXIT_DONE)
+		return code;
+	code = then(in, request, line);
 	fealty__v1__request__free_unpacked(request, NULL);
 	return code;
 }

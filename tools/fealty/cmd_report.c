@@ -106,13 +106,10 @@ static enum status
 on_link(void *ctx, const struct audit_link *link, struct bytes leaf)
 {
 	struct report_input *in = ctx;
-	struct signed_transaction s;
 	struct transaction t;
 
 	arena_reset(&in->arena);
-	enum status st = codec_signed_decode(leaf, &s);
-	if (st == ST_OK)
-		st = codec_transaction_decode(s.transaction, &in->arena, &t);
+	enum status st = codec_leaf_decode(leaf, &in->arena, &t);
 	if (st == ST_OK)
 		st = report_book_take(in->book, &t);
 	in->size = link->head.seq + 1;

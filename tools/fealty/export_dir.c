@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli.h"
+
 #define TEMPORARY ".tmp"
 #define PIECE_BYTES 65536
 #define PATH_BYTES (TILE_PATH_BYTES + 1)
@@ -141,20 +143,6 @@ make_parents(const struct export_dir *dir, const char *path)
 }
 
 static enum status
-write_all(int fd, struct bytes data)
-{
-	while (data.len > 0) {
-		ssize_t n = write(fd, data.data, data.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return failed();
-		data = bytes_of(data.data + n, data.len - (size_t)n);
-	}
-	return fsync(fd) == 0 ? ST_OK : failed();
-}
-
-static enum status
 replace(const struct export_dir *dir, const char *path, struct bytes content)
 {
 	enum status st = make_parents(dir, path);
@@ -164,7 +152,7 @@ replace(const struct export_dir *dir, const char *path, struct bytes content)
 	int fd = openat(dir->fd, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return failed();
-	st = write_all(fd, content);
+	st = file_put(fd, content);
 	int error = errno;
 	if (close(fd) != 0 && st == ST_OK)
 		st = failed();

@@ -354,14 +354,10 @@ send_all(struct sender *s)
 static enum exit_code
 use_zone(struct sender *s)
 {
-	Fealty__V1__Request request;
-	Fealty__V1__ProgramGet body = FEALTY__V1__PROGRAM_GET__INIT;
 	struct fealty_result result;
 	enum exit_code code = EXIT_DONE;
 
-	call_request_init(s->call, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, &request);
-	request.show_program = &body;
-	if (fealty_call(s->client, &request, &result) != FEALTY_OK) {
+	if (call_program(s->call, s->client, &result) != FEALTY_OK) {
 		code = call_tell(s->call, &result);
 	} else if (result.response->program != NULL && result.response->program->timezone != NULL) {
 		setenv("TZ", result.response->program->timezone, 1);

@@ -431,11 +431,10 @@ print_long(const struct ledger_text *text, const struct transaction *t, FILE *ou
 uint32_t
 ledger_text_program_of(struct ledger_text *text, struct bytes leaf)
 {
-	struct signed_transaction s;
 	struct transaction t;
 
 	arena_reset(&text->arena);
-	if (codec_signed_decode(leaf, &s) != ST_OK || codec_transaction_decode(s.transaction, &text->arena, &t) != ST_OK)
+	if (codec_leaf_decode(leaf, &text->arena, &t) != ST_OK)
 		return 0;
 	return t.program;
 }
@@ -461,15 +460,12 @@ print_transaction(struct ledger_text *text, const struct transaction *t, bool lo
 enum status
 ledger_text_print(struct ledger_text *text, struct bytes leaf, bool long_form, FILE *out)
 {
-	struct signed_transaction s;
 	struct transaction t;
 	char *lines = NULL;
 	size_t len = 0;
 
 	arena_reset(&text->arena);
-	enum status st = codec_signed_decode(leaf, &s);
-	if (st == ST_OK)
-		st = codec_transaction_decode(s.transaction, &text->arena, &t);
+	enum status st = codec_leaf_decode(leaf, &text->arena, &t);
 	if (st != ST_OK)
 		return st;
 	FILE *memory = open_memstream(&lines, &len);

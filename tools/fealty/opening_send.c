@@ -89,14 +89,10 @@ judge(const struct sender *s, struct opening_member *m, const Fealty__Program__V
 static enum exit_code
 judge_all(struct sender *s)
 {
-	Fealty__V1__Request request;
-	Fealty__V1__ProgramGet body = FEALTY__V1__PROGRAM_GET__INIT;
 	struct fealty_result result;
 	enum exit_code code = EXIT_DONE;
 
-	call_request_init(s->call, FEALTY__V1__REQUEST__OP_SHOW_PROGRAM, &request);
-	request.show_program = &body;
-	if (fealty_call(s->client, &request, &result) != FEALTY_OK || result.response->program == NULL) {
+	if (call_program(s->call, s->client, &result) != FEALTY_OK || result.response->program == NULL) {
 		code = call_tell(s->call, &result);
 	} else {
 		int32_t today = today_of(s, result.response->program);

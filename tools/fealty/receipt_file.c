@@ -32,21 +32,6 @@ receipt_file_begin(const char *path, bool json, struct receipt_file *ret_file)
 }
 
 static bool
-write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		text += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static bool
 sync_directory(const char *path)
 {
 	char *copy = strdup(path);
@@ -91,7 +76,7 @@ receipt_file_keep(struct receipt_file *file, const char *text, const char *no_re
 		return EXIT_INTERNAL;
 	}
 	receipt_release(&receipt);
-	if (write_all(file->fd, text, len) && fsync(file->fd) == 0 && link(file->temporary, file->path) == 0 && sync_directory(file->path))
+	if (file_put(file->fd, bytes_of(text, len)) == ST_OK && link(file->temporary, file->path) == 0 && sync_directory(file->path))
 		return EXIT_DONE;
 	*ret_why = strerror(errno);
 	return EXIT_INTERNAL;

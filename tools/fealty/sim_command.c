@@ -125,29 +125,11 @@ sim_member_of(struct sim *sim, uint32_t program, const char *alias)
 }
 
 static bool
-is_merged(const struct cmd *cmd, uint64_t number)
-{
-	for (size_t i = 0; i < cmd->n_merged; i++) {
-		if (cmd->merged[i] == number)
-			return true;
-	}
-	return false;
-}
-
-static bool
 is_provisional(const struct step *s, uint64_t number)
 {
 	const struct member *m = sim_state_member(&s->sim->state, s->request->cmd.program, number);
 
 	return m != NULL && m->provisional;
-}
-
-/* More than an entry can touch are refused by decide(). */
-static void
-add_merged(struct cmd *cmd, uint64_t number)
-{
-	if (number != cmd->member && !is_merged(cmd, number) && cmd->n_merged < LEDGER_TOUCHED_MAX)
-		cmd->merged[cmd->n_merged++] = number;
 }
 
 /* Of somebody who is enrolled: that one, which decide() refuses.  Else who has the first alias, and in cmd.merged who has the others. */
@@ -167,7 +149,7 @@ find_enrolled(struct step *s)
 		if (owner != 0 && i == 0)
 			cmd->member = owner;
 		else if (owner != 0)
-			add_merged(cmd, owner);
+			command_merge(cmd, owner);
 	}
 }
 
@@ -185,7 +167,7 @@ find_people(struct step *s)
 		uint64_t owner = sim_member_of(s->sim, r->cmd.program, r->aliases[i]);
 
 		if (owner != 0 && is_provisional(s, owner))
-			add_merged(&r->cmd, owner);
+			command_merge(&r->cmd, owner);
 	}
 }
 
@@ -429,7 +411,7 @@ add_aliases(struct step *s)
 		if (alias_index(p, r->aliases[i]) != SIZE_MAX)
 			continue;
 		uint64_t owner = sim_member_of(s->sim, r->cmd.program, r->aliases[i]);
-		if (owner != 0 && !is_merged(&r->cmd, owner))
+		if (owner != 0 && !command_merges(&r->cmd, owner))
 			sim_refuse(&s->call->refusal, LEDGER_ALREADY_EXISTS, "add_aliases",
 			    "The alias belongs to a member already; remove it there first.");
 		else if (p->n_aliases == SIM_ALIASES_MAX)

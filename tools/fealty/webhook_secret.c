@@ -84,21 +84,6 @@ webhook_secrets_read(bool json, const char *path, struct webhook_secrets *ret_se
 
 /* ---- making ---- */
 
-static bool
-write_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		text += n;
-		len -= (size_t)n;
-	}
-	return fsync(fd) == 0;
-}
-
 enum exit_code
 webhook_secret_make(bool json, const char *path)
 {
@@ -114,7 +99,7 @@ webhook_secret_make(bool json, const char *path)
 	writer_put_base64(&writer, bytes_of(secret, sizeof(secret)));
 	writer_put(&writer, bytes_of("\n", 1));
 	struct bytes line = writer_bytes(&writer);
-	bool good = write_all(fd, (const char *)line.data, line.len);
+	bool good = file_put(fd, line) == ST_OK;
 	int error = errno;
 	explicit_bzero(secret, sizeof(secret));
 	explicit_bzero(text, sizeof(text));
