@@ -6,6 +6,8 @@
  * A connection ends in steps (enum conn_state).  Between the last output and close() we discard input until the peer closes, because
  * close() on unread input sends a reset that can overtake the ERROR frame.
  * The frame timer runs exactly while the beginning of a frame is kept and the connection is not paused; only a whole frame restarts it.
+ * A turn delivers NET_FRAMES_PER_TURN frames of a connection at most.  One that has more is `behind`: it is not read, and has its next ones
+ * delivered in the turns that follow, so that whoever pipelines much takes no more of the loop than the others.
  */
 #include "net/internal.h"
 
@@ -79,6 +81,7 @@ begin_close(struct net_conn *conn, const char *reason)
 	loop_timer_stop(conn, NET_TIMER_HELLO);
 	loop_timer_stop(conn, NET_TIMER_FRAME);
 	loop_timer_stop(conn, NET_TIMER_IDLE);
+	loop_timer_stop(conn, NET_TIMER_REST);
 	loop_timer_start(conn, NET_TIMER_LINGER);
 	loop_mark_dirty(conn);
 	set_reading(conn, !conn->peer_done);	/* to discard it; a peer that only writes would never get to our last output */
@@ -117,7 +120,9 @@ deliver(struct net_conn *conn, struct bytes data)
 {
 	const struct net_handler *handler = &conn->loop->net->handler;
 	size_t used = 0;
+	unsigned n = 0;
 
+	conn->behind = false;
 	while (conn->state == CONN_OPEN && !conn->paused && data.len - used >= FRAME_HEADER_BYTES) {
 		const uint8_t *p = data.data + used;
 		struct frame_header header;
@@ -129,6 +134,11 @@ deliver(struct net_conn *conn, struct bytes data)
 		}
 		if (data.len - used - FRAME_HEADER_BYTES < header.body_bytes)
 			break;
+		conn->behind = n++ == NET_FRAMES_PER_TURN;
+		if (conn->behind) {
+			loop_mark_ready(conn);
+			break;
+		}
 		used += FRAME_HEADER_BYTES + header.body_bytes;
 		handler->on_frame(handler->ctx, conn, &header, bytes_of(p + FRAME_HEADER_BYTES, header.body_bytes));
 	}
@@ -164,7 +174,7 @@ watch_frame(struct net_conn *conn, size_t used)
 {
 	if (conn->state != CONN_OPEN || conn->paused)
 		return;
-	if (conn->in.len == 0)
+	if (conn->in.len == 0 || conn->behind)
 		loop_timer_stop(conn, NET_TIMER_FRAME);
 	else if (used > 0 || !loop_timer_runs(conn, NET_TIMER_FRAME))
 		loop_timer_start(conn, NET_TIMER_FRAME);
@@ -190,6 +200,8 @@ take_input(struct net_conn *conn, struct bytes data)
 		die(conn, frame_error_str(FRAME_ERROR_INTERNAL));
 	else
 		watch_frame(conn, used);
+	if (conn->behind)
+		set_reading(conn, false);
 }
 
 static void
@@ -318,7 +330,7 @@ conn_look_after(struct net_conn *conn)
 	deliver_kept(conn, &used);
 	watch_frame(conn, used);
 	if (conn->state == CONN_OPEN)
-		set_reading(conn, !conn->paused);
+		set_reading(conn, !conn->paused && !conn->behind);
 }
 
 void
@@ -339,6 +351,9 @@ conn_timer_due(struct net_conn *conn, enum net_timer kind)
 		return;
 	case NET_TIMER_LINGER: case NET_TIMER_DRAIN:
 		die(conn, reset);
+		return;
+	case NET_TIMER_REST:
+		conn->loop->net->handler.on_room(conn->loop->net->handler.ctx, conn);
 		return;
 	case NET_TIMERS:
 		break;
@@ -371,7 +386,7 @@ arrive(struct net_message *m, struct net_loop *loop, struct net_conn *none)
 	loop_timer_start(conn, NET_TIMER_HELLO);
 	loop_timer_start(conn, NET_TIMER_IDLE);
 	if (conn->refused)
-		net_conn_fail(conn, FRAME_ERROR_TOO_MANY_CONNECTIONS, "the server has as many connections as it takes", 0, 0);
+		net_conn_fail(conn, FRAME_ERROR_TOO_MANY_CONNECTIONS, conn->why_refused, 0, 0);
 	else
 		loop->net->handler.on_open(loop->net->handler.ctx, conn);
 	if (conn->state == CONN_OPEN)
@@ -408,6 +423,7 @@ void
 conn_free(struct net_conn *conn)
 {
 	atomic_fetch_sub(conn->refused ? &conn->loop->net->refused : &conn->loop->net->connections, 1);
+	addresses_give(&conn->loop->net->addresses, conn->address);
 	close(conn->fd);
 	buf_release(&conn->in);
 	buf_release(&conn->out);
@@ -432,6 +448,12 @@ struct net_loop *
 net_conn_loop(const struct net_conn *conn)
 {
 	return conn->loop;
+}
+
+const char *
+net_conn_address(const struct net_conn *conn)
+{
+	return conn->address == NULL ? "" : conn->address->text;
 }
 
 void
@@ -511,6 +533,14 @@ net_conn_pause(struct net_conn *conn)
 	loop_timer_stop(conn, NET_TIMER_FRAME);	/* the waiting is ours now */
 	loop_timer_stop(conn, NET_TIMER_IDLE);
 	set_reading(conn, false);
+}
+
+void
+net_conn_rest(struct net_conn *conn)
+{
+	net_conn_pause(conn);
+	if (conn->state == CONN_OPEN)
+		loop_timer_start(conn, NET_TIMER_REST);
 }
 
 /* Delivers at the end of the turn and not here: the caller may be in the middle of on_frame(). */

@@ -4,6 +4,7 @@
  *   loop.c      a loop's thread: its turn, its timers, its queue of messages
  *   conn.c      a loop's thread: one connection
  *   listener.c  the main thread before net_start(), then loop 0's thread
+ *   address.c   any of them: a table with a lock of its own
  */
 #ifndef FEALTY_NET_INTERNAL_H
 #define FEALTY_NET_INTERNAL_H
@@ -11,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <event2/event.h>
@@ -26,9 +28,11 @@
 #define NET_REFUSED_MAX 256u		/* connections over the limit that we wait for to read their ERROR */
 #define NET_ACCEPT_AGAIN_MS 100u	/* without accept() after EMFILE and its like */
 #define NET_ACCEPTS_PER_EVENT 64u
+#define NET_FRAMES_PER_TURN 32u		/* of one connection; then it is the others' turn */
+#define NET_REST_MS 50u			/* without reading, after net_conn_rest() */
 
 /* All timers of one kind last equally long, so each loop keeps a kind in a list whose head is due first. */
-enum net_timer { NET_TIMER_HELLO, NET_TIMER_FRAME, NET_TIMER_IDLE, NET_TIMER_LINGER, NET_TIMER_DRAIN, NET_TIMERS };
+enum net_timer { NET_TIMER_HELLO, NET_TIMER_FRAME, NET_TIMER_IDLE, NET_TIMER_LINGER, NET_TIMER_DRAIN, NET_TIMER_REST, NET_TIMERS };
 
 /* Moves downwards only. */
 enum conn_state {
@@ -54,6 +58,9 @@ struct net_conn {
 	bool reading, writing;		/* the event is added */
 	bool paused;
 	bool refused;			/* over the limit: the handler never hears of it */
+	const char *why_refused;	/* a sentence; NULL: it is not */
+	struct net_address *address;	/* whose connections it counts among; NULL: by the UNIX socket */
+	bool behind;			/* more whole frames than a turn takes are kept: not read until they are delivered */
 	bool peer_done;			/* the peer has shut down its side */
 
 	struct buf in;			/* what was read and not delivered: a part of a frame, or more when paused */
@@ -110,6 +117,19 @@ struct listener {
 	struct stat made;		/* what we bound at path */
 };
 
+/* A peer's address; an IPv6 one is its network of 64 bits, which is what one customer of a provider has. */
+struct net_address {
+	struct net_address *next;
+	char text[NET_ADDRESS_BYTES];
+	unsigned connections;		/* above 0 */
+};
+
+#define NET_ADDRESS_BUCKETS 1024u
+struct address_table {
+	pthread_mutex_t mutex;
+	struct net_address *buckets[NET_ADDRESS_BUCKETS];
+};
+
 struct net {
 	struct net_limits limits;
 	struct net_handler handler;
@@ -120,9 +140,10 @@ struct net {
 	struct listener listeners[NET_LISTENERS_MAX];
 	unsigned n_listeners;
 	struct event *accept_again;
-	unsigned next_loop;		/* these four are the accepting thread's */
+	unsigned next_loop;		/* these five are the accepting thread's */
 	uint64_t next_id;
-	struct counter accepted_total, refused_total;
+	struct counter accepted_total, refused_total, refused_address_total;
+	struct address_table addresses;
 	atomic_uint connections, refused;
 
 	pthread_mutex_t accept_mutex;	/* of accept_ended */
@@ -158,6 +179,17 @@ void conn_flush(struct net_conn *conn);
 void conn_look_after(struct net_conn *conn);	/* delivers what was kept; room */
 void conn_timer_due(struct net_conn *conn, enum net_timer kind);
 void conn_stop(struct net_conn *conn);		/* net_stop() has begun */
+
+/* ---- address.c ---- */
+
+void addresses_init(struct address_table *table);
+void addresses_release(struct address_table *table);	/* nobody holds one any more */
+/**
+ * addresses_take(table, peer, max, ret_address): one connection more of the address, to be given back.  ST_FULL: it has ${max} already;
+ * ST_NOMEM.  A peer of a UNIX socket has none: NULL.
+ */
+enum status addresses_take(struct address_table *table, const struct sockaddr_storage *peer, unsigned max, struct net_address **ret_address) MUST_CHECK;
+void addresses_give(struct address_table *table, struct net_address *address);	/* accepts NULL */
 
 /* ---- listener.c ---- */
 

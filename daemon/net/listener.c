@@ -54,36 +54,60 @@ on_accept_again(evutil_socket_t fd, short what, void *ctx)
 	set_accepting(ctx, true);
 }
 
+static const char too_many[] = "the server has as many connections as it takes (limit connections)",
+    address_too_many[] = "your address has as many connections here as one may have (limit address_connections)";
+
 /* For peers beyond those that we wait for: the error may be lost when they have sent something already. */
 static void
-refuse_at_once(int fd)
+refuse_at_once(int fd, const char *why)
 {
 	struct buf out;
 
 	buf_init(&out);
-	frame_put_error(&out, FRAME_ERROR_TOO_MANY_CONNECTIONS, "the server has as many connections as it takes", 0, 0);
+	frame_put_error(&out, FRAME_ERROR_TOO_MANY_CONNECTIONS, why, 0, 0);
 	if (buf_status(&out) == ST_OK)
 		(void)send(fd, out.data, out.len, MSG_NOSIGNAL);
 	buf_release(&out);
 	close(fd);
 }
 
+/* Why there is no room for the peer; NULL: there is, and its connection counts among those of its address. */
+static const char *
+find_room(struct net *net, const struct sockaddr_storage *peer, struct net_address **ret_address)
+{
+	*ret_address = NULL;
+	if (atomic_load(&net->connections) >= net->limits.connections_max) {
+		counter_add(&net->refused_total, 1);
+		return too_many;
+	}
+	if (addresses_take(&net->addresses, peer, net->limits.address_connections_max, ret_address) != ST_OK) {
+		counter_add(&net->refused_address_total, 1);
+		return address_too_many;
+	}
+	counter_add(&net->accepted_total, 1);
+	return NULL;
+}
+
 static void
-welcome(struct net *net, int fd, enum net_door door)
+welcome(struct net *net, int fd, enum net_door door, const struct sockaddr_storage *peer)
 {
 	struct net_loop *loop = &net->loops[net->next_loop];
-	bool refused = atomic_load(&net->connections) >= net->limits.connections_max;
+	struct net_address *address;
+	const char *why = find_room(net, peer, &address);
 
 	if (door == NET_DOOR_LOOPBACK)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-	counter_add(refused ? &net->refused_total : &net->accepted_total, 1);
-	if (refused && atomic_load(&net->refused) >= NET_REFUSED_MAX) {
-		refuse_at_once(fd);
+	if (why != NULL && atomic_load(&net->refused) >= NET_REFUSED_MAX) {
+		refuse_at_once(fd, why);
 		return;
 	}
-	struct net_conn *conn = conn_new(loop, fd, door, net->next_id, refused);
-	if (conn == NULL)
+	struct net_conn *conn = conn_new(loop, fd, door, net->next_id, why != NULL);
+	if (conn == NULL) {
+		addresses_give(&net->addresses, address);
 		return;
+	}
+	conn->why_refused = why;
+	conn->address = address;
 	net->next_id++;
 	net->next_loop = (net->next_loop + 1) % net->n_loops;
 	net_post(loop, &conn->arrival, &conn->arrival);
@@ -96,9 +120,10 @@ on_connection(evutil_socket_t fd, short what, void *ctx)
 
 	(void)what;
 	for (unsigned i = 0; i < NET_ACCEPTS_PER_EVENT; i++) {
-		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		int peer = accept4(fd, (struct sockaddr *)&from, &(socklen_t){ sizeof(from) }, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (peer != -1) {
-			welcome(l->net, peer, l->door);
+			welcome(l->net, peer, l->door, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

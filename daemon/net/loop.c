@@ -109,6 +109,8 @@ duration_us(const struct net_limits *limits, enum net_timer kind)
 		return (int64_t)limits->linger_ms * 1000;
 	case NET_TIMER_DRAIN:
 		return (int64_t)NET_STOP_DRAIN_MS * 1000;
+	case NET_TIMER_REST:
+		return (int64_t)NET_REST_MS * 1000;
 	case NET_TIMERS:
 		break;
 	}

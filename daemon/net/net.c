@@ -29,6 +29,7 @@ destroy(struct net *net)
 	for (unsigned i = 0; i < net->n_loops; i++)
 		loop_release(&net->loops[i]);
 	free(net->loops);
+	addresses_release(&net->addresses);
 	pthread_mutex_destroy(&net->accept_mutex);
 	free(net);
 }
@@ -46,6 +47,7 @@ net_new(unsigned loops, const struct net_limits *limits, const struct net_handle
 	net->handler = *handler;
 	net->next_id = 1;
 	pthread_mutex_init(&net->accept_mutex, NULL);
+	addresses_init(&net->addresses);
 	net->loops = calloc(loops, sizeof(*net->loops));
 	enum status st = net->loops == NULL ? ST_NOMEM : ST_OK;
 	for (; st == ST_OK && net->n_loops < loops; net->n_loops++)
@@ -220,6 +222,7 @@ net_figures(const struct net *net, struct net_figures *ret)
 		.connections = net_connections(net),
 		.accepted = counter_read(&net->accepted_total),
 		.refused = counter_read(&net->refused_total),
+		.refused_address = counter_read(&net->refused_address_total),
 	};
 	for (unsigned i = 0; i < net->n_loops; i++) {
 		ret->received_bytes += counter_read(&net->loops[i].received_bytes);

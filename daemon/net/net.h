@@ -21,13 +21,14 @@ enum net_door { NET_DOOR_UNIX, NET_DOOR_LOOPBACK };	/* which listener a connecti
 
 struct net_limits {
 	unsigned connections_max;	/* in all loops; one more gets ERROR TOO_MANY_CONNECTIONS and is closed */
+	unsigned address_connections_max;	/* the same of one peer's address, on TCP; 0: no limit */
 	unsigned hello_ms;		/* from accept until net_conn_set_limits() says that HELLO was accepted */
 	unsigned frame_ms;		/* from the first byte of a frame to its last */
 	unsigned idle_ms;		/* without any byte from the peer (as SLOW_READER when output waits for it); 0: for ever */
 	unsigned linger_ms;		/* for the last output of a connection that is being closed */
 	size_t output_bytes_max;	/* unsent output of one connection; beyond it the connection is closed as SLOW_READER */
 };
-struct net_limits net_limits_default(void);	/* 16384 connections, 10 s, 10 s, 10 min, 5 s, 8 MiB */
+struct net_limits net_limits_default(void);	/* 16384 connections, any number of an address, 10 s, 10 s, 10 min, 5 s, 8 MiB */
 
 /**
  * A message to a loop.  The poster allocates it, usually embedded in a larger structure, and owns it until run() is called, once,
@@ -46,7 +47,7 @@ struct net_handler {
 	void (*on_open)(void *ctx, struct net_conn *conn);
 	/* A whole frame, already judged by the connection's limits.  ${body} is borrowed until the return. */
 	void (*on_frame)(void *ctx, struct net_conn *conn, const struct frame_header *header, struct bytes body);
-	/* The unsent output fell to half of a mark set by net_conn_want_room(). */
+	/* The unsent output fell to half of a mark set by net_conn_want_room(), or a net_conn_rest() is over. */
 	void (*on_room)(void *ctx, struct net_conn *conn);
 	/**
 	 * The last callback of a connection.  ${reason}: "PEER_CLOSED" (a peer that has shut down its sending side has closed),
@@ -95,7 +96,7 @@ unsigned net_connections(const struct net *net);	/* open now, about; any thread 
 struct net_figures {
 	unsigned connections;			/* open now */
 	uint64_t accepted;
-	uint64_t refused;			/* beyond connections_max */
+	uint64_t refused, refused_address;	/* beyond connections_max; beyond address_connections_max */
 	uint64_t received_bytes, sent_bytes;
 };
 void net_figures(const struct net *net, struct net_figures *ret);
@@ -119,6 +120,9 @@ void net_loop_each(struct net_loop *loop, void (*visit)(void *ctx, struct net_co
 uint64_t net_conn_id(const struct net_conn *conn);	/* never 0, never used again */
 enum net_door net_conn_door(const struct net_conn *conn);
 struct net_loop *net_conn_loop(const struct net_conn *conn);
+/* Of the peer, as "192.0.2.7" or "2001:db8:0:1::/64"; "" by a UNIX socket.  As long as the connection. */
+#define NET_ADDRESS_BYTES 48
+const char *net_conn_address(const struct net_conn *conn);
 void net_conn_set_user(struct net_conn *conn, void *user);
 void *net_conn_user(const struct net_conn *conn);
 
@@ -139,6 +143,9 @@ void net_conn_want_room(struct net_conn *conn, size_t bytes);
 /* Back-pressure: stops or resumes reading from the peer; what was already read is kept.  Nested calls do not count. */
 void net_conn_pause(struct net_conn *conn);
 void net_conn_resume(struct net_conn *conn);
+
+/* Stops reading for a moment (50 ms), for a peer that does not heed refusals.  Its end is an on_room(), which resumes. */
+void net_conn_rest(struct net_conn *conn);
 
 /* Sends ERROR and closes when it is sent.  Nothing more is read. */
 void net_conn_fail(struct net_conn *conn, enum frame_error reason, const char *message, uint64_t tag, uint64_t resume_after);
