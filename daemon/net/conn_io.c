@@ -4,7 +4,6 @@
  */
 #include "net/internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -72,7 +71,7 @@ conn_write(struct net_conn *conn, struct bytes data, size_t *ret_n)
 enum conn_io
 conn_end(struct net_conn *conn)
 {
-	if (conn->tls != NULL) {
+	if (conn->secured) {
 		enum tls_result result = tls_session_close(conn->tls);
 		if (result == TLS_WANT_WRITE)
 			return IO_WAIT_WRITE;

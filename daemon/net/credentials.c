@@ -6,10 +6,8 @@
  */
 #include "net/internal.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-static const char not_good[] = "CERTIFICATE_REFUSED";
 
 static void
 refuse(struct net_conn *conn)
@@ -17,7 +15,13 @@ refuse(struct net_conn *conn)
 	char message[TLS_MESSAGE_BYTES + 64];
 
 	snprintf(message, sizeof(message), "the certificate that this connection came with is not accepted any more: %s", tls_session_why(conn->tls));
-	conn_expel(conn, message, not_good);
+	net_conn_fail(conn, FRAME_ERROR_PRINCIPAL_REFUSED, message, 0, 0);
+}
+
+static bool
+is_to_be_judged(const struct net_conn *conn)
+{
+	return conn->tls != NULL && conn->state == CONN_OPEN;
 }
 
 static void
@@ -27,8 +31,8 @@ refuse_denied(struct net_loop *loop)
 
 	for (conn = TAILQ_FIRST(&loop->all); conn != NULL; conn = next) {
 		next = TAILQ_NEXT(conn, all);
-		if (conn->opened && conn->state == CONN_OPEN && conn->tls != NULL && tls_session_denied(conn->tls, loop->tls))
-			conn_expel(conn, "the key of this connection's certificate is on the deny list now", not_good);
+		if (is_to_be_judged(conn) && tls_session_denied(conn->tls, loop->tls))
+			net_conn_fail(conn, FRAME_ERROR_PRINCIPAL_REFUSED, "the key of this connection's certificate is on the deny list now", 0, 0);
 	}
 }
 
@@ -45,7 +49,7 @@ loop_judge_some(struct net_loop *loop)
 		TAILQ_REMOVE(&loop->all, conn, all);
 		TAILQ_INSERT_TAIL(&loop->all, conn, all);
 		conn->judgement = loop->judgement;
-		if (conn->opened && conn->state == CONN_OPEN && conn->tls != NULL && !tls_session_still_good(conn->tls, loop->tls))
+		if (is_to_be_judged(conn) && !tls_session_still_good(conn->tls, loop->tls))
 			refuse(conn);
 	}
 }
@@ -90,5 +94,9 @@ net_set_tls(struct net *net, struct tls *tls)
 		net_post(&net->loops[i], &new[i]->message, &new[i]->message);
 	}
 	free(new);
+	if (st == ST_OK) {
+		atomic_store(&net->cert_ends_at, tls_cert_ends_at(tls));
+		atomic_store(&net->crl_ends_at, tls_crl_ends_at(tls));
+	}
 	return st;
 }

@@ -22,7 +22,7 @@ LAYERS = {
     "service": {"base", "ledger", "codec", "store", "merkle", "signer", "net", "apply", "fetch", "proto"},
     "fetch": {"base"},
     "admin": {"base", "net", "service"},
-    "main": {"base", "net", "service", "admin"},
+    "main": {"base", "net", "service", "admin", "tls"},
     "client": {"base", "proto", "messages", "merkle", "signer", "tls"},
     "examples": {"client", "messages"},
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "fetch"},
