@@ -85,6 +85,10 @@ struct fealty_options {
 	uint32_t queue_max;		/* calls that wait to be sent; 1 024 */
 	uint64_t size_seen;		/* the largest ledger an earlier run saw (fealty_hello.size_seen): finds a roll-back in between; 0: none */
 	const uint8_t *root_seen;	/* 32 bytes, root of the tree of that size; NULL: not known */
+	const char *tls_ca;		/* PEM file: TLS, and the server's certificate must be of this authority; NULL: no TLS */
+	const char *tls_cert;		/* PEM file: one's own certificate, with what is between it and the authority */
+	const char *tls_key;		/* PEM file: its private key, readable by its owner only */
+	const char *tls_server_name;	/* DNS name or IP address that the server's certificate must have; NULL: the host of the address */
 };
 
 /**
