@@ -47,7 +47,7 @@ FOREIGN = {
     "curl/": {"fetch", "tools"},
     "sqlite3.h": {"tools"},
     "sodium.h": {"base", "signer", "service", "tests"},
-    "openssl/": {"base"},
+    "openssl/": {"base", "tools"},                     # tools make certificates
     "systemd/": {"main"},
     "cmocka.h": {"tests"},
     "argp.h": {"main", "tools", "bench"},

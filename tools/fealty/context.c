@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "codec/codec.h"
 
@@ -205,4 +207,54 @@ context_print(const struct context *context, struct buf *out)
 		print_quoted(text, out);
 		buf_put_u8(out, '\n');
 	}
+}
+
+bool
+context_make_directory(void)
+{
+	char dir[PATH_MAX];
+
+	errno = ENOENT;
+	if (!context_directory(dir))
+		return false;
+	for (char *slash = strchr(dir + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+			return false;
+		*slash = '/';
+	}
+	return mkdir(dir, 0700) == 0 || errno == EEXIST;
+}
+
+/* link() and not rename(): it fails when the name is taken. */
+static enum status
+write_new(const char *path, struct bytes text)
+{
+	char beside[PATH_MAX + 16];
+
+	(void)snprintf(beside, sizeof(beside), "%s.%ld.tmp", path, (long)getpid());
+	enum status st = file_write(beside, text);
+	if (st == ST_OK && link(beside, path) != 0)
+		st = ST_IO;
+	int error = errno;
+	(void)unlink(beside);
+	errno = error;
+	return st;
+}
+
+enum exit_code
+context_create(const char *name, const struct context *context, bool json)
+{
+	char path[PATH_MAX];
+	struct buf text;
+
+	if (!context_path(name, path))
+		return cli_fail(json, EXIT_USAGE, "where is the context %s to be? Set FEALTY_CONTEXT_DIR, XDG_CONFIG_HOME or HOME", name);
+	buf_init(&text);
+	context_print(context, &text);
+	enum status st = buf_status(&text);
+	if (st == ST_OK)
+		st = context_make_directory() ? write_new(path, buf_bytes(&text)) : ST_IO;
+	buf_release(&text);
+	return st == ST_OK ? EXIT_DONE : cli_fail(json, EXIT_INTERNAL, "the context %s could not be written: %s", path, cli_status_words(st));
 }

@@ -30,6 +30,8 @@ bool context_name_valid(const char *name) MUST_CHECK;
 /* The directory of the contexts, and the path of one (asserted: the name is valid); false: the environment names none, or it is too long. */
 bool context_directory(char ret_path[static PATH_MAX]) MUST_CHECK;
 bool context_path(const char *name, char ret_path[static PATH_MAX]) MUST_CHECK;
+/* Makes that directory, and those above it, unless they are there.  False with errno. */
+bool context_make_directory(void) MUST_CHECK;
 
 /**
  * context_load(name, ret_context, ret_why):
@@ -37,6 +39,9 @@ bool context_path(const char *name, char ret_path[static PATH_MAX]) MUST_CHECK;
  */
 bool context_load(const char *name, struct context *ret_context, char ret_why[static CONTEXT_WHY_BYTES]) MUST_CHECK;
 void context_release(struct context *context);
+
+/* Writes a context that is not there yet, whole or not at all, and its directory; what goes wrong is told. */
+enum exit_code context_create(const char *name, const struct context *context, bool json) MUST_CHECK;
 
 /* The text of such a file, as context_load() reads it; paths as they are.  A text with control characters fails the buffer. */
 void context_print(const struct context *context, struct buf *out);

@@ -60,6 +60,7 @@ static const struct command commands[] = {
 	{ "dump", "DIR [TABLE [KEY]]", "print what is stored, readably", cmd_dump },
 	{ "key", "new|rotate", "replace a key that signs", cmd_key },
 	{ "approver-key", "new|set", "keys of those who approve", cmd_approver_key },
+	{ "pki", "init|issue|revoke|...", "certificates for TLS: the authority, the daemon's, the tills'", cmd_pki },
 	{ "context", "list|show", "connections that have a name", cmd_context },
 	{ "admin", "clock accept", "operate a daemon", cmd_admin },
 	{ "version", "", "print the version", cmd_version },
