@@ -49,7 +49,8 @@ def test_who_goes_before_whom(world):
         points[name] = of("balance", "m1", "--connect", ledger.address)
         assert of("balance", "m1", "--context", name) == of("--context", name, "balance", "m1") == of(f"--context={name}", "balance", "m1") == points[name]
         assert of("balance", f"--context={name}", "m1") == of("balance", "m1", FEALTY_CONTEXT=name) == points[name]
-        assert of("balance", "m1", FEALTY_CONNECT=ledger.address) == of("balance", "m1", FEALTY_CONNECT=ledger.address, FEALTY_CONTEXT="nowhere") == points[name]
+        assert of("balance", "m1", FEALTY_CONNECT=ledger.address) == points[name]
+        assert of("balance", "m1", FEALTY_CONNECT=ledger.address, FEALTY_CONTEXT="nowhere") == points[name]
     assert points["a"] != points["b"]
     assert of("balance", "m1", "--context", "a", FEALTY_CONNECT=b.address) == points["a"]
     assert of("--context", "a", "balance", "m1", FEALTY_CONTEXT="b") == points["a"]
@@ -144,8 +145,9 @@ def test_what_is_no_context(world):
     c = Contexts(world)
     tls = "connect: h:1\nca: a\n"
     for text, words in (("connect: h:1\nfoo: x\n", "line 2: unknown key `foo`"), ("connect: h:1\nconnect: h:2\n", "line 2: connect: this key is given twice"),
-                        ("connect:\n", "line 1: connect: a word is needed"), ("connect: [h]\n", "line 1: connect: a word"), ("- connect\n", "line 1: a map is needed"),
-                        ("", "the file is empty"), ("connect: 'x\n", "this is not YAML"), (tls + "cert: c\n", "belong together"), (tls + "key: c\n", "belong together"),
+                        ("connect:\n", "line 1: connect: a word is needed"), ("connect: [h]\n", "line 1: connect: a word"),
+                        ("- connect\n", "line 1: a map is needed"), ("", "the file is empty"), ("connect: 'x\n", "this is not YAML"),
+                        (tls + "cert: c\n", "belong together"), (tls + "key: c\n", "belong together"),
                         ("connect: h:1\ncert: c\nkey: k\n", "needs ca"), ("connect: h:1\nserver_name: c\n", "needs ca"), ("ca: a\n", "needs connect"),
                         ("connect: unix:/x\nca: a\n", "UNIX socket"), ("connect: /x\nca: a\n", "UNIX socket"), ("#" * 70000 + "\n", "cannot be read")):
         c.write("x", text)
@@ -163,13 +165,15 @@ def test_options_of_tls(world):
     a, _ = two_ledgers(world)
     host = ["balance", "m1", "--connect", "127.0.0.1:1", "--timeout", "1s"]
     c = Contexts(world, tls="connect: 127.0.0.1:1\nca: /nowhere/ca.pem\ncert: /nowhere/c\nkey: /nowhere/k\nserver_name: x\n")
-    for options, words in ((["--tls-cert", "x"], "belong together"), (["--tls-key", "x"], "belong together"), (["--tls-cert", "x", "--tls-key", "y"], "need --tls-ca"),
+    for options, words in ((["--tls-cert", "x"], "belong together"), (["--tls-key", "x"], "belong together"),
+                           (["--tls-cert", "x", "--tls-key", "y"], "need --tls-ca"),
                            (["--tls-server-name", "x"], "needs --tls-ca"), (["--tls-ca", "x", "--tls-cert", "x"], "belong together")):
         assert words in c.json(*host, *options, code=2)["message"], options
         assert "speaks no TLS" in c.json("balance", "m1", "--connect", a.address, *options, code=2)["message"]
     assert "belong together" in c.json("balance", "m1", "--context", "tls", "--tls-cert", "x", code=2)["message"], "not half of the context's pair"
     for option in ("--tls-ca", "--tls-cert", "--tls-key", "--tls-server-name"):
-        both = [option, "x"] if option == "--tls-ca" else ["--tls-ca", "x", option, "x"] if option == "--tls-server-name" else ["--tls-ca", "x", "--tls-cert", "x", "--tls-key", "x"]
+        both = {"--tls-ca": ["--tls-ca", "x"], "--tls-server-name": ["--tls-ca", "x", "--tls-server-name", "x"]}.get(
+            option, ["--tls-ca", "x", "--tls-cert", "x", "--tls-key", "x"])
         done = c.json("audit", a.data, *both, FEALTY_CONNECT="127.0.0.1:1", code=2)
         assert f"{both[-2]} is about a daemon" in done["message"], done
     assert c.json("balance", "m1", "--context", "tls", "--connect", a.address)["available"]
@@ -188,13 +192,15 @@ def test_a_certificate_with_its_context(world):
     moved = world.path("moved")
     os.rename(c.dir, moved)
     shown = c.json("context", "show", "shop42", FEALTY_CONTEXT_DIR=moved)
-    expect(shown, connect="ledger.example.com:7450", principal="pos/0042/07", ca=f"{moved}/shop42/ca.pem", cert=f"{moved}/shop42/cert.pem", key=f"{moved}/shop42/key.pem")
+    expect(shown, connect="ledger.example.com:7450", principal="pos/0042/07", ca=f"{moved}/shop42/ca.pem", cert=f"{moved}/shop42/cert.pem",
+           key=f"{moved}/shop42/key.pem")
     assert shown["server_name"] is None and all(os.path.isfile(shown[k]) for k in ("ca", "cert", "key"))
     out = world.path("an 'odd' place")
     pki("issue", ca.dir, "operator/anna", "--context", "anna", "--server", "[::1]:7450", "--out", out, env=env)
     expect(c.json("context", "show", "anna"), connect="[::1]:7450", key=f"{out}/key.pem")
     before = ca.states()
-    for options, words in ((["--context", "anna", "--server", "h:1"], "is there already"), (["--context", "x"], "belong together"), (["--server", "h:1"], "belong together"),
+    for options, words in ((["--context", "anna", "--server", "h:1"], "is there already"), (["--context", "x"], "belong together"),
+                           (["--server", "h:1"], "belong together"),
                            (["--context", "a/b", "--server", "h:1"], "is no name"), (["--context", "x", "--server", "h"], "HOST:PORT"),
                            (["--context", "x", "--server", "h:0"], "HOST:PORT"), (["--context", "x", "--server", "h:65536"], "HOST:PORT"),
                            (["--context", "x", "--server", "unix:/x:1"], "HOST:PORT"), (["--context", "x", "--server", ":1"], "HOST:PORT"),
