@@ -104,11 +104,11 @@ bench_socket_close(struct bench_socket *s)
 }
 
 static ssize_t
-answer(enum tls_result result, size_t n)
+answer(enum tls_result result, const size_t *n)
 {
 	switch (result) {
 	case TLS_OK:
-		return (ssize_t)n;
+		return (ssize_t)*n;
 	case TLS_WANT_READ: case TLS_WANT_WRITE:
 		return 0;
 	case TLS_ENDED: case TLS_TRUNCATED: case TLS_FAILED:
@@ -123,7 +123,7 @@ bench_socket_read(struct bench_socket *s, void *data, size_t max)
 	size_t n = 0;
 
 	if (s->tls != NULL)
-		return answer(tls_session_read(s->tls, data, max, &n), n);
+		return answer(tls_session_read(s->tls, data, max, &n), &n);
 	ssize_t got = recv(s->fd, data, max, 0);
 	return got > 0 ? got : got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
 }
@@ -134,7 +134,7 @@ bench_socket_write(struct bench_socket *s, struct bytes data)
 	size_t n = 0;
 
 	if (s->tls != NULL)
-		return answer(tls_session_write(s->tls, data, &n), n);
+		return answer(tls_session_write(s->tls, data, &n), &n);
 	ssize_t sent = send(s->fd, data.data, data.len, MSG_NOSIGNAL);
 	return sent >= 0 ? sent : errno == EAGAIN || errno == EINTR ? 0 : -1;
 }
