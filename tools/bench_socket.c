@@ -96,6 +96,8 @@ bench_socket_unblock(struct bench_socket *s)
 void
 bench_socket_close(struct bench_socket *s)
 {
+	if (s->tls != NULL)
+		(void)!tls_session_close(s->tls);	/* a word that the server may miss */
 	tls_session_free(s->tls);
 	s->tls = NULL;
 	if (s->fd >= 0)
