@@ -297,15 +297,6 @@ static const struct { const char *field; bool (*forge)(struct life *l, struct en
 	{ "program_version", forge_version }, { "touched[0].member", forge_touched },
 };
 
-static void
-swap_memory(struct life *l)
-{
-	struct arena other = l->arena;
-
-	l->arena = l->brief;
-	l->brief = other;
-}
-
 /* A birthday's voucher may come on any midnight of its window: of another one, the business date is what is wrong. */
 static bool
 in_window(const struct entry *entry)
@@ -318,7 +309,7 @@ forgery_differs(struct life *l, const struct entry *entry)
 {
 	size_t n = sizeof(forgeries) / sizeof(forgeries[0]);
 
-	swap_memory(l);
+	life_swap_memory(l);
 	for (size_t i = 0; i < n; i++) {
 		arena_reset(&l->arena);
 		struct entry *forged = read_back(l, entry);
@@ -333,5 +324,5 @@ forgery_differs(struct life *l, const struct entry *entry)
 		if (strncmp(difference.field, forgeries[i].field, strlen(forgeries[i].field)) != 0)
 			life_fail(l, "entry %s with another %s is noticed as %s", life_entry_text(l, entry), forgeries[i].field, difference.sentence);
 	}
-	swap_memory(l);
+	life_swap_memory(l);
 }

@@ -136,6 +136,7 @@ struct outcome { bool done; int64_t clawed, left, available, pending, debt, earn
 static struct outcome
 outcome_of(struct life *l, const struct entry *past, struct entry_id id, const int64_t *amounts, size_t n)
 {
+	life_swap_memory(l);
 	struct memory_state *state = life_replay(l);
 	struct outcome o = { .done = return_parts(l, past, id, amounts, n, state) };
 	const struct member *m = memory_member(state, 1, past->member);
@@ -153,6 +154,8 @@ outcome_of(struct life *l, const struct entry *past, struct entry_id id, const i
 		o.spend = m->spend;
 	}
 	life_forget_replay(l);
+	arena_reset(&l->arena);
+	life_swap_memory(l);
 	return o;
 }
 

@@ -50,6 +50,15 @@ life_alloc(struct life *l, size_t len)
 	return p;
 }
 
+void
+life_swap_memory(struct life *l)
+{
+	struct arena other = l->arena;
+
+	l->arena = l->brief;
+	l->brief = other;
+}
+
 const struct member *
 life_member(struct life *l, uint64_t number)
 {

@@ -104,6 +104,8 @@ void life_log(struct life *l, const char *format, ...) __attribute__((format(pri
 
 /* Memory for as long as the life; zeroed. */
 void *life_alloc(struct life *l, size_t len);
+/* The life's memory and the brief one change places, so that what is looked at once can be forgotten. */
+void life_swap_memory(struct life *l);
 
 /* A member of program 1. */
 const struct member *life_member(struct life *l, uint64_t number);

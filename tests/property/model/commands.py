@@ -1,6 +1,6 @@
 """Every command but returns and reversals: a function of (model, event, member) that changes the member and returns the outcome's
 keys, or raises Refusal before it changed anything."""
-from . import birthdays, earning, people, stamps, vouchers
+from . import birthdays, earning, people, pools, stamps, vouchers
 from .dates import day_of, decimal
 from .ladder import member_may, open_member, refuse, touch
 from .lots import credit, credit_all, make_lot, pay_debt, put, refresh, rows, take, term_today
@@ -353,6 +353,7 @@ def close(model, event, member):
     if member.available or member.pending or member.held or member.debt:
         refuse("NOT_ELIGIBLE")
     member.closed = True
+    pools.go(member)
     return {}
 
 

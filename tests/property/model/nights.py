@@ -78,8 +78,8 @@ def activate_due(model, member, today, tier):
                    key=lambda waiting: (waiting.due, waiting.order))
     for due in sorted({waiting.due for waiting in ready}):
         activate(member, [waiting for waiting in ready if waiting.due == due], due)
-        vouchers.auto_redeem(model, member, due, tier)
         change_tier(model.program, member, due, lambda: look_up(model.program, member, due, due))
+        vouchers.auto_redeem(model, member, due, tier)
 
 
 def activate(member, ready, day):
