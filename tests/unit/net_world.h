@@ -6,6 +6,7 @@
  *   p  pauses the connection            q  pauses, resumes and answers
  *   f  sends so many pushes of 1 KiB, numbered for resume_after    w  pushes so many bytes: ROOM_BYTES, then a chunk each time that there is room
  *   c  answers and closes               x  fails with MALFORMED
+ *   s  keeps its loop busy for 200 ms   n  answers with the number of frames so far, its own among them   r  rests the connection
  * and otherwise answers with the same body.
  */
 #ifndef FEALTY_TESTS_NET_WORLD_H
@@ -28,7 +29,7 @@ struct world {
 
 	pthread_mutex_t mutex;	/* of the rest */
 	pthread_cond_t changed;
-	unsigned opened, frames, closed, rooms;
+	unsigned opened, frames, closed, rooms, rests;
 	unsigned opened_on[4];
 	uint64_t last_id;
 	struct net_loop *last_loop;
