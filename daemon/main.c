@@ -34,7 +34,8 @@ struct options {
 	char keys_default[4096], head_lock_default[4096];
 };
 
-enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER, OPT_WITNESSES, OPT_ACCESS, OPT_LIMIT };
+enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER, OPT_WITNESSES,
+	OPT_ACCESS, OPT_LIMIT };
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },

@@ -5,8 +5,8 @@
  *   vault removals -> receipts -> state commit -> replies
  *
  * Group commit without a timer: a batch is what was queued when the last flush returned.  Under light load it is one command, under heavy
- * load
- * thousands, unless somebody with less to do would have to wait for them (queue.c).  Nothing is answered before the flush that covers it: a work's responses wait in it until n_durable says that they may leave.
+ * load thousands, unless somebody with less to do would have to wait for them (queue.c).  Nothing is answered before the flush that covers it: a
+ * work's responses wait in it until n_durable says that they may leave.
  *
  * Invariants: between flushes the ledger environment, the state environment and apply's flushed head agree (unless `unflushed`); the sealed
  * list is what the ledger still lacks, in order; only this thread writes to any environment.  While `unflushed`, apply's overlay holds

@@ -2,8 +2,8 @@
  * fair.h: a queue that is fair between flows (principals): deficit round robin, by Shreedhar and Varghese (SIGCOMM 1995), over items with a cost.
  *
  * Within a flow items come out in the order in which they went in.  Between flows each turn is worth a quantum: a flow whose next item costs more
- * saves its turns until it can pay, or has a part of it done, if it may be parted; and one that has nothing left saves nothing.  So however much one flow has in the queue,
- * another's item waits for one turn of each flow at most.  Nothing is allocated, and there is no lock: the owner has one.
+ * saves its turns until it can pay, or has a part of it done, if it may be parted; and one that has nothing left saves nothing.  So however much one
+ * flow has in the queue, another's item waits for one turn of each flow at most.  Nothing is allocated, and there is no lock: the owner has one.
  */
 #ifndef FEALTY_SERVICE_FAIR_H
 #define FEALTY_SERVICE_FAIR_H

@@ -1,4 +1,5 @@
-/* The read `terminals`: sequences as they stand, in the order of stores and terminals.  A till sees its own alone, and so does a backend that is bound to programs. */
+/* The read `terminals`: sequences as they stand, in the order of stores and terminals.
+ * A till sees its own alone, and so does a backend that is bound to programs. */
 #include <string.h>
 
 #include "base/bytes.h"
