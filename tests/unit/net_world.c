@@ -82,10 +82,10 @@ on_request(struct world *w, struct net_conn *conn, const struct frame_header *he
 		net_conn_close(conn, "BY_HANDLER");
 		net_conn_send(conn, FRAME_RESPONSE, 0, header->tag, body);
 		break;
-	case 's':	/* keep the loop busy for a while */
-		pthread_mutex_unlock(&w->mutex);
-		nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
-		pthread_mutex_lock(&w->mutex);
+	case 's':	/* keep the loop busy until the test goes on */
+		pthread_cond_broadcast(&w->changed);
+		while (!w->goes_on)
+			pthread_cond_wait(&w->changed, &w->mutex);
 		break;
 	case 'n':	/* tell how many frames came before */
 		net_conn_send(conn, FRAME_RESPONSE, 0, header->tag, bytes_of(&w->frames, sizeof(w->frames)));
@@ -232,6 +232,15 @@ wait_for(struct world *w, const unsigned *counter, unsigned want)
 	pthread_mutex_unlock(&w->mutex);
 	if (got < want)
 		fail_msg("waited for %u, is %u", want, got);
+}
+
+void
+let_go_on(struct world *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->goes_on = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
 }
 
 unsigned

@@ -615,6 +615,7 @@ a_turn_is_for_all(void **state)
 	buf_release(&out);
 	wait_for(w, &w->frames, 4);
 	send_frame(b, FRAME_REQUEST, 1, "n", 1);
+	let_go_on(w);
 	assert_true(receive_frame(b, &f) && f.h.body_bytes == sizeof(before));
 	memcpy(&before, f.body, sizeof(before));
 	free(f.body);
