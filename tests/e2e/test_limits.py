@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import programs
 from case import plain_build, reduced, seconds
@@ -236,6 +237,39 @@ def test_our_clients_come_again(world):
 
 
 # ---- fairness ----
+
+def order_of(entry_id):
+    return tuple(int(part) for part in entry_id.split("."))
+
+
+@reduced
+def test_batches_are_parted_and_answered_whole(world):
+    """While a till sends one by one, the batches of another go on in parts, with the till's commands between them.  Each command of theirs is signed by
+    itself, for its receipt, so that a batch is longer than a flush on any disk."""
+    ledger = started(world, clock="real")
+    with ledger.wire() as op:
+        op.ok("enrol", member="n")
+    with ledger.wire("pos/1/2") as greedy, ledger.wire("pos/1/1") as till, ThreadPoolExecutor() as pool:
+        frames = [[request("purchase", member="n", amount="1", key=f"b{i}.{k}", terminal_seq=i * 400 + k + 1, want_receipt=True) for k in range(400)]
+                  for i in range(8)]
+        sent = pool.submit(lambda: [greedy.wait(tag) for tag in [greedy.start_batch(f) for f in frames]])
+        singles = []
+        while not sent.done():
+            singles.append(till.ok("purchase", member="m", amount="1").id)
+        batches = sent.result()
+    for batch in batches:
+        assert batch.outcome.status == 0 and len(batch.results) == 400, batch.outcome
+        assert all(r.status == 0 and not r.terminal_gap and not r.terminal_repeat for r in batch.results)
+    of_batches = [[order_of(r.id) for r in b.results] for b in batches]
+    assert all(ids == sorted(ids) for ids in of_batches) and sorted(sum(of_batches, [])) == sum(sorted(of_batches), []), "each in its order, one after another"
+    assert any(ids[0] < order_of(one) < ids[-1] for ids in of_batches for one in singles), (singles, [(ids[0], ids[-1]) for ids in of_batches])
+    with ledger.wire() as op:
+        expect(op.ok("balance", member="n"), available="3200")
+        expect(op.ok("balance", member="m"), available=str(len(singles)))
+        assert [(r.last, r.missing) for r in op.ok("terminals", principal="pos/1/2").terminals] == [(3200, 0)]
+    ledger.stop()
+    expect(ledger.audit(), status="OK")
+
 
 ACME = os.path.join(SOURCE, "packaging", "examples", "acme.yaml")
 
