@@ -268,6 +268,8 @@ fealty_response_outcome(const Fealty__V1__Response *response)
 static bool
 refusal_settles(const Fealty__V1__Response *response)
 {
+	if (response->retryable)
+		return false;		/* whatever is to come again was not looked at: UNAVAILABLE, RATE_LIMITED */
 	switch (response->status) {
 	case FEALTY__V1__CODE__CANCELLED:
 	case FEALTY__V1__CODE__DEADLINE_EXCEEDED:

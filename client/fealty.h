@@ -237,7 +237,7 @@ struct fealty_subscriber {
 
 /**
  * fealty_subscribe(client, request, subscriber, ret_result):
- * Follows the ledger; blocks until the end.  ${request} has the op `subscribe`: `after` and `member` choose what is sent, `events` and
+ * Follows the ledger; blocks until the end.  ${request} has the op `subscribe`: `after`, `member` and `program` choose what is sent, `events` and
  * `after_event` make it events, `credits` how many may be under way (absent or 0: 256); the client grants more as they are consumed, and resumes behind the
  * last one after a lost connection.  deadline_ms limits the time without a connection, not the whole.  Ends as FEALTY_OK when
  * on_transaction() returned false, at fealty_subscription_cancel() and at the head; FEALTY_REFUSED when the server would not;

@@ -156,7 +156,7 @@ struct fealty_subscription {
 	enum sub_state state;
 	uint64_t tag;
 	bool has_last;			/* last_seq has been dealt with: go on after it */
-	bool filtered;			/* by member: seqs have gaps */
+	bool filtered;			/* by member or program: seqs have gaps */
 	bool events;			/* instead of transactions */
 	struct event_place place;	/* of the last event, when it is behind last_seq: go on after it */
 	uint64_t last_seq;

@@ -489,10 +489,11 @@ sub_copy(struct fealty_subscription *s, const Fealty__V1__Request *request)
 	s->events = op->events;
 	if (op->after_event != NULL)
 		(void)place_parse(op->after_event, &s->place);
-	s->filtered = op->member != NULL && *op->member != '\0';
-	if (s->filtered)
+	bool of_member = op->member != NULL && *op->member != '\0';
+	s->filtered = of_member || (request->program != NULL && *request->program != '\0');
+	if (of_member)
 		s->member = strdup(op->member);
-	return !s->filtered || s->member != NULL;
+	return !of_member || s->member != NULL;
 }
 
 enum fealty_error

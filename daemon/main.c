@@ -25,7 +25,8 @@ enum { EXIT_STARTED_NOT = 1, EXIT_USAGE = 2, EXIT_FATAL = 70 };
 const char *argp_program_version = "fealtyd " FEALTY_VERSION;
 
 struct options {
-	const char *data, *keys, *head_lock, *socket, *admin, *witnesses, *log_path, *recover_key;
+	const char *data, *keys, *head_lock, *socket, *admin, *witnesses, *access, *log_path, *recover_key;
+	struct limits limits;
 	const char *listen[LISTEN_MAX];
 	unsigned n_listen, net_threads, sign_threads, snapshot_seconds, connection_age_seconds;
 	unsigned long low_space_mib;
@@ -36,7 +37,7 @@ struct options {
 };
 
 enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER, OPT_WITNESSES,
-	OPT_CERT, OPT_KEY, OPT_CA, OPT_CRL, OPT_DENY, OPT_DOMAIN, OPT_AGE };
+	OPT_CERT, OPT_KEY, OPT_CA, OPT_CRL, OPT_DENY, OPT_DOMAIN, OPT_AGE, OPT_ACCESS, OPT_LIMIT };
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },
@@ -61,6 +62,9 @@ static const struct argp_option option_table[] = {
 	{ "low-space-mib", OPT_LOW, "N", 0, "Refuse writes when less is free on the ledger's disk; default 64", 0 },
 	{ "recover-key", OPT_RECOVER, "KIND:REASON", 0, "Replace a key that is lost or compromised by the next one, then serve; KIND is transaction or "
 	    "checkpoint, REASON lost or compromised. Only once, and only as KEYS.md says", 0 },
+	{ "access", OPT_ACCESS, "FILE", 0, "Which principals may act for which programs, and limits of their own; read again on SIGHUP; default: none, and "
+	    "every backend may act for every program", 0 },
+	{ "limit", OPT_LIMIT, "NAME=VALUE", 0, "Set a limit; may be given again; the list is below", 0 },
 	{ "log", 'L', "FILE", 0, "Log file, opened again on SIGHUP; default: standard error", 0 },
 	{ "log-level", OPT_LEVEL, "debug|info|warning|error", 0, "Default info", 0 },
 	{ 0 }
@@ -109,6 +113,35 @@ check_tls(struct argp_state *state, const struct options *o)
 }
 
 static void
+parse_limit(struct argp_state *state, const char *arg, struct limits *limits)
+{
+	char why[LIMITS_WHY_BYTES];
+
+	if (limits_parse(arg, limits, why) != ST_OK)
+		argp_error(state, "--limit: %s", why);
+}
+
+/* The table of limits, behind the rest of the help. */
+static char *
+help_filter(int key, const char *text, void *input)
+{
+	char *list = NULL;
+	size_t len = 0;
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)(uintptr_t)text;
+	FILE *out = open_memstream(&list, &len);
+	if (out == NULL)
+		return (char *)(uintptr_t)text;
+	fprintf(out, "Limits, as NAME=DEFAULT. On the UNIX socket only those of a connection hold, and what the access file says:\n");
+	for (size_t i = 0; i < LIMIT_COUNT; i++)
+		fprintf(out, "  %s=%u: %s\n", limit_table[i].name, limit_table[i].usual, limit_table[i].help);
+	fprintf(out, "\n%s", text);
+	return fclose(out) == 0 ? list : (char *)(uintptr_t)text;
+}
+
+static void
 check_options(struct argp_state *state, struct options *o)
 {
 	if (o->data == NULL)
@@ -151,6 +184,8 @@ parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_DENY: o->tls.deny = arg; break;
 	case OPT_DOMAIN: o->tls.domain = arg; break;
 	case OPT_AGE: o->connection_age_seconds = parse_number(state, arg, "connection-age", 0, 30 * 86400); break;
+	case OPT_ACCESS: o->access = arg; break;
+	case OPT_LIMIT: parse_limit(state, arg, &o->limits); break;
 	case OPT_INSECURE: o->insecure_loopback = true; break;
 	case OPT_CLOCK:
 		if (strcmp(arg, "manual") != 0 && strcmp(arg, "real") != 0)
@@ -247,6 +282,7 @@ on_hup(evutil_socket_t fd, short what, void *arg)
 	else
 		log_event(d->log, LOG_LEVEL_INFO, "log.reopened", NULL);
 	reload_tls(d);
+	service_reload_access(d->service);
 }
 
 /* From the commit thread. */
@@ -368,7 +404,7 @@ open_service(struct daemon *d, const struct options *o)
 		.data_path = o->data, .keys_path = o->keys, .head_lock_path = o->head_lock,
 		.witnesses_path = o->witnesses, .manual_clock = o->manual_clock, .sign_threads = o->sign_threads, .snapshot_seconds = o->snapshot_seconds,
 		.low_space_bytes = (uint64_t)o->low_space_mib * 1024 * 1024, .clock = clock_system(), .log = d->log, .version = FEALTY_VERSION,
-		.recover_key = o->recover_key,
+		.recover_key = o->recover_key, .limits = &o->limits, .access_path = o->access,
 		.on_fatal = on_fatal, .fatal_ctx = d,
 	};
 
@@ -389,6 +425,9 @@ open_net(struct daemon *d, const struct options *o)
 	struct net_limits limits = net_limits_default();
 	limits.age_ms = o->connection_age_seconds * 1000;
 	struct net_handler handler = service_handler(d->service);
+
+	limits.connections_max = o->limits.of[LIMIT_CONNECTIONS];
+	limits.address_connections_max = o->limits.of[LIMIT_ADDRESS_CONNECTIONS];
 
 	if (net_new(o->net_threads, &limits, &handler, &d->net) != ST_OK || service_attach(d->service, d->net) != ST_OK) {
 		fprintf(stderr, "fealtyd: the network loops could not be started: %s\n", strerror(errno));
@@ -473,10 +512,10 @@ int
 main(int argc, char **argv)
 {
 	static const struct argp argp = { option_table, parse_option, NULL, "The loyalty-points ledger daemon.\v"
-	    "Exit status: 0 after SIGTERM or SIGINT, 1 when it could not start, 2 for a usage error, 70 when the disk failed.", NULL, NULL, NULL };
+	    "Exit status: 0 after SIGTERM or SIGINT, 1 when it could not start, 2 for a usage error, 70 when the disk failed.", NULL, help_filter, NULL };
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct options o = { .net_threads = 2, .sign_threads = processors < 1 ? 1 : processors > 64 ? 64 : (unsigned)processors,
-		.snapshot_seconds = 600, .connection_age_seconds = 86400, .low_space_mib = 64, .level = LOG_LEVEL_INFO };
+		.snapshot_seconds = 600, .connection_age_seconds = 86400, .low_space_mib = 64, .level = LOG_LEVEL_INFO, .limits = limits_default() };
 	struct daemon d = { .options = &o, .fatal_pipe = { -1, -1 } };
 	int code = EXIT_STARTED_NOT;
 

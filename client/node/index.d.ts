@@ -299,7 +299,7 @@ export interface SubscribeFields extends Omit<Common, "key" | "at"> {
 	after?: number;
 	/** How many transactions may wait for the loop; 256. */
 	credits?: number;
-	/** Only what concerns this member. */
+	/** Only what concerns this member; `program` alone: only what is of this program. */
 	member?: string;
 	/** Events for a CRM instead of transactions: the loop gets CrmEvent. */
 	events?: boolean;

@@ -245,6 +245,9 @@ put_connections(struct buf *out, const struct figures *f)
 	counter(out, "fealty_received_bytes_total", "Bytes received from connections.", f->received_bytes);
 	counter(out, "fealty_sent_bytes_total", "Bytes sent to connections.", f->sent_bytes);
 	gauge(out, "fealty_subscriptions", "Open subscriptions.", f->subscriptions);
+	family(out, "fealty_limit_reached_total", "counter", "Commands, frames and connections that a limit refused or slowed down, by the limit.");
+	for (size_t i = 0; i < f->n_limits; i++)
+		count_of(out, "fealty_limit_reached_total", LABELS({ "limit", f->limits[i].name }), f->limits[i].count);
 }
 
 static void

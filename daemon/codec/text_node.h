@@ -33,6 +33,9 @@ void text_node_add(struct text_node *parent, const char *key, struct text_node *
 /* The first member of that name; NULL. */
 const struct text_node *text_node_find(const struct text_node *map, const char *key);
 
+/* yaml.c: a YAML document.  ST_INVALID with *${ret_error}; ST_NOMEM. */
+enum status text_yaml_tree(struct bytes text, struct arena *arena, const struct text_node **ret_root, struct text_error *ret_error) MUST_CHECK;
+
 /* Where a converter is: keys and places in lists, innermost first.  ${key} NULL: the place ${index} of a list. */
 struct text_place {
 	const struct text_place *up;

@@ -145,9 +145,9 @@ static enum status
 build_refuse_marks(struct builder *b, const yaml_mark_t *mark, const void *anchor, const void *tag)
 {
 	if (anchor != NULL)
-		return build_fail(b, mark, "anchors (&) are not part of a program file; write the value where it belongs");
+		return build_fail(b, mark, "anchors (&) are not read here; write the value where it belongs");
 	if (tag != NULL)
-		return build_fail(b, mark, "tags (!) are not part of a program file; every value is read as its key wants it");
+		return build_fail(b, mark, "tags (!) are not read here; every value is read as its key wants it");
 	return ST_OK;
 }
 
@@ -161,9 +161,9 @@ build_event(struct builder *b, const yaml_event_t *event)
 	case YAML_NO_EVENT: case YAML_STREAM_START_EVENT: case YAML_STREAM_END_EVENT: case YAML_DOCUMENT_END_EVENT:
 		return ST_OK;
 	case YAML_DOCUMENT_START_EVENT:
-		return b->root == NULL ? ST_OK : build_fail(b, mark, "a second document begins here; a file holds one program");
+		return b->root == NULL ? ST_OK : build_fail(b, mark, "a second document begins here; a file holds one");
 	case YAML_ALIAS_EVENT:
-		return build_fail(b, mark, "aliases (*) are not part of a program file; write the value where it belongs");
+		return build_fail(b, mark, "aliases (*) are not read here; write the value where it belongs");
 	case YAML_SCALAR_EVENT:
 		st = build_refuse_marks(b, mark, event->data.scalar.anchor, event->data.scalar.tag);
 		return st != ST_OK ? st : build_scalar(b, event);
@@ -247,6 +247,19 @@ yaml_tree(struct bytes text, struct builder *b)
 	yaml_parser_delete(&parser);
 	if (st == ST_OK && (b->root == NULL || b->root->kind == TEXT_NULL))
 		return text_fail(b->error, NULL, NULL, "the file is empty");
+	return st;
+}
+
+enum status
+text_yaml_tree(struct bytes text, struct arena *arena, const struct text_node **ret_root, struct text_error *ret_error)
+{
+	struct builder b = { .arena = arena, .error = ret_error };
+
+	if (text.len > arena->budget_bytes)
+		return ST_NOMEM;
+	enum status st = yaml_tree(text, &b);
+	if (st == ST_OK)
+		*ret_root = b.root;
 	return st;
 }
 

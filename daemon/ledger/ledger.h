@@ -79,6 +79,7 @@ enum ledger_result {
 	LEDGER_RETURN_EXCEEDS_PURCHASE,
 	LEDGER_UNAVAILABLE,		/* retryable; the service's, never a decision */
 	LEDGER_DEADLINE_EXCEEDED,	/* the service's */
+	LEDGER_RATE_LIMITED,		/* retryable; the service's */
 	LEDGER_RESULT_COUNT
 };
 const char *ledger_result_str(enum ledger_result r);	/* the stable reason: "INSUFFICIENT_POINTS" */
@@ -87,6 +88,7 @@ const char *ledger_result_str(enum ledger_result r);	/* the stable reason: "INSU
 struct refusal {
 	enum ledger_result result;
 	const char *field;		/* NULL: no single one */
+	uint32_t retry_after_ms;	/* of LEDGER_RATE_LIMITED */
 	char sentence[200];		/* what happened, to what, what to do next; names no alias */
 };
 

@@ -38,6 +38,9 @@ answer_encode(const struct answer *a, struct arena *arena, struct buf *out)
 	if (reply.refusal.result == LEDGER_UNAVAILABLE) {
 		reply.retryable = true;
 		reply.retry_after_ms = RETRY_AFTER_MS;
+	} else if (reply.refusal.result == LEDGER_RATE_LIMITED) {
+		reply.retryable = true;
+		reply.retry_after_ms = reply.refusal.retry_after_ms;
 	}
 	if (a->program != NULL) {
 		reply.rules = a->program;

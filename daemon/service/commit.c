@@ -5,8 +5,8 @@
  *   vault removals -> receipts -> state commit -> replies
  *
  * Group commit without a timer: a batch is what was queued when the last flush returned.  Under light load it is one command, under heavy
- * load
- * thousands.  Nothing is answered before the flush that covers it: a work's responses wait in it until n_durable says that they may leave.
+ * load thousands, unless somebody with less to do would have to wait for them (queue.c).  Nothing is answered before the flush that covers it: a
+ * work's responses wait in it until n_durable says that they may leave.
  *
  * Invariants: between flushes the ledger environment, the state environment and apply's flushed head agree (unless `unflushed`); the sealed
  * list is what the ledger still lacks, in order; only this thread writes to any environment.  While `unflushed`, apply's overlay holds
@@ -21,66 +21,11 @@
 #include <string.h>
 #include <time.h>
 
-#define QUEUE_MAX 65536
 #define ARENA_BYTES_MAX ((size_t)2 * 1024 * 1024 * 1024)
 #define CLOCK_AHEAD_RUNNING_US (INT64_C(24) * 3600 * US_PER_SECOND)
 #define CLOCK_AHEAD_START_US (7 * US_PER_DAY)
 #define DISK_RETRY_US (INT64_C(500) * 1000)
 #define CALENDAR_WAIT_US (INT64_C(20) * 1000)
-
-/* ---- the queue ---- */
-
-bool
-commit_submit(struct commit *c, struct work *work)
-{
-	pthread_mutex_lock(&c->lock);
-	bool room = c->queue_length < QUEUE_MAX && !c->stopping;
-	if (room) {
-		work->next = NULL;
-		if (c->queue_last == NULL)
-			c->queue_first = work;
-		else
-			c->queue_last->next = work;
-		c->queue_last = work;
-		if (c->queue_length++ == 0)
-			pthread_cond_signal(&c->wake);
-	}
-	pthread_mutex_unlock(&c->lock);
-	return room;
-}
-
-static void
-timespec_of(int64_t us, struct timespec *ret)
-{
-	ret->tv_sec = us / US_PER_SECOND;
-	ret->tv_nsec = us % US_PER_SECOND * 1000;
-}
-
-/* Everything that is queued; NULL when it is time to look at the schedule, or to stop. */
-static struct work *
-queue_take(struct commit *c, int64_t wait_us, bool *ret_stopping)
-{
-	struct timespec until;
-
-	pthread_mutex_lock(&c->lock);
-	timespec_of(clock_monotonic_us() + wait_us, &until);
-	while (c->queue_first == NULL && !c->stopping && !cosign_waits(c) && wait_us > 0) {
-		if (pthread_cond_timedwait(&c->wake, &c->lock, &until) != 0)
-			break;
-	}
-	struct work *first = c->queue_first;
-	c->queue_first = c->queue_last = NULL;
-	c->queue_length = 0;
-	*ret_stopping = c->stopping;
-	pthread_mutex_unlock(&c->lock);
-	return first;
-}
-
-size_t
-commit_queue_length(const struct commit *c)
-{
-	return atomic_load_explicit(&c->queue_length, memory_order_relaxed);
-}
 
 /* ---- replies ---- */
 
@@ -209,6 +154,7 @@ commit_step_done(struct commit *c, enum figure_step step)
 	int64_t now_us = clock_monotonic_us();
 
 	histogram_add(&c->service->metrics.steps[step], HISTOGRAM_US, (uint64_t)(now_us - c->step_us));
+	pace_step(&c->pace, step, now_us - c->step_us);
 	c->step_us = now_us;
 }
 
@@ -306,7 +252,7 @@ show_head(struct commit *c)
 	atomic_store(&s->size, head->size);
 }
 
-static void
+void
 wake_subscriptions(struct service *s)
 {
 	unsigned n = s->net == NULL ? 0 : net_loop_count(s->net);	/* none yet when a key is recovered */
@@ -442,6 +388,7 @@ commit_flush(struct commit *c)
 	if (st != ST_OK)
 		return st;
 	c->undone = false;
+	pace_learn(&c->pace);
 	count_batch(c);
 	sched_flushed(c);
 	reset_batch(c);
@@ -584,12 +531,13 @@ refuse_rest(struct commit *c, struct work *w, const struct refusal *refusal)
 	replace_responses(w, refusal);
 }
 
+/* As many of its commands as were granted, from where it was left. */
 static enum status
 run_each(struct commit *c, struct work *w)
 {
 	struct refusal refusal;
 
-	for (size_t i = 0; i < w->batch.n; i++) {
+	for (size_t i = w->n_done, end = i + w->item.granted; i < end; i++) {
 		work_activate(c, w);
 		enum status st = command_run(c, w, i, &refusal);
 		if (st != ST_OK)
@@ -599,7 +547,7 @@ run_each(struct commit *c, struct work *w)
 		if (!commit_is_large(c) && !c->unflushed)
 			continue;
 		st = flush_or_full(c);
-		if (st != ST_OK || last)
+		if (st != ST_OK || last || i + 1 == end)
 			return st;		/* a finished work has gone, and its memory with it */
 		commit_writable(c, &refusal);
 		if (refusal.result != LEDGER_OK) {
@@ -669,26 +617,48 @@ refuse_work(struct commit *c, struct work *w, const struct refusal *refusal)
 		w->whole = *refusal;
 }
 
+/* What one principal may have decided in its turn. */
 static enum status
-run_queue(struct commit *c, struct work *list)
+run_turn(struct commit *c, struct work *list)
 {
 	struct refusal refusal;
 	enum status st = ST_OK;
 
 	for (struct work *w = list, *next; w != NULL; w = next) {
-		next = w->next;
+		next = work_next(w);
 		if (st != ST_OK) {
 			work_free(w);		/* the process is about to end: the client learns UNKNOWN */
 			continue;
 		}
+		bool is_part = w->item.granted < w->item.cost;
+		c->pace.commands += w->item.granted;
 		commit_writable(c, &refusal);
-		if (refusal.result != LEDGER_OK)
-			refuse_work(c, w, &refusal);
-		else
+		if (refusal.result == LEDGER_OK)
 			st = run_work(c, w);
+		else if (w->n_done > 0)
+			refuse_rest(c, w, &refusal);
+		else
+			refuse_work(c, w, &refusal);
+		if (st == ST_OK && is_part && !w->finished)
+			queue_put_back(c, w);
 		if (st == ST_OK && commit_is_large(c))
 			st = flush_or_full(c);
 	}
+	return st;
+}
+
+/* A group commit: all that waits, or, when somebody would have to wait for others, what each of them may have in it. */
+static enum status
+run_queue(struct commit *c)
+{
+	enum status st = ST_OK;
+
+	queue_batch(c);
+	do {
+		struct work *list;
+		while (st == ST_OK && (list = queue_turn(c)) != NULL)
+			st = run_turn(c, list);
+	} while (st == ST_OK && queue_goes_on(c));
 	return st == ST_OK ? flush_or_full(c) : st;
 }
 
@@ -745,27 +715,6 @@ give_up(struct commit *c, enum status st)
 		s->params.on_fatal(s->params.fatal_ctx);
 }
 
-static void
-free_works(struct work *list)
-{
-	for (struct work *w = list, *next; w != NULL; w = next) {
-		next = w->next;
-		work_free(w);
-	}
-}
-
-static struct work *
-join(struct work *first, struct work *rest)
-{
-	if (first == NULL)
-		return rest;
-	struct work *last = first;
-	while (last->next != NULL)
-		last = last->next;
-	last->next = rest;
-	return first;
-}
-
 /* What comes while a chunk of the night is decided shares its flush: a command waits for the flush that it finds running, and its own. */
 static void *
 run(void *arg)
@@ -780,25 +729,20 @@ run(void *arg)
 		st = wait_time(c, more, &wait_us);
 		if (st != ST_OK)
 			break;
-		struct work *list = queue_take(c, wait_us, &stopping);
-		if (list == NULL && stopping)
+		bool works = queue_wait(c, wait_us, &stopping);
+		if (!works && stopping)
 			break;
-		if (list == NULL && !c->unflushed && checkpoint_due(c))
+		if (!works && !c->unflushed && checkpoint_due(c))
 			st = checkpoint_alone(c);
-		if (st == ST_OK && list == NULL && cosign_waits(c))
+		if (st == ST_OK && !works && cosign_waits(c))
 			st = cosign_alone(c);
-		if (st != ST_OK) {
-			free_works(list);
+		if (st != ST_OK)
 			break;
-		}
 		c->step_us = clock_monotonic_us();
 		look_for_space(c);
 		st = run_due(c, &more);
-		list = join(list, queue_take(c, 0, &stopping));
 		if (st == ST_OK)
-			st = run_queue(c, list);
-		else
-			free_works(list);
+			st = run_queue(c);
 		if (st != ST_OK)
 			break;
 	}
@@ -843,6 +787,7 @@ commit_new(struct service *s, struct commit **ret_commit)
 	buf_init(&c->scratch);
 	c->clock_us = apply_head(s->apply)->clock_us;
 	c->due_pending = s->manual_clock;
+	pace_init(&c->pace);
 	judge_clock_at_start(c);
 	enum status st = cosigner_new(c);
 	if (st == ST_OK)
@@ -884,7 +829,7 @@ commit_free(struct commit *c)
 	if (c == NULL)
 		return;
 	assert(!c->started);
-	free_works(c->queue_first);
+	queue_free(c);
 	for (struct work *w = c->active, *next; w != NULL; w = next) {
 		next = w->next_active;
 		work_free(w);

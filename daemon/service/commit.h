@@ -7,6 +7,7 @@
 
 #include "apply/vouchers.h"
 #include "service/calendar.h"
+#include "service/fair.h"
 #include "service/internal.h"
 
 #define SCHED_CHUNK 500		/* members of a night in a row before commands get a turn, on a real clock: about as long as a flush */
@@ -44,6 +45,15 @@ struct receipts {
 /* What a transaction that rotates a key is signed with besides its signature; the pool has no part in it. */
 struct rotation { uint8_t key_id[KEY_ID_BYTES], second_key_id[KEY_ID_BYTES], second_signature[SIGNATURE_BYTES]; };
 
+/* How long things took of late, so that those who wait for others can be told how much of them fits (queue.c).  The commit thread's. */
+struct pace {
+	size_t commands;			/* taken since the last flush */
+	int64_t work_us, flush_us;		/* since then: deciding and signing; writing */
+	int64_t usual_work_ns, usual_flush_us;	/* of one command; of one group commit */
+	int64_t gentle_until_us;		/* monotonic: somebody with little to do was here, while another had more */
+	bool gentle;				/* in this batch */
+};
+
 struct commit {
 	struct service *service;
 	struct apply *apply;
@@ -52,11 +62,12 @@ struct commit {
 
 	pthread_mutex_t lock;			/* guards the queue */
 	pthread_cond_t wake;
-	struct work *queue_first, *queue_last;
+	struct fair_queue queue;		/* of works, by principal */
 	atomic_size_t queue_length;		/* written under the lock */
 	bool stopping;
 
 	/* the thread's own */
+	struct pace pace;
 	struct arena arena;			/* the batch's: entries, bytes, sealed */
 	struct buf scratch;
 	struct sealed *sealed_first, *sealed_last;
@@ -85,6 +96,24 @@ struct commit {
 	struct sched_position *sched, *sched_flushed;	/* [program - 1]; as of the last flush */
 	size_t n_sched;
 };
+
+/* ---- queue.c ---- */
+
+/* Whether there are works.  Waits for one, for cosignatures or for the end, at most ${wait_us}. */
+bool queue_wait(struct commit *c, int64_t wait_us, bool *ret_stopping) MUST_CHECK;
+/**
+ * queue_batch(): a group commit begins.  queue_turn(): the works of the next principal that has not had its turn in this round, a list by
+ * work_next(), which is the caller's; NULL: all had.  queue_goes_on(): after that, whether another round belongs to the same group commit.
+ */
+void queue_batch(struct commit *c);
+struct work *queue_turn(struct commit *c) MUST_CHECK;
+void queue_put_back(struct commit *c, struct work *work);	/* a batch of which a part was granted, and is done */
+bool queue_goes_on(struct commit *c) MUST_CHECK;
+void queue_free(struct commit *c);		/* with the works in it */
+void pace_init(struct pace *pace);
+/* A step of the group commit took so long; and the group commit is done. */
+void pace_step(struct pace *pace, enum figure_step step, int64_t us);
+void pace_learn(struct pace *pace);
 
 /* ---- transactions of the batch ---- */
 

@@ -38,6 +38,7 @@ struct figure_commands {
 	uint64_t counts[FIGURE_OPS_MAX][FIGURE_REASONS_MAX];
 };
 
+#define FIGURE_LIMITS_MAX 24
 struct figure_count {
 	const char *name;
 	uint64_t count;
@@ -86,6 +87,9 @@ struct figures {
 	uint64_t rejected;			/* peers whose TLS handshake failed */
 	int64_t cert_ends_at, crl_ends_at;	/* seconds since 1970; 0: there is none */
 	uint64_t accepted, refused, received_bytes, sent_bytes;
+
+	size_t n_limits;
+	struct figure_count limits[FIGURE_LIMITS_MAX];	/* how often each was reached; a burst counts as its rate */
 
 	bool has_sizes;				/* the files could be looked at */
 	struct figure_count file_bytes[3];	/* of each environment */

@@ -1,4 +1,4 @@
-/* Who may do what, in one table. */
+/* Who may do what, in one table; and for which programs, by the access file (access.h). */
 #include <stdio.h>
 #include <string.h>
 
@@ -101,8 +101,53 @@ is_own(const char *said, const char *own)
 	return said == NULL || strcmp(said, own) == 0;
 }
 
+bool
+identity_may(const struct identity *who, struct programs *programs, uint32_t program)
+{
+	if (!party_is_bound(who->party))
+		return true;
+	const struct program *rules = program == 0 ? NULL : programs_at(programs, program, INT64_MAX);
+	return rules != NULL && party_may(who->party, rules->id);
+}
+
+/* These are of the log, and look for themselves at what is in it. */
+static bool
+is_of_the_log(enum request_op op)
+{
+	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS;
+}
+
+/* Transactions that are left out show to a client as gaps, so it must have asked for it. */
+static bool
+follows_all(const struct request *r)
+{
+	return r->op == REQUEST_SUBSCRIBE && r->member == NULL && !r->events;
+}
+
+/* The program is fixed here, since another thread may publish one before the command is decided. */
+static void
+permit_program(const struct identity *who, struct programs *programs, struct request *r, struct refusal *ret_refusal)
+{
+	uint32_t n = programs_count(programs);
+
+	if (r->program == NULL && n == 0) {
+		refusal_set(ret_refusal, LEDGER_NOT_FOUND, "program", "There is no such program in this ledger; publish one first, or look at its id.");
+		return;
+	}
+	if (r->program == NULL && (n > 1 || follows_all(r))) {
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "program", "%s acts only for its own programs; name the one that is meant.",
+		    who->principal);
+		return;
+	}
+	if (r->program == NULL)
+		r->program = programs_at(programs, 1, INT64_MAX)->id;
+	if (!party_may(who->party, r->program))
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "program",
+		    "%s may not act for this program; the server's access file says for which it may.", who->principal);
+}
+
 void
-identity_permit(const struct identity *who, const struct request *request, struct refusal *ret_refusal)
+identity_permit(const struct identity *who, struct programs *programs, struct request *request, struct refusal *ret_refusal)
 {
 	ret_refusal->result = LEDGER_OK;
 	if ((permitted[request->op] & who->role) == 0)
@@ -112,8 +157,13 @@ identity_permit(const struct identity *who, const struct request *request, struc
 		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "store", "The till %s acts only for its own store.", who->principal);
 	else if (who->role == ROLE_POS && !is_own(request->cmd.terminal, who->terminal))
 		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "terminal", "The till %s acts only for its own terminal.", who->principal);
+	else if (who->role == ROLE_AUDITOR && (request->member != NULL || request->other != NULL))
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "member",
+		    "An auditor reads the ledger by its numbers and names no member; ask without the alias.");
 	else if (request->want_receipt && shows_two(request) && who->role != ROLE_OPERATOR)
 		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "want_receipt",
 		    "The receipt of a %s shows two members, so only an operator may want it; send the command without want_receipt.",
 		    request_op_str(request->op));
+	else if (party_is_bound(who->party) && !is_of_the_log(request->op))
+		permit_program(who, programs, request, ret_refusal);
 }

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 
 #include "apply/apply.h"
+#include "service/party.h"
+#include "service/fair.h"
 #include "service/metrics.h"
 #include "service/service.h"
 #include "service/vault.h"
@@ -23,17 +25,25 @@ struct identity {
 	enum role role;
 	char principal[PRINCIPAL_BYTES];
 	char store[TILL_PART_BYTES], terminal[TILL_PART_BYTES];	/* of pos/<store>/<terminal>; "" otherwise */
+	struct party *party;		/* the session's, or the work's */
 };
 /* False when the text is no principal, or not one for this door; "" is what the door gives. */
 bool identity_parse(const char *principal, enum net_door door, struct identity *ret) MUST_CHECK;
-/* The role table, and that a till acts only for its own store and terminal.  LEDGER_OK or PERMISSION_DENIED. */
-void identity_permit(const struct identity *who, const struct request *request, struct refusal *ret_refusal);
+/**
+ * The role table; that a till acts only for its own store and terminal, that an auditor names no alias, and that who is bound to programs acts for
+ * these alone: then a program that is not named becomes the one that is meant.  LEDGER_OK or PERMISSION_DENIED; NOT_FOUND: there is no program yet.
+ */
+void identity_permit(const struct identity *who, struct programs *programs, struct request *request, struct refusal *ret_refusal);
+/* Whether it may act for the program of that number; 0: that of the ledger itself. */
+bool identity_may(const struct identity *who, struct programs *programs, uint32_t program) MUST_CHECK;
 
 /* ---- a command on its way ---- */
 
 struct work {
 	struct net_message message;		/* takes the reply to its connection */
-	struct work *next;			/* in the queue */
+	struct fair_item item;			/* in the queue, in its principal's flow */
+	struct party *party, *address;	/* what it counts for, ${charged} commands in flight; NULL: nothing */
+	uint32_t charged;
 	struct work *next_active;		/* of those that changed something since the last flush */
 	bool active, finished, is_batch;
 	bool lost;				/* its responses could not be made: the connection ends, the client learns UNKNOWN */
@@ -54,6 +64,7 @@ struct work {
 };
 struct work *work_new(struct service *service, struct net_conn *conn, uint64_t tag, size_t arena_bytes) MUST_CHECK;
 void work_free(struct work *work);
+struct work *work_next(const struct work *work);	/* in a list that came out of the queue; NULL */
 /* Of a command in a batch, so that the reply to a full batch fits a frame; what it says of a receipt comes on top. */
 #define RESULT_BYTES_MAX (FRAME_REPLY_BYTES_MAX / FRAME_BATCH_COMMANDS_MAX - RESULT_AROUND_BYTES)
 #define RESULT_AROUND_BYTES (3 + CODEC_NO_RECEIPT_BYTES)
@@ -109,6 +120,7 @@ struct service {
 	uint8_t key_id[KEY_ID_BYTES];
 
 	struct metrics metrics;
+	struct parties *parties;
 
 	/* what is durable, for readers */
 	pthread_mutex_t head_lock;
@@ -211,6 +223,7 @@ struct loop_context {
 	struct arena arena;
 	struct buf out;
 	struct command_counts commands;		/* answered on this thread */
+	struct counter limits[LIMIT_COUNT];	/* reached on this thread */
 };
 /* Appends the Response of a read, and says what it says. */
 enum status query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out,
@@ -228,6 +241,7 @@ void loop_rest(struct loop_context *loop);
 
 struct session;
 struct subscription;
+void wake_subscriptions(struct service *service);	/* any thread: each loop that has some looks at them */
 void subscriptions_pump_all(struct loop_context *loop, struct net_loop *net_loop);
 
 /* ---- the commit thread ---- */

@@ -119,6 +119,21 @@ read_commits(const struct metrics *m, struct figures *ret)
 }
 
 static void
+read_limits(const struct service *s, const struct net_figures *net, struct figures *ret)
+{
+	_Static_assert((int)LIMIT_COUNT <= FIGURE_LIMITS_MAX, "the list has room");
+
+	for (enum limit l = 0; l < LIMIT_COUNT; l++) {
+		uint64_t n = l == LIMIT_CONNECTIONS ? net->refused : l == LIMIT_ADDRESS_CONNECTIONS ? net->refused_address : 0;
+		if (limit_table[l].counts_as != l)
+			continue;
+		for (unsigned i = 0; i < net_loop_count(s->net); i++)
+			n += counter_read(&s->loops[i].limits[l]);
+		ret->limits[ret->n_limits++] = (struct figure_count){ limit_table[l].name, n };
+	}
+}
+
+static void
 read_net(const struct service *s, struct figures *ret)
 {
 	struct net_figures net;
@@ -126,10 +141,11 @@ read_net(const struct service *s, struct figures *ret)
 	net_figures(s->net, &net);
 	ret->connections = net.connections;
 	ret->accepted = net.accepted;
-	ret->refused = net.refused;
+	ret->refused = net.refused + net.refused_address;
 	ret->rejected = net.rejected;
 	ret->cert_ends_at = net.cert_ends_at;
 	ret->crl_ends_at = net.crl_ends_at;
+	read_limits(s, &net, ret);
 	ret->received_bytes = net.received_bytes;
 	ret->sent_bytes = net.sent_bytes;
 	for (unsigned i = 0; i < net_loop_count(s->net); i++)

@@ -78,7 +78,10 @@ judge_sight(struct query *q, struct bytes leaf)
 	enum status st = codec_signed_decode(leaf, &s);
 	if (st == ST_OK)
 		st = codec_transaction_decode(s.transaction, &q->loop->arena, &t);
-	if (st == ST_OK && !may_see(q->who, &t))
+	if (st == ST_OK && !identity_may(q->who, q->loop->service->programs, t.program))
+		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "program",
+		    "The transaction is not of a program that %s may act for; the server's access file says which those are.", q->who->principal);
+	else if (st == ST_OK && !may_see(q->who, &t))
 		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "seq",
 		    q->who->role == ROLE_APPROVER ? "The transaction holds no adjust above the limit; approvers read no others."
 		    : "The transaction concerns more than one member, and commands of others; only operators and auditors may read it.");

@@ -1,4 +1,5 @@
-/* The read `terminals`: sequences as they stand, in the order of stores and terminals.  A till sees its own alone. */
+/* The read `terminals`: sequences as they stand, in the order of stores and terminals.
+ * A till sees its own alone, and so does a backend that is bound to programs. */
 #include <string.h>
 
 #include "base/bytes.h"
@@ -92,14 +93,14 @@ static bool
 choose(struct query *q, struct page *page)
 {
 	const struct request *r = q->request;
-	bool is_till = q->who->role == ROLE_POS;
+	bool own_only = q->who->role == ROLE_POS || party_is_bound(q->who->party);	/* a sequence may be of any program */
 
-	if (is_till && r->terminals.principal != NULL && strcmp(r->terminals.principal, q->who->principal) != 0) {
-		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "principal", "The till %s sees only its own sequence.", q->who->principal);
+	if (own_only && r->terminals.principal != NULL && strcmp(r->terminals.principal, q->who->principal) != 0) {
+		refusal_set(&q->refusal, LEDGER_PERMISSION_DENIED, "principal", "%s sees only its own sequences.", q->who->principal);
 		return false;
 	}
 	*page = (struct page){
-		.principal = is_till ? q->who->principal : r->terminals.principal, .with_trouble = r->terminals.with_trouble,
+		.principal = own_only ? q->who->principal : r->terminals.principal, .with_trouble = r->terminals.with_trouble,
 		.limit = r->limit == 0 ? TERMINALS_MAX : r->limit,
 	};
 	if (r->terminals.after != NULL && !take_after(r->terminals.after, page->after, &page->after_len)) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "service/access.h"
 #include "service/commit.h"
 #include "service/session.h"
 #include "service/witness.h"
@@ -68,9 +69,29 @@ open_keys(struct service *s, char *ret_message)
 }
 
 static enum status
+open_parties(struct service *s, char *ret_message)
+{
+	struct limits limits = s->params.limits == NULL ? limits_default() : *s->params.limits;
+	struct access *access = NULL;
+	char why[ACCESS_WHY_BYTES] = "";
+
+	enum status st = s->params.access_path == NULL ? ST_OK : access_load(s->params.access_path, &access, why);
+	if (st == ST_OK)
+		st = parties_new(&limits, access, &s->parties);
+	if (st == ST_OK)
+		return ST_OK;
+	if (s->parties == NULL && why[0] == '\0')
+		access_free(access);
+	snprintf(ret_message, SERVICE_MESSAGE_BYTES, "%.*s", SERVICE_MESSAGE_BYTES - 1, why[0] == '\0' ? "The service could not be started." : why);
+	return st;
+}
+
+static enum status
 open_all(struct service *s, char *ret_message)
 {
-	enum status st = open_keys(s, ret_message);
+	enum status st = open_parties(s, ret_message);
+	if (st == ST_OK)
+		st = open_keys(s, ret_message);
 	if (st == ST_OK)
 		st = open_store(s, ret_message);
 	if (st != ST_OK)
@@ -255,6 +276,24 @@ service_tick(struct service *s)
 	publish_head(s);
 	snapshot_maybe(s);
 	store_reader_check(s->store);
+	parties_sweep(s->parties, clock_monotonic_us());
+}
+
+void
+service_reload_access(struct service *s)
+{
+	char why[ACCESS_WHY_BYTES];
+	struct access *access;
+
+	if (s->params.access_path == NULL)
+		return;
+	if (access_load(s->params.access_path, &access, why) != ST_OK) {
+		log_event(s->log, LOG_LEVEL_ERROR, "access.not_reloaded", "why", why, "rules", "those of before hold", NULL);
+		return;
+	}
+	parties_set_access(s->parties, access);
+	wake_subscriptions(s);		/* those that are not allowed any more end now */
+	log_event(s->log, LOG_LEVEL_INFO, "access.reloaded", "path", s->params.access_path, NULL);
 }
 
 /* ---- the end ---- */
@@ -310,6 +349,7 @@ service_close(struct service *s)
 	commit_free(s->commit);
 	witnesses_free(s->witnesses);
 	free_loops(s);
+	parties_free(s->parties);
 	apply_free(s->apply);
 	vault_free(s->vault);
 	store_close(s->store, clean);

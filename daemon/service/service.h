@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/net.h"
+#include "service/limits.h"
 
 struct service;
 
@@ -22,6 +23,8 @@ struct service_params {
 	unsigned snapshot_seconds;	/* between two snapshots of state, when it changed; 0: never */
 	const char *witnesses_path;	/* a policy file (witness.h); NULL: no witness is asked */
 	uint64_t low_space_bytes;	/* writes are refused below it; 0: the store's default */
+	const struct limits *limits;	/* NULL: the defaults of limits.h; copied */
+	const char *access_path;	/* an access file (codec/access.h); NULL: a backend may act for every program */
 	struct clock clock;
 	struct log *log;		/* borrowed; may be NULL */
 	const char *version;		/* for HELLO_OK */
@@ -34,7 +37,7 @@ struct service_params {
  * On failure ${ret_message} (at least SERVICE_MESSAGE_BYTES) says in a sentence what is wrong and what to do.  Blocks: recovery may take as
  * long as the ledger needs to be replayed; the log shows progress.
  * Errors: ST_BUSY; ST_FORMAT: another format, origin, clock or keys; ST_FORK; ST_CORRUPT: a transaction or its signature is broken;
- * ST_NOTFOUND; ST_IO; ST_NOMEM; ST_FULL; ST_INVALID: the policy of witnesses.
+ * ST_NOTFOUND; ST_IO; ST_NOMEM; ST_FULL; ST_INVALID: the policy of witnesses, or the access file.
  */
 #define SERVICE_MESSAGE_BYTES 512
 enum status service_open(const struct service_params *params, struct service **ret_service, char *ret_message) MUST_CHECK;
@@ -42,6 +45,9 @@ enum status service_open(const struct service_params *params, struct service **r
 /* Handlers for net_new(); then service_attach() before net_start(). ${net} is borrowed until service_close(). */
 struct net_handler service_handler(struct service *service);
 enum status service_attach(struct service *service, struct net *net) MUST_CHECK;
+
+/* Reads the access file anew, for all who are connected, too.  A bad one changes nothing, and the log says what is wrong.  Main thread. */
+void service_reload_access(struct service *service);
 
 /* Once a second or so, from the main thread: publishes the head in head.lock, and starts snapshots.  ST_IO is logged, not returned. */
 void service_tick(struct service *service);

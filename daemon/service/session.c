@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define OUTPUT_PAUSE_BYTES ((size_t)1024 * 1024)	/* unsent output above which nothing more is read */
+#define REFUSED_IN_A_ROW 16		/* beyond it whoever goes on sending is read more slowly */
+#define RETRY_IN_FLIGHT_MS 100
 #define DECIDE_ARENA_BYTES ((size_t)1024 * 1024 * 1024)	/* what a work's arena may hold once it is decoded: our own needs, not the peer's */
 
 static const char *const features[] = { "batch", "subscribe" };
@@ -22,6 +24,12 @@ fail(struct session *s, enum frame_error reason, const char *message, uint64_t t
 	log_event(s->service->log, LOG_LEVEL_WARNING, "conn.refused", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, "reason",
 	    frame_error_str(reason), NULL);
 	net_conn_fail(s->conn, reason, message, tag, 0);
+}
+
+void
+session_reached(struct session *s, enum limit limit)
+{
+	counter_add(&s->loop->limits[limit_table[limit].counts_as], 1);
 }
 
 /* ---- HELLO ---- */
@@ -39,7 +47,7 @@ send_hello_ok(struct session *s, const struct hello *hello, struct arena *arena)
 		.batch_bytes_max = FRAME_BATCH_BYTES_MAX,
 		.batch_commands_max = FRAME_BATCH_COMMANDS_MAX,
 		.reply_bytes_max = FRAME_REPLY_BYTES_MAX,
-		.in_flight_max = FRAME_IN_FLIGHT_MAX,
+		.in_flight_max = s->in_flight_max,
 		.idle_ms = net_limits_default().idle_ms,
 		.manual_clock = s->service->manual_clock,
 		.size = service_size(s->service),
@@ -131,6 +139,25 @@ log_hello(const struct session *s)
 		log_event(s->service->log, LOG_LEVEL_INFO, "conn.hello", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, NULL);
 }
 
+/* The principal's party; false: the connection is refused. */
+static bool
+open_party(struct session *s)
+{
+	enum status st = parties_open(s->service->parties, PARTY_PRINCIPAL, s->who.principal, s->local, clock_monotonic_us(), &s->who.party);
+
+	if (st == ST_OK) {
+		s->in_flight_max = party_limit(s->who.party, s->local, LIMIT_CONNECTION_IN_FLIGHT);
+		return true;
+	}
+	if (st == ST_FULL) {
+		session_reached(s, LIMIT_PRINCIPAL_CONNECTIONS);
+		fail(s, FRAME_ERROR_TOO_MANY_CONNECTIONS, "The principal has as many connections as it may have (limit principal_connections).", 0);
+	} else {
+		fail(s, FRAME_ERROR_INTERNAL, "The server has no memory for this connection.", 0);
+	}
+	return false;
+}
+
 static void
 on_hello(struct session *s, struct bytes body)
 {
@@ -155,6 +182,8 @@ on_hello(struct session *s, struct bytes body)
 		fail(s, FRAME_ERROR_PRINCIPAL_REFUSED, why, 0);
 		return;
 	}
+	if (!open_party(s))
+		return;
 	s->ready = true;
 	net_conn_set_limits(s->conn, &limits);
 	log_hello(s);
@@ -275,6 +304,38 @@ fill_own(const struct identity *who, struct request *request)
 }
 
 static void
+limit_refusal(struct session *s, enum limit limit, uint32_t retry_after_ms, struct refusal *ret_refusal)
+{
+	session_reached(s, limit);
+	refusal_set(ret_refusal, LEDGER_RATE_LIMITED, limit_table[limit].name,
+	    "This is more than the limit %s allows; nothing was written. Send the same request id again in %u ms.", limit_table[limit].name,
+	    retry_after_ms);
+	ret_refusal->retry_after_ms = retry_after_ms;
+}
+
+/* From here on the work counts among those in flight, until it is freed. */
+static bool
+charge_flight(struct session *s, struct work *work, struct refusal *ret_refusal)
+{
+	uint32_t n = (uint32_t)work->batch.n;
+	enum limit limit;
+
+	bool has = party_send(s->who.party, s->local, n, &limit);
+	if (has && !party_send(s->address, s->local, n, &limit)) {
+		party_answered(s->who.party, n);
+		has = false;
+	}
+	if (!has) {
+		limit_refusal(s, limit, RETRY_IN_FLIGHT_MS, ret_refusal);
+		return false;
+	}
+	work->party = s->who.party;
+	work->address = s->address;
+	work->charged = n;
+	return true;
+}
+
+static void
 submit_or_say_why(struct session *s, struct work *work, struct refusal *ret_refusal)
 {
 	struct identity *who = arena_alloc(&work->arena, sizeof(*who));
@@ -289,6 +350,8 @@ submit_or_say_why(struct session *s, struct work *work, struct refusal *ret_refu
 	}
 	*who = s->who;
 	work->who = who;
+	if (!charge_flight(s, work, ret_refusal))
+		return;
 	for (size_t i = 0; i < work->batch.n; i++)
 		fill_own(who, &work->batch.commands[i]);
 	if (atomic_load(&s->service->draining))
@@ -343,7 +406,7 @@ answer_request(struct session *s, uint64_t tag, struct work *w)
 	struct refusal *refusal = &w->batch.refusals[0];
 
 	if (refusal->result == LEDGER_OK)
-		identity_permit(&s->who, request, refusal);
+		identity_permit(&s->who, s->service->programs, request, refusal);
 	if (refusal->result != LEDGER_OK) {
 		refuse_request(s, tag, request->op, refusal);
 	} else if (request->op == REQUEST_SUBSCRIBE) {
@@ -365,11 +428,55 @@ tag_is_free(struct session *s, uint64_t tag)
 		fail(s, FRAME_ERROR_TAG_IN_USE, "The tag is in flight already; a tag is used again only after its response.", tag);
 		return false;
 	}
-	if (s->n_in_flight == FRAME_IN_FLIGHT_MAX) {
+	if (s->n_in_flight >= s->in_flight_max) {
+		session_reached(s, LIMIT_CONNECTION_IN_FLIGHT);
 		fail(s, FRAME_ERROR_TOO_MANY_IN_FLIGHT, "More requests are in flight than HELLO_OK allows.", tag);
 		return false;
 	}
 	return true;
+}
+
+/* The principal before its address: whoever is refused alone takes nothing from the others behind the address. */
+static bool
+charge_frame(struct session *s, struct bytes body, struct charge *ret_charge)
+{
+	uint32_t bytes = FRAME_HEADER_BYTES + (uint32_t)body.len;
+
+	if (s->local && party_is_free_locally(s->who.party))
+		return true;
+	int64_t now_us = clock_monotonic_us();
+	return party_charge(s->who.party, s->local, bytes, now_us, ret_charge) && party_charge(s->address, s->local, bytes, now_us, ret_charge);
+}
+
+/* False: it is answered already.  Nothing of the body was looked at. */
+static bool
+admit(struct session *s, uint64_t tag, struct bytes body, bool is_batch)
+{
+	struct refusal refusal;
+	struct charge charge;
+
+	if (charge_frame(s, body, &charge)) {
+		s->refused_in_a_row = 0;
+		return true;
+	}
+	limit_refusal(s, charge.limit, (uint32_t)(charge.wait_us / 1000 + 1), &refusal);
+	command_count(&s->loop->commands, REQUEST_NONE, refusal.result);
+	reply_refusal(s, tag, &refusal, is_batch);
+	if (++s->refused_in_a_row > REFUSED_IN_A_ROW)
+		net_conn_rest(s->conn);
+	return false;
+}
+
+/* Frames that have no refusal are charged as well; whoever has no tokens for them is read more slowly. */
+static void
+admit_small(struct session *s, struct bytes body)
+{
+	struct charge charge;
+
+	if (charge_frame(s, body, &charge))
+		return;
+	session_reached(s, charge.limit);
+	net_conn_rest(s->conn);
 }
 
 static void
@@ -377,9 +484,9 @@ on_request(struct session *s, uint64_t tag, struct bytes body)
 {
 	enum status st;
 
-	if (!tag_is_free(s, tag))
-		return;
 	arena_reset(&s->loop->arena);
+	if (!tag_is_free(s, tag) || !admit(s, tag, body, false))
+		return;
 	struct work *w = single_work(s, tag, body, &st);
 	if (st == ST_OK) {
 		answer_request(s, tag, w);
@@ -393,9 +500,9 @@ on_request(struct session *s, uint64_t tag, struct bytes body)
 static void
 on_batch(struct session *s, uint64_t tag, struct bytes body)
 {
-	if (!tag_is_free(s, tag))
-		return;
 	arena_reset(&s->loop->arena);
+	if (!tag_is_free(s, tag) || !admit(s, tag, body, true))
+		return;
 	struct work *w = work_new(s->service, s->conn, tag, BATCH_ARENA_BYTES);
 	char *copy = w == NULL ? NULL : arena_memdup(&w->arena, body.data, body.len);
 	enum status st = copy == NULL ? ST_NOMEM : codec_batch_decode(bytes_of(copy, body.len), &w->arena, &w->batch);
@@ -413,9 +520,11 @@ on_batch(struct session *s, uint64_t tag, struct bytes body)
 		work_free(w);
 		return;
 	}
+	party_charge_more(s->who.party, s->local, (uint32_t)w->batch.n - 1);
+	party_charge_more(s->address, s->local, (uint32_t)w->batch.n - 1);
 	for (size_t i = 0; i < w->batch.n; i++) {
 		if (w->batch.refusals[i].result == LEDGER_OK)
-			identity_permit(&s->who, &w->batch.commands[i], &w->batch.refusals[i]);
+			identity_permit(&s->who, s->service->programs, &w->batch.commands[i], &w->batch.refusals[i]);
 	}
 	submit(s, w);
 }
@@ -465,6 +574,10 @@ on_open(void *ctx, struct net_conn *conn)
 	s->service = service;
 	s->conn = conn;
 	s->loop = &service->loops[net_loop_index(net_conn_loop(conn))];
+	s->local = net_conn_door(conn) == NET_DOOR_UNIX;
+	s->in_flight_max = FRAME_IN_FLIGHT_MAX;
+	if (!s->local && parties_open(service->parties, PARTY_ADDRESS, net_conn_address(conn), false, clock_monotonic_us(), &s->address) != ST_OK)
+		net_conn_fail(conn, FRAME_ERROR_INTERNAL, "The server has no memory for this connection.", 0, 0);
 }
 
 static void
@@ -475,6 +588,8 @@ on_frame(void *ctx, struct net_conn *conn, const struct frame_header *header, st
 	(void)ctx;
 	if (s == NULL)
 		return;
+	if (s->ready && header->type != FRAME_REQUEST && header->type != FRAME_BATCH)
+		admit_small(s, body);
 	switch (header->type) {
 	case FRAME_HELLO: on_hello(s, body); break;
 	case FRAME_REQUEST: on_request(s, header->tag, body); break;
@@ -513,6 +628,10 @@ on_closed(void *ctx, struct net_conn *conn, const char *reason)
 	log_event(service->log, LOG_LEVEL_INFO, "conn.closed", "conn", LOG_N(net_conn_id(conn)), "principal", s->who.principal, "reason", reason,
 	    "in_flight", LOG_N(s->n_in_flight), NULL);
 	subscriptions_end(s);
+	if (s->who.party != NULL)
+		parties_close(service->parties, s->who.party, clock_monotonic_us());
+	if (s->address != NULL)
+		parties_close(service->parties, s->address, clock_monotonic_us());
 	net_conn_set_user(conn, NULL);
 	free(s);
 }

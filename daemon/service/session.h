@@ -13,8 +13,8 @@ struct subscription {
 	bool events;				/* instead of transactions */
 	bool has_done;				/* events: those of next_seq are sent up to done */
 	struct crm_place done;
-	uint32_t program;
-	uint64_t member;			/* 0: of all; else only what concerns this one */
+	uint32_t program;			/* 0: of all; else only what concerns this one */
+	uint64_t member;			/* 0: of all; else only what concerns this one, of the program */
 };
 
 struct session {
@@ -22,12 +22,19 @@ struct session {
 	struct net_conn *conn;
 	struct loop_context *loop;
 	bool ready;				/* HELLO was accepted */
-	struct identity who;
+	struct identity who;			/* with its party */
+	struct party *address;		/* of the peer; NULL: by the UNIX socket */
+	bool local;				/* by the UNIX socket */
+	unsigned in_flight_max;
+	unsigned refused_in_a_row;		/* frames, for a limit */
 	unsigned n_in_flight;
 	uint64_t in_flight[FRAME_IN_FLIGHT_MAX];
 	unsigned n_subscriptions;
 	struct subscription subscriptions[SUBSCRIPTIONS_MAX];
 };
+
+/* A limit was reached: counts it, and says so. */
+void session_reached(struct session *session, enum limit limit);
 
 /* The response to a tag in flight. */
 /* Nothing new is to be sent here; what is in flight is answered. */
@@ -51,7 +58,7 @@ void subscriptions_end(struct session *session);
 void subscription_sent(struct session *session);
 
 /**
- * subscription_looks(sub): whether transactions have to be decoded for it: it is to events, or about one member.
+ * subscription_looks(sub): whether transactions have to be decoded for it: it is to events, or about one member or program.
  * subscription_scan(session, sub, head, ret_more): one PUSH of such a one, after a look at a bounded number of transactions; it says how far
  * these went, also when there was nothing to send.  *${ret_more}: there is more to look at.  The ledger transaction is fresh.
  */

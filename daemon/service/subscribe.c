@@ -32,6 +32,8 @@ static void
 end(struct session *s, struct subscription *sub)
 {
 	sub->used = false;
+	party_unsubscribe(s->who.party);
+	party_unsubscribe(s->address);
 	s->n_subscriptions--;
 	subscription_sent(s);
 	atomic_fetch_sub(&s->loop->subscriptions, 1);
@@ -74,14 +76,36 @@ begin_after(struct subscription *sub, const struct request *request)
 	sub->has_done = true;
 }
 
-/* Whose transactions or events; a refusal when there is no such member. */
+/* Whose transactions or events, or of which program; a refusal when there is no such member or program. */
 static void
 find_member(struct session *s, struct subscription *sub, const struct request *request, struct refusal *ret_refusal)
 {
-	if (request->member == NULL)
+	if (request->member == NULL) {
+		sub->program = request->program == NULL ? 0 : programs_number(s->service->programs, request->program);
+		if (request->program != NULL && sub->program == 0)
+			refusal_set(ret_refusal, LEDGER_NOT_FOUND, "program", "There is no such program in this ledger; look at its id.");
 		return;
+	}
 	if (query_member(s->loop, request, &sub->program, &sub->member, ret_refusal) != ST_OK)
 		refusal_set(ret_refusal, LEDGER_UNAVAILABLE, "disk", "The member could not be looked up. Try again; an operator finds more in the log.");
+}
+
+/* One more, of the connection, of its principal and of its address. */
+static void
+count(struct session *s, struct refusal *ret_refusal)
+{
+	enum limit limit = LIMIT_CONNECTION_SUBSCRIPTIONS;
+	bool room = s->n_subscriptions < party_limit(s->who.party, s->local, limit) && party_subscribe(s->who.party, s->local, &limit);
+
+	if (room && !party_subscribe(s->address, s->local, &limit)) {
+		party_unsubscribe(s->who.party);
+		room = false;
+	}
+	if (room)
+		return;
+	session_reached(s, limit);
+	refusal_set(ret_refusal, LEDGER_CAP_REACHED, limit_table[limit].name,
+	    "There are as many subscriptions as the limit %s allows; cancel one first.", limit_table[limit].name);
 }
 
 void
@@ -94,10 +118,9 @@ subscription_open(struct session *s, uint64_t tag, const struct request *request
 		if (!s->subscriptions[i].used)
 			sub = &s->subscriptions[i];
 	}
-	if (sub == NULL)
-		refusal_set(&refusal, LEDGER_CAP_REACHED, NULL, "A connection has at most %d subscriptions; cancel one first.", SUBSCRIPTIONS_MAX);
-	else
-		find_member(s, &begun, request, &refusal);
+	find_member(s, &begun, request, &refusal);
+	if (refusal.result == LEDGER_OK)
+		count(s, &refusal);
 	if (refusal.result != LEDGER_OK) {
 		command_count(&s->loop->commands, REQUEST_SUBSCRIBE, refusal.result);
 		respond(s, tag, &refusal);
@@ -199,6 +222,23 @@ pump_scan(struct session *s, struct subscription *sub, uint64_t head)
 	return st;
 }
 
+/* New rules may have come since it began. */
+static void
+end_forbidden(struct session *s)
+{
+	struct refusal refusal;
+
+	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX; i++) {
+		struct subscription *sub = &s->subscriptions[i];
+		if (!sub->used || identity_may(&s->who, s->service->programs, sub->program))
+			continue;
+		refusal_set(&refusal, LEDGER_PERMISSION_DENIED, "program", "The server's access file does not let %s follow this any more.", s->who.principal);
+		arena_reset(&s->loop->arena);
+		respond(s, sub->tag, &refusal);
+		end(s, sub);
+	}
+}
+
 void
 subscriptions_pump(struct session *s)
 {
@@ -206,6 +246,7 @@ subscriptions_pump(struct session *s)
 
 	if (s->n_subscriptions == 0)
 		return;
+	end_forbidden(s);
 	enum status st = loop_renew(s->loop);
 	for (unsigned i = 0; i < SUBSCRIPTIONS_MAX && st == ST_OK; i++) {
 		struct subscription *sub = &s->subscriptions[i];

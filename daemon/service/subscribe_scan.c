@@ -1,5 +1,5 @@
 /**
- * Subscriptions that look into transactions: events, and what concerns one member.
+ * Subscriptions that look into transactions: events, and what concerns one member, or one program.
  *
  * A transaction that has nothing for the subscription costs no credit; how far one has looked is said all the same, so that whoever resumes does
  * not look through it again.  A transaction with more events than there are credits is sent in parts: `done` is the last that was sent.
@@ -13,7 +13,7 @@
 bool
 subscription_looks(const struct subscription *sub)
 {
-	return sub->events || sub->member != 0;
+	return sub->events || sub->member != 0 || sub->program != 0;
 }
 
 struct scan {
@@ -28,8 +28,8 @@ struct scan {
 static bool
 concerns(const struct transaction *t, const struct subscription *sub)
 {
-	if (t->program != sub->program)
-		return false;
+	if (t->program != sub->program || sub->member == 0)
+		return t->program == sub->program;
 	for (size_t i = 0; i < t->n_entries; i++) {
 		for (size_t k = 0; k < t->entries[i].n_touched; k++) {
 			if (t->entries[i].touched[k].member == sub->member)
@@ -66,7 +66,7 @@ look_for_events(struct scan *scan, const struct transaction *t)
 {
 	struct loop_context *loop = scan->session->loop;
 
-	if (scan->sub->member != 0 && t->program != scan->sub->program)
+	if (scan->sub->program != 0 && t->program != scan->sub->program)
 		return ST_OK;
 	for (size_t i = 0; i < t->n_entries && !scan->stopped; i++) {
 		const struct entry *entry = &t->entries[i];

@@ -27,6 +27,8 @@ work_free(struct work *w)
 {
 	if (w == NULL)
 		return;
+	party_answered(w->party, w->charged);
+	party_answered(w->address, w->charged);
 	arena_release(&w->arena);
 	buf_release(&w->reply);
 	free(w);

@@ -171,7 +171,7 @@ FAMILIES = PROCESS | {
     "fealty_terminal_repeats_total",
     "fealty_commits_total", "fealty_commits_undone_total", "fealty_commit_transactions", "fealty_commit_step_seconds", "fealty_write_seconds",
     "fealty_queue_length", "fealty_connections", "fealty_connections_accepted_total", "fealty_connections_refused_total", "fealty_connections_rejected_total",
-    "fealty_received_bytes_total", "fealty_sent_bytes_total", "fealty_subscriptions",
+    "fealty_received_bytes_total", "fealty_sent_bytes_total", "fealty_subscriptions", "fealty_limit_reached_total",
     "fealty_start_seconds", "fealty_start_replayed_transactions", "fealty_start_state", "fealty_file_bytes", "fealty_disk_free_bytes",
     "fealty_public_checkpoint_size", "fealty_served_checkpoint_size",
 }
@@ -182,7 +182,7 @@ def documented_reasons():
     """Those of the two tables in WIRE.md."""
     with open(os.path.join(SOURCE, "proto", "WIRE.md"), encoding="utf-8") as f:
         text = f.read()
-    found = set(re.findall(r"^\| \d+ \| ([A-Z_]+) \| [A-Z_]{5,} \|", text, re.M)) | set(re.findall(r"^\| ([A-Z_]+) \| \1 \| (?:yes|no) \|", text, re.M))
+    found = set(re.findall(r"^\| \d+ \| ([A-Z_]+) \| [A-Z_]{5,} \|", text, re.M)) | set(re.findall(r"^\| ([A-Z_]+) \| [A-Z_]+ \| (?:yes|no) \|", text, re.M))
     assert {"INSUFFICIENT_POINTS", "UNAVAILABLE", "DEADLINE_EXCEEDED"} < found and len(found) > 30, found
     return found
 

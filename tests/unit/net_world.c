@@ -82,6 +82,18 @@ on_request(struct world *w, struct net_conn *conn, const struct frame_header *he
 		net_conn_close(conn, "BY_HANDLER");
 		net_conn_send(conn, FRAME_RESPONSE, 0, header->tag, body);
 		break;
+	case 's':	/* keep the loop busy until the test goes on */
+		pthread_cond_broadcast(&w->changed);
+		while (!w->goes_on)
+			pthread_cond_wait(&w->changed, &w->mutex);
+		break;
+	case 'n':	/* tell how many frames came before */
+		net_conn_send(conn, FRAME_RESPONSE, 0, header->tag, bytes_of(&w->frames, sizeof(w->frames)));
+		break;
+	case 'r':	/* rest, then echo what comes */
+		w->rests++;
+		net_conn_rest(conn);
+		break;
 	case 'x':	/* fail */
 		net_conn_fail(conn, FRAME_ERROR_MALFORMED, "bad", header->tag, 0);
 		break;
@@ -120,6 +132,12 @@ on_room(void *ctx, struct net_conn *conn)
 
 	pthread_mutex_lock(&w->mutex);
 	w->rooms++;
+	if (w->rests > 0) {
+		w->rests--;
+		net_conn_resume(conn);
+		pthread_mutex_unlock(&w->mutex);
+		return;
+	}
 	if (net_conn_output_bytes(conn) > w->room_output_max)
 		w->room_output_max = net_conn_output_bytes(conn);
 	size_t n = w->room_left < sizeof(chunk) ? w->room_left : sizeof(chunk);
@@ -240,6 +258,15 @@ wait_for(struct world *w, const unsigned *counter, unsigned want)
 	pthread_mutex_unlock(&w->mutex);
 	if (got < want)
 		fail_msg("waited for %u, is %u", want, got);
+}
+
+void
+let_go_on(struct world *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->goes_on = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
 }
 
 unsigned

@@ -6,6 +6,7 @@
  *   p  pauses the connection            q  pauses, resumes and answers
  *   f  sends so many pushes of 1 KiB, numbered for resume_after    w  pushes so many bytes: ROOM_BYTES, then a chunk each time that there is room
  *   c  answers and closes               x  fails with MALFORMED
+ *   s  keeps its loop busy until let_go_on()   n  answers with the number of frames so far, its own among them   r  rests the connection
  * and otherwise answers with the same body.
  */
 #ifndef FEALTY_TESTS_NET_WORLD_H
@@ -28,7 +29,7 @@ struct world {
 
 	pthread_mutex_t mutex;	/* of the rest */
 	pthread_cond_t changed;
-	unsigned opened, frames, closed, rooms;
+	unsigned opened, frames, closed, rooms, rests;
 	unsigned opened_on[4];
 	uint64_t last_id;
 	struct net_loop *last_loop;
@@ -38,6 +39,7 @@ struct world {
 	size_t room_left;
 	size_t room_output_max;	/* unsent when on_room() came */
 	unsigned visited;
+	bool goes_on;
 };
 
 /* Time limits of 30 s, so that none of them runs out by chance. */
@@ -50,6 +52,7 @@ void world_release(struct world *w);	/* after net_stop(), or of one that never r
 void world_end(struct world *w);	/* stops and releases; every connection must have been closed once */
 
 void wait_for(struct world *w, const unsigned *counter, unsigned want);		/* until it is at least ${want} */
+void let_go_on(struct world *w);
 unsigned read_counter(struct world *w, const unsigned *counter);
 uint64_t last_conn_id(struct world *w);
 void expect_closed(struct world *w, unsigned n, const char *reason);		/* the n-th, for this reason */

@@ -236,11 +236,13 @@ test_retryable_refusals(void **state)
 }
 
 /* An answer that does not look for a replay cannot clear the doubt about an earlier sending. */
-static const struct { const char *name; Fealty__V1__Code code; const char *reason; enum fealty_outcome want; } doubts[] = {
-	{ "overload says nothing",        FEALTY__V1__CODE__UNAVAILABLE,         "UNAVAILABLE",         FEALTY_UNKNOWN },
-	{ "a deadline says nothing",      FEALTY__V1__CODE__DEADLINE_EXCEEDED,   "DEADLINE_EXCEEDED",   FEALTY_UNKNOWN },
-	{ "a rule is asked after replay", FEALTY__V1__CODE__FAILED_PRECONDITION, "INSUFFICIENT_POINTS", FEALTY_REFUSED },
-	{ "another body had the key",     FEALTY__V1__CODE__ALREADY_EXISTS,      "REQUEST_ID_REUSED",   FEALTY_REFUSED },
+static const struct { const char *name; Fealty__V1__Code code; const char *reason; enum fealty_outcome want; bool retryable; } doubts[] = {
+	{ "overload says nothing",        FEALTY__V1__CODE__UNAVAILABLE,         "UNAVAILABLE",         FEALTY_UNKNOWN, false },
+	{ "a deadline says nothing",      FEALTY__V1__CODE__DEADLINE_EXCEEDED,   "DEADLINE_EXCEEDED",   FEALTY_UNKNOWN, false },
+	{ "a limit says nothing",         FEALTY__V1__CODE__RESOURCE_EXHAUSTED,  "RATE_LIMITED",        FEALTY_UNKNOWN, true },
+	{ "a cap is a rule",              FEALTY__V1__CODE__RESOURCE_EXHAUSTED,  "CAP_REACHED",         FEALTY_REFUSED, false },
+	{ "a rule is asked after replay", FEALTY__V1__CODE__FAILED_PRECONDITION, "INSUFFICIENT_POINTS", FEALTY_REFUSED, false },
+	{ "another body had the key",     FEALTY__V1__CODE__ALREADY_EXISTS,      "REQUEST_ID_REUSED",   FEALTY_REFUSED, false },
 };
 
 static void
@@ -251,7 +253,7 @@ script_doubt(struct server *s)
 	server_accept(s);
 	server_expect(s, "d");
 	server_accept(s);
-	server_answer(s, server_expect(s, "d"), doubts[*row].code, doubts[*row].reason, false, 0);
+	server_answer(s, server_expect(s, "d"), doubts[*row].code, doubts[*row].reason, doubts[*row].retryable, doubts[*row].retryable ? 600000 : 0);
 	server_expect_close(s);
 }
 

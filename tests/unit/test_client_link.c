@@ -507,9 +507,9 @@ server_expect_subscribe(struct server *s, bool has_after, uint64_t after, uint32
 
 	assert(r->op_case == FEALTY__V1__REQUEST__OP_SUBSCRIBE && !r->has_deadline_ms);
 	assert(r->subscribe->has_after == has_after && r->subscribe->after == after && r->subscribe->credits == credits);
-	assert((member == NULL) == (r->subscribe->member == NULL));
-	assert(member == NULL || strcmp(r->subscribe->member, member) == 0);
-	assert(strcmp(r->program, "acme") == 0);
+	assert((member == NULL || *member == '\0') == (r->subscribe->member == NULL));
+	assert(r->subscribe->member == NULL || strcmp(r->subscribe->member, member) == 0);
+	assert((member == NULL) == (r->program == NULL) && (member == NULL || strcmp(r->program, "acme") == 0));
 	fealty__v1__request__free_unpacked(r, NULL);
 	return s->header.tag;
 }
@@ -551,7 +551,7 @@ follow(struct fealty_client *c, struct follower *f, bool has_after, uint64_t aft
 	Fealty__V1__Subscribe op = FEALTY__V1__SUBSCRIBE__INIT;
 	struct fealty_subscriber to = { .ctx = f, .on_transaction = on_transaction, .stop_at_head = stop_at_head };
 
-	r.program = (char *)"acme";
+	r.program = member == NULL ? NULL : (char *)"acme";
 	r.op_case = FEALTY__V1__REQUEST__OP_SUBSCRIBE;
 	r.subscribe = &op;
 	op.has_after = has_after;
@@ -792,6 +792,36 @@ test_filtered_subscription_stops_at_head(void **state)
 	server_end(s);
 }
 
+/* A program alone is a filter as well. */
+static void
+script_of_program(struct server *s)
+{
+	server_accept(s);
+	uint64_t tag = server_expect_subscribe(s, false, 0, 256, "");
+	server_push(s, tag, (uint64_t[]){ 1, 3, 8 }, 3, 9);
+	server_expect_cancel(s, tag);
+	server_expect_close(s);
+}
+
+static void
+test_subscription_to_a_program_has_gaps(void **state)
+{
+	struct server *s = server_start(script_of_program);
+	struct fealty_client *c = client_of(s, NULL);
+	struct follower f = { 0 };
+	struct fealty_result r;
+
+	(void)state;
+	s->hello.size = 9;
+	server_go(s);
+	assert_int_equal(follow(c, &f, false, 0, 0, "", true, &r), FEALTY_OK);
+	assert_int_equal(f.n, 3);
+	assert_int_equal(f.seqs[2], 8);
+	fealty_client_free(c);
+	server_join(s);
+	server_end(s);
+}
+
 static void
 script_gap(struct server *s)
 {
@@ -890,6 +920,7 @@ main(void)
 		cmocka_unit_test(test_events_resume),
 		cmocka_unit_test(test_events_out_of_turn),
 		cmocka_unit_test(test_filtered_subscription_stops_at_head),
+		cmocka_unit_test(test_subscription_to_a_program_has_gaps),
 		cmocka_unit_test(test_subscription_refuses_gaps),
 		cmocka_unit_test(test_subscription_ends_on_roll_back),
 		cmocka_unit_test(test_subscription_deadline_without_server),

@@ -548,6 +548,114 @@ refuses_a_crowd(void **state)
 	world_end(w);
 }
 
+/* Of one address, whoever it is; others come in, and so does the UNIX socket, which has none. */
+static void
+refuses_one_too_many_of_an_address(void **state)
+{
+	struct net_limits limits = test_limits();
+	struct net_figures figures;
+	int fds[3];
+
+	(void)state;
+	limits.address_connections_max = 3;
+	struct world *w = world_start(&limits);
+	for (int i = 0; i < 3; i++) {
+		fds[i] = connect_tcp(w->port);
+		greet(fds[i]);
+	}
+	int fd = connect_tcp(w->port);
+	send_frame(fd, FRAME_HELLO, 0, "hi", 2);
+	expect_error(fd, FRAME_ERROR_TOO_MANY_CONNECTIONS, 0);
+	fd = connect_unix(w);
+	greet(fd);
+	close(fd);
+	close(fds[0]);
+	wait_for(w, &w->closed, 2);
+	for (fd = -1; fd == -1; ) {		/* freed right behind on_closed() */
+		fd = connect_tcp(w->port);
+		send_frame(fd, FRAME_HELLO, 0, "hi", 2);
+		struct frame f;
+		assert_true(receive_frame(fd, &f));
+		free(f.body);
+		if (f.h.type == FRAME_ERROR) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	close(fd);
+	for (int i = 1; i < 3; i++)
+		close(fds[i]);
+	net_figures(w->net, &figures);
+	assert_true(figures.refused_address >= 1 && figures.refused == 0);
+	world_end(w);
+}
+
+/* A thousand frames of one are there when another one's comes: it is answered between them. */
+static void
+a_turn_is_for_all(void **state)
+{
+	enum { N = 1000 };
+	struct net_limits limits = test_limits();
+	struct frame f;
+	struct buf out;
+	unsigned before;
+
+	(void)state;
+	struct world *w = world_start(&limits);
+	int a = connect_unix(w);
+	greet(a);
+	int elsewhere = connect_unix(w), b = connect_unix(w);		/* connections go to the two loops in turn */
+	greet(elsewhere);
+	greet(b);
+	buf_init(&out);
+	frame_put(&out, FRAME_REQUEST, 0, 1, bytes_of("s", 1));
+	for (uint64_t tag = 2; tag <= N; tag++)
+		frame_put(&out, FRAME_REQUEST, 0, tag, bytes_of("echo", 4));
+	send_all(a, out.data, out.len);
+	buf_release(&out);
+	wait_for(w, &w->frames, 4);
+	send_frame(b, FRAME_REQUEST, 1, "n", 1);
+	let_go_on(w);
+	assert_true(receive_frame(b, &f) && f.h.body_bytes == sizeof(before));
+	memcpy(&before, f.body, sizeof(before));
+	free(f.body);
+	assert_in_range(before, 5, 4 + 32 * 3);
+	for (uint64_t tag = 2; tag <= N; tag++)
+		expect_frame(a, FRAME_RESPONSE, tag, "echo", 4);	/* all of them, in their order */
+	expect_echo(a, N + 1);
+	close(a);
+	close(b);
+	close(elsewhere);
+	world_end(w);
+}
+
+static void
+rests_for_a_moment(void **state)
+{
+	struct net_limits limits = test_limits();
+
+	(void)state;
+	struct world *w = world_start(&limits);
+	int fd = connect_unix(w);
+	greet(fd);
+	send_frame(fd, FRAME_REQUEST, 1, "r", 1);
+	wait_for(w, &w->frames, 2);
+	send_frame(fd, FRAME_REQUEST, 2, "echo", 4);
+	assert_false(readable(fd, 25));
+	expect_frame(fd, FRAME_RESPONSE, 2, "echo", 4);
+	/* one that is resting may go, and the net may stop */
+	send_frame(fd, FRAME_REQUEST, 3, "r", 1);
+	wait_for(w, &w->frames, 4);
+	close(fd);
+	expect_closed(w, 1, "PEER_CLOSED");
+	fd = connect_unix(w);
+	greet(fd);
+	send_frame(fd, FRAME_REQUEST, 4, "r", 1);
+	wait_for(w, &w->frames, 6);
+	world_end(w);
+	close(fd);
+}
+
 /* resume_after is the last field of an ERROR, and these have one. */
 static uint64_t
 resume_after(const struct frame *f)
@@ -734,6 +842,9 @@ main(void)
 		cmocka_unit_test(serves_many_connections),
 		cmocka_unit_test(refuses_one_connection_too_many),
 		cmocka_unit_test(refuses_a_crowd),
+		cmocka_unit_test(refuses_one_too_many_of_an_address),
+		cmocka_unit_test(a_turn_is_for_all),
+		cmocka_unit_test(rests_for_a_moment),
 		cmocka_unit_test(closes_a_slow_reader),
 		cmocka_unit_test(closes_a_reader_that_has_stopped),
 		cmocka_unit_test(sends_more_in_a_turn_than_the_limit),

@@ -391,7 +391,7 @@ response_json(const Fealty__V1__Response *response, const char *key)
 static bool
 response_is_unavailable(const Fealty__V1__Response *r)
 {
-	return r->status == FEALTY__V1__CODE__UNAVAILABLE || r->status == FEALTY__V1__CODE__DEADLINE_EXCEEDED;
+	return r->retryable || r->status == FEALTY__V1__CODE__UNAVAILABLE || r->status == FEALTY__V1__CODE__DEADLINE_EXCEEDED;
 }
 
 enum exit_code

@@ -114,7 +114,7 @@ cmd_subscribe(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "after", KEY_AFTER, "SEQ", 0, "Those behind this transaction, or with --events behind this event (default: from the first)", 0 },
 		{ "events", KEY_EVENTS, NULL, 0, "What happened to members, for a CRM, instead of transactions", 0 },
-		{ "member", KEY_MEMBER, "MEMBER", 0, "Only what concerns this member", 0 },
+		{ "member", KEY_MEMBER, "MEMBER", 0, "Only what concerns this member (--program: only what is of this program)", 0 },
 		{ "count", KEY_COUNT, "N", 0, "End after so many", 0 },
 		{ "to-head", KEY_TO_HEAD, NULL, 0, "End when nothing newer is there", 0 },
 		{ 0 },

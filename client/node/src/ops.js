@@ -184,10 +184,10 @@ export function outcomeOf(reply) {
 	}
 }
 
-// Refusals that the server gives without looking for an earlier sending.
+// Refusals that the server gives without looking for an earlier sending; so are those that it calls retryable (RATE_LIMITED).
 const UNSETTLED = new Set(["CANCELLED", "DEADLINE_EXCEEDED", "PERMISSION_DENIED", "ABORTED", "UNIMPLEMENTED", "UNAVAILABLE", "UNAUTHENTICATED"]);
 
 /** Whether a refusal says that no earlier sending was applied either. */
 export function settles(reply) {
-	return !UNSETTLED.has(reply.status);
+	return !UNSETTLED.has(reply.status) && reply.retryable !== true;
 }

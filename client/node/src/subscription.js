@@ -51,7 +51,7 @@ export class Subscription {
 	#signal;
 	#onAbort;
 	#events;				// instead of transactions
-	#filtered;				// of one member: seqs have gaps
+	#filtered;				// of one member or program: seqs have gaps
 	#next;					// seq
 	#place;					// id of an event
 	#waiting = [];				// {item} that the consumer has not taken, and {mark}
@@ -75,7 +75,7 @@ export class Subscription {
 		this.#fields = rest;
 		this.last_seq = takeCount(after, undefined, 0, Number.MAX_SAFE_INTEGER - 1, "after");
 		this.#events = rest.events === true;
-		this.#filtered = rest.member !== undefined;
+		this.#filtered = rest.member !== undefined || rest.program !== undefined;
 		if (after_event !== undefined && (!this.#events || after !== undefined || typeof after_event !== "string" || !PLACE.test(after_event)))
 			throw invalidArgument("after_event", "must be the id of an event, with `events: true` and without `after`");
 		this.last_event = this.#place = after_event;

@@ -199,7 +199,8 @@ test("a refusal that is retryable is told when there is no time left", async t =
 
 test("a refusal that did not look for an earlier sending leaves it unknown", async t => {
 	for (const [refusal, outcome] of [[{ status: "PERMISSION_DENIED", reason: "PERMISSION_DENIED" }, "unknown"],
-		[{ status: "NOT_FOUND", reason: "NOT_FOUND" }, "refused"]]) {
+		[{ status: "RESOURCE_EXHAUSTED", reason: "RATE_LIMITED", retryable: true, retry_after_ms: 600000 }, "unknown"],
+		[{ status: "RESOURCE_EXHAUSTED", reason: "CAP_REACHED" }, "refused"], [{ status: "NOT_FOUND", reason: "NOT_FOUND" }, "refused"]]) {
 		const { server, client, c } = await pair(t);
 		const ended = failure(client.purchase(BUY));
 		await c.request();
