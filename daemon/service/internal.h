@@ -89,6 +89,7 @@ enum status log_note_serve_public(struct service *service) MUST_CHECK;
 
 struct commit;
 struct witnesses;
+struct keeper;
 struct loop_context;
 
 struct service {
@@ -102,6 +103,7 @@ struct service {
 	struct signer *signer;
 	struct commit *commit;
 	struct witnesses *witnesses;		/* NULL: without a policy */
+	struct keeper *keeper;			/* of the vault's epochs */
 	struct net *net;
 	struct loop_context *loops;		/* one for each net loop */
 	char origin[129];
@@ -240,6 +242,8 @@ bool commit_submit(struct commit *commit, struct work *work) MUST_CHECK;
 void commit_drain(struct commit *commit);
 /* Any thread: works that wait, and why writes do if they do. */
 size_t commit_queue_length(const struct commit *commit);
+/* Any thread: the commit thread looks whether there is something to do. */
+void commit_wake(struct commit *commit);
 enum service_readiness commit_readiness(const struct commit *commit);
 void commit_free(struct commit *commit);
 

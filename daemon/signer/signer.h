@@ -28,8 +28,8 @@ enum key_name { KEY_TRANSACTION, KEY_CHECKPOINT, KEY_ALIAS, KEY_VAULT, KEY_FINGE
 struct keys;
 
 /**
- * keys_create(dir): makes the directory, unless it is there, and all files, with the key of epoch 1, fsynced.  Blocks.  On failure it leaves no file behind that
- * it made.  ST_BUSY: a file is already there (none is ever overwritten); ST_INVALID: the directory is open to others than its owner;
+ * keys_create(dir): makes the directory, unless it is there, and all files, fsynced; of epoch 1 too.  Blocks.  On failure it leaves
+ * no file behind that it made.  ST_BUSY: a file is already there (none is ever overwritten); ST_INVALID: the directory is open to others than its owner;
  * ST_IO; ST_NOMEM: as below.
  *
  * keys_load(dir, ret_keys, ret_bad): blocks; the caller ends the keys with keys_free(), which takes NULL.  ST_NOTFOUND; ST_INVALID: the

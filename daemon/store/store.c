@@ -273,7 +273,7 @@ read_boot_id(struct store *store, const char *given)
 static void
 store_free(struct store *store)
 {
-	store_vault_abandon(store);
+	env_free(store->fresh);		/* its files too are for the next writer to remove */
 	env_free(store->old);
 	for (enum store_env e = 0; e < ENV_COUNT; e++)
 		env_free(store->envs[e]);
