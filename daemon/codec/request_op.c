@@ -752,6 +752,28 @@ judge_terminals(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+judge_vault(struct judge *j, const Fealty__V1__Request *in)
+{
+	j->ret->turn_epoch = in->vault->has_rotate && in->vault->rotate;
+	if (in->program != NULL)
+		invalid(j, "program", "is not for the vault, which is that of all programs");
+}
+
+static void
+judge_person(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Person *p = in->person;
+
+	if (p->has_member_no == (p->member != NULL))
+		invalid(j, "member", "or `member_no` must be given, and not both");
+	else if (p->member != NULL)
+		judge_alias(j, p->member);
+	else if (p->member_no == 0)
+		invalid(j, "member_no", "is zero: the first member is 1");
+	j->ret->member_no = p->member_no;
+}
+
+static void
 judge_subscribe(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__Subscribe *s = in->subscribe;
@@ -820,6 +842,8 @@ static const struct op_row {
 	[REQUEST_CHECKPOINT] = { "checkpoint", OP_NONE, FEALTY__V1__REQUEST__OP_CHECKPOINT, judge_checkpoint },
 	[REQUEST_PROOF] = { "proof", OP_NONE, FEALTY__V1__REQUEST__OP_PROOF, judge_proof },
 	[REQUEST_TERMINALS] = { "terminals", OP_NONE, FEALTY__V1__REQUEST__OP_TERMINALS, judge_terminals },
+	[REQUEST_VAULT] = { "vault", OP_NONE, FEALTY__V1__REQUEST__OP_VAULT, judge_vault },
+	[REQUEST_PERSON] = { "person", OP_NONE, FEALTY__V1__REQUEST__OP_PERSON, judge_person },
 	[REQUEST_SUBSCRIBE] = { "subscribe", OP_NONE, FEALTY__V1__REQUEST__OP_SUBSCRIBE, judge_subscribe },
 };
 

@@ -251,8 +251,8 @@ begin(struct keeper *k)
 	struct service *s = k->service;
 	uint64_t epoch;
 
-	atomic_store(&k->asked, false);
 	show(k, true, ST_OK);
+	atomic_store(&k->asked, false);
 	enum status st = plan(k, &epoch);
 	if (st == ST_OK)
 		st = vault_copy_new(s->vault, s->params.keys_path, epoch, &k->next, &k->copy);

@@ -108,7 +108,11 @@ find_member(struct query *q)
 	q->member = 0;
 	if (q->program == 0)
 		return ST_OK;
-	enum status st = vault_lookup(loop->service->vault, loop->vault, q->program, q->request->member, &q->member);
+	enum status st = ST_OK;
+	if (q->request->member == NULL)
+		q->member = q->request->member_no;
+	else
+		st = vault_lookup(loop->service->vault, loop->vault, q->program, q->request->member, &q->member);
 	if (st == ST_NOTFOUND)
 		return ST_OK;
 	view_init(&q->view, loop->service->programs, &loop->arena);
@@ -472,6 +476,7 @@ run_about_member(struct query *q, struct buf *out)
 	case REQUEST_QUOTE: return run_quote(q, out);
 	case REQUEST_HISTORY: return run_history(q, out);
 	case REQUEST_VOUCHERS: return run_vouchers(q, out);
+	case REQUEST_PERSON: return query_person(q, out);
 	default: assert(false); return ST_INVALID;
 	}
 }
@@ -480,7 +485,7 @@ run_about_member(struct query *q, struct buf *out)
 static bool
 about_log(enum request_op op)
 {
-	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS;
+	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS || op == REQUEST_VAULT;
 }
 
 static enum status
@@ -491,6 +496,7 @@ run_about_log(struct query *q, struct buf *out)
 	case REQUEST_CHECKPOINT: return query_checkpoint(q, out);
 	case REQUEST_PROOF: return query_proof(q, out);
 	case REQUEST_TERMINALS: return query_terminals(q, out);
+	case REQUEST_VAULT: return query_vault(q, out);
 	default: assert(false); return ST_INVALID;
 	}
 }
