@@ -113,7 +113,7 @@ struct request {
 	int64_t as_of_us;
 	uint32_t limit, version, credits;
 	bool turn_epoch;			/* vault */
-	uint64_t member_no;			/* person, when member is NULL */
+	uint64_t member_no;			/* person, history: when member is NULL */
 	struct { const char *principal, *after; bool with_trouble; } terminals;	/* principal NULL: everybody's; after: as a reply's next_after, NULL */
 	bool events, has_after_event;		/* subscribe */
 	struct crm_place after_event;

@@ -669,12 +669,25 @@ judge_balance(struct judge *j, const Fealty__V1__Request *in)
 	j->ret->pool = b->has_pool && b->pool;
 }
 
+/* One of the two. */
+static void
+judge_member_or_no(struct judge *j, char *member, bool has_no, uint64_t no)
+{
+	if (has_no && member != NULL)
+		invalid(j, "member_no", "stands beside `member`: give one of them");
+	else if (!has_no)
+		judge_alias(j, member);
+	else if (no == 0)
+		invalid(j, "member_no", "is zero: the first member is 1");
+	j->ret->member_no = no;
+}
+
 static void
 judge_history(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__History *h = in->history;
 
-	judge_alias(j, h->member);
+	judge_member_or_no(j, h->member, h->has_member_no, h->member_no);
 	if (h->has_limit && (h->limit < 1 || h->limit > HISTORY_LIMIT_MAX))
 		invalid(j, "limit", "is not 1 to 100");
 	j->ret->limit = h->has_limit ? h->limit : HISTORY_LIMIT_DEFAULT;
@@ -764,13 +777,7 @@ judge_person(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__Person *p = in->person;
 
-	if (p->has_member_no == (p->member != NULL))
-		invalid(j, "member", "or `member_no` must be given, and not both");
-	else if (p->member != NULL)
-		judge_alias(j, p->member);
-	else if (p->member_no == 0)
-		invalid(j, "member_no", "is zero: the first member is 1");
-	j->ret->member_no = p->member_no;
+	judge_member_or_no(j, p->member, p->has_member_no, p->member_no);
 }
 
 static void

@@ -118,7 +118,7 @@ find_member(struct query *q)
 	view_init(&q->view, loop->service->programs, &loop->arena);
 	if (st == ST_OK)
 		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
-	while (st == ST_OK && q->view.m.merged_into != 0) {
+	while (st == ST_OK && q->view.m.merged_into != 0 && !(q->request->op == REQUEST_HISTORY && q->request->member == NULL)) {
 		q->member = q->view.m.merged_into;
 		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
 	}
@@ -149,7 +149,8 @@ require_member(struct query *q)
 	if (q->program == 0)
 		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "program", "There is no such program in this ledger; publish one first, or look at its id.");
 	else if (q->member == 0)
-		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "member", "No member of the program has this alias; enrol it first.");
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->request->member == NULL ? "member_no" : "member",
+		    q->request->member == NULL ? "The program has no member of this number." : "No member of the program has this alias; enrol it first.");
 }
 
 enum status
