@@ -15,7 +15,6 @@
  */
 #include "service/commit.h"
 #include "service/keeper.h"
-#include "service/vault_row.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -58,13 +57,6 @@ timespec_of(int64_t us, struct timespec *ret)
 	ret->tv_nsec = us % US_PER_SECOND * 1000;
 }
 
-/* A copy of the vault that can be finished now: nothing is owed to the vault or to state. */
-static bool
-copy_waits(const struct commit *c)
-{
-	return keeper_waits(c->service->keeper) && !c->unflushed && vault_idle(c->service->vault);
-}
-
 /* Everything that is queued; NULL when it is time to look at the schedule, or to stop. */
 static struct work *
 queue_take(struct commit *c, int64_t wait_us, bool *ret_stopping)
@@ -73,7 +65,7 @@ queue_take(struct commit *c, int64_t wait_us, bool *ret_stopping)
 
 	pthread_mutex_lock(&c->lock);
 	timespec_of(clock_monotonic_us() + wait_us, &until);
-	while (c->queue_first == NULL && !c->stopping && !cosign_waits(c) && !copy_waits(c) && wait_us > 0) {
+	while (c->queue_first == NULL && !c->stopping && !cosign_waits(c) && !keeper_waits(c) && wait_us > 0) {
 		if (pthread_cond_timedwait(&c->wake, &c->lock, &until) != 0)
 			break;
 	}
@@ -324,20 +316,6 @@ show_head(struct commit *c)
 }
 
 static void
-wake_loops(struct service *s, bool all)
-{
-	unsigned n = s->net == NULL ? 0 : net_loop_count(s->net);	/* none yet when a key is recovered */
-
-	for (unsigned i = 0; i < n; i++) {
-		struct loop_context *loop = &s->loops[i];
-		if ((!all && atomic_load(&loop->subscriptions) == 0) || atomic_exchange(&loop->wake_posted, true))
-			continue;
-		loop->wake.next = NULL;
-		net_post(net_loop_at(s->net, i), &loop->wake, &loop->wake);
-	}
-}
-
-static void
 disk_refusal(struct refusal *refusal)
 {
 	refusal_set(refusal, LEDGER_UNAVAILABLE, "disk",
@@ -466,7 +444,7 @@ commit_flush(struct commit *c)
 	checkpoint_show(c);
 	cosign_done(c, true);
 	release_active(c, NULL);
-	wake_loops(s, false);
+	loops_wake(s, false);
 	return ST_OK;
 }
 
@@ -783,17 +761,6 @@ join(struct work *first, struct work *rest)
 	return first;
 }
 
-/* The old vault goes when its last reader has: those of the loops may rest in it for long. */
-static enum status
-finish_copy(struct commit *c)
-{
-	enum status st = keeper_finish(c->service->keeper);
-
-	if (st == ST_OK)
-		wake_loops(c->service, true);
-	return st;
-}
-
 /* What comes while a chunk of the night is decided shares its flush: a command waits for the flush that it finds running, and its own. */
 static void *
 run(void *arg)
@@ -815,8 +782,8 @@ run(void *arg)
 			st = checkpoint_alone(c);
 		if (st == ST_OK && list == NULL && cosign_waits(c))
 			st = cosign_alone(c);
-		if (st == ST_OK && copy_waits(c))
-			st = finish_copy(c);
+		if (st == ST_OK && keeper_waits(c))
+			st = keeper_finish(c);
 		if (st != ST_OK) {
 			free_works(list);
 			break;

@@ -225,6 +225,8 @@ enum status read_entry(struct store_txn *ledger, struct entry_id id, struct aren
 /* Takes fresh snapshots of what is needed, state first, so that ledger and vault are never behind it. */
 enum status loop_renew(struct loop_context *loop) MUST_CHECK;
 void loop_rest(struct loop_context *loop);
+/* The commit thread: subscriptions see that the head moved; ${all}: and what rests in a vault that was replaced lets go of it. */
+void loops_wake(struct service *service, bool all);
 
 /* ---- subscriptions ---- */
 

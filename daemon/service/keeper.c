@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "service/vault_row.h"
+
 #define RETRY_US (INT64_C(600) * US_PER_SECOND)
 #define HOUR_US (INT64_C(3600) * US_PER_SECOND)
 #define SETTLE_POLL_US (INT64_C(5) * 1000)
@@ -317,19 +319,23 @@ keeper_state(struct keeper *k, struct keeper_state *ret)
 /* ---- the commit thread's ---- */
 
 bool
-keeper_waits(const struct keeper *k)
+keeper_waits(const struct commit *c)
 {
-	return k != NULL && atomic_load(&k->state) == STATE_READY;
+	const struct keeper *k = c->service->keeper;
+
+	return k != NULL && atomic_load(&k->state) == STATE_READY && !c->unflushed && vault_idle(c->service->vault);
 }
 
 enum status
-keeper_finish(struct keeper *k)
+keeper_finish(struct commit *c)
 {
+	struct keeper *k = c->service->keeper;
 	bool harmless;
 
 	enum status st = vault_copy_finish(k->copy, &harmless);
 	if (st == ST_OK) {
 		set_state(k, STATE_SETTLING);
+		loops_wake(c->service, true);
 		return ST_OK;
 	}
 	pthread_mutex_lock(&k->lock);

@@ -25,9 +25,9 @@ void keeper_tick(struct keeper *keeper);
 /* Any thread: a turn as soon as may be, that is at the next tick. */
 void keeper_ask(struct keeper *keeper);
 
-/* The commit thread: a copy waits to be finished; and finishes it.  A failure ends the process. */
-bool keeper_waits(const struct keeper *keeper);
-enum status keeper_finish(struct keeper *keeper) MUST_CHECK;
+/* The commit thread: a copy waits, and can be finished now: nothing is owed to the vault or to state; and finishes it.  A failure ends the process. */
+bool keeper_waits(const struct commit *commit);
+enum status keeper_finish(struct commit *commit) MUST_CHECK;
 
 /* Any thread. */
 struct keeper_state {

@@ -1,4 +1,7 @@
-/* The reads `person`, what the vault keeps of one, and `vault`, its epochs; the latter may ask for a turn, which is no command: the ledger says the same after it. */
+/*
+ * The reads `person`, what the vault keeps of one, and `vault`, its epochs.  The latter may ask for a turn, which is no command: the ledger says the same
+ * after it.
+ */
 #include "service/keeper.h"
 #include "service/query.h"
 

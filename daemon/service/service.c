@@ -158,6 +158,20 @@ on_wake(struct net_message *message, struct net_loop *loop, struct net_conn *con
 	subscriptions_pump_all(context, loop);
 }
 
+void
+loops_wake(struct service *s, bool all)
+{
+	unsigned n = s->net == NULL ? 0 : net_loop_count(s->net);	/* none yet when a key is recovered */
+
+	for (unsigned i = 0; i < n; i++) {
+		struct loop_context *loop = &s->loops[i];
+		if ((!all && atomic_load(&loop->subscriptions) == 0) || atomic_exchange(&loop->wake_posted, true))
+			continue;
+		loop->wake.next = NULL;
+		net_post(net_loop_at(s->net, i), &loop->wake, &loop->wake);
+	}
+}
+
 enum status
 service_attach(struct service *s, struct net *net)
 {

@@ -35,8 +35,9 @@ struct vault_copied {
 	int64_t copied_us;		/* after a copy that took so long */
 };
 
-/* ${epochs} is copied: what the new vault is to know.  Makes it and its key; an epoch whose key is there already is ST_BUSY.  Others: ST_FULL; ST_IO; ST_NOMEM. */
-enum status vault_copy_new(struct vault *vault, const char *keys_path, uint64_t epoch, const struct epochs *epochs, struct vault_copy **ret_copy) MUST_CHECK;
+/* ${epochs} is copied: what the new vault is to know.  Makes it and its key.  ST_BUSY: a key of that epoch is there; ST_FULL; ST_IO; ST_NOMEM. */
+enum status vault_copy_new(struct vault *vault, const char *keys_path, uint64_t epoch, const struct epochs *epochs,
+    struct vault_copy **ret_copy) MUST_CHECK;
 /* Blocks until few are left to copy; sleeps as long as it works.  ST_INTERRUPTED once ${*stop}.  ST_CORRUPT: a row does not open. */
 enum status vault_copy_run(struct vault_copy *copy, const atomic_bool *stop) MUST_CHECK;
 /**

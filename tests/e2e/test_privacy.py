@@ -15,7 +15,7 @@ import programs
 from case import plain_build, reduced, seconds
 from test_language import events_of, live
 from wire import Closed, Fatal, Wire, frame, pb
-from world import SOURCE, Ledger, equal, eventually, expect, run_fealty
+from world import FEALTYD, SOURCE, Ledger, equal, eventually, expect
 
 # Counts the calls that a turn of the vault's epoch makes on files of vault and keys, and ends the process before the one numbered $KILL_AT.
 KILL_SOURCE = r"""
@@ -56,7 +56,12 @@ int unlinkat(int d, const char *p, int f) { count(p); return REAL("unlinkat", in
 int fchmodat(int d, const char *p, mode_t m, int f) { count(p); return REAL("fchmodat", int (*)(int, const char *, mode_t, int))(d, p, m, f); }
 int fsync(int fd) { count_fd(fd); return REAL("fsync", int (*)(int))(fd); }
 int fdatasync(int fd) { count_fd(fd); return REAL("fdatasync", int (*)(int))(fd); }
-ssize_t pwrite64(int fd, const void *b, size_t n, off64_t at) { count_fd(fd); return REAL("pwrite64", ssize_t (*)(int, const void *, size_t, off64_t))(fd, b, n, at); }
+ssize_t
+pwrite64(int fd, const void *b, size_t n, off64_t at)
+{
+    count_fd(fd);
+    return REAL("pwrite64", ssize_t (*)(int, const void *, size_t, off64_t))(fd, b, n, at);
+}
 int
 openat64(int dir, const char *path, int flags, ...)
 {
@@ -414,20 +419,19 @@ def test_a_turn_that_cannot_be(world):
 
 
 def run_daemon_usage(ledger, words):
-    from world import FEALTYD  # pylint: disable=import-outside-toplevel
     return subprocess.run([FEALTYD, "--data", ledger.data, "--socket", ledger.socket, *words], capture_output=True, check=False, timeout=20).returncode
 
 
 # ---- export ----
 
 def test_an_export_has_all_of_one_and_nothing_of_others(world):
-    ledger = world.running(programs.PLAIN + "transfers: {}\n" if "transfers" not in programs.PLAIN else programs.PLAIN)
+    ledger = world.running(programs.PLAIN + "transfers: {}\n")
     with ledger.wire() as wire:
         ana, ben = people(ledger, wire)
         wire.ok("consent", member=ANA, purpose="newsletter", given=True, key="consent")
         wire.ok("transfer", member=BEN, to=ANA, points="5", key="transfer")
-        wire.batch([pb.Request(key="b1", purchase=pb.Purchase(member=ANA, amount="11")), pb.Request(key="b2", purchase=pb.Purchase(member=BEN, amount="13.37"))],
-                   key="batch")
+        wire.batch([pb.Request(key="b1", purchase=pb.Purchase(member=ANA, amount="11")),
+                    pb.Request(key="b2", purchase=pb.Purchase(member=BEN, amount="13.37"))], key="batch")
         wire.ok("purchase", member=BEN, amount="4242", key="only-bens")
     out = world.path("out")
     told = expect(ledger.cli("member", "export", ANA_APP, "--out", out).json, status="OK", member_no=ana, shared=2)
@@ -548,10 +552,11 @@ def test_no_word_about_anybody(world):
                     wire.expect_end()
             except (Fatal, Closed, OSError):
                 pass
-    address = next(dict(w.split("=", 1) for w in line.split() if "=" in w)["port"] for line in read(log_path).decode().splitlines() if "admin.listening" in line)
+    (listening,) = [line for line in read(log_path).decode().splitlines() if "admin.listening" in line]
+    port = dict(word.split("=", 1) for word in listening.split() if "=" in word)["port"]
     pages = b""
     for page in ("metrics", "healthz", "readyz", "checkpoint", garbage):
-        done = subprocess.run(["curl", "-si", f"http://127.0.0.1:{address}/{page}"], capture_output=True, check=True)
+        done = subprocess.run(["curl", "-si", f"http://127.0.0.1:{port}/{page}"], capture_output=True, check=True)
         pages += done.stdout
     eventually(lambda: glob.glob(os.path.join(ledger.data, "snapshot", "*.mdb")), "a snapshot")
     ledger.daemon.signal(signal.SIGHUP)

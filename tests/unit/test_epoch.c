@@ -1,5 +1,5 @@
-/* Epochs of the vault: nothing of those who are left is lost in a turn, whatever the writer does meanwhile, and nothing of those who were forgotten is in it. */
-#include "ledger_world.h"
+/* Epochs of the vault: a turn loses nobody who is left, whatever the writer does meanwhile, and has nothing of those who were forgotten. */
+#include "service_world.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -556,6 +556,98 @@ keys_of_epochs(void **state)
 	assert_int_equal(epoch_key_load(f->w.keys_path, f->w.keys, 12, &a), ST_INVALID);
 }
 
+/* ---- by itself ---- */
+
+struct epoch_wait {
+	struct server *s;
+	struct fealty_client *op;
+	uint64_t epoch;
+};
+
+static uint64_t
+epoch_of(struct fealty_client *op)
+{
+	struct fealty_result r = call_ok(op, "{\"op\": \"vault\"}");
+	uint64_t epoch = r.response->vault->turning ? 0 : r.response->vault->epoch;
+
+	fealty_result_release(&r);
+	return epoch;
+}
+
+static bool
+has_turned(void *ctx)
+{
+	struct epoch_wait *w = ctx;
+
+	service_tick(w->s->service);
+	return epoch_of(w->op) == w->epoch;
+}
+
+static void
+stays(struct server *s, struct fealty_client *op, uint64_t epoch)
+{
+	for (int i = 0; i < 3; i++)
+		service_tick(s->service);
+	assert_int_equal(epoch_of(op), epoch);
+}
+
+static bool
+key_is_there(struct server *s, unsigned epoch)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/vault.%u.key", s->w.keys_path, epoch);
+	return access(path, F_OK) == 0;
+}
+
+#define HOUR (INT64_C(3600) * US_PER_SECOND)
+
+/* After a day, in the local night of the program; a day late at any time; and the key goes thirty days after its epoch, over a restart too. */
+static void
+the_epoch_turns_at_night(void **state)
+{
+	(void)state;
+	struct server *s = test_calloc(1, sizeof(*s));
+	server_init(s, false);
+	server_start(s);
+	struct fealty_client *op = client_of(s, "operator/local");
+	call_publish(op, club_yaml, "publish", 0);
+	struct fealty_result enrolled = call_ok(op, "{\"op\": \"enrol\", \"member\": \"m1\", \"key\": \"e1\"}");
+	fealty_result_release(&enrolled);
+	stays(s, op, 1);
+	server_pass(s, 16 * HOUR);			/* 02:00, and a day is not over */
+	stays(s, op, 1);
+	server_pass(s, 9 * HOUR);			/* 11:00 */
+	stays(s, op, 1);
+	server_pass(s, 15 * HOUR);			/* 02:00 in Seoul, 17:00 in UTC */
+	eventually(has_turned, &(struct epoch_wait){ s, op, 2 }, "the first turn");
+	assert_true(key_is_there(s, 1));
+	server_pass(s, 23 * HOUR);
+	stays(s, op, 2);
+	fealty_client_free(op);
+	server_stop(s);
+	server_start(s);
+	op = client_of(s, "operator/local");
+	stays(s, op, 2);				/* it is known when this one began */
+	server_pass(s, 20 * HOUR);			/* 21:00, 19 hours late */
+	stays(s, op, 2);
+	server_pass(s, 8 * HOUR);			/* 05:00 is no night */
+	eventually(has_turned, &(struct epoch_wait){ s, op, 3 }, "a turn that is a day late");
+	assert_available(op, "m1", "0");
+	server_pass(s, 27 * 24 * HOUR);
+	eventually(has_turned, &(struct epoch_wait){ s, op, 4 }, "another");
+	assert_true(key_is_there(s, 1) && key_is_there(s, 2));
+	server_pass(s, 2 * 24 * HOUR);
+	eventually(has_turned, &(struct epoch_wait){ s, op, 5 }, "another");
+	assert_false(key_is_there(s, 1));
+	assert_true(key_is_there(s, 2));
+	assert_available(op, "m1", "0");
+	fealty_client_free(op);
+	server_stop(s);
+	server_release(s);
+	test_free(s);
+}
+
 int
 main(void)
 {
@@ -571,6 +663,7 @@ main(void)
 		TEST(a_row_is_bound_to_its_epoch),
 		TEST(without_its_key_a_vault_is_closed),
 		TEST(keys_of_epochs),
+		cmocka_unit_test(the_epoch_turns_at_night),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

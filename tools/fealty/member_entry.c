@@ -112,7 +112,8 @@ put_names(json_t *to, const json_t *inputs)
 static json_t *
 part_of(const json_t *entry, const struct member_set *own)
 {
-	static const char *const kept[] = { "principal", "request_id", "engine", "program_version", "occurred_at", "due_at", "business_date", "store", "terminal", "at" };
+	static const char *const kept[] = { "principal", "request_id", "engine", "program_version", "occurred_at", "due_at", "business_date", "store",
+		"terminal", "at" };
 	json_t *part = json_new();
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
