@@ -306,8 +306,11 @@ store_new(const struct store_params *params, struct store **ret_store)
 	ok = ok && (params->head_lock_path == NULL || (store->head_lock_path = strdup(params->head_lock_path)) != NULL);
 	ok = ok && (store->mark_path = file_path(params->data_path, "state.mark")) != NULL;
 	ok = ok && (store->snapshot_path = file_path(params->data_path, "snapshot")) != NULL;
-	for (enum store_env e = 0; e < ENV_COUNT && ok; e++)
-		ok = (store->envs[e] = env_new(e, file_path(params->data_path, env_names[e]))) != NULL;
+	for (enum store_env e = 0; e < ENV_COUNT && ok; e++) {
+		struct env *env = env_new(e, file_path(params->data_path, env_names[e]));
+		store->envs[e] = env;
+		ok = env != NULL;
+	}
 	if (!ok) {
 		store_free(store);
 		return ST_NOMEM;
