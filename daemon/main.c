@@ -28,7 +28,7 @@ struct options {
 	const char *data, *keys, *head_lock, *socket, *admin, *witnesses, *access, *log_path, *recover_key;
 	struct limits limits;
 	const char *listen[LISTEN_MAX];
-	unsigned n_listen, net_threads, sign_threads, snapshot_seconds, connection_age_seconds;
+	unsigned n_listen, net_threads, sign_threads, snapshot_seconds, connection_age_seconds, epoch_hours, erasure_days;
 	unsigned long low_space_mib;
 	struct tls_files tls;			/* cert NULL: without */
 	bool insecure_loopback, manual_clock;
@@ -37,7 +37,7 @@ struct options {
 };
 
 enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER, OPT_WITNESSES,
-	OPT_CERT, OPT_KEY, OPT_CA, OPT_CRL, OPT_DENY, OPT_DOMAIN, OPT_AGE, OPT_ACCESS, OPT_LIMIT };
+	OPT_CERT, OPT_KEY, OPT_CA, OPT_CRL, OPT_DENY, OPT_DOMAIN, OPT_AGE, OPT_ACCESS, OPT_LIMIT, OPT_EPOCH, OPT_ERASURE };
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },
@@ -60,6 +60,10 @@ static const struct argp_option option_table[] = {
 	{ "sign-threads", OPT_SIGN, "N", 0, "Threads that sign, 1 to 64; default: one for each processor", 0 },
 	{ "snapshot-seconds", OPT_SNAPSHOT, "N", 0, "Between two snapshots of the derived state; 0: never; default 600", 0 },
 	{ "low-space-mib", OPT_LOW, "N", 0, "Refuse writes when less is free on the ledger's disk; default 64", 0 },
+	{ "epoch-hours", OPT_EPOCH, "N", 0, "Between two turns of the vault's epoch, which leave erased rows behind, at night from 24 on; 6 to 8760; 0: only when "
+	    "asked; default 24", 0 },
+	{ "erasure-days", OPT_ERASURE, "N", 0, "Days that an epoch's key outlives it, as old as backups get, until what was erased before cannot be read there "
+	    "either; 0 to 366; default 30", 0 },
 	{ "recover-key", OPT_RECOVER, "KIND:REASON", 0, "Replace a key that is lost or compromised by the next one, then serve; KIND is transaction or "
 	    "checkpoint, REASON lost or compromised. Only once, and only as KEYS.md says", 0 },
 	{ "access", OPT_ACCESS, "FILE", 0, "Which principals may act for which programs, and limits of their own; read again on SIGHUP; default: none, and "
@@ -80,6 +84,17 @@ parse_number(struct argp_state *state, const char *arg, const char *name, unsign
 	if (errno != 0 || *end != '\0' || end == arg || arg[0] == '-' || n < min || n > max)
 		argp_error(state, "--%s takes a number from %lu to %lu, not `%s'", name, min, max, arg);
 	return (unsigned)n;
+}
+
+/* Shorter ones would only leave more keys than can be kept. */
+static unsigned
+parse_epoch(struct argp_state *state, const char *arg)
+{
+	unsigned hours = parse_number(state, arg, "epoch-hours", 0, 8760);
+
+	if (hours > 0 && hours < 6)
+		argp_error(state, "--epoch-hours takes 0, or a number from 6 to 8760, not `%s'", arg);
+	return hours;
 }
 
 static const char *
@@ -196,6 +211,8 @@ parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_SIGN: o->sign_threads = parse_number(state, arg, "sign-threads", 1, 64); break;
 	case OPT_RECOVER: o->recover_key = parse_recovery(state, arg); break;
 	case OPT_SNAPSHOT: o->snapshot_seconds = parse_number(state, arg, "snapshot-seconds", 0, 86400); break;
+	case OPT_EPOCH: o->epoch_hours = parse_epoch(state, arg); break;
+	case OPT_ERASURE: o->erasure_days = parse_number(state, arg, "erasure-days", 0, 366); break;
 	case OPT_LOW: o->low_space_mib = parse_number(state, arg, "low-space-mib", 1, 1024 * 1024); break;
 	case OPT_LEVEL:
 		if (log_level_parse(arg, &o->level) != ST_OK)
@@ -405,6 +422,7 @@ open_service(struct daemon *d, const struct options *o)
 		.witnesses_path = o->witnesses, .manual_clock = o->manual_clock, .sign_threads = o->sign_threads, .snapshot_seconds = o->snapshot_seconds,
 		.low_space_bytes = (uint64_t)o->low_space_mib * 1024 * 1024, .clock = clock_system(), .log = d->log, .version = FEALTY_VERSION,
 		.recover_key = o->recover_key, .limits = &o->limits, .access_path = o->access,
+		.epoch_hours = o->epoch_hours, .erasure_days = o->erasure_days,
 		.on_fatal = on_fatal, .fatal_ctx = d,
 	};
 
@@ -515,7 +533,8 @@ main(int argc, char **argv)
 	    "Exit status: 0 after SIGTERM or SIGINT, 1 when it could not start, 2 for a usage error, 70 when the disk failed.", NULL, help_filter, NULL };
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct options o = { .net_threads = 2, .sign_threads = processors < 1 ? 1 : processors > 64 ? 64 : (unsigned)processors,
-		.snapshot_seconds = 600, .connection_age_seconds = 86400, .low_space_mib = 64, .level = LOG_LEVEL_INFO, .limits = limits_default() };
+		.snapshot_seconds = 600, .connection_age_seconds = 86400, .low_space_mib = 64, .epoch_hours = 24, .erasure_days = 30,
+		.level = LOG_LEVEL_INFO, .limits = limits_default() };
 	struct daemon d = { .options = &o, .fatal_pipe = { -1, -1 } };
 	int code = EXIT_STARTED_NOT;
 

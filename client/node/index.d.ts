@@ -204,7 +204,10 @@ export interface VouchersFields extends OfMember {
 	/** issued, held, used, expired or revoked; those that can be used when left out. */
 	state?: string;
 }
-export interface HistoryFields extends OfMember {
+export interface HistoryFields extends Common {
+	member?: string;
+	/** Instead of member: that number's entries, even after a merge or an erasure; operators only. */
+	member_no?: number | bigint;
 	before?: number | bigint;
 	/** 1 to 100; 20 when left out. */
 	limit?: number;
@@ -236,6 +239,13 @@ export interface TerminalsFields extends Common {
 	after?: string;
 	/** 1 to 100. */
 	limit?: number;
+}
+/** The epochs of the vault's keys; `rotate` asks for the next. */
+export interface VaultFields extends Common { rotate?: boolean }
+/** What the vault keeps of one person. */
+export interface PersonFields extends Common {
+	member?: string;
+	member_no?: number | bigint;
 }
 export interface ProgramFields extends Common {
 	version?: number;
@@ -408,6 +418,26 @@ export interface TerminalRow {
 	repeat?: number;
 	repeat_id?: string;
 }
+export interface OldEpoch { epoch: number; replaced_at: string; destroyed_at: string }
+export interface VaultState {
+	epoch: number;
+	begun_at: string;
+	/** The next is being made, or asked for. */
+	turning: boolean;
+	/** Why the newest turn came to nothing. */
+	failed?: string;
+	turns: number;
+	/** Whose keys are there still. */
+	old?: OldEpoch[];
+}
+export interface BirthdayRow { birthday: string; entered: Day }
+/** Of one who was erased: nothing. */
+export interface PersonRow {
+	aliases?: string[];
+	birthdays?: BirthdayRow[];
+	segments?: string[];
+	absorbed?: number[];
+}
 export interface ConsentRow { purpose: string; given: boolean; since: Day }
 export interface HistoryRow {
 	id: string;
@@ -515,6 +545,8 @@ export interface Reply {
 	provisional?: boolean;
 	/** The newest word on each purpose. */
 	consents?: ConsentRow[];
+	vault?: VaultState;
+	person?: PersonRow;
 }
 /** The text of a C2SP tlog-proof, with the SignedTransaction as its extra data: to keep as a file, byte for byte. */
 export type Receipt = string;
@@ -551,6 +583,8 @@ export type BalanceReply = Ok & Block & May<"pool">;
 export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no" | "seq">;
 export type TransactionReply = Ok & Has<"transaction"> & May<"seq">;
 export type CheckpointReply = Ok & Has<"note" | "size"> & May<"seq">;
+export type VaultReply = Ok & Has<"vault"> & May<"seq">;
+export type PersonReply = Ok & Has<"person" | "member_no"> & May<"seq" | "as_of">;
 export type TerminalsReply = Ok & Has<"terminals"> & May<"next_after" | "seq">;
 export type ProofReply = Ok & Has<"hashes"> & May<"note" | "size" | "index" | "transaction" | "seq" | "receipt">;
 export type ProgramReply = Ok & Has<"program" | "version"> & May<"seq">;
@@ -767,6 +801,8 @@ export interface Client {
 	checkpoint(fields?: CheckpointFields & Abortable): Promise<CheckpointReply>;
 	proof: Call<ProofFields, ProofReply>;
 	terminals: Call<TerminalsFields, TerminalsReply>;
+	vault: Call<VaultFields, VaultReply>;
+	person: Call<PersonFields, PersonReply>;
 	program(fields?: ProgramFields & Abortable): Promise<ProgramReply>;
 	clock_accept(fields?: ClockAcceptFields & Abortable): Promise<WriteReply>;
 	rotate_key: Call<RotateKeyFields, RotateKeyReply>;

@@ -72,7 +72,7 @@ enum request_op {
 	REQUEST_OPENING, REQUEST_CONSENT, REQUEST_ERASE,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
 	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_VOUCHERS, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_TERMINALS,
-	REQUEST_SUBSCRIBE,
+	REQUEST_VAULT, REQUEST_PERSON, REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT
 };
 const char *request_op_str(enum request_op op);		/* RULINGS' names: "purchase", "program", … */
@@ -112,6 +112,8 @@ struct request {
 	uint64_t before_seq, after_seq, seq, size, from_size, to_size;
 	int64_t as_of_us;
 	uint32_t limit, version, credits;
+	bool turn_epoch;			/* vault */
+	uint64_t member_no;			/* person, history: when member is NULL */
 	struct { const char *principal, *after; bool with_trouble; } terminals;	/* principal NULL: everybody's; after: as a reply's next_after, NULL */
 	bool events, has_after_event;		/* subscribe */
 	struct crm_place after_event;
@@ -176,6 +178,22 @@ struct reply_terminal { const char *principal; const struct terminal_name *name;
 struct reply_code { const char *id, *code; int32_t last_day; };
 struct reply_voucher { const struct voucher *v; const char *title, *code; bool has_value; int64_t value; };	/* title "": the program has it no more */
 
+struct reply_old_epoch { uint64_t epoch; int64_t replaced_us, destroyed_us; };
+struct reply_vault {
+	uint64_t epoch, turns;
+	int64_t begun_us;
+	bool turning;
+	const char *failed;			/* NULL: the newest turn did not fail */
+	size_t n_old;
+	const struct reply_old_epoch *old;
+};
+struct reply_person {
+	size_t n_dates, n_aliases, n_segments, n_absorbed;
+	const struct birthday_date *dates;
+	const char *const *aliases, *const *segments;
+	const uint64_t *absorbed;
+};
+
 struct reply {
 	struct refusal refusal;			/* result LEDGER_OK: status OK, no reason */
 	size_t bytes_max;			/* longer than this, it is sent without its lists, the longest first; 0: never */
@@ -215,6 +233,8 @@ struct reply {
 	size_t n_terminals;
 	const struct reply_terminal *terminals;
 	struct bytes next_after;		/* len 0: none */
+	const struct reply_vault *vault;	/* NULL: not asked for */
+	const struct reply_person *person;	/* likewise */
 };
 
 /* gRPC code of a result, by RULINGS section 2. */

@@ -4,6 +4,7 @@
  * have is left out, a balance of zero is not.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -40,6 +41,11 @@ enum { SEQ_RANGE_FIRST = 1, SEQ_RANGE_LAST };
 #define NUMBER_SHOWN_MAX ((UINT64_C(1) << 53) - 1)
 enum { RESPONSE_PROVISIONAL = 107, RESPONSE_CONSENTS };
 enum { RESPONSE_EFFECTS = 99 };
+enum { RESPONSE_VAULT = 120, RESPONSE_PERSON };
+enum { VAULT_EPOCH = 1, VAULT_BEGUN_AT, VAULT_TURNING, VAULT_FAILED, VAULT_TURNS, VAULT_OLD };
+enum { OLD_EPOCH = 1, OLD_REPLACED_AT, OLD_DESTROYED_AT };
+enum { PERSON_ALIASES = 1, PERSON_BIRTHDAYS, PERSON_SEGMENTS, PERSON_ABSORBED };
+enum { BIRTHDAY_ROW_BIRTHDAY = 1, BIRTHDAY_ROW_ENTERED };
 enum { EFFECT_TYPE = 1, EFFECT_POINTS, EFFECT_REASON };
 enum { CONSENT_ROW_PURPOSE = 1, CONSENT_ROW_GIVEN, CONSENT_ROW_SINCE };
 enum { NOTICE_KIND = 1, NOTICE_POINTS, NOTICE_LAST_DAY, NOTICE_DUE, NOTICE_OF_VOUCHER };
@@ -669,6 +675,56 @@ put_people(struct buf *out, const struct reply *r, bool brief)
 	}
 }
 
+static void
+put_vault(struct buf *out, const struct reply_vault *v)
+{
+	size_t begun = field_begin(out, RESPONSE_VAULT);
+
+	field_put_uint(out, VAULT_EPOCH, v->epoch);
+	field_put_fixed(out, VAULT_BEGUN_AT, v->begun_us);
+	field_put_uint(out, VAULT_TURNING, v->turning);
+	if (v->failed != NULL)
+		field_put_text(out, VAULT_FAILED, v->failed);
+	field_put_uint(out, VAULT_TURNS, v->turns);
+	for (size_t i = 0; i < v->n_old; ++i) {
+		size_t old = field_begin(out, VAULT_OLD);
+
+		field_put_uint(out, OLD_EPOCH, v->old[i].epoch);
+		field_put_fixed(out, OLD_REPLACED_AT, v->old[i].replaced_us);
+		field_put_fixed(out, OLD_DESTROYED_AT, v->old[i].destroyed_us);
+		field_end(out, old);
+	}
+	field_end(out, begun);
+}
+
+static void
+put_birthday(struct buf *out, const struct birthday_date *date)
+{
+	char text[16];
+	size_t begun = field_begin(out, PERSON_BIRTHDAYS);
+
+	(void)snprintf(text, sizeof(text), "%02d-%02d", date->month, date->day);
+	field_put_text(out, BIRTHDAY_ROW_BIRTHDAY, text);
+	field_put_sint(out, BIRTHDAY_ROW_ENTERED, date->entered_day);
+	field_end(out, begun);
+}
+
+static void
+put_person(struct buf *out, const struct reply_person *p)
+{
+	size_t begun = field_begin(out, RESPONSE_PERSON);
+
+	for (size_t i = 0; i < p->n_aliases; ++i)
+		field_put_text(out, PERSON_ALIASES, p->aliases[i]);
+	for (size_t i = 0; i < p->n_dates; ++i)
+		put_birthday(out, &p->dates[i]);
+	for (size_t i = 0; i < p->n_segments; ++i)
+		field_put_text(out, PERSON_SEGMENTS, p->segments[i]);
+	for (size_t i = 0; i < p->n_absorbed; ++i)
+		field_put_uint(out, PERSON_ABSORBED, p->absorbed[i]);
+	field_end(out, begun);
+}
+
 /* Of what was done only: a quote has an entry and no id. */
 static enum status
 put_effects(struct buf *out, const struct reply *r, struct arena *arena)
@@ -717,6 +773,10 @@ encode(const struct reply *reply, enum detail detail, struct arena *arena, struc
 		put_groups(out, reply->balance, reply->pool, reply->scale);
 	put_terminals(out, reply);
 	put_people(out, reply, detail != DETAIL_ALL);
+	if (reply->vault != NULL)
+		put_vault(out, reply->vault);
+	if (reply->person != NULL)
+		put_person(out, reply->person);
 	if (detail == DETAIL_ALL)
 		st = put_effects(out, reply, arena);
 	return st == ST_OK ? buf_status(out) : st;

@@ -669,12 +669,25 @@ judge_balance(struct judge *j, const Fealty__V1__Request *in)
 	j->ret->pool = b->has_pool && b->pool;
 }
 
+/* One of the two. */
+static void
+judge_member_or_no(struct judge *j, char *member, bool has_no, uint64_t no)
+{
+	if (has_no && member != NULL)
+		invalid(j, "member_no", "stands beside `member`: give one of them");
+	else if (!has_no)
+		judge_alias(j, member);
+	else if (no == 0)
+		invalid(j, "member_no", "is zero: the first member is 1");
+	j->ret->member_no = no;
+}
+
 static void
 judge_history(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__History *h = in->history;
 
-	judge_alias(j, h->member);
+	judge_member_or_no(j, h->member, h->has_member_no, h->member_no);
 	if (h->has_limit && (h->limit < 1 || h->limit > HISTORY_LIMIT_MAX))
 		invalid(j, "limit", "is not 1 to 100");
 	j->ret->limit = h->has_limit ? h->limit : HISTORY_LIMIT_DEFAULT;
@@ -752,6 +765,22 @@ judge_terminals(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+judge_vault(struct judge *j, const Fealty__V1__Request *in)
+{
+	j->ret->turn_epoch = in->vault->has_rotate && in->vault->rotate;
+	if (in->program != NULL)
+		invalid(j, "program", "is not for the vault, which is that of all programs");
+}
+
+static void
+judge_person(struct judge *j, const Fealty__V1__Request *in)
+{
+	const Fealty__V1__Person *p = in->person;
+
+	judge_member_or_no(j, p->member, p->has_member_no, p->member_no);
+}
+
+static void
 judge_subscribe(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__Subscribe *s = in->subscribe;
@@ -820,6 +849,8 @@ static const struct op_row {
 	[REQUEST_CHECKPOINT] = { "checkpoint", OP_NONE, FEALTY__V1__REQUEST__OP_CHECKPOINT, judge_checkpoint },
 	[REQUEST_PROOF] = { "proof", OP_NONE, FEALTY__V1__REQUEST__OP_PROOF, judge_proof },
 	[REQUEST_TERMINALS] = { "terminals", OP_NONE, FEALTY__V1__REQUEST__OP_TERMINALS, judge_terminals },
+	[REQUEST_VAULT] = { "vault", OP_NONE, FEALTY__V1__REQUEST__OP_VAULT, judge_vault },
+	[REQUEST_PERSON] = { "person", OP_NONE, FEALTY__V1__REQUEST__OP_PERSON, judge_person },
 	[REQUEST_SUBSCRIBE] = { "subscribe", OP_NONE, FEALTY__V1__REQUEST__OP_SUBSCRIBE, judge_subscribe },
 };
 

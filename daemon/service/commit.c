@@ -14,6 +14,7 @@
  * and state lacks, so nothing is decided and nothing is discarded.
  */
 #include "service/commit.h"
+#include "service/keeper.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -252,20 +253,6 @@ show_head(struct commit *c)
 	atomic_store(&s->size, head->size);
 }
 
-void
-wake_subscriptions(struct service *s)
-{
-	unsigned n = s->net == NULL ? 0 : net_loop_count(s->net);	/* none yet when a key is recovered */
-
-	for (unsigned i = 0; i < n; i++) {
-		struct loop_context *loop = &s->loops[i];
-		if (atomic_load(&loop->subscriptions) == 0 || atomic_exchange(&loop->wake_posted, true))
-			continue;
-		loop->wake.next = NULL;
-		net_post(net_loop_at(s->net, i), &loop->wake, &loop->wake);
-	}
-}
-
 static void
 disk_refusal(struct refusal *refusal)
 {
@@ -396,7 +383,7 @@ commit_flush(struct commit *c)
 	checkpoint_show(c);
 	cosign_done(c, true);
 	release_active(c, NULL);
-	wake_subscriptions(s);
+	loops_wake(s, false);
 	return ST_OK;
 }
 
@@ -736,6 +723,8 @@ run(void *arg)
 			st = checkpoint_alone(c);
 		if (st == ST_OK && !works && cosign_waits(c))
 			st = cosign_alone(c);
+		if (st == ST_OK && keeper_waits(c))
+			st = keeper_finish(c);
 		if (st != ST_OK)
 			break;
 		c->step_us = clock_monotonic_us();

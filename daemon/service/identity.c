@@ -50,6 +50,8 @@ static const unsigned permitted[REQUEST_OP_COUNT] = {
 	[REQUEST_CHECKPOINT] = TILLS | ROLE_AUDITOR | ROLE_APPROVER,
 	[REQUEST_PROOF] = TILLS | ROLE_AUDITOR,
 	[REQUEST_TERMINALS] = TILLS | ROLE_AUDITOR,
+	[REQUEST_VAULT] = ROLE_OPERATOR,
+	[REQUEST_PERSON] = ROLE_OPERATOR,
 	[REQUEST_SUBSCRIBE] = ROLE_BACKEND | ROLE_AUDITOR | ROLE_OPERATOR,
 };
 
@@ -153,6 +155,8 @@ identity_permit(const struct identity *who, struct programs *programs, struct re
 	if ((permitted[request->op] & who->role) == 0)
 		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "op", "The principal %s may not send `%s`.", who->principal,
 		    request_op_str(request->op));
+	else if (request->op == REQUEST_HISTORY && request->member == NULL && who->role != ROLE_OPERATOR)
+		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "member_no", "Only an operator may ask by a member's number; give an alias.");
 	else if (who->role == ROLE_POS && !is_own(request->cmd.store, who->store))
 		refusal_set(ret_refusal, LEDGER_PERMISSION_DENIED, "store", "The till %s acts only for its own store.", who->principal);
 	else if (who->role == ROLE_POS && !is_own(request->cmd.terminal, who->terminal))

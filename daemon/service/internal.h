@@ -100,6 +100,7 @@ enum status log_note_serve_public(struct service *service) MUST_CHECK;
 
 struct commit;
 struct witnesses;
+struct keeper;
 struct loop_context;
 
 struct service {
@@ -113,6 +114,7 @@ struct service {
 	struct signer *signer;
 	struct commit *commit;
 	struct witnesses *witnesses;		/* NULL: without a policy */
+	struct keeper *keeper;			/* of the vault's epochs */
 	struct net *net;
 	struct loop_context *loops;		/* one for each net loop */
 	char origin[129];
@@ -236,12 +238,13 @@ enum status read_entry(struct store_txn *ledger, struct entry_id id, struct aren
 /* Takes fresh snapshots of what is needed, state first, so that ledger and vault are never behind it. */
 enum status loop_renew(struct loop_context *loop) MUST_CHECK;
 void loop_rest(struct loop_context *loop);
+/* The commit thread: subscriptions see that the head moved; ${all}: and what rests in a vault that was replaced lets go of it. */
+void loops_wake(struct service *service, bool all);
 
 /* ---- subscriptions ---- */
 
 struct session;
 struct subscription;
-void wake_subscriptions(struct service *service);	/* any thread: each loop that has some looks at them */
 void subscriptions_pump_all(struct loop_context *loop, struct net_loop *net_loop);
 
 /* ---- the commit thread ---- */
@@ -254,6 +257,8 @@ bool commit_submit(struct commit *commit, struct work *work) MUST_CHECK;
 void commit_drain(struct commit *commit);
 /* Any thread: works that wait, and why writes do if they do. */
 size_t commit_queue_length(const struct commit *commit);
+/* Any thread: the commit thread looks whether there is something to do. */
+void commit_wake(struct commit *commit);
 enum service_readiness commit_readiness(const struct commit *commit);
 void commit_free(struct commit *commit);
 

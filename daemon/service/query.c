@@ -108,13 +108,17 @@ find_member(struct query *q)
 	q->member = 0;
 	if (q->program == 0)
 		return ST_OK;
-	enum status st = vault_lookup(loop->service->vault, loop->vault, q->program, q->request->member, &q->member);
+	enum status st = ST_OK;
+	if (q->request->member == NULL)
+		q->member = q->request->member_no;
+	else
+		st = vault_lookup(loop->service->vault, loop->vault, q->program, q->request->member, &q->member);
 	if (st == ST_NOTFOUND)
 		return ST_OK;
 	view_init(&q->view, loop->service->programs, &loop->arena);
 	if (st == ST_OK)
 		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
-	while (st == ST_OK && q->view.m.merged_into != 0) {
+	while (st == ST_OK && q->view.m.merged_into != 0 && !(q->request->op == REQUEST_HISTORY && q->request->member == NULL)) {
 		q->member = q->view.m.merged_into;
 		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
 	}
@@ -145,7 +149,8 @@ require_member(struct query *q)
 	if (q->program == 0)
 		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "program", "There is no such program in this ledger; publish one first, or look at its id.");
 	else if (q->member == 0)
-		refusal_set(&q->refusal, LEDGER_NOT_FOUND, "member", "No member of the program has this alias; enrol it first.");
+		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->request->member == NULL ? "member_no" : "member",
+		    q->request->member == NULL ? "The program has no member of this number." : "No member of the program has this alias; enrol it first.");
 }
 
 enum status
@@ -472,6 +477,7 @@ run_about_member(struct query *q, struct buf *out)
 	case REQUEST_QUOTE: return run_quote(q, out);
 	case REQUEST_HISTORY: return run_history(q, out);
 	case REQUEST_VOUCHERS: return run_vouchers(q, out);
+	case REQUEST_PERSON: return query_person(q, out);
 	default: assert(false); return ST_INVALID;
 	}
 }
@@ -480,7 +486,7 @@ run_about_member(struct query *q, struct buf *out)
 static bool
 about_log(enum request_op op)
 {
-	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS;
+	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS || op == REQUEST_VAULT;
 }
 
 static enum status
@@ -491,6 +497,7 @@ run_about_log(struct query *q, struct buf *out)
 	case REQUEST_CHECKPOINT: return query_checkpoint(q, out);
 	case REQUEST_PROOF: return query_proof(q, out);
 	case REQUEST_TERMINALS: return query_terminals(q, out);
+	case REQUEST_VAULT: return query_vault(q, out);
 	default: assert(false); return ST_INVALID;
 	}
 }

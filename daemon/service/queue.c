@@ -9,6 +9,7 @@
  * principal loses by it is throughput of its own, and only while others are there.
  */
 #include "service/commit.h"
+#include "service/keeper.h"
 
 #include <stddef.h>
 #include <time.h>
@@ -49,6 +50,14 @@ commit_submit(struct commit *c, struct work *work)
 	return room;
 }
 
+void
+commit_wake(struct commit *c)
+{
+	pthread_mutex_lock(&c->lock);
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+}
+
 size_t
 commit_queue_length(const struct commit *c)
 {
@@ -69,7 +78,7 @@ queue_wait(struct commit *c, int64_t wait_us, bool *ret_stopping)
 
 	pthread_mutex_lock(&c->lock);
 	timespec_of(clock_monotonic_us() + wait_us, &until);
-	while (c->queue.n == 0 && !c->stopping && !cosign_waits(c) && wait_us > 0) {
+	while (c->queue.n == 0 && !c->stopping && !cosign_waits(c) && !keeper_waits(c) && wait_us > 0) {
 		if (pthread_cond_timedwait(&c->wake, &c->lock, &until) != 0)
 			break;
 	}

@@ -12,6 +12,7 @@
 
 #include "service/access.h"
 #include "service/commit.h"
+#include "service/keeper.h"
 #include "service/session.h"
 #include "service/witness.h"
 
@@ -40,7 +41,9 @@ open_store(struct service *s, char *ret_message)
 	else if (st == ST_NOTFOUND)
 		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "%s is not a data directory of fealty. Make one with `fealty init`.", p->data_path);
 	else if (st == ST_FORMAT)
-		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "%s was written in another format; this version reads `fealty 1`.", p->data_path);
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "%s was written in another format; this version reads `fealty 2`. One of `fealty 1` has a vault without epochs, in which nobody can be "
+		    "erased for good: make a new ledger with `fealty init`.", p->data_path);
 	else if (st == ST_CORRUPT)
 		say_damage(p->data_path, ret_message);
 	else if (st != ST_OK)
@@ -87,6 +90,25 @@ open_parties(struct service *s, char *ret_message)
 }
 
 static enum status
+open_vault(struct service *s, char *ret_message)
+{
+	enum status st = vault_new(s->store, s->keys, s->params.keys_path, &s->vault);
+	unsigned long long epoch = store_vault_epoch(s->store);
+
+	if (st == ST_NOTFOUND)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "The vault is of epoch %llu, and its key %s/vault.%llu.key is not there: restore the key directory that belongs to this data, or newer data.",
+		    epoch, s->params.keys_path, epoch);
+	else if (st == ST_INVALID)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "The key file %s/vault.%llu.key is readable by others than its owner, or is not a key. Set its mode to 0400.", s->params.keys_path, epoch);
+	else if (st != ST_OK)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The key of the vault's epoch, %s/vault.%llu.key, cannot be read (%s).", s->params.keys_path,
+		    epoch, status_str(st));
+	return st;
+}
+
+static enum status
 open_all(struct service *s, char *ret_message)
 {
 	enum status st = open_parties(s, ret_message);
@@ -97,7 +119,7 @@ open_all(struct service *s, char *ret_message)
 	if (st != ST_OK)
 		return st;
 	snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The service could not be started.");
-	st = vault_new(s->store, s->keys, &s->vault);
+	st = open_vault(s, ret_message);
 	if (st == ST_OK)
 		st = start_recover(s, ret_message);
 	if (st != ST_OK)
@@ -113,7 +135,7 @@ open_all(struct service *s, char *ret_message)
 		st = commit_new(s, &s->commit);
 	if (st == ST_OK)
 		st = rotate_recover(s->commit, ret_message);
-	return st;
+	return st == ST_OK ? keeper_new(s, &s->keeper) : st;
 }
 
 enum status
@@ -150,7 +172,25 @@ on_wake(struct net_message *message, struct net_loop *loop, struct net_conn *con
 
 	(void)conn;
 	atomic_store(&context->wake_posted, false);
+	if (context->vault != NULL && store_txn_outdated(context->vault)) {
+		store_abort(context->vault);		/* it rests, and would keep the old vault */
+		context->vault = NULL;
+	}
 	subscriptions_pump_all(context, loop);
+}
+
+void
+loops_wake(struct service *s, bool all)
+{
+	unsigned n = s->net == NULL ? 0 : net_loop_count(s->net);	/* none yet when a key is recovered */
+
+	for (unsigned i = 0; i < n; i++) {
+		struct loop_context *loop = &s->loops[i];
+		if ((!all && atomic_load(&loop->subscriptions) == 0) || atomic_exchange(&loop->wake_posted, true))
+			continue;
+		loop->wake.next = NULL;
+		net_post(net_loop_at(s->net, i), &loop->wake, &loop->wake);
+	}
 }
 
 enum status
@@ -275,6 +315,7 @@ service_tick(struct service *s)
 {
 	publish_head(s);
 	snapshot_maybe(s);
+	keeper_tick(s->keeper);
 	store_reader_check(s->store);
 	parties_sweep(s->parties, clock_monotonic_us());
 }
@@ -292,7 +333,7 @@ service_reload_access(struct service *s)
 		return;
 	}
 	parties_set_access(s->parties, access);
-	wake_subscriptions(s);		/* those that are not allowed any more end now */
+	loops_wake(s, false);		/* those that are not allowed any more end now */
 	log_event(s->log, LOG_LEVEL_INFO, "access.reloaded", "path", s->params.access_path, NULL);
 }
 
@@ -342,6 +383,7 @@ service_close(struct service *s)
 	if (s->commit != NULL)
 		commit_drain(s->commit);
 	snapshot_join(s);
+	keeper_free(s->keeper);
 	bool clean = !atomic_load(&s->failed);
 	if (clean)
 		publish_head(s);

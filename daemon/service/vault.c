@@ -13,19 +13,15 @@
  * with that
  * same commit and is never read twice.
  */
-#include "service/vault.h"
+#include "service/vault_row.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define MAC crypto_aead_xchacha20poly1305_ietf_ABYTES
-#define ALIAS_PLAIN 12
-#define PERSON_KEY 20
-#define PROFILE_BYTES_MAX 32768
-#define PROFILE_FORMAT 1
 #define VAULT_BATCH_BYTES ((size_t)256 * 1024 * 1024)
 #define VAULT_BUCKETS 1024
 
@@ -46,9 +42,26 @@ struct change {
 /* What a batch still owes the environment, after its ledger commit went one way or the other. */
 enum debt { DEBT_NONE, DEBT_REMOVALS, DEBT_UNDO };
 
+/* A key may be needed as long as a reader is in its epoch's vault: the one in use, one that was replaced, one that is being made. */
+#define EPOCHS_AT_ONCE 3
+struct slot {
+	_Atomic uint64_t epoch;			/* 0: free.  Set after the key, and cleared before it goes */
+	struct epoch_key *key;
+};
+
+struct touch_list {
+	pthread_mutex_t lock;
+	bool on, lost;
+	uint8_t (*persons)[PERSON_PREFIX];
+	size_t n, cap;
+};
+
 struct vault {
 	struct store *store;
 	const struct keys *keys;
+	const char *keys_path;
+	struct slot slots[EPOCHS_AT_ONCE];
+	struct touch_list touched;
 	struct arena arena;			/* the batch's */
 	struct change *changes;
 	struct change *aliases[VAULT_BUCKETS];
@@ -63,7 +76,7 @@ batch_key(void)
 }
 
 enum status
-vault_new(struct store *store, const struct keys *keys, struct vault **ret_vault)
+vault_new(struct store *store, const struct keys *keys, const char *keys_path, struct vault **ret_vault)
 {
 	struct vault *v = calloc(1, sizeof(*v));
 
@@ -71,7 +84,14 @@ vault_new(struct store *store, const struct keys *keys, struct vault **ret_vault
 		return ST_NOMEM;
 	v->store = store;
 	v->keys = keys;
+	v->keys_path = keys_path;
+	pthread_mutex_init(&v->touched.lock, NULL);
 	arena_init(&v->arena, VAULT_BATCH_BYTES);
+	enum status st = vault_key_load(v, store_vault_epoch(store));
+	if (st != ST_OK) {
+		vault_free(v);
+		return st;
+	}
 	*ret_vault = v;
 	return ST_OK;
 }
@@ -84,196 +104,149 @@ vault_free(struct vault *v)
 	v->debt = DEBT_NONE;
 	vault_discard(v);
 	store_abort(v->reader);
+	for (size_t i = 0; i < EPOCHS_AT_ONCE; i++)
+		epoch_key_free(v->slots[i].key);
+	pthread_mutex_destroy(&v->touched.lock);
+	free(v->touched.persons);
 	arena_release(&v->arena);
 	free(v);
 }
 
-/* ---- keys and seals ---- */
+/* ---- keys of epochs ---- */
 
-static void
-alias_hash(const struct vault *v, uint32_t program, const char *alias, uint8_t ret_hash[static ALIAS_HASH_BYTES])
+const struct epoch_key *
+vault_key(const struct vault *v, uint64_t epoch)
 {
-	crypto_generichash_state state;
-	uint8_t number[4];
-
-	put_be32(number, program);
-	crypto_generichash_init(&state, keys_secret(v->keys, KEY_ALIAS), HASH_KEY_BYTES, ALIAS_HASH_BYTES);
-	crypto_generichash_update(&state, number, sizeof(number));
-	crypto_generichash_update(&state, (const unsigned char *)alias, strlen(alias));
-	crypto_generichash_final(&state, ret_hash, ALIAS_HASH_BYTES);
+	for (size_t i = 0; i < EPOCHS_AT_ONCE; i++)
+		if (atomic_load(&v->slots[i].epoch) == epoch)
+			return v->slots[i].key;
+	assert(false);		/* nobody reads a vault whose key is not kept */
+	return NULL;
 }
 
-static void
-person_key(uint32_t program, uint64_t member, uint64_t seq, uint8_t ret_key[static PERSON_KEY])
+enum status
+vault_key_load(struct vault *v, uint64_t epoch)
 {
-	put_be32(ret_key, program);
-	put_be64(ret_key + 4, member);
-	put_be64(ret_key + 12, seq);
-}
+	size_t i = 0;
 
-static void
-seal(struct buf *out, const uint8_t *key, struct bytes plain, struct bytes bound)
-{
-	uint8_t nonce[NONCE], box[PROFILE_BYTES_MAX + MAC];
-	unsigned long long len;
-
-	assert(plain.len <= PROFILE_BYTES_MAX);
-	randombytes_buf(nonce, sizeof(nonce));
-	crypto_aead_xchacha20poly1305_ietf_encrypt(box, &len, plain.data, plain.len, bound.data, bound.len, NULL, nonce, key);
-	buf_put(out, nonce, sizeof(nonce));
-	buf_put(out, box, len);
-}
-
-/* Writes box.len - NONCE - MAC bytes. */
-static enum status
-unseal(uint8_t *ret_plain, const uint8_t *key, struct bytes box, struct bytes bound)
-{
-	if (box.len < NONCE + MAC)
-		return ST_CORRUPT;
-	int failed = crypto_aead_xchacha20poly1305_ietf_decrypt(ret_plain, NULL, NULL, box.data + NONCE, box.len - NONCE, bound.data, bound.len,
-	    box.data, key);
-	return failed != 0 ? ST_CORRUPT : ST_OK;
-}
-
-static enum status
-alias_seal(const struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES], uint32_t program, uint64_t member, uint64_t seq,
-    struct buf *out)
-{
-	uint8_t plain[ALIAS_PLAIN];
-
-	put_be32(plain, program);
-	put_be64(plain + 4, member);
-	buf_put_be64(out, seq);
-	seal(out, keys_secret(v->keys, KEY_VAULT), bytes_of(plain, sizeof(plain)), bytes_of(hash, ALIAS_HASH_BYTES));
-	return buf_status(out);
-}
-
-static enum status
-alias_unseal(const struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES], uint32_t program, struct bytes value, uint64_t *ret_member)
-{
-	uint8_t plain[ALIAS_PLAIN];
-
-	if (value.len != 8 + NONCE + ALIAS_PLAIN + MAC)
-		return ST_CORRUPT;
-	enum status st = unseal(plain, keys_secret(v->keys, KEY_VAULT), bytes_of(value.data + 8, value.len - 8), bytes_of(hash, ALIAS_HASH_BYTES));
-	if (st != ST_OK)
-		return st;
-	if (get_be32(plain) != program)
-		return ST_CORRUPT;
-	*ret_member = get_be64(plain + 4);
-	return ST_OK;
-}
-
-static void
-profile_encode(const struct profile *p, struct buf *out)
-{
-	buf_put_u8(out, PROFILE_FORMAT);
-	buf_put_varint(out, p->n_dates);
-	for (size_t i = 0; i < p->n_dates; i++) {
-		buf_put_u8(out, (uint8_t)p->dates[i].month);
-		buf_put_u8(out, (uint8_t)p->dates[i].day);
-		buf_put_svarint(out, p->dates[i].entered_day);
-	}
-	buf_put_varint(out, p->n_aliases);
-	for (size_t i = 0; i < p->n_aliases; i++)
-		buf_put_string(out, p->aliases[i]);
-	buf_put_varint(out, p->n_segments);
-	for (size_t i = 0; i < p->n_segments; i++)
-		buf_put_string(out, p->segments[i]);
-	buf_put_varint(out, p->n_absorbed);
-	for (size_t i = 0; i < p->n_absorbed; i++)
-		buf_put_varint(out, p->absorbed[i]);
-}
-
-static enum status
-decode_texts(struct cursor *c, struct arena *arena, size_t max, const char **ret_texts, size_t *ret_n)
-{
-	uint64_t n = cursor_varint(c);
-
-	if (n > max)
-		return ST_CORRUPT;
-	for (size_t i = 0; i < n; i++) {
-		struct bytes text = cursor_string(c);
-		ret_texts[i] = arena_memdup(arena, text.data, text.len);
-		if (ret_texts[i] == NULL)
-			return ST_NOMEM;
-	}
-	*ret_n = (size_t)n;
-	return ST_OK;
-}
-
-static enum status
-profile_decode(struct bytes plain, struct arena *arena, struct profile *ret)
-{
-	struct cursor c = cursor_of(plain);
-
-	if (cursor_u8(&c) != PROFILE_FORMAT)
-		return ST_CORRUPT;
-	uint64_t n = cursor_varint(&c);
-	if (n > LEDGER_BIRTHDAYS_MAX)
-		return ST_CORRUPT;
-	ret->n_dates = (size_t)n;
-	for (size_t i = 0; i < n; i++) {
-		ret->dates[i].month = cursor_u8(&c);
-		ret->dates[i].day = cursor_u8(&c);
-		ret->dates[i].entered_day = (int32_t)cursor_svarint(&c);
-	}
-	enum status st = decode_texts(&c, arena, PROFILE_ALIASES_MAX, ret->aliases, &ret->n_aliases);
+	while (i < EPOCHS_AT_ONCE && atomic_load(&v->slots[i].epoch) != 0)
+		i++;
+	assert(i < EPOCHS_AT_ONCE && epoch != 0);
+	enum status st = epoch_key_load(v->keys_path, v->keys, epoch, &v->slots[i].key);
 	if (st == ST_OK)
-		st = decode_texts(&c, arena, PROFILE_SEGMENTS_MAX, ret->segments, &ret->n_segments);
-	if (st != ST_OK)
-		return st;
-	n = cursor_varint(&c);
-	if (n > PROFILE_ABSORBED_MAX)
-		return ST_CORRUPT;
-	ret->n_absorbed = (size_t)n;
-	for (size_t i = 0; i < n; i++)
-		ret->absorbed[i] = cursor_varint(&c);
-	return cursor_done(&c) ? ST_OK : ST_CORRUPT;
-}
-
-#define WRAPPED (NONCE + MEMBER_KEY_SECRET_BYTES + MAC)
-
-static enum status
-person_seal(const struct vault *v, const uint8_t key[static PERSON_KEY], const struct profile *p, struct buf *out)
-{
-	struct buf plain;
-	struct bytes bound = bytes_of(key, 12);		/* program and member */
-
-	buf_init(&plain);
-	profile_encode(p, &plain);
-	enum status st = buf_status(&plain);
-	if (st == ST_OK && plain.len > PROFILE_BYTES_MAX)
-		st = ST_TOO_LARGE;
-	if (st == ST_OK) {
-		seal(out, keys_secret(v->keys, KEY_VAULT), bytes_of(p->key, sizeof(p->key)), bound);
-		seal(out, p->key, buf_bytes(&plain), bound);
-		st = buf_status(out);
-	}
-	if (plain.data != NULL)
-		sodium_memzero(plain.data, plain.len);
-	buf_release(&plain);
+		atomic_store(&v->slots[i].epoch, epoch);
 	return st;
 }
 
-static enum status
-person_unseal(const struct vault *v, const uint8_t key[static PERSON_KEY], struct bytes value, struct arena *arena, struct profile *ret)
+void
+vault_key_drop(struct vault *v, uint64_t epoch)
 {
-	struct bytes bound = bytes_of(key, 12);
+	for (size_t i = 0; i < EPOCHS_AT_ONCE; i++) {
+		if (atomic_load(&v->slots[i].epoch) != epoch)
+			continue;
+		atomic_store(&v->slots[i].epoch, 0);
+		epoch_key_free(v->slots[i].key);
+		v->slots[i].key = NULL;
+	}
+}
 
-	if (value.len < WRAPPED + NONCE + MAC)
-		return ST_CORRUPT;
-	size_t plain_len = value.len - WRAPPED - NONCE - MAC;
-	uint8_t *plain = arena_alloc(arena, plain_len);
-	if (plain == NULL)
-		return ST_NOMEM;
-	enum status st = unseal(ret->key, keys_secret(v->keys, KEY_VAULT), bytes_of(value.data, WRAPPED), bound);
-	if (st == ST_OK)
-		st = unseal(plain, ret->key, bytes_of(value.data + WRAPPED, value.len - WRAPPED), bound);
-	if (st == ST_OK)
-		st = profile_decode(bytes_of(plain, plain_len), arena, ret);
-	sodium_memzero(plain, plain_len);
-	return st;
+static const struct epoch_key *
+key_of(const struct vault *v, const struct store_txn *txn)
+{
+	return vault_key(v, store_txn_epoch(txn));
+}
+
+/* The writer's: what is written goes to the vault in use. */
+static const struct epoch_key *
+key_now(const struct vault *v)
+{
+	return vault_key(v, store_vault_epoch(v->store));
+}
+
+bool
+vault_idle(const struct vault *v)
+{
+	return v->changes == NULL && v->debt == DEBT_NONE;
+}
+
+void
+vault_reader_close(struct vault *v)
+{
+	store_abort(v->reader);
+	v->reader = NULL;
+}
+
+struct store *
+vault_store(const struct vault *v)
+{
+	return v->store;
+}
+
+/* ---- who was touched ---- */
+
+void
+vault_touched_begin(struct vault *v)
+{
+	pthread_mutex_lock(&v->touched.lock);
+	v->touched.on = true;
+	v->touched.lost = false;
+	v->touched.n = 0;
+	pthread_mutex_unlock(&v->touched.lock);
+}
+
+void
+vault_touched_end(struct vault *v)
+{
+	pthread_mutex_lock(&v->touched.lock);
+	v->touched.on = false;
+	free(v->touched.persons);
+	v->touched.persons = NULL;
+	v->touched.n = v->touched.cap = 0;
+	pthread_mutex_unlock(&v->touched.lock);
+}
+
+enum status
+vault_touched_take(struct vault *v, uint8_t (**ret_persons)[PERSON_PREFIX], size_t *ret_n)
+{
+	pthread_mutex_lock(&v->touched.lock);
+	bool lost = v->touched.lost;
+	if (!lost) {
+		*ret_persons = v->touched.persons;
+		*ret_n = v->touched.n;
+		v->touched.persons = NULL;
+		v->touched.n = v->touched.cap = 0;
+	}
+	pthread_mutex_unlock(&v->touched.lock);
+	return lost ? ST_NOMEM : ST_OK;
+}
+
+static void
+touch(struct touch_list *t, const uint8_t person[static PERSON_PREFIX])
+{
+	if (t->n == t->cap) {
+		size_t cap = t->cap == 0 ? 256 : t->cap * 2;
+		uint8_t (*grown)[PERSON_PREFIX] = realloc(t->persons, cap * sizeof(*grown));
+		if (grown == NULL) {
+			t->lost = true;
+			return;
+		}
+		t->persons = grown;
+		t->cap = cap;
+	}
+	memcpy(t->persons[t->n++], person, PERSON_PREFIX);
+}
+
+/* After a commit, so that whoever takes them and then reads sees it.  An alias changes with the profile that has it, never alone. */
+static void
+touch_changed(struct vault *v)
+{
+	struct touch_list *t = &v->touched;
+
+	pthread_mutex_lock(&t->lock);
+	for (const struct change *c = v->changes; t->on && c != NULL; c = c->next)
+		if (c->table == TABLE_PERSON)
+			touch(t, c->key);
+	pthread_mutex_unlock(&t->lock);
 }
 
 /* ---- reading ---- */
@@ -283,9 +256,10 @@ lookup_hash(const struct vault *v, struct store_txn *txn, uint32_t program, cons
     uint64_t *ret_member)
 {
 	struct bytes value;
+	uint64_t seq;
 
 	enum status st = store_get(txn, TABLE_ALIAS, bytes_of(hash, ALIAS_HASH_BYTES), &value);
-	return st != ST_OK ? st : alias_unseal(v, hash, program, value, ret_member);
+	return st != ST_OK ? st : alias_unseal(key_of(v, txn), hash, program, value, ret_member, &seq);
 }
 
 enum status
@@ -293,21 +267,8 @@ vault_lookup(const struct vault *v, struct store_txn *txn, uint32_t program, con
 {
 	uint8_t hash[ALIAS_HASH_BYTES];
 
-	alias_hash(v, program, alias, hash);
+	alias_hash(key_of(v, txn), program, alias, hash);
 	return lookup_hash(v, txn, program, hash, ret_member);
-}
-
-/* The newest row of a person. */
-static enum status
-person_row(struct store_txn *txn, uint32_t program, uint64_t member, struct bytes *ret_key, struct bytes *ret_value)
-{
-	uint8_t key[PERSON_KEY];
-
-	person_key(program, member, UINT64_MAX, key);
-	enum status st = store_floor(txn, TABLE_PERSON, bytes_of(key, sizeof(key)), ret_key, ret_value);
-	if (st != ST_OK)
-		return st;
-	return ret_key->len == PERSON_KEY && memcmp(ret_key->data, key, 12) == 0 ? ST_OK : ST_NOTFOUND;
 }
 
 enum status
@@ -316,7 +277,7 @@ vault_read(const struct vault *v, struct store_txn *txn, uint32_t program, uint6
 	struct bytes key, value;
 
 	enum status st = person_row(txn, program, member, &key, &value);
-	return st != ST_OK ? st : person_unseal(v, key.data, value, arena, ret);
+	return st != ST_OK ? st : person_unseal(key_of(v, txn), key.data, value, arena, ret);
 }
 
 static enum status
@@ -341,7 +302,7 @@ vault_find(struct vault *v, uint32_t program, const char *alias, uint64_t *ret_m
 	uint8_t hash[ALIAS_HASH_BYTES];
 	struct store_txn *txn;
 
-	alias_hash(v, program, alias, hash);
+	alias_hash(key_now(v), program, alias, hash);
 	for (const struct change *c = *alias_bucket(v, hash); c != NULL; c = c->next_alias) {
 		if (memcmp(c->key, hash, sizeof(hash)) == 0) {
 			*ret_member = c->member;
@@ -481,7 +442,7 @@ vault_put_profile(struct vault *v, uint32_t program, uint64_t member, uint64_t s
 	c->profile = copy;
 	c->member = member;
 	buf_init(&value);
-	st = person_seal(v, key, copy, &value);
+	st = person_seal(key_now(v), key, copy, &value);
 	if (st == ST_OK)
 		st = change_value(v, c, &value);
 	buf_release(&value);
@@ -497,13 +458,13 @@ vault_link(struct vault *v, uint32_t program, const char *alias, uint64_t member
 	struct buf value;
 
 	assert(member != 0);
-	alias_hash(v, program, alias, hash);
+	alias_hash(key_now(v), program, alias, hash);
 	struct change *c = change_new(v, true, TABLE_ALIAS, bytes_of(hash, sizeof(hash)), seq);
 	if (c == NULL)
 		return ST_NOMEM;
 	c->member = member;
 	buf_init(&value);
-	enum status st = alias_seal(v, hash, program, member, seq, &value);
+	enum status st = alias_seal(key_now(v), hash, program, member, seq, &value);
 	if (st == ST_OK)
 		st = change_value(v, c, &value);
 	buf_release(&value);
@@ -517,7 +478,7 @@ vault_unlink(struct vault *v, uint32_t program, const char *alias, uint64_t seq)
 {
 	uint8_t hash[ALIAS_HASH_BYTES];
 
-	alias_hash(v, program, alias, hash);
+	alias_hash(key_now(v), program, alias, hash);
 	struct change *c = change_new(v, false, TABLE_ALIAS, bytes_of(hash, sizeof(hash)), seq);
 	if (c == NULL)
 		return ST_NOMEM;
@@ -647,7 +608,7 @@ drop_superseded(const struct vault *v, struct change **list, size_t n)
 }
 
 static struct bytes
-key_of(const struct change *c)
+row_key(const struct change *c)
 {
 	return bytes_of(c->key, c->key_len);
 }
@@ -658,7 +619,7 @@ write_addition(struct vault *v, struct store_txn *txn, struct change *c)
 {
 	struct bytes old;
 
-	enum status st = store_get(txn, c->table, key_of(c), &old);
+	enum status st = store_get(txn, c->table, row_key(c), &old);
 	if (st != ST_OK && st != ST_NOTFOUND)
 		return st;
 	c->replaced = bytes_of(NULL, 0);
@@ -668,7 +629,7 @@ write_addition(struct vault *v, struct store_txn *txn, struct change *c)
 			return ST_NOMEM;
 		c->replaced = bytes_of(copy, old.len);
 	}
-	store_put(txn, c->table, key_of(c), c->value);
+	store_put(txn, c->table, row_key(c), c->value);
 	return ST_OK;
 }
 
@@ -708,9 +669,13 @@ vault_write_additions(struct vault *v)
 	if (st != ST_OK)
 		return st;
 	st = write_batch(v, txn, list, n);
+	if (st != ST_OK) {
+		store_abort(txn);
+		return st;
+	}
+	st = store_commit(txn);
 	if (st == ST_OK)
-		return store_commit(txn);
-	store_abort(txn);
+		touch_changed(v);
 	return st;
 }
 
@@ -741,14 +706,15 @@ vault_settle(struct vault *v)
 		return st;
 	for (size_t i = 0; i < n; i++) {
 		if (list[i]->add && v->debt == DEBT_UNDO)
-			take_back(txn, list[i]->table, key_of(list[i]), list[i]->replaced);
+			take_back(txn, list[i]->table, row_key(list[i]), list[i]->replaced);
 		else if (!list[i]->add && v->debt == DEBT_REMOVALS)
-			store_delete(txn, list[i]->table, key_of(list[i]));
+			store_delete(txn, list[i]->table, row_key(list[i]));
 	}
 	store_delete(txn, TABLE_VAULT_META, batch_key());
 	st = store_commit(txn);
 	if (st != ST_OK)
 		return st;
+	touch_changed(v);
 	v->debt = DEBT_NONE;
 	vault_discard(v);
 	return ST_OK;
@@ -863,7 +829,7 @@ vault_each_birthday(const struct vault *v, bool (*visit)(void *ctx, uint32_t pro
 	while (go_on && (st = store_cursor_next(cursor, &key, &value)) == ST_OK) {
 		struct profile profile;
 		arena_reset(&arena);
-		st = key.len == PERSON_KEY ? person_unseal(v, key.data, value, &arena, &profile) : ST_CORRUPT;
+		st = key.len == PERSON_KEY ? person_unseal(key_of(v, txn), key.data, value, &arena, &profile) : ST_CORRUPT;
 		if (st != ST_OK)
 			break;
 		for (size_t i = 0; i < profile.n_dates && go_on; i++)

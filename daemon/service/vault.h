@@ -1,10 +1,14 @@
 /**
  * vault.h: who is who: aliases and profiles.  The only place that sees personal data after the codec.
  *
- *   TABLE_ALIAS   BLAKE2b-256(alias key, program be32 ‖ alias) -> seq be64, nonce, sealed (program be32, member be64)
- *                 sealed by XChaCha20-Poly1305-IETF under the vault key, with the row's key as associated data
+ *   TABLE_ALIAS   BLAKE2b-256(EPOCH_NAMES, program be32 ‖ alias) -> seq be64, nonce, sealed (program be32, member be64)
+ *                 sealed by XChaCha20-Poly1305-IETF under EPOCH_SEALS, with the row's key and the epoch as associated data
  *   TABLE_PERSON  program be32, member be64, seq be64 -> nonce, wrapped member key; nonce, sealed profile
- *                 the member key is wrapped under the vault key, the profile sealed under the member key, both bound to (program, member)
+ *                 the member key is wrapped under EPOCH_SEALS, bound to the row's key and the epoch; the profile, which has the aliases' text, sealed
+ *                 under the member key, bound to the row's key
+ *
+ * EPOCH_NAMES and EPOCH_SEALS are of the vault's epoch (signer.h).  A rotation of the epoch copies all that is left into a fresh vault under the next
+ * epoch's key, see vault_copy.h: what was deleted stays behind, in a file that is removed and under a key that is destroyed.
  *
  * Changes belong to a batch: they are seen at once by the thread that makes them, written by vault_write_additions() before the ledger's
  * commit, and
@@ -39,8 +43,11 @@ struct profile {
 	uint64_t absorbed[PROFILE_ABSORBED_MAX];	/* members that went into this one and whose rows are here still: they are forgotten with it */
 };
 
-/* ${store} and ${keys} are borrowed.  One thread changes and reads through it; vault_lookup() and vault_read() serve all. */
-enum status vault_new(struct store *store, const struct keys *keys, struct vault **ret_vault) MUST_CHECK;
+/**
+ * ${store}, ${keys} and ${keys_path}, their directory, are borrowed.  One thread changes and reads through it; vault_lookup() and vault_read() serve
+ * all.  Errors: those of epoch_key_load() of the vault's epoch; ST_NOMEM.
+ */
+enum status vault_new(struct store *store, const struct keys *keys, const char *keys_path, struct vault **ret_vault) MUST_CHECK;
 void vault_free(struct vault *vault);
 
 /* At start, with the ledger at ${size}: see above. */

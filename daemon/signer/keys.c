@@ -9,9 +9,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -54,6 +57,15 @@ static const char *const next_names[SIGNING_KEYS] = {
 	[KEY_TRANSACTION] = "transaction.next.key",
 	[KEY_CHECKPOINT] = "checkpoint.next.key",
 };
+
+/* "vault.17.key" */
+#define EPOCH_NAME_BYTES 40
+static const char *
+epoch_name(uint64_t epoch, char ret_name[static EPOCH_NAME_BYTES])
+{
+	snprintf(ret_name, EPOCH_NAME_BYTES, "vault.%" PRIu64 ".key", epoch);
+	return ret_name;
+}
 
 /* Under which a key is kept that was replaced: "transaction.0123456789abcdef.old.key". */
 #define OLD_NAME_BYTES 48
@@ -173,10 +185,11 @@ static enum status
 create_files(int dir_fd, struct keys *scratch)
 {
 	enum status st = ST_OK;
+	char first[EPOCH_NAME_BYTES];
 	int made = 0;
 
-	while (made < KEY_COUNT && st == ST_OK) {
-		st = create_random(dir_fd, file_names[made], scratch);
+	while (made <= KEY_COUNT && st == ST_OK) {
+		st = create_random(dir_fd, made == KEY_COUNT ? epoch_name(1, first) : file_names[made], scratch);
 		if (st == ST_OK)
 			made++;
 	}
@@ -184,8 +197,8 @@ create_files(int dir_fd, struct keys *scratch)
 		st = sync_names(dir_fd);
 	if (st != ST_OK) {
 		int saved = errno;
-		while (made > 0)
-			unlinkat(dir_fd, file_names[--made], 0);
+		while (made-- > 0)
+			unlinkat(dir_fd, made == KEY_COUNT ? first : file_names[made], 0);
 		errno = saved;
 	}
 	return st;
@@ -211,6 +224,7 @@ open_dir(const char *dir, int *ret_fd)
 enum status
 keys_create(const char *dir)
 {
+	char first[EPOCH_NAME_BYTES];
 	int dir_fd;
 	enum status st;
 	struct stat s;
@@ -229,6 +243,8 @@ keys_create(const char *dir)
 	for (int i = 0; i < KEY_COUNT && st == ST_OK; i++)		/* before anything is made */
 		if (fstatat(dir_fd, file_names[i], &s, AT_SYMLINK_NOFOLLOW) == 0)
 			st = ST_BUSY;
+	if (st == ST_OK && fstatat(dir_fd, epoch_name(1, first), &s, AT_SYMLINK_NOFOLLOW) == 0)
+		st = ST_BUSY;
 	if (st == ST_OK)
 		st = create_files(dir_fd, scratch);
 	close_quietly(dir_fd);
@@ -581,6 +597,176 @@ keys_sign(const struct keys *keys, enum key_name name, struct buf *pae, const ch
 	if (buf_status(pae) != ST_OK)
 		return ST_NOMEM;
 	return sign_bytes(keys, name, buf_bytes(pae), ret_signature);
+}
+
+/* ---- epoch keys ---- */
+
+struct epoch_key {
+	uint64_t epoch;
+	uint8_t secrets[EPOCH_USES][HASH_KEY_BYTES];
+};
+
+enum status
+epoch_key_create(const char *dir, uint64_t epoch)
+{
+	char name[EPOCH_NAME_BYTES];
+	int dir_fd;
+	struct keys *scratch = keys_alloc();
+
+	if (scratch == NULL)
+		return ST_NOMEM;
+	enum status st = open_dir(dir, &dir_fd);
+	if (st == ST_OK) {
+		st = create_random(dir_fd, epoch_name(epoch, name), scratch);
+		if (st == ST_OK && fsync(dir_fd) != 0)
+			st = ST_IO;
+		close_quietly(dir_fd);
+	}
+	keys_free(scratch);
+	return st;
+}
+
+static void
+derive_epoch(const struct keys *keys, const uint8_t seed[static SEED_BYTES], struct epoch_key *key)
+{
+	static const struct { const char *label; enum key_name with; } uses[EPOCH_USES] = {
+		[EPOCH_SEALS] = { "fealty vault seal", KEY_VAULT },
+		[EPOCH_NAMES] = { "fealty vault name", KEY_ALIAS },
+	};
+	crypto_generichash_state state;
+	uint8_t number[8];
+
+	put_be64(number, key->epoch);
+	for (size_t i = 0; i < EPOCH_USES; i++) {
+		crypto_generichash_init(&state, keys_secret(keys, uses[i].with), HASH_KEY_BYTES, HASH_KEY_BYTES);
+		crypto_generichash_update(&state, (const unsigned char *)uses[i].label, strlen(uses[i].label));
+		crypto_generichash_update(&state, number, sizeof(number));
+		crypto_generichash_update(&state, seed, SEED_BYTES);
+		crypto_generichash_final(&state, key->secrets[i], HASH_KEY_BYTES);
+	}
+	sodium_memzero(&state, sizeof(state));
+}
+
+enum status
+epoch_key_load(const char *dir, const struct keys *keys, uint64_t epoch, struct epoch_key **ret_key)
+{
+	char name[EPOCH_NAME_BYTES];
+	int dir_fd;
+	struct keys *scratch = keys_alloc();
+	struct epoch_key *key = sodium_malloc(sizeof(*key));
+	enum status st = scratch == NULL || key == NULL || !lock_and_hide(key, sizeof(*key)) ? ST_NOMEM : open_dir(dir, &dir_fd);
+
+	if (st == ST_OK) {
+		st = load_file(dir_fd, epoch_name(epoch, name), scratch, scratch->seed[0]);
+		close_quietly(dir_fd);
+	}
+	if (st == ST_OK) {
+		key->epoch = epoch;
+		derive_epoch(keys, scratch->seed[0], key);
+		st = sodium_mprotect_readonly(key) != 0 ? ST_NOMEM : ST_OK;
+	}
+	keys_free(scratch);
+	if (st != ST_OK) {
+		sodium_free(key);
+		return st;
+	}
+	*ret_key = key;
+	return ST_OK;
+}
+
+void
+epoch_key_free(struct epoch_key *key)
+{
+	sodium_free(key);
+}
+
+uint64_t
+epoch_key_epoch(const struct epoch_key *key)
+{
+	return key->epoch;
+}
+
+const uint8_t *
+epoch_key_secret(const struct epoch_key *key, enum epoch_use use)
+{
+	assert(use < EPOCH_USES);
+	return key->secrets[use];
+}
+
+/* The epoch whose file has just this name; 0: none. */
+static uint64_t
+epoch_of_name(const char *file)
+{
+	char name[EPOCH_NAME_BYTES];
+
+	if (strncmp(file, "vault.", strlen("vault.")) != 0)
+		return 0;
+	uint64_t epoch = strtoull(file + strlen("vault."), NULL, 10);
+	return strcmp(epoch_name(epoch, name), file) == 0 ? epoch : 0;
+}
+
+static int
+rising(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+enum status
+epoch_key_list(const char *dir, uint64_t ret_epochs[static EPOCH_KEYS_MAX], size_t *ret_n)
+{
+	size_t n = 0;
+
+	DIR *d = opendir(dir);
+	if (d == NULL)
+		return errno == ENOENT ? ST_NOTFOUND : ST_IO;
+	for (struct dirent *e; n < EPOCH_KEYS_MAX && (e = readdir(d)) != NULL;) {
+		uint64_t epoch = epoch_of_name(e->d_name);
+		if (epoch != 0)
+			ret_epochs[n++] = epoch;
+	}
+	closedir(d);
+	qsort(ret_epochs, n, sizeof(*ret_epochs), rising);
+	*ret_n = n;
+	return ST_OK;
+}
+
+/* Of mode 0400, so it is made writable first. */
+static enum status
+overwrite(int dir_fd, const char *name)
+{
+	char noise[FILE_BYTES];
+
+	if (fchmodat(dir_fd, name, 0600, 0) != 0)
+		return errno == ENOENT ? ST_NOTFOUND : ST_IO;
+	int fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return ST_IO;
+	randombytes_buf(noise, sizeof(noise));
+	enum status st = write_all(fd, noise, sizeof(noise));
+	if (st == ST_OK && fsync(fd) != 0)
+		st = ST_IO;
+	close_quietly(fd);
+	return st;
+}
+
+enum status
+epoch_key_destroy(const char *dir, uint64_t epoch)
+{
+	char name[EPOCH_NAME_BYTES];
+	int dir_fd;
+
+	enum status st = open_dir(dir, &dir_fd);
+	if (st != ST_OK)
+		return st;
+	st = overwrite(dir_fd, epoch_name(epoch, name));
+	if (st == ST_OK && unlinkat(dir_fd, name, 0) != 0)
+		st = ST_IO;
+	if (st == ST_OK && fsync(dir_fd) != 0)
+		st = ST_IO;
+	close_quietly(dir_fd);
+	return st == ST_NOTFOUND ? ST_OK : st;
 }
 
 /* ---- a key outside a key directory ---- */

@@ -7,7 +7,8 @@
  *   transaction.next.key, checkpoint.next.key                what a rotation is to put in their places
  *   transaction.<key id>.old.key, checkpoint.<key id>.old.key  what it replaced
  *   alias.key        keys the hash of aliases
- *   vault.key        wraps the members' keys
+ *   vault.key        seals the vault, together with the epoch's
+ *   vault.<epoch>.key  the epochs', of which the newest seals the vault; see below
  *   fingerprint.key  keys the fingerprints of commands
  *   voucher.key      makes the codes of vouchers
  * Secrets live in locked memory (sodium_mlock is checked), are excluded from core dumps, and are wiped.
@@ -27,8 +28,8 @@ enum key_name { KEY_TRANSACTION, KEY_CHECKPOINT, KEY_ALIAS, KEY_VAULT, KEY_FINGE
 struct keys;
 
 /**
- * keys_create(dir): makes the directory, unless it is there, and all files, fsynced.  Blocks.  On failure it leaves no file behind that
- * it made.  ST_BUSY: a file is already there (none is ever overwritten); ST_INVALID: the directory is open to others than its owner;
+ * keys_create(dir): makes the directory, unless it is there, and all files, fsynced; of epoch 1 too.  Blocks.  On failure it leaves
+ * no file behind that it made.  ST_BUSY: a file is already there (none is ever overwritten); ST_INVALID: the directory is open to others than its owner;
  * ST_IO; ST_NOMEM: as below.
  *
  * keys_load(dir, ret_keys, ret_bad): blocks; the caller ends the keys with keys_free(), which takes NULL.  ST_NOTFOUND; ST_INVALID: the
@@ -117,6 +118,29 @@ enum status sign_verify(const uint8_t public_key[static PUBLIC_KEY_BYTES], const
 
 /* Whether the bytes are a public key by which a signature can hold: a point of the curve, in its one encoding, of the main group. */
 bool sign_key_usable(const uint8_t public_key[static PUBLIC_KEY_BYTES]) MUST_CHECK;
+
+/* ---- epoch keys: what the vault is sealed with, for as long as anything may be read that it sealed ---- */
+
+/**
+ * In the key directory, vault.<epoch>.key of the same form: made, replaced and destroyed by the daemon, so not among credentials.  Two keys come of
+ * one, in locked memory; both need it, so neither exists after it is destroyed:
+ *   EPOCH_SEALS  BLAKE2b-256(vault.key, "fealty vault seal" ‖ epoch be64 ‖ epoch key)   wraps members' keys and seals alias rows
+ *   EPOCH_NAMES  BLAKE2b-256(alias.key, "fealty vault name" ‖ epoch be64 ‖ epoch key)   keys the hashes of aliases
+ * epoch_key_create(): ST_BUSY: it is there; else as keys_create().  epoch_key_load(): as keys_load(); the caller frees it.
+ * epoch_key_list(): the epochs of which a file is there, rising; at most EPOCH_KEYS_MAX of them.
+ * epoch_key_destroy(): overwrites the file, fsync, unlinks it, fsync of the directory; one that is not there is no error.  What the file
+ * system or the medium keeps of what was overwritten is beyond it.
+ */
+#define EPOCH_KEYS_MAX 4096
+enum epoch_use { EPOCH_SEALS, EPOCH_NAMES, EPOCH_USES };
+struct epoch_key;
+enum status epoch_key_create(const char *dir, uint64_t epoch) MUST_CHECK;
+enum status epoch_key_load(const char *dir, const struct keys *keys, uint64_t epoch, struct epoch_key **ret_key) MUST_CHECK;
+void epoch_key_free(struct epoch_key *key);		/* NULL too */
+uint64_t epoch_key_epoch(const struct epoch_key *key);
+const uint8_t *epoch_key_secret(const struct epoch_key *key, enum epoch_use use);	/* 32 bytes */
+enum status epoch_key_list(const char *dir, uint64_t ret_epochs[static EPOCH_KEYS_MAX], size_t *ret_n) MUST_CHECK;
+enum status epoch_key_destroy(const char *dir, uint64_t epoch) MUST_CHECK;
 
 /* ---- the pool ---- */
 

@@ -75,7 +75,7 @@ env_flags(enum store_env env)
 }
 
 static int
-env_new(size_t map_bytes, const char *path, unsigned flags, MDB_env **ret_mdb)
+open_mdb(size_t map_bytes, const char *path, unsigned flags, MDB_env **ret_mdb)
 {
 	MDB_env *mdb;
 
@@ -123,7 +123,7 @@ env_create(const char *path, enum store_env env)
 	enum status st = file_make_dir(path);
 	if (st != ST_OK)
 		return st;
-	int rc = env_new((size_t)1 << 20, path, env_flags(env), &mdb);
+	int rc = open_mdb((size_t)1 << 20, path, env_flags(env), &mdb);
 	if (rc == 0) {
 		rc = create_tables(mdb, env);
 		if (rc == 0)
@@ -168,9 +168,9 @@ judge_lockless(struct store *store, const char *path, bool *ret_lockless)
 }
 
 static enum status
-open_tables(struct store *store, enum store_env env)
+open_tables(struct store *store, struct env *e)
 {
-	MDB_env *mdb = store->envs[env].mdb;
+	MDB_env *mdb = e->mdb;
 	MDB_txn *txn;
 
 	int rc = mdb_txn_begin(mdb, NULL, MDB_RDONLY, &txn);
@@ -178,8 +178,8 @@ open_tables(struct store *store, enum store_env env)
 		return env_status(store, rc);
 	enum status st = inspect_env(mdb, txn);
 	for (enum store_table t = 0; t < TABLE_COUNT && st == ST_OK; t++)
-		if (store_table_env(t) == env)
-			st = env_status(store, mdb_dbi_open(txn, store_table_str(t), 0, &store->dbis[t]));
+		if (store_table_env(t) == e->env)
+			st = env_status(store, mdb_dbi_open(txn, store_table_str(t), 0, &e->dbis[t]));
 	if (st != ST_OK) {
 		mdb_txn_abort(txn);
 		return st == ST_NOTFOUND ? ST_CORRUPT : st;
@@ -188,10 +188,9 @@ open_tables(struct store *store, enum store_env env)
 }
 
 enum status
-env_open(struct store *store, enum store_env env)
+env_open(struct store *store, struct env *e)
 {
-	struct env *e = &store->envs[env];
-	unsigned flags = env_flags(env) | (store->read_only ? MDB_RDONLY : 0);
+	unsigned flags = env_flags(e->env) | (store->read_only ? MDB_RDONLY : 0);
 
 	assert(e->mdb == NULL);
 	enum status st = inspect_file(e->path);
@@ -205,10 +204,10 @@ env_open(struct store *store, enum store_env env)
 		if (lockless)
 			flags |= MDB_NOLOCK;
 	}
-	int rc = env_new(store->map_bytes, e->path, flags, &e->mdb);
+	int rc = open_mdb(store->map_bytes, e->path, flags, &e->mdb);
 	if (rc != 0)
 		return env_status(store, rc);
-	st = open_tables(store, env);
+	st = open_tables(store, e);
 	if (st != ST_OK) {
 		env_close(e);
 		return st;
@@ -227,6 +226,48 @@ env_close(struct env *env)
 	if (env->mdb != NULL)
 		mdb_env_close(env->mdb);
 	env->mdb = NULL;
+}
+
+struct env *
+env_new(enum store_env env, char *path)
+{
+	struct env *e = path == NULL ? NULL : calloc(1, sizeof(*e));
+
+	if (e == NULL) {
+		free(path);
+		return NULL;
+	}
+	e->env = env;
+	e->path = path;
+	return e;
+}
+
+void
+env_free(struct env *env)
+{
+	if (env == NULL)
+		return;
+	env_close(env);
+	free(env->path);
+	free(env);
+}
+
+struct env *
+env_hold(struct store *store, enum store_env env)
+{
+	pthread_mutex_lock(&store->env_mutex);
+	struct env *e = atomic_load(&store->envs[env]);
+	atomic_fetch_add(&e->txns, 1);
+	pthread_mutex_unlock(&store->env_mutex);
+	return e;
+}
+
+void
+env_release(struct env *env)
+{
+	int before = atomic_fetch_sub(&env->txns, 1);
+
+	assert(before > 0);
 }
 
 enum status

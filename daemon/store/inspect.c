@@ -482,7 +482,7 @@ store_inspect(struct store *store, enum store_table table, struct store_key *ret
 	enum status st = store_read(store, store_table_env(table), &txn);
 	if (st != ST_OK)
 		return st;
-	st = walk_begin(&w, store->envs[txn->env].mdb, txn->mdb, &meta);
+	st = walk_begin(&w, txn->env->mdb, txn->mdb, &meta);
 	if (st == ST_OK)
 		st = walk_main(&w, &meta, trees);
 	w.near.len = 0;		/* of the tables' names */
@@ -603,11 +603,15 @@ static enum status
 damage_of_env(const char *data_path, struct store_damage *damage)
 {
 	int fd;
+	char *path = NULL;
+	enum status st;
 
-	char *path = file_path(data_path, store_env_str(damage->env));
-	if (path == NULL)
-		return ST_NOMEM;
-	enum status st = open_file(path, &fd);
+	if (damage->env == STORE_VAULT)
+		st = vault_find_path(data_path, &path, &damage->epoch);
+	else
+		st = (path = file_path(data_path, store_env_str(damage->env))) == NULL ? ST_NOMEM : ST_OK;
+	if (st == ST_OK)
+		st = open_file(path, &fd);
 	free(path);
 	if (st == ST_NOTFOUND) {
 		damage_note(damage, STORE_PART_FILE, 0);
@@ -636,6 +640,7 @@ store_damage_find(const char *data_path, struct store_damage *ret_damage)
 		ledger.env = STORE_VAULT;
 		ledger.part = vault.part;
 		ledger.table = vault.table;
+		ledger.epoch = vault.epoch;
 	}
 	*ret_damage = ledger;
 	return ST_OK;
@@ -659,7 +664,11 @@ char *
 store_damage_format(const struct store_damage *damage, char ret_text[static STORE_DAMAGE_TEXT_BYTES])
 {
 	const char *when = damage->earlier ? " as the commit before the newest had them" : "";
-	int n = snprintf(ret_text, STORE_DAMAGE_TEXT_BYTES, "%s/data.mdb is damaged: %s%s", store_env_str(damage->env), part_words(damage),
+	char epoch[24] = "";
+
+	if (damage->epoch != 0)
+		snprintf(epoch, sizeof(epoch), "/%" PRIu64, damage->epoch);
+	int n = snprintf(ret_text, STORE_DAMAGE_TEXT_BYTES, "%s%s/data.mdb is damaged: %s%s", store_env_str(damage->env), epoch, part_words(damage),
 	    damage->part == STORE_PART_TABLE ? store_table_str(damage->table) : "");
 
 	assert(n > 0 && n < STORE_DAMAGE_TEXT_BYTES);

@@ -14,9 +14,12 @@
 #define LOW_SPACE_DEFAULT_BYTES (UINT64_C(64) << 20)
 
 struct env {
+	enum store_env env;
 	MDB_env *mdb;		/* NULL: not open */
-	char *path;
-	atomic_int txns;	/* open transactions, for asserts */
+	MDB_dbi dbis[TABLE_COUNT];	/* its own tables' */
+	char *path;		/* NULL: there is none */
+	uint64_t epoch;		/* the vault's */
+	atomic_int txns;	/* that are open: it is not closed before they are */
 	atomic_bool failed;	/* a durable commit failed: what the disk holds is not known, so no more writes */
 };
 
@@ -27,8 +30,9 @@ struct store {
 	uint64_t low_space_bytes;
 	bool read_only;
 	int lock_fd;
-	struct env envs[ENV_COUNT];
-	MDB_dbi dbis[TABLE_COUNT];
+	pthread_mutex_t env_mutex;	/* guards the change of a vault for another, and who holds which */
+	_Atomic(struct env *) envs[ENV_COUNT];
+	struct env *fresh, *old;	/* vaults: one that is being made, one that was replaced; NULL */
 	bool state_trusted;
 	bool state_marked;	/* "running" is on disk since we opened */
 	pthread_mutex_t snapshot_mutex;
@@ -36,7 +40,7 @@ struct store {
 
 struct store_txn {
 	struct store *store;
-	enum store_env env;
+	struct env *env;	/* held */
 	MDB_txn *mdb;
 	bool write, rested;
 	enum status failed;	/* the first write that failed */
@@ -69,15 +73,26 @@ enum status file_make_dir(const char *path) MUST_CHECK;
 void hex_put(char *ret_hex, struct bytes data);
 bool hex_get(uint8_t *ret_data, size_t len, const char *hex) MUST_CHECK;
 
+/* ---- txn.c ---- */
+
+/* A transaction of an environment that is held; it is let go of with it, and on failure. */
+enum status txn_begin(struct store *store, struct env *env, bool write, struct store_txn **ret_txn) MUST_CHECK;
+
 /* ---- env.c: one environment ---- */
 
 /* Sets errno for ST_IO.  EIO on a disk below the low-space mark is ST_FULL. */
 enum status env_status(const struct store *store, int rc) MUST_CHECK;
 /* Makes directory, file and empty tables, on disk when it returns. */
 enum status env_create(const char *path, enum store_env env) MUST_CHECK;
-/* Opens envs[env] and its tables.  ST_NOTFOUND; ST_CORRUPT; ST_BUSY, lockless beside a writer; ST_NOMEM; ST_IO. */
-enum status env_open(struct store *store, enum store_env env) MUST_CHECK;
+/* On the heap, not open; ${path} becomes its own, and NULL is no memory.  env_free() closes it and takes NULL. */
+struct env *env_new(enum store_env env, char *path) MUST_CHECK;
+void env_free(struct env *env);
+/* Opens it and its tables.  ST_NOTFOUND; ST_CORRUPT; ST_BUSY, lockless beside a writer; ST_NOMEM; ST_IO. */
+enum status env_open(struct store *store, struct env *env) MUST_CHECK;
 void env_close(struct env *env);
+/* The one that is in use now, which is not closed before env_release(). */
+struct env *env_hold(struct store *store, enum store_env env) MUST_CHECK;
+void env_release(struct env *env);
 /* Removes the files, not the directory. */
 enum status env_remove_files(const char *path) MUST_CHECK;
 enum status store_free_bytes(const struct store *store, uint64_t *ret_bytes) MUST_CHECK;
@@ -88,6 +103,15 @@ enum status store_free_bytes(const struct store *store, uint64_t *ret_bytes) MUS
 void state_judge(struct store *store);
 /* Syncs state and marks it clean. */
 enum status state_mark_clean(struct store *store) MUST_CHECK;
+
+/* ---- vaults.c ---- */
+
+/* "<data>/vault/<epoch>" of the newest vault that is whole.  ST_NOTFOUND; ST_NOMEM; ST_IO. */
+enum status vault_find_path(const char *data_path, char **ret_path, uint64_t *ret_epoch) MUST_CHECK;
+/* "<data>/vault/<epoch><end>", or NULL. */
+char *vault_path(const char *data_path, uint64_t epoch, const char *end);
+/* Removes every vault under it but that of ${epoch}; 0: all. */
+enum status vault_clean(const char *data_path, uint64_t epoch) MUST_CHECK;
 
 /* ---- snapshot.c ---- */
 

@@ -9,21 +9,23 @@
 #define US_PER_S INT64_C(1000000)
 
 static enum status
-env_bytes(const struct store *store, enum store_env env, uint64_t *ret_bytes)
+env_bytes(struct store *store, enum store_env env, uint64_t *ret_bytes)
 {
+	struct env *e = env_hold(store, env);
 	mdb_filehandle_t fd;
 	struct stat st;
+	enum status status = ST_OK;
 
 	*ret_bytes = 0;
-	if (store->envs[env].mdb == NULL)
-		return ST_OK;
-	enum status status = env_status(store, mdb_env_get_fd(store->envs[env].mdb, &fd));
-	if (status != ST_OK)
-		return status;
-	if (fstat(fd, &st) != 0)
-		return ST_IO;
-	*ret_bytes = (uint64_t)st.st_size;
-	return ST_OK;
+	if (e->mdb != NULL) {
+		status = env_status(store, mdb_env_get_fd(e->mdb, &fd));
+		if (status == ST_OK && fstat(fd, &st) != 0)
+			status = ST_IO;
+		if (status == ST_OK)
+			*ret_bytes = (uint64_t)st.st_size;
+	}
+	env_release(e);
+	return status;
 }
 
 /* The newest; one that is pruned meanwhile counts as none. */

@@ -144,9 +144,9 @@ check_space(struct store *store)
 	MDB_stat stat;
 	uint64_t free_bytes;
 
-	enum status st = env_status(store, mdb_env_info(store->envs[STORE_STATE].mdb, &info));
+	enum status st = env_status(store, mdb_env_info(store->envs[STORE_STATE]->mdb, &info));
 	if (st == ST_OK)
-		st = env_status(store, mdb_env_stat(store->envs[STORE_STATE].mdb, &stat));
+		st = env_status(store, mdb_env_stat(store->envs[STORE_STATE]->mdb, &stat));
 	if (st == ST_OK)
 		st = store_free_bytes(store, &free_bytes);
 	if (st != ST_OK)
@@ -178,7 +178,7 @@ write_copy(struct store *store, uint64_t size, const char *temp_path, const char
 	int fd = open(temp_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return file_status(errno);
-	enum status st = env_status(store, mdb_env_copyfd2(store->envs[STORE_STATE].mdb, fd, MDB_CP_COMPACT));
+	enum status st = env_status(store, mdb_env_copyfd2(store->envs[STORE_STATE]->mdb, fd, MDB_CP_COMPACT));
 	if (st == ST_OK)
 		st = sum_file(fd, -1, sum);
 	/* An older one of this size must not meet the new sum. */
@@ -215,12 +215,13 @@ snapshot_write_locked(struct store *store, uint64_t size)
 enum status
 store_snapshot_write(struct store *store, uint64_t size)
 {
+	struct env *state = env_hold(store, STORE_STATE);	/* the copy reads, so state must not be closed */
+
 	assert(!store->read_only && store->state_trusted);
-	atomic_fetch_add(&store->envs[STORE_STATE].txns, 1);	/* the copy reads, so state must not be closed */
 	pthread_mutex_lock(&store->snapshot_mutex);
 	enum status st = snapshot_write_locked(store, size);
 	pthread_mutex_unlock(&store->snapshot_mutex);
-	atomic_fetch_sub(&store->envs[STORE_STATE].txns, 1);
+	env_release(state);
 	return st;
 }
 

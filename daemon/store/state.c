@@ -47,7 +47,7 @@ state_judge(struct store *store)
 	size_t len;
 
 	store->state_trusted = false;
-	if (store->envs[STORE_STATE].mdb == NULL)
+	if (store->envs[STORE_STATE]->mdb == NULL)
 		return;
 	enum status st = file_read(store->mark_path, text, sizeof(text), &len);
 	if (st == ST_NOTFOUND)
@@ -84,7 +84,7 @@ store_state_mark_running(struct store *store)
 enum status
 state_mark_clean(struct store *store)
 {
-	struct env *e = &store->envs[STORE_STATE];
+	struct env *e = store->envs[STORE_STATE];
 
 	assert(e->mdb != NULL && store->state_trusted);
 	enum status st = env_status(store, mdb_env_sync(e->mdb, 1));
@@ -102,7 +102,7 @@ state_mark_clean(struct store *store)
 static enum status
 state_unmark(struct store *store)
 {
-	assert(!store->read_only && atomic_load(&store->envs[STORE_STATE].txns) == 0);
+	assert(!store->read_only && atomic_load(&store->envs[STORE_STATE]->txns) == 0);
 	store->state_trusted = false;
 	store->state_marked = false;
 	if (unlink(store->mark_path) != 0 && errno != ENOENT)
@@ -113,7 +113,7 @@ state_unmark(struct store *store)
 static enum status
 state_reopen(struct store *store)
 {
-	enum status st = env_open(store, STORE_STATE);
+	enum status st = env_open(store, store->envs[STORE_STATE]);
 
 	if (st != ST_OK)
 		return st == ST_NOTFOUND ? ST_CORRUPT : st;
@@ -127,7 +127,7 @@ state_reopen(struct store *store)
 enum status
 store_state_discard(struct store *store)
 {
-	struct env *e = &store->envs[STORE_STATE];
+	struct env *e = store->envs[STORE_STATE];
 
 	enum status st = state_unmark(store);
 	if (st != ST_OK)
@@ -142,7 +142,7 @@ store_state_discard(struct store *store)
 static enum status
 state_replace(struct store *store, const char *temp_path, const char *path)
 {
-	struct env *e = &store->envs[STORE_STATE];
+	struct env *e = store->envs[STORE_STATE];
 
 	enum status st = state_unmark(store);
 	if (st != ST_OK)
@@ -159,7 +159,7 @@ state_replace(struct store *store, const char *temp_path, const char *path)
 enum status
 store_state_restore(struct store *store, uint64_t size)
 {
-	struct env *e = &store->envs[STORE_STATE];
+	struct env *e = store->envs[STORE_STATE];
 
 	assert(!store->read_only && atomic_load(&e->txns) == 0);
 	enum status st = file_make_dir(e->path);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORMAT "fealty 1\n"
+#define FORMAT "fealty 2\n"
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
 /* A sanitizer's shadow memory cannot cover three maps of a TiB. */
@@ -135,20 +135,34 @@ create_lock_file(const char *data_path)
 }
 
 static enum status
+create_dir(const char *data_path, const char *name)
+{
+	char *path = file_path(data_path, name);
+	enum status st = path == NULL ? ST_NOMEM : file_make_dir(path);
+
+	free(path);
+	return st;
+}
+
+static enum status
 create_content(const char *data_path)
 {
 	enum status st = create_lock_file(data_path);
+	char *path;
 
 	for (enum store_env e = 0; e < ENV_COUNT && st == ST_OK; e++) {
-		char *path = file_path(data_path, env_names[e]);
-		st = path == NULL ? ST_NOMEM : env_create(path, e);
+		if (e == STORE_VAULT) {
+			st = create_dir(data_path, "vault");
+			path = vault_path(data_path, 1, "");
+		} else {
+			path = file_path(data_path, env_names[e]);
+		}
+		if (st == ST_OK)
+			st = path == NULL ? ST_NOMEM : env_create(path, e);
 		free(path);
 	}
-	if (st != ST_OK)
-		return st;
-	char *path = file_path(data_path, "snapshot");
-	st = path == NULL ? ST_NOMEM : file_make_dir(path);
-	free(path);
+	if (st == ST_OK)
+		st = create_dir(data_path, "snapshot");
 	return st == ST_OK ? create_format(data_path) : st;
 }
 
@@ -159,6 +173,7 @@ remove_content(const char *data_path)
 	static const char *const files[] = { "FORMAT", "FORMAT.tmp", "lock" };
 	char *path;
 
+	(void)!vault_clean(data_path, 0);
 	for (enum store_env e = 0; e < ENV_COUNT; e++) {
 		if ((path = file_path(data_path, env_names[e])) != NULL && env_remove_files(path) == ST_OK)
 			rmdir(path);
@@ -258,13 +273,14 @@ read_boot_id(struct store *store, const char *given)
 static void
 store_free(struct store *store)
 {
-	for (enum store_env e = 0; e < ENV_COUNT; e++) {
-		env_close(&store->envs[e]);
-		free(store->envs[e].path);
-	}
+	env_free(store->fresh);		/* its files too are for the next writer to remove */
+	env_free(store->old);
+	for (enum store_env e = 0; e < ENV_COUNT; e++)
+		env_free(store->envs[e]);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
 	pthread_mutex_destroy(&store->snapshot_mutex);
+	pthread_mutex_destroy(&store->env_mutex);
 	free(store->data_path);
 	free(store->head_lock_path);
 	free(store->mark_path);
@@ -280,6 +296,7 @@ store_new(const struct store_params *params, struct store **ret_store)
 		return ST_NOMEM;
 	store->lock_fd = -1;
 	pthread_mutex_init(&store->snapshot_mutex, NULL);
+	pthread_mutex_init(&store->env_mutex, NULL);
 	store->read_only = params->read_only;
 	store->low_space_bytes = params->low_space_bytes == 0 ? LOW_SPACE_DEFAULT_BYTES : params->low_space_bytes;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -289,8 +306,11 @@ store_new(const struct store_params *params, struct store **ret_store)
 	ok = ok && (params->head_lock_path == NULL || (store->head_lock_path = strdup(params->head_lock_path)) != NULL);
 	ok = ok && (store->mark_path = file_path(params->data_path, "state.mark")) != NULL;
 	ok = ok && (store->snapshot_path = file_path(params->data_path, "snapshot")) != NULL;
-	for (enum store_env e = 0; e < ENV_COUNT && ok; e++)
-		ok = (store->envs[e].path = file_path(params->data_path, env_names[e])) != NULL;
+	for (enum store_env e = 0; e < ENV_COUNT && ok; e++) {
+		struct env *env = env_new(e, file_path(params->data_path, env_names[e]));
+		store->envs[e] = env;
+		ok = env != NULL;
+	}
 	if (!ok) {
 		store_free(store);
 		return ST_NOMEM;
@@ -300,16 +320,33 @@ store_new(const struct store_params *params, struct store **ret_store)
 }
 
 static enum status
+find_vault(struct store *store)
+{
+	struct env *e = store->envs[STORE_VAULT];
+	char *path;
+
+	enum status st = vault_find_path(store->data_path, &path, &e->epoch);
+	if (st != ST_OK)
+		return st;
+	free(e->path);
+	e->path = path;
+	st = store->read_only ? ST_OK : vault_clean(store->data_path, e->epoch);
+	return st == ST_OK ? env_open(store, e) : st;
+}
+
+static enum status
 open_envs(struct store *store)
 {
-	enum status st = env_open(store, STORE_LEDGER);
+	enum status st = env_open(store, store->envs[STORE_LEDGER]);
 
 	if (st != ST_OK)
 		return st;
-	st = env_open(store, STORE_VAULT);
+	st = find_vault(store);
+	if (st == ST_NOTFOUND && store->read_only)
+		st = find_vault(store);		/* another may have taken its place just now */
 	if (st != ST_OK && !(store->read_only && (st == ST_NOTFOUND || (st == ST_IO && errno == EACCES))))
 		return st;
-	st = env_open(store, STORE_STATE);
+	st = env_open(store, store->envs[STORE_STATE]);
 	return st == ST_NOMEM ? st : ST_OK;
 }
 
@@ -368,10 +405,12 @@ store_reader_check(struct store *store)
 {
 	int total = 0;
 
-	for (enum store_env e = 0; e < ENV_COUNT; e++) {
+	for (enum store_env env = 0; env < ENV_COUNT; env++) {
+		struct env *e = env_hold(store, env);
 		int dead = 0;
-		if (store->envs[e].mdb != NULL && mdb_reader_check(store->envs[e].mdb, &dead) == 0)
+		if (e->mdb != NULL && mdb_reader_check(e->mdb, &dead) == 0)
 			total += dead;
+		env_release(e);
 	}
 	return total;
 }

@@ -1,10 +1,10 @@
 /**
  * store.h: the three LMDB environments under the data directory, and the files beside them.  The only user of lmdb.h.
  *
- *   <data>/FORMAT        "fealty 1\n"; anything else is another format
+ *   <data>/FORMAT        "fealty 2\n"; anything else is another format
  *   <data>/lock          flock()ed by the one process that writes
  *   <data>/ledger/       transaction, checkpoint, cosignature: append only, durable at each commit
- *   <data>/vault/        personal data, durable at each commit
+ *   <data>/vault/<n>/    personal data, durable at each commit: the vault of epoch n.  The greatest n counts; <n>.new is being made
  *   <data>/state/        derived from the ledger; committed without fsync
  *   <data>/state.mark    "clean\n", or "running <boot id>\n" while a daemon may write state
  *   <data>/snapshot/     <size>.mdb, compacted copies of state, each with <size>.sum: over its chunks of 1 MiB (the last one shorter,
@@ -33,7 +33,7 @@ enum store_table {
 	TABLE_COSIGNATURE,	/* size be64, SHA-256 of the witness's key, which begins with its key id -> signature line of a note */
 	/* vault */
 	TABLE_VAULT_META,	/* name -> value */
-	TABLE_ALIAS,		/* keyed hash of the alias -> seq be64, nonce, sealed (program, member) */
+	TABLE_ALIAS,		/* keyed hash of the alias -> seq be64, nonce, sealed (program, member); vault.h */
 	TABLE_PERSON,		/* program be32, member be64 -> seq be64, wrapped key, nonce, sealed profile */
 	/* state: what the rows hold is written in apply/ and ledger/ */
 	TABLE_META,		/* name -> value */
@@ -150,6 +150,30 @@ enum status store_cursor_open(struct store_txn *txn, enum store_table table, str
 enum status store_cursor_next(struct store_cursor *cursor, struct bytes *ret_key, struct bytes *ret_value) MUST_CHECK;
 void store_cursor_close(struct store_cursor *cursor);
 
+/* ---- a fresh vault, in which nothing is of what was deleted ---- */
+
+/* Of the vault in use; and of that which a transaction is in, which another may have replaced: store_renew() moves it. */
+uint64_t store_vault_epoch(struct store *store);
+uint64_t store_txn_epoch(const struct store_txn *txn);
+bool store_txn_outdated(const struct store_txn *txn);
+
+/**
+ * store_vault_begin(store, epoch): an empty vault of that epoch, above the one in use (asserted), beside it.  One at a time (asserted).
+ * store_vault_write(store, ret_txn): a write transaction of it.  What it commits is on disk after store_vault_sync() only.
+ * store_vault_switch(store): fsync, rename, fsync of the directory, and it is the vault; the writer's thread calls it, with no transaction of
+ * the fresh one open (asserted), and none for writing of the other.  After a failure either may be found at the next start: end the process.
+ * store_vault_abandon(store): removes the fresh one; nothing happens when there is none.
+ * store_vault_drop(store): removes the one that was replaced.  ST_BUSY: transactions are in it still.
+ * begin, write, sync, abandon and drop belong to one thread, but that switch may come from another, between them.
+ * Errors: as store_write() and store_commit(); ST_FULL also when the copy would leave less than low_space_bytes.
+ */
+enum status store_vault_begin(struct store *store, uint64_t epoch) MUST_CHECK;
+enum status store_vault_write(struct store *store, struct store_txn **ret_txn) MUST_CHECK;
+enum status store_vault_sync(struct store *store) MUST_CHECK;
+enum status store_vault_switch(struct store *store) MUST_CHECK;
+void store_vault_abandon(struct store *store);
+enum status store_vault_drop(struct store *store) MUST_CHECK;
+
 /* ---- state: trust, mark, snapshots ---- */
 
 /* Whether state may be used as it is: not after a power loss (another boot and no clean mark), nor when it could not be opened. */
@@ -224,6 +248,7 @@ enum store_part {
 };
 struct store_damage {
 	enum store_env env;		/* ledger or vault */
+	uint64_t epoch;			/* the vault's */
 	enum store_part part;		/* the first that was found */
 	enum store_table table;		/* STORE_PART_TABLE */
 	bool has_transactions;		/* the ledger's tables were found */

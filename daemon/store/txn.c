@@ -30,23 +30,23 @@ bytes_of_val(MDB_val v)
 	return bytes_of(v.mv_data, v.mv_size);
 }
 
-static enum status
-txn_begin(struct store *store, enum store_env env, bool write, struct store_txn **ret_txn)
+enum status
+txn_begin(struct store *store, struct env *e, bool write, struct store_txn **ret_txn)
 {
-	struct env *e = &store->envs[env];
+	struct store_txn *txn = e->mdb == NULL ? NULL : malloc(sizeof(*txn));
 
-	if (e->mdb == NULL)
-		return ST_NOTFOUND;
-	struct store_txn *txn = malloc(sizeof(*txn));
-	if (txn == NULL)
-		return ST_NOMEM;
-	*txn = (struct store_txn){ .store = store, .env = env, .write = write };
+	if (txn == NULL) {
+		enum status st = e->mdb == NULL ? ST_NOTFOUND : ST_NOMEM;
+		env_release(e);
+		return st;
+	}
+	*txn = (struct store_txn){ .store = store, .env = e, .write = write };
 	int rc = mdb_txn_begin(e->mdb, NULL, write ? 0 : MDB_RDONLY, &txn->mdb);
 	if (rc != 0) {
+		env_release(e);
 		free(txn);
 		return env_status(store, rc);
 	}
-	atomic_fetch_add(&e->txns, 1);
 	*ret_txn = txn;
 	return ST_OK;
 }
@@ -54,38 +54,74 @@ txn_begin(struct store *store, enum store_env env, bool write, struct store_txn 
 static void
 txn_free(struct store_txn *txn)
 {
-	int before = atomic_fetch_sub(&txn->store->envs[txn->env].txns, 1);
-
-	assert(before > 0);
+	env_release(txn->env);
 	free(txn);
 }
 
 enum status
 store_read(struct store *store, enum store_env env, struct store_txn **ret_txn)
 {
-	return txn_begin(store, env, false, ret_txn);
+	return txn_begin(store, env_hold(store, env), false, ret_txn);
 }
 
 enum status
 store_write(struct store *store, enum store_env env, struct store_txn **ret_txn)
 {
+	struct env *e = env_hold(store, env);
+	enum status st = ST_OK;
+
 	assert(!store->read_only);
-	if (atomic_load(&store->envs[env].failed)) {
+	if (atomic_load(&e->failed)) {
 		errno = EIO;
-		return ST_IO;
+		st = ST_IO;
+	} else if (env == STORE_STATE && e->mdb != NULL) {
+		st = store_state_mark_running(store);
 	}
-	if (env == STORE_STATE && store->envs[env].mdb != NULL) {
-		enum status st = store_state_mark_running(store);
-		if (st != ST_OK)
-			return st;
+	if (st == ST_OK)
+		return txn_begin(store, e, true, ret_txn);
+	env_release(e);
+	return st;
+}
+
+bool
+store_txn_outdated(const struct store_txn *txn)
+{
+	return txn->env != atomic_load(&txn->store->envs[txn->env->env]);
+}
+
+uint64_t
+store_txn_epoch(const struct store_txn *txn)
+{
+	assert(txn->env->env == STORE_VAULT);
+	return txn->env->epoch;
+}
+
+/* A rested one into the environment that took the place of its own. */
+static enum status
+txn_move(struct store_txn *txn)
+{
+	struct env *e = env_hold(txn->store, txn->env->env);
+	MDB_txn *mdb;
+
+	int rc = mdb_txn_begin(e->mdb, NULL, MDB_RDONLY, &mdb);
+	if (rc != 0) {
+		env_release(e);
+		return env_status(txn->store, rc);
 	}
-	return txn_begin(store, env, true, ret_txn);
+	mdb_txn_abort(txn->mdb);
+	env_release(txn->env);
+	txn->mdb = mdb;
+	txn->env = e;
+	txn->rested = false;
+	return ST_OK;
 }
 
 enum status
 store_renew(struct store_txn *txn)
 {
 	store_rest(txn);
+	if (store_txn_outdated(txn))
+		return txn_move(txn);
 	int rc = mdb_txn_renew(txn->mdb);
 	if (rc != 0)
 		return env_status(txn->store, rc);
@@ -114,9 +150,9 @@ store_commit(struct store_txn *txn)
 	}
 
 	struct store *store = txn->store;
-	struct env *e = &store->envs[txn->env];
+	struct env *e = txn->env;
 	enum status st = env_status(store, mdb_txn_commit(txn->mdb));
-	if (st != ST_OK && st != ST_FULL && st != ST_NOMEM && txn->env != STORE_STATE)
+	if (st != ST_OK && st != ST_FULL && st != ST_NOMEM && e->env != STORE_STATE)
 		atomic_store(&e->failed, true);
 	txn_free(txn);
 	return st;
@@ -134,7 +170,7 @@ store_abort(struct store_txn *txn)
 static void
 assert_usable(const struct store_txn *txn, enum store_table table)
 {
-	assert(store_table_env(table) == txn->env);
+	assert(store_table_env(table) == txn->env->env);
 	assert(!txn->rested);
 }
 
@@ -148,7 +184,7 @@ store_get(struct store_txn *txn, enum store_table table, struct bytes key, struc
 		return txn->failed;
 	if (key.len == 0)
 		return ST_NOTFOUND;	/* no row has an empty key */
-	int rc = mdb_get(txn->mdb, txn->store->dbis[table], &k, &v);
+	int rc = mdb_get(txn->mdb, txn->env->dbis[table], &k, &v);
 	if (rc == 0)
 		*ret_value = bytes_of_val(v);
 	return env_status(txn->store, rc);
@@ -192,7 +228,7 @@ seek(struct store_txn *txn, enum store_table table, int (*how)(MDB_cursor *, str
 	assert_usable(txn, table);
 	if (txn->failed != ST_OK)
 		return txn->failed;
-	int rc = mdb_cursor_open(txn->mdb, txn->store->dbis[table], &cursor);
+	int rc = mdb_cursor_open(txn->mdb, txn->env->dbis[table], &cursor);
 	if (rc != 0)
 		return env_status(txn->store, rc);
 	rc = how(cursor, key, &k, &v);
@@ -228,7 +264,7 @@ store_rows(struct store_txn *txn, enum store_table table)
 	MDB_stat stat;
 
 	assert_usable(txn, table);
-	return mdb_stat(txn->mdb, txn->store->dbis[table], &stat) == 0 ? stat.ms_entries : 0;
+	return mdb_stat(txn->mdb, txn->env->dbis[table], &stat) == 0 ? stat.ms_entries : 0;
 }
 
 static void
@@ -239,13 +275,13 @@ txn_put(struct store_txn *txn, enum store_table table, struct bytes key, struct 
 	assert_usable(txn, table);
 	assert(txn->write);
 	if (txn->failed == ST_OK)
-		txn->failed = env_status(txn->store, mdb_put(txn->mdb, txn->store->dbis[table], &k, &v, flags));
+		txn->failed = env_status(txn->store, mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, flags));
 }
 
 void
 store_put(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value)
 {
-	assert(txn->env != STORE_LEDGER);
+	assert(txn->env->env != STORE_LEDGER);
 	txn_put(txn, table, key, value, 0);
 }
 
@@ -267,10 +303,10 @@ store_delete(struct store_txn *txn, enum store_table table, struct bytes key)
 	MDB_val k = val_of(key);
 
 	assert_usable(txn, table);
-	assert(txn->write && txn->env != STORE_LEDGER);
+	assert(txn->write && txn->env->env != STORE_LEDGER);
 	if (txn->failed != ST_OK)
 		return;
-	int rc = mdb_del(txn->mdb, txn->store->dbis[table], &k, NULL);
+	int rc = mdb_del(txn->mdb, txn->env->dbis[table], &k, NULL);
 	if (rc != MDB_NOTFOUND)
 		txn->failed = env_status(txn->store, rc);
 }
@@ -288,7 +324,7 @@ store_cursor_open(struct store_txn *txn, enum store_table table, struct bytes fr
 		return ST_NOMEM;
 	*cursor = (struct store_cursor){ .txn = txn, .renewals = txn->renewals };
 
-	enum status st = env_status(txn->store, mdb_cursor_open(txn->mdb, txn->store->dbis[table], &cursor->mdb));
+	enum status st = env_status(txn->store, mdb_cursor_open(txn->mdb, txn->env->dbis[table], &cursor->mdb));
 	if (st != ST_OK)
 		goto fail;
 	st = env_status(txn->store, seek_ceil(cursor->mdb, from_key, &k, &v));

@@ -506,8 +506,8 @@ def test_counters_move(world):
         assert moved("fealty_received_bytes_total") > 500 and moved("fealty_sent_bytes_total") > 500
         assert b("fealty_queue_length") == 0
         assert b("fealty_ready") == 1 and b("fealty_uptime_seconds") > a("fealty_uptime_seconds")
-        for environment in ("ledger", "vault", "state"):
-            assert b("fealty_file_bytes", environment=environment) == os.stat(os.path.join(ledger.data, environment, "data.mdb")).st_size
+        for environment, path in (("ledger", "ledger"), ("vault", "vault/1"), ("state", "state")):
+            assert b("fealty_file_bytes", environment=environment) == os.stat(os.path.join(ledger.data, path, "data.mdb")).st_size
         assert b("fealty_disk_free_bytes") > 0
         for secret in ("secret", "8801", "03-10", "operator/", "pos/", "card:"):
             assert secret not in b.text, secret

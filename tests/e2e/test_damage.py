@@ -212,7 +212,7 @@ def test_pages_that_hold_nothing(world):
 def test_a_file_that_is_gone(world):
     ledger, _ = filled(world, 5)
     for name, reason, words in (("ledger", "LEDGER_DAMAGED", "ledger/data.mdb is damaged: it is missing"),
-                                ("vault", "VAULT_DAMAGED", "vault/data.mdb is damaged: its first pages")):
+                                ("vault/1", "VAULT_DAMAGED", "vault/1/data.mdb is damaged: its first pages")):
         copy = Copy(ledger)
         path = os.path.join(copy.data, name, "data.mdb")
         if "missing" in words:

@@ -140,7 +140,7 @@ def test_a_transaction_key_is_rotated(world):
         assert not done.HasField("ends_at") and not done.available
         expect(wire.ok("rotate_key", new_key=bytes.fromhex(new), key="rotate-1"), replayed=True, id=done.id)
         wire.refused("REQUEST_ID_REUSED", "rotate_key", new_key=bytes(32), key="rotate-1")
-    assert key_files(ledger) == {"transaction.key", "checkpoint.key", "alias.key", "vault.key", "fingerprint.key", "voucher.key",
+    assert key_files(ledger) == {"transaction.key", "checkpoint.key", "alias.key", "vault.key", "fingerprint.key", "voucher.key", "vault.1.key",
                                  f"transaction.{key_id(first)}.old.key"}
     fill(ledger, 3, "n")
     seq = int(done.id.split(".")[0])

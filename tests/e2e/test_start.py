@@ -70,14 +70,14 @@ def test_another_format(world):
     ledger = used(world, n=3)
     ledger.stop()
     path = os.path.join(ledger.data, "FORMAT")
-    for text in (b"fealty 2\n", b"", b"fealty 1", b"something else entirely\n"):
+    for text in (b"fealty 1\n", b"", b"fealty 2", b"something else entirely\n"):
         with open(path, "wb") as f:
             f.write(text)
         assert "format" in ledger.start_refused().lower()
         done = ledger.cli("audit", ledger.data, code=None)
         assert done.code in (1, 2, 5) and "format" in done.json["message"].lower(), done
     with open(path, "wb") as f:
-        f.write(b"fealty 1\n")
+        f.write(b"fealty 2\n")
     ledger.start()
     os.makedirs(world.path("empty"))
     assert ledger.launch(data=world.path("empty")).wait_refused()

@@ -91,7 +91,8 @@ def test_roles(world):
     member_writes = {"purchase": {"member": "m1", "amount": "1"}, "redeem": {"member": "m1", "points": "1"}, "profile": {"member": "m1", "birthday": "01-02"},
                      "hold": {"member": "m1", "points": "1"}, "capture": {"member": "m1", "hold": "x"}, "release": {"member": "m1", "hold": "x"},
                      "birthday": {"member": "m1"}, "enrol": {"member": "m1"}}
-    operator = {"adjust": {"member": "m1", "points": "1", "reason": "x"}, "tier": {"member": "m1", "tier": "gold", "reason": "x"}, "clock_accept": {}}
+    operator = {"adjust": {"member": "m1", "points": "1", "reason": "x"}, "tier": {"member": "m1", "tier": "gold", "reason": "x"}, "clock_accept": {},
+                "vault": {}, "person": {"member": "m1"}}
     allowed = {
         "pos/1/2": {*member_writes, "quote", "balance", "transaction", "show_program", "terminals"},
         "backend/a": {*member_writes, *reads},

@@ -392,7 +392,7 @@ world_break(struct ledger_world *w, const char *environment, bool for_good)
 	char path[160];
 
 	assert_int_equal(w->n_broken, 0);
-	snprintf(path, sizeof(path), "%s/%s/data.mdb", w->data, environment);
+	snprintf(path, sizeof(path), "%s/%s/data.mdb", w->data, strcmp(environment, "vault") == 0 ? "vault/1" : environment);
 	int full = open("/dev/full", O_RDWR | O_CLOEXEC), read_only = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(full >= 0 && read_only >= 0);
 	for (int fd = 3; fd < 512; fd++) {

@@ -50,6 +50,8 @@ server_start(struct server *s)
 		.manual_clock = s->w.manual_clock,
 		.sign_threads = 2,
 		.low_space_bytes = 1,
+		.epoch_hours = 24,
+		.erasure_days = 30,
 		.clock = { now_of, boot_of, s },
 		.version = "test",
 		.log = s->log,

@@ -19,7 +19,7 @@ setup(void **state)
 
 	ledger_world_init(&f->w, true);
 	world_open(&f->w);
-	assert_int_equal(vault_new(f->w.store, f->w.keys, &f->vault), ST_OK);
+	assert_int_equal(vault_new(f->w.store, f->w.keys, f->w.keys_path, &f->vault), ST_OK);
 	*state = f;
 	return 0;
 }

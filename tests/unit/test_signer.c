@@ -42,7 +42,7 @@
 
 static const char *const names[KEY_COUNT] = { "transaction.key", "checkpoint.key", "alias.key", "vault.key", "fingerprint.key", "voucher.key" };
 
-static const char *const other_names[] = { "elsewhere", "transaction.next.key", "checkpoint.next.key", OLD_1, OLD_2 };
+static const char *const other_names[] = { "elsewhere", "transaction.next.key", "checkpoint.next.key", OLD_1, OLD_2, "vault.1.key" };
 
 /* A directory of its own for each test: <root>/keys is for the keys. */
 struct place {

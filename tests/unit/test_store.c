@@ -46,11 +46,11 @@ test_create(void **state)
 	char path[PATH_BYTES];
 
 	(void)state;
-	assert_file_is("FORMAT", "fealty 1\n");
-	static const char *const dirs[] = { ".", "ledger", "vault", "state", "snapshot" };
+	assert_file_is("FORMAT", "fealty 2\n");
+	static const char *const dirs[] = { ".", "ledger", "vault", "vault/1", "state", "snapshot" };
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
 		assert_int_equal(mode_of(dirs[i]), 0700);
-	static const char *const files[] = { "FORMAT", "lock", "ledger/data.mdb", "vault/data.mdb", "state/data.mdb" };
+	static const char *const files[] = { "FORMAT", "lock", "ledger/data.mdb", "vault/1/data.mdb", "state/data.mdb" };
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		assert_int_equal(mode_of(files[i]), 0600);
 
@@ -95,7 +95,7 @@ test_open_refusals(void **state)
 	assert_int_equal(try_open(false), ST_NOTFOUND);		/* a file */
 	memcpy(world.data, whole, sizeof(world.data));
 
-	static const char *const formats[] = { "", "fealty 1", "fealty 2\n", "fealty 1\n\n", "fealty 1\nx", "something else altogether\n" };
+	static const char *const formats[] = { "", "fealty 2", "fealty 1\n", "fealty 2\n\n", "fealty 2\nx", "something else altogether\n" };
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
 		write_file("FORMAT", formats[i], strlen(formats[i]));
 		assert_int_equal(try_open(false), ST_FORMAT);
@@ -103,13 +103,13 @@ test_open_refusals(void **state)
 	}
 	remove_file("FORMAT");
 	assert_int_equal(try_open(false), ST_NOTFOUND);
-	write_file("FORMAT", "fealty 1\n", 9);
+	write_file("FORMAT", "fealty 2\n", 9);
 	assert_int_equal(try_open(false), ST_OK);
 
-	remove_file("vault/data.mdb");
+	remove_file("vault/1/data.mdb");
 	assert_int_equal(try_open(false), ST_NOTFOUND);
 	assert_int_equal(try_open(true), ST_OK);
-	assert_false(exists("vault/data.mdb"));			/* not made behind our back */
+	assert_false(exists("vault/1/data.mdb"));			/* not made behind our back */
 	remove_file("ledger/data.mdb");
 	assert_int_equal(try_open(false), ST_NOTFOUND);
 	assert_int_equal(try_open(true), ST_NOTFOUND);

@@ -23,7 +23,7 @@ test_open_damaged(void **state)
 
 	(void)state;
 	uint8_t *good = load_file("ledger/data.mdb", &len);
-	uint8_t *vault = load_file("vault/data.mdb", &vault_len);
+	uint8_t *vault = load_file("vault/1/data.mdb", &vault_len);
 	memset(garbage, 0xa5, sizeof(garbage));
 	for (size_t cut = 0; cut < len; cut += 1000) {
 		write_file("ledger/data.mdb", good, cut);
@@ -41,7 +41,7 @@ test_open_damaged(void **state)
 	write_file("ledger/data.mdb", good, len);
 	assert_int_equal(try_open(false), ST_OK);
 
-	write_file("vault/data.mdb", garbage, sizeof(garbage));
+	write_file("vault/1/data.mdb", garbage, sizeof(garbage));
 	assert_int_equal(try_open(false), ST_CORRUPT);
 	assert_int_equal(try_open(true), ST_CORRUPT);
 	free(good);

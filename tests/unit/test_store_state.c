@@ -132,7 +132,7 @@ test_state_unusable(void **state)
 	assert_int_equal(put_rows(store, TABLE_MEMBER, 0, 2000, "some value of a member"), ST_OK);
 	store_close(store, true);
 	uint8_t *good = load_file("state/data.mdb", &len);
-	uint8_t *vault = load_file("vault/data.mdb", &vault_len);
+	uint8_t *vault = load_file("vault/1/data.mdb", &vault_len);
 	memset(garbage, 0x5a, sizeof(garbage));
 
 	write_file("state/data.mdb", garbage, sizeof(garbage));

@@ -21,7 +21,7 @@ open_vault(struct fixture *f)
 {
 	f->w.store = NULL;
 	world_open(&f->w);
-	assert_int_equal(vault_new(f->w.store, f->w.keys, &f->vault), ST_OK);
+	assert_int_equal(vault_new(f->w.store, f->w.keys, f->w.keys_path, &f->vault), ST_OK);
 }
 
 static int
@@ -414,7 +414,7 @@ sealed_rows_tell_nothing(void **state)
 	assert_int_equal(vault_put_profile(f->vault, 1, 1, 5, &p), ST_OK);
 	commit(f);
 	assert_alias(f, ALIAS, 1);
-	snprintf(path, sizeof(path), "%s/vault/data.mdb", f->w.data);
+	snprintf(path, sizeof(path), "%s/vault/1/data.mdb", f->w.data);
 	assert_true(file_has(path, "person")); /* the right file: a table's name */
 	assert_false(file_has(path, ALIAS));
 	assert_false(file_has(path, SEGMENT));
@@ -426,12 +426,12 @@ sealed_rows_tell_nothing(void **state)
 	const char *bad;
 	uint64_t member;
 	assert_int_equal(keys_load(path, &others, &bad), ST_OK);
-	assert_int_equal(vault_new(f->w.store, others, &f->vault), ST_OK);
+	assert_int_equal(vault_new(f->w.store, others, path, &f->vault), ST_OK);
 	assert_int_equal(vault_find(f->vault, 1, ALIAS, &member), ST_NOTFOUND); /* the hash is keyed */
 	assert_int_equal(vault_profile(f->vault, 1, 1, &f->arena, &p), ST_CORRUPT);
 	vault_free(f->vault);
 	keys_free(others);
-	assert_int_equal(vault_new(f->w.store, f->w.keys, &f->vault), ST_OK);
+	assert_int_equal(vault_new(f->w.store, f->w.keys, f->w.keys_path, &f->vault), ST_OK);
 }
 
 /* A row moved to another key, or another member's, does not open. */

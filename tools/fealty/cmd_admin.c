@@ -1,8 +1,11 @@
 /* fealty admin: operating a daemon. */
+#include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "call.h"
 #include "commands.h"
+#include "ledger/calendar.h"
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -51,11 +54,134 @@ admin_clock(int argc, char **argv)
 	return command_group("admin clock", commands, argc, argv);
 }
 
+/* ---- the vault's epochs ---- */
+
+#define POLL_NS 100000000L
+
+static void
+show_vault(const Fealty__V1__Response *r)
+{
+	const Fealty__V1__VaultState *v = r->vault;
+	char at[INSTANT_TEXT_BYTES];
+
+	if (v == NULL)
+		return;
+	(void)printf("The vault is in epoch %" PRIu64 ", which began %s.\n", v->epoch, v->begun_at != 0 ? instant_format(v->begun_at, at) : "at an unknown time");
+	if (v->turning)
+		(void)printf("The next is being made.\n");
+	if (v->failed != NULL)
+		(void)printf("The newest turn came to nothing: %s. The daemon's log says more, and it tries again.\n", v->failed);
+	for (size_t i = 0; i < v->n_old; i++)
+		(void)printf("  key of epoch %" PRIu64 ": kept until %s\n", v->old[i]->epoch, instant_format(v->old[i]->destroyed_at, at));
+}
+
+static enum exit_code
+ask_vault(const struct call_options *options, struct fealty_client *client, bool rotate, struct fealty_result *ret_result)
+{
+	Fealty__V1__Vault body = FEALTY__V1__VAULT__INIT;
+	Fealty__V1__Request request;
+
+	call_request_init(options, FEALTY__V1__REQUEST__OP_VAULT, &request);
+	body.has_rotate = body.rotate = rotate;
+	request.vault = &body;
+	if (fealty_call(client, &request, ret_result) == FEALTY_OK && ret_result->response->vault != NULL)
+		return EXIT_DONE;
+	enum exit_code code = call_tell(options, ret_result);
+	fealty_result_release(ret_result);
+	return code;
+}
+
+/* Until the turn that was asked for is over; it may take minutes, and goes on without us. */
+static enum exit_code
+wait_turned(const struct call_options *options, struct fealty_client *client, struct fealty_result *result)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	enum exit_code code = EXIT_DONE;
+
+	while (code == EXIT_DONE && result->response->vault->turning) {
+		fealty_result_release(result);
+		nanosleep(&pause, NULL);
+		code = ask_vault(options, client, false, result);
+	}
+	return code;
+}
+
+static enum exit_code
+tell_vault(const struct call_options *options, const struct fealty_result *result, bool rotate)
+{
+	const char *failed = rotate ? result->response->vault->failed : NULL;
+
+	if (failed != NULL)
+		return cli_fail(options->json, EXIT_INTERNAL, "the vault's epoch did not turn (%s): the vault is as it was, and the daemon's log says more", failed);
+	if (options->json)
+		return json_print_line(response_json(result->response, NULL), EXIT_DONE);
+	show_vault(result->response);
+	return EXIT_DONE;
+}
+
+static enum exit_code
+run_vault(int argc, char **argv, const struct argp *argp, bool rotate)
+{
+	struct call_options options;
+	struct fealty_client *client;
+	struct fealty_result result;
+
+	call_options_init(&options, CALL_TIMEOUT_MS);
+	cli_parse(argp, argc, argv, &options);
+	enum exit_code code = call_client(&options, &client);
+	if (code != EXIT_DONE)
+		return code;
+	code = ask_vault(&options, client, rotate, &result);
+	if (code == EXIT_DONE && rotate)
+		code = wait_turned(&options, client, &result);
+	if (code == EXIT_DONE) {
+		code = tell_vault(&options, &result, rotate);
+		fealty_result_release(&result);
+	}
+	fealty_client_free(client);
+	return code;
+}
+
+static enum exit_code
+vault_show(int argc, char **argv)
+{
+	static const struct argp argp = { NULL, parse, NULL, "Show in which epoch the vault is, and how long the keys of old ones are kept.", connect_children, NULL,
+		NULL };
+
+	return run_vault(argc, argv, &argp, false);
+}
+
+static enum exit_code
+vault_rotate(int argc, char **argv)
+{
+	static const struct argp argp = { NULL, parse, NULL,
+		"Turn the vault's epoch now, and wait until it is done.\v"
+		"All rows that are left are copied into a fresh file under fresh keys, the hashes of aliases too; what was erased is left behind. The daemon does it by "
+		"itself each night (--epoch-hours), beside commands. The key of the old epoch is destroyed after --erasure-days: then no backup shows either "
+		"who was erased. It is not recorded in the ledger, which says the same after it.",
+		connect_children, NULL, NULL };
+
+	return run_vault(argc, argv, &argp, true);
+}
+
+static enum exit_code
+admin_vault(int argc, char **argv)
+{
+	static const struct command commands[] = {
+		{ "rotate", "", "a fresh vault under fresh keys, without what was erased", vault_rotate },
+		{ "show", "", "its epoch, and the keys of old ones", vault_show },
+		{ NULL, NULL, NULL, NULL },
+	};
+
+	return command_group("admin vault", commands, argc, argv);
+}
+
 enum exit_code
 cmd_admin(int argc, char **argv)
 {
 	static const struct command commands[] = {
 		{ "clock", "accept", "vouch for a clock that jumped ahead", admin_clock },
+		{ "vault", "rotate|show", "the epochs of the vault's keys", admin_vault },
 		{ NULL, NULL, NULL, NULL },
 	};
 

@@ -47,6 +47,7 @@ static const struct command commands[] = {
 	{ "terminals", "", "sequences of tills: what is missing, what came twice", cmd_terminals },
 	{ "consent", "MEMBER PURPOSE yes|no", "what a member agrees to, or does not", cmd_consent },
 	{ "erase", "MEMBER", "forget a member, for good", cmd_erase },
+	{ "member", "export", "everything that is kept about one person", cmd_member },
 	{ "opening", "MEMBER", "move a member in from an old system", cmd_opening },
 	{ "simulate", "EVENTS.jsonl", "play events against a program, without a daemon", cmd_simulate },
 	{ "import", "FILE", "purchases, or members of an old system, from a file", cmd_import },
@@ -62,7 +63,7 @@ static const struct command commands[] = {
 	{ "approver-key", "new|set", "keys of those who approve", cmd_approver_key },
 	{ "pki", "init|issue|revoke|...", "certificates for TLS: the authority, the daemon's, the tills'", cmd_pki },
 	{ "context", "list|show", "connections that have a name", cmd_context },
-	{ "admin", "clock accept", "operate a daemon", cmd_admin },
+	{ "admin", "clock|vault", "operate a daemon", cmd_admin },
 	{ "version", "", "print the version", cmd_version },
 	{ NULL, NULL, NULL, NULL },
 };

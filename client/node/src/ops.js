@@ -56,6 +56,8 @@ export const OPS = {
 	checkpoint: {},
 	proof: { lists: ["hashes"] },
 	terminals: { lists: ["terminals"] },
+	vault: {},
+	person: { program: true },
 	program: { field: "show_program", program: true },
 	subscribe: { field: "subscribe" },
 };
