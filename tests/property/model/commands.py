@@ -50,6 +50,7 @@ class Record:
         self.counters = dict(result.counters)      # as the last return left them
         self.owed = {}             # component → room of its caps that comes back when more is clawed
         self.gifts = []            # [(rule id, voucher)]
+        self.referral = None       # people.Referral, when it made one due
         self.stamps = {}           # card → stamps.Stamped
         self.stepped = {}          # rule that carries → points of the steps that returns took back
 

@@ -25,6 +25,9 @@ def absorb(model, into, member, event):
             debit.taken = [(into if owner is member else owner, lot) for owner, lot in debit.taken]
         for hold in other.holds.values():
             hold.parts = [(into if owner is member else owner, part) for owner, part in hold.parts]
+        for record in other.purchases.values():
+            if record.referral is not None:
+                record.referral.rewards = [(into if owner is member else owner, points, waiting) for owner, points, waiting in record.referral.rewards]
     into.vouchers += member.vouchers
     stamps.merge_cards(model, into, member, event.day)
     for name, held in member.memberships.items():

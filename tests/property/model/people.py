@@ -122,7 +122,7 @@ def refer(model, event, member, record):
     spec = model.program.referral
     if not is_due(model, member, record.shape.total):
         return []
-    member.referral = made = Referral(record)
+    member.referral = record.referral = made = Referral(record)
     other, year = member.referrer, event.day.year
     who = [(member, spec["referee"])]
     if not other.closed and other.referrals.get(year, 0) < int(spec.get("per_year", 10 ** 9)):
@@ -144,13 +144,13 @@ def refer(model, event, member, record):
 
 def refer_back(model, event, member, record):
     """What is left of the purchase fell below min_amount: both rewards go.  (The friend's points, the lots they were in, who else lost)"""
-    spec, made = record.program.referral, member.referral
-    if made is None or made.record is not record or made.gone or record.rest.total >= record.program.money(spec["min_amount"]):
+    spec, made = record.program.referral, record.referral
+    if made is None or made.gone or record.rest.total >= record.program.money(spec["min_amount"]):
         return 0, [], []
     made.gone = True
     taken, lots = 0, []
-    for each, points, waiting in made.rewards:
-        if each is not member:
+    for number, (each, points, waiting) in enumerate(made.rewards):
+        if number > 0:
             each.referrals[record.day.year] -= 1
         if waiting in each.waiting:
             each.waiting.remove(waiting)
@@ -158,7 +158,7 @@ def refer_back(model, event, member, record):
         else:
             took = claw_reward(each, points, waiting.came, record.program.returns.get("claw_back", "unlimited"))
         if each is member:
-            taken, lots = took
+            taken, lots = taken + took[0], lots + took[1]
     return taken, lots, [each for each, _, _ in made.rewards if each is not member]
 
 
