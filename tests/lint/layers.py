@@ -21,13 +21,14 @@ LAYERS = {
     "service": {"base", "ledger", "codec", "store", "merkle", "signer", "net", "apply", "fetch", "proto"},
     "fetch": {"base"},
     "admin": {"base", "net", "service"},
-    "main": {"base", "net", "service", "admin"},
+    "sandbox": {"base"},
+    "main": {"base", "net", "service", "admin", "sandbox"},
     "client": {"base", "proto", "messages", "merkle", "signer"},
     "examples": {"client", "messages"},
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "fetch"},
     "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer"},
     "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "net", "fetch", "service",
-              "admin", "tools"},
+              "admin", "sandbox", "tools"},
 }
 
 # Some may look at a part of a module only: (who, whose) -> the headers
@@ -46,6 +47,7 @@ FOREIGN = {
     "jansson.h": {"codec", "tools", "tests"},          # tools print JSON, and read it by codec/
     "curl/": {"fetch", "tools"},
     "sqlite3.h": {"tools"},
+    "seccomp.h": {"sandbox"},
     "sodium.h": {"base", "signer", "service", "tests"},
     "openssl/": {"base"},
     "systemd/": {"main"},
@@ -62,7 +64,7 @@ PURE_CALLS = re.compile(
 # Only signer/ signs.
 SIGNS = re.compile(r"\bcrypto_sign\w*\b")
 # Library code neither ends the process (but by an assert) nor prints; logs are for service/ and main.
-LIBRARY = {"base", "proto", "ledger", "merkle", "codec", "store", "signer", "net", "fetch", "apply", "service", "admin", "client"}
+LIBRARY = {"base", "proto", "ledger", "merkle", "codec", "store", "signer", "net", "fetch", "apply", "service", "admin", "sandbox", "client"}
 LIBRARY_CALLS = re.compile(r"\b(exit|_exit|printf|puts|perror|log_event)\s*\(")
 LOGGERS = {"service"}
 
