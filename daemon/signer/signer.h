@@ -89,9 +89,9 @@ bool keys_is_next(const struct keys *keys, enum key_name name, const uint8_t pub
 const uint8_t *keys_next_public(const struct keys *keys, enum key_name name);
 
 /**
- * keys_promote(keys, dir, name): the next key, which is loaded and no credential (asserted), takes the place of the one in use, and so do the files; the one before
- * stays in its file under another name, and a checkpoint key in memory too.  ST_IO: in memory it is done, the files are as they were; the
- * next start puts them right.  ST_NOMEM: memory cannot be protected any more.
+ * keys_promote(keys, dir, name): the next key, which is loaded (asserted), takes the place of the one in use, which is no credential (asserted), and
+ * so do the files; the one before stays in its file under another name, and a checkpoint key in memory too.  ST_IO: in memory it is done, the files
+ * are as they were; the next start puts them right.  ST_NOMEM: memory cannot be protected any more.
  */
 enum status keys_promote(struct keys *keys, const char *dir, enum key_name name) MUST_CHECK;
 
