@@ -35,7 +35,7 @@ LAYERS = {
 PARTS = {
     ("admin", "service"): {"daemon/service/figures.h", "daemon/service/log_read.h"},
     ("client", "signer"): {"daemon/signer/verify.h"},
-    ("tests", "tools"): {"tools/fealty/report_math.h"},
+    ("tests", "tools"): {"tools/fealty/report_math.h", "tools/fealty/sim.h", "tools/fealty/program_file.h"},
 }
 
 # foreign header (a prefix) -> the modules that may include it; what is not here belongs to the C library and is for all but FORBIDDEN_HEADERS
