@@ -97,6 +97,12 @@ static const struct argument asking_arguments[] = {
 	{ SCMP_SYS(socket), 0, WHOLE, AF_NETLINK },
 };
 
+static struct scmp_arg_cmp
+masked(unsigned index, uint64_t mask, uint64_t value)
+{
+	return (struct scmp_arg_cmp){ .arg = index, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value };
+}
+
 /* A rule for a call that this processor does not have is none. */
 static int
 add(scmp_filter_ctx filter, uint32_t action, int call, unsigned n, const struct scmp_arg_cmp *compare)
@@ -120,7 +126,7 @@ add_arguments(scmp_filter_ctx filter, const struct argument *a, size_t n)
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		const struct scmp_arg_cmp compare = SCMP_CMP(a[i].index, SCMP_CMP_MASKED_EQ, a[i].mask, a[i].value);
+		const struct scmp_arg_cmp compare = masked(a[i].index, a[i].mask, a[i].value);
 		rc = add(filter, SCMP_ACT_ALLOW, a[i].call, 1, &compare);
 	}
 	return rc;
@@ -131,7 +137,7 @@ static int
 add_signals(scmp_filter_ctx filter)
 {
 	static const int calls[] = { SCMP_SYS(kill), SCMP_SYS(tgkill) };
-	const struct scmp_arg_cmp to_us = SCMP_CMP(0, SCMP_CMP_EQ, (uint64_t)getpid());
+	const struct scmp_arg_cmp to_us = masked(0, WHOLE, (uint64_t)getpid());
 	int rc = 0;
 
 	for (size_t i = 0; i < COUNT(calls) && rc == 0; i++)
@@ -144,8 +150,8 @@ static int
 add_modules(scmp_filter_ctx filter)
 {
 	const struct scmp_arg_cmp compare[] = {
-		SCMP_CMP(2, SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_WRITE, PROT_EXEC),
-		SCMP_CMP(3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0),
+		masked(2, PROT_EXEC | PROT_WRITE, PROT_EXEC),
+		masked(3, MAP_ANONYMOUS, 0),
 	};
 
 	return add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), COUNT(compare), compare);
