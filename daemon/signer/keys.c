@@ -394,9 +394,11 @@ struct places {
 static enum status
 load_credential(const struct places *places, struct keys *keys, enum key_name name)
 {
+	assert(name < KEY_COUNT);
 	if (places->credentials_fd < 0)
 		return ST_NOTFOUND;
 	if (name >= SIGNING_KEYS)
+		/* cppcheck-suppress arrayIndexOutOfBoundsCond ; it is below KEY_COUNT */
 		return load_file(places->credentials_fd, IN_CREDENTIALS, file_names[name], keys, keys->seed[name]);
 	enum status st = load_signing(places->credentials_fd, IN_CREDENTIALS, file_names[name], keys, name, SLOT_CURRENT);
 	keys->is_credential[name] = st == ST_OK;

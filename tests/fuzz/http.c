@@ -179,13 +179,13 @@ check(const struct question *q, const char *text, size_t len)
 {
 	static const int ours[] = { 200, 400, 404, 405, 503 }, of_evhttp[] = { 100, 400, 405, 411, 413, 414, 417, 501, 505 };
 	int code = 0, want = q->plain ? model_code(q) : 0;
-	unsigned minor;
+	unsigned major, minor;
 
 	assert(len > 0 || want == 0);
 	if (len == 0)
 		return;
-	int n = sscanf(text, "HTTP/1.%u %d ", &minor, &code);
-	assert(n == 2);
+	int n = sscanf(text, "HTTP/%u.%u %d ", &major, &minor, &code);		/* the version is the asker's */
+	assert(n == 3);
 	assert(want == 0 || code == want);
 	const char *body = strstr(text, "\r\n\r\n"), *length = strstr(text, "Content-Length: ");
 	assert(body != NULL);

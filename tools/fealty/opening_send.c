@@ -218,7 +218,7 @@ static enum exit_code
 send_parcel(struct sender *s, const struct parcel *p)
 {
 	Fealty__V1__Batch batch = FEALTY__V1__BATCH__INIT;
-	Fealty__V1__Response **responses;
+	Fealty__V1__Response **responses = NULL;
 	struct fealty_result result;
 	enum exit_code code = EXIT_DONE;
 
