@@ -114,6 +114,7 @@ pack_offline(const Fealty__V1__Request *request, struct buf *out)
 	if (mine == NULL)
 		return false;
 	const ProtobufCFieldDescriptor *op = op_field(mine);
+	assert(op != NULL);			/* it was looked at before */
 	mark_offline(*(ProtobufCMessage **)((char *)mine + op->offset));
 	bool ok = pack(&mine->base, out);
 	fealty__v1__request__free_unpacked(mine, NULL);

@@ -229,6 +229,7 @@ send_parcel(struct sender *s, const struct parcel *p)
 	else if (call_batch_results(&result, &responses) != p->n)
 		code = cli_fail(s->call->json, EXIT_INTERNAL, "the daemon did not answer each command of a batch");
 	for (size_t i = 0; i < p->n && code == EXIT_DONE; i++) {
+		assert(responses != NULL);
 		if (responses[i]->has_retryable && responses[i]->retryable)
 			code = cli_fail(s->call->json, EXIT_UNAVAILABLE, "the daemon puts commands off: %s",
 			    responses[i]->message != NULL ? responses[i]->message : "");
