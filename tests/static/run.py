@@ -76,8 +76,8 @@ def cppcheck(build, path, words):
 def analyzer(build, path, words):
     off = [f"-Wno-analyzer-{name}" for name in ANALYZER_OFF]
     with tempfile.NamedTemporaryFile(suffix=".o") as out:
-        return say(subprocess.run([*words, "-fanalyzer", *off, "-Wno-error", "-fdiagnostics-color=never", "-fdiagnostics-path-format=none", "-c", os.path.join(TOP, path), "-o", out.name],
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=build))
+        return say(subprocess.run([*words, "-fanalyzer", *off, "-Wno-error", "-fdiagnostics-color=never", "-fdiagnostics-path-format=none",
+                                   "-c", os.path.join(TOP, path), "-o", out.name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, cwd=build))
 
 
 READERS = {"clang-tidy": clang_tidy, "cppcheck": cppcheck, "analyzer": analyzer}
