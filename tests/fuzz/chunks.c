@@ -3,6 +3,7 @@
  * input in pieces, each only when the one before has been read.  The frames that are delivered, and why the connection ends, are those of a reader
  * that has the whole stream before it; a handler that pauses in the middle changes nothing.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -149,20 +150,27 @@ send_in_pieces(struct bytes stream, struct tape *t)
 
 	strcpy(address.sun_path, path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+	int rc;
+	do
+		rc = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+	while (rc != 0 && errno == EINTR);	/* libFuzzer has a clock that rings */
 	assert(rc == 0);
 	size_t at = 0;
 	for (unsigned pieces = 0; at < stream.len; pieces++) {
 		size_t left = stream.len - at, n = pieces == PIECES_MAX ? left : 1 + tape_below(t, tape_u8(t) % 2 == 0 ? 20 : left);
 		ssize_t sent = send(fd, stream.data + at, n < left ? n : left, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
 		if (sent <= 0)
 			break;
 		at += (size_t)sent;
 		wait_until_read(before + at);
 	}
 	(void)shutdown(fd, SHUT_WR);
-	while (recv(fd, rest, sizeof(rest), 0) > 0)
-		;
+	ssize_t n;
+	do
+		n = recv(fd, rest, sizeof(rest), 0);
+	while (n > 0 || (n < 0 && errno == EINTR));
 	(void)close(fd);
 	pthread_mutex_lock(&mutex);
 	while (seen.reason == NULL)
