@@ -144,6 +144,7 @@ complete(struct fealty_queue *q, const Fealty__V1__Request *request, const struc
 		mine.has_occurred_at = true;
 		mine.occurred_at = clock.now_us(clock.ctx);
 	}
+	assert(row != NULL);
 	return row->marks_offline ? pack_offline(&mine, &item->request) : pack(&mine.base, &item->request);
 }
 

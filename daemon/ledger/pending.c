@@ -292,12 +292,13 @@ decision_lapse(struct decision *d, bool *ret_any)
 			continue;
 		if (is_full(d))
 			break;
-		struct followup *f;
+		struct followup *f = NULL;
 		enum status st = end_row(d, p);
 		if (st == ST_OK)
 			st = followup_of(d, p->from, &f);
 		if (st != ST_OK)
 			return st;
+		assert(f != NULL);
 		f->lapsed += p->points;		/* a return does not take them again */
 		lot.points += p->points;
 	}

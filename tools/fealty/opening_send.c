@@ -234,8 +234,10 @@ send_parcel(struct sender *s, const struct parcel *p)
 			code = cli_fail(s->call->json, EXIT_UNAVAILABLE, "the daemon puts commands off: %s",
 			    responses[i]->message != NULL ? responses[i]->message : "");
 	}
-	for (size_t i = 0; i < p->n && code == EXIT_DONE; i++)
+	for (size_t i = 0; i < p->n && code == EXIT_DONE; i++) {
+		assert(responses != NULL);
 		take_answer(s, p->members[i], responses[i]);
+	}
 	fealty_result_release(&result);
 	return code;
 }
