@@ -175,7 +175,7 @@ say(char ret_text[static TEXT_BYTES], const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(ret_text, TEXT_BYTES, format, args);
+	(void)vsnprintf(ret_text, TEXT_BYTES, format, args);
 	va_end(args);
 }
 

@@ -114,6 +114,7 @@ pack_offline(const Fealty__V1__Request *request, struct buf *out)
 	if (mine == NULL)
 		return false;
 	const ProtobufCFieldDescriptor *op = op_field(mine);
+	assert(op != NULL);			/* it was looked at before */
 	mark_offline(*(ProtobufCMessage **)((char *)mine + op->offset));
 	bool ok = pack(&mine->base, out);
 	fealty__v1__request__free_unpacked(mine, NULL);
@@ -143,6 +144,7 @@ complete(struct fealty_queue *q, const Fealty__V1__Request *request, const struc
 		mine.has_occurred_at = true;
 		mine.occurred_at = clock.now_us(clock.ctx);
 	}
+	assert(row != NULL);
 	return row->marks_offline ? pack_offline(&mine, &item->request) : pack(&mine.base, &item->request);
 }
 

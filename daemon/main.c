@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "sandbox/sandbox.h"
 #include "service/service.h"
 #include "tls/tls.h"
 
@@ -41,7 +42,7 @@ enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },
-	{ "keys", 'k', "DIR", 0, "Key directory; default: <data>.keys", 0 },
+	{ "keys", 'k', "DIR", 0, "Key directory; default: <data>.keys. A key in $CREDENTIALS_DIRECTORY goes before it", 0 },
 	{ "head-lock", OPT_HEAD, "FILE", 0, "Where the last published head is kept, outside the data directory; default: <data>.head.lock", 0 },
 	{ "socket", 's', "PATH", 0, "UNIX socket to listen on, mode 0600", 0 },
 	{ "listen", 'l', "ADDRESS", 0, "Address and port in digits, as 0.0.0.0:7450 or [::]:7450, for mutual TLS 1.3; needs the first three of:", 0 },
@@ -418,7 +419,7 @@ open_service(struct daemon *d, const struct options *o)
 {
 	char message[SERVICE_MESSAGE_BYTES];
 	struct service_params params = {
-		.data_path = o->data, .keys_path = o->keys, .head_lock_path = o->head_lock,
+		.data_path = o->data, .keys_path = o->keys, .credentials_path = getenv("CREDENTIALS_DIRECTORY"), .head_lock_path = o->head_lock,
 		.witnesses_path = o->witnesses, .manual_clock = o->manual_clock, .sign_threads = o->sign_threads, .snapshot_seconds = o->snapshot_seconds,
 		.low_space_bytes = (uint64_t)o->low_space_mib * 1024 * 1024, .clock = clock_system(), .log = d->log, .version = FEALTY_VERSION,
 		.recover_key = o->recover_key, .limits = &o->limits, .access_path = o->access,
@@ -437,6 +438,21 @@ open_service(struct daemon *d, const struct options *o)
 	return false;
 }
 
+/* When every door is open and nobody has come in. */
+static bool
+enter_sandbox(struct daemon *d, const struct options *o)
+{
+	if (sandbox_enter(o->witnesses != NULL ? SANDBOX_ASKS : SANDBOX_SERVES) != ST_OK) {
+		fprintf(stderr, "fealtyd: the filter of system calls could not be installed: %s. The kernel must have CONFIG_SECCOMP_FILTER, and what starts "
+		    "fealtyd must allow it; a build with -Dseccomp=false does without.\n", strerror(errno));
+		return false;
+	}
+	if (!sandbox_filters())
+		log_event(d->log, LOG_LEVEL_WARNING, "sandbox.not_built", "remedy", "for a daemon that faces others, build with -Dseccomp=true and "
+		    "without a sanitizer", NULL);
+	return true;
+}
+
 static bool
 open_net(struct daemon *d, const struct options *o)
 {
@@ -451,7 +467,7 @@ open_net(struct daemon *d, const struct options *o)
 		fprintf(stderr, "fealtyd: the network loops could not be started: %s\n", strerror(errno));
 		return false;
 	}
-	if (!listen_all(d, o))
+	if (!listen_all(d, o) || !enter_sandbox(d, o))
 		return false;
 	if (net_start(d->net) != ST_OK) {
 		fprintf(stderr, "fealtyd: the network threads could not be started: %s\n", strerror(errno));
@@ -511,14 +527,25 @@ serve(struct daemon *d, const struct options *o)
 	return d->failed ? EXIT_FATAL : 0;
 }
 
-/* Keys must not reach a core file, and connections need descriptors. */
+/* Before a key is read: no core file, and no other process of our user sees our memory or environment. */
+static bool
+hide_process(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0)
+		return true;
+	fprintf(stderr, "fealtyd: the process cannot be kept out of core files: %s\n", strerror(errno));
+	return false;
+}
+
+/* Connections need descriptors. */
 static void
 prepare_process(void)
 {
 	struct rlimit files;
 
-	prctl(PR_SET_DUMPABLE, 0);
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
 		files.rlim_cur = files.rlim_max;
@@ -540,6 +567,8 @@ main(int argc, char **argv)
 
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (!hide_process())
+		return EXIT_STARTED_NOT;
 	prepare_process();
 	if (log_open(o.log_path, o.level, &d.log) != ST_OK) {
 		fprintf(stderr, "fealtyd: cannot open the log %s: %s\n", o.log_path == NULL ? "" : o.log_path, strerror(errno));

@@ -239,7 +239,7 @@ read_file(const char *path, size_t bytes_max, struct buf *ret)
 	if (file == NULL)
 		err(2, "%s", path);
 	if (p == NULL)
-		must(ST_NOMEM);
+		errx(2, "%s: there is no memory for it", path);
 	size_t n = fread(p, 1, bytes_max + 1, file);
 	if (ferror(file) != 0 || n > bytes_max)
 		errx(2, "%s: it cannot be read, or has more than %zu bytes", path, bytes_max);
@@ -380,7 +380,7 @@ load(struct world *w, uint64_t number)
 	int64_t begin = core_now_ns();
 
 	if (m == NULL)
-		must(ST_NOMEM);
+		errx(2, "there is no memory for a member");
 	must(member_decode(buf_bytes(&w->records[number - 1]), &w->batch, m));
 	note(w, CORE_DECODE, core_now_ns() - begin);
 	m->program = 1;

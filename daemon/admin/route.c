@@ -27,6 +27,7 @@ route_find(const struct route *routes, size_t n, const char *path, const char **
 void
 page_text(struct page *page, int code, const char *sentence)
 {
+	assert(sentence != NULL);
 	page->code = code;
 	page->content_type = PLAIN;
 	page->cache_control = NO_STORE;

@@ -13,6 +13,7 @@ terminal_key(const char *store, const char *terminal, const char *principal, uin
 		return 0;
 	memcpy(ret_key, store, store_len);
 	memcpy(ret_key + store_len, terminal, terminal_len);
+	/* A key's end is its length.  NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
 	memcpy(ret_key + store_len + terminal_len, principal, strlen(principal));
 	return len;
 }

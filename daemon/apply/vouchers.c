@@ -65,7 +65,7 @@ digit_of(char c)
 {
 	if (c >= 'a' && c <= 'z')
 		c = (char)(c - 'a' + 'A');
-	c = c == 'O' ? '0' : c == 'I' || c == 'L' ? '1' : c;
+	c = (char)(c == 'O' ? '0' : c == 'I' || c == 'L' ? '1' : c);
 	const char *at = c == '\0' ? NULL : strchr(symbols, c);
 	return at == NULL ? BASE : (unsigned)(at - symbols);
 }

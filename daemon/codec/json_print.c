@@ -293,7 +293,7 @@ stream_message(struct buf *out, const ProtobufCMessageDescriptor *type, struct b
 			put_key(out, d->name, before == NULL);
 			if (repeated)
 				buf_put_u8(out, map ? '{' : '[');
-			close = map ? '}' : repeated ? ']' : 0;
+			close = (char)(map ? '}' : repeated ? ']' : 0);
 		}
 		if (map ? f.type != WIRE_BYTES || !stream_row(out, d->descriptor, f.bytes) : !stream_value(out, d, &f))
 			return false;

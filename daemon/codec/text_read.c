@@ -480,6 +480,7 @@ read_request(const struct reader *r, const struct text_place *place, const struc
 	struct target sub;
 
 	enum status st = read_op(r, place, node, op, request->descriptor, &field);
+	assert(st != ST_OK || field != NULL);
 	if (st == ST_OK)
 		st = target_new(r, field->descriptor, &sub);
 	if (st != ST_OK)

@@ -19,7 +19,7 @@ static enum status
 apply_due(struct ahead *a, const struct due *due)
 {
 	struct entry entry;
-	enum evolve_fault fault;
+	enum evolve_fault fault = EVOLVE_OK;
 
 	enum status st = decide_due(a->state, a->m->program, a->m->number, due, a->arena, &entry);
 	if (st == ST_OK)

@@ -27,7 +27,7 @@ refuse(struct decision *d, enum ledger_result result, const char *field, const c
 	d->refusal->result = result;
 	d->refusal->field = field;
 	va_start(ap, format);
-	vsnprintf(d->refusal->sentence, sizeof(d->refusal->sentence), format, ap);
+	(void)vsnprintf(d->refusal->sentence, sizeof(d->refusal->sentence), format, ap);
 	va_end(ap);
 	return ST_OK;
 }

@@ -102,7 +102,10 @@ birthday_may_come(const struct program *p, const struct birthday_date *dates, si
 static int32_t
 window_opens(const struct program *p, const struct birthday_date *dates, size_t n_dates, int32_t birthday, int32_t before)
 {
-	int32_t effective = date_in_force(p, dates, n_dates, birthday)->entered_day + (int32_t)p->guard_days;
+	const struct birthday_date *in_force = date_in_force(p, dates, n_dates, birthday);
+
+	assert(in_force != NULL);		/* it is a birthday by one of them */
+	int32_t effective = in_force->entered_day + (int32_t)p->guard_days;
 
 	return effective > birthday - before ? effective : birthday - before;
 }

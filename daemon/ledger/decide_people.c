@@ -230,6 +230,7 @@ check_referrer(struct decision *d, const struct member *referrer)
 		return ST_OK;
 	if (!d->program->has_referral)
 		return refuse(d, LEDGER_NOT_OFFERED, NULL, "this program has no referrals");
+	assert(referrer != NULL);		/* find_referrer() has refused one that there is not */
 	if (referrer->standing == STANDING_CLOSED)
 		return refuse(d, LEDGER_MEMBER_CLOSED, "referrer", "that member is closed");
 	d->entry->u.enrol.referrer = referrer->number;

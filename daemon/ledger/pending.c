@@ -205,11 +205,12 @@ followup_of(struct decision *d, struct entry_id from, struct followup **ret)
 static enum status
 note_activation(struct decision *d, const struct pending *p, int32_t last_day)
 {
-	struct followup *f;
+	struct followup *f = NULL;
 	enum status st = followup_of(d, p->from, &f);
 
 	if (st != ST_OK)
 		return st;
+	assert(f != NULL);
 	struct activation *rows = arena_alloc(d->arena, (f->n_activations + 1) * sizeof(*rows));
 	if (rows == NULL)
 		return ST_NOMEM;
@@ -291,12 +292,13 @@ decision_lapse(struct decision *d, bool *ret_any)
 			continue;
 		if (is_full(d))
 			break;
-		struct followup *f;
+		struct followup *f = NULL;
 		enum status st = end_row(d, p);
 		if (st == ST_OK)
 			st = followup_of(d, p->from, &f);
 		if (st != ST_OK)
 			return st;
+		assert(f != NULL);
 		f->lapsed += p->points;		/* a return does not take them again */
 		lot.points += p->points;
 	}

@@ -35,7 +35,7 @@ wrong(struct compiler *c, const char *path, const char *format, ...)
 
 	snprintf(c->error->path, sizeof(c->error->path), "%s", path);
 	va_start(ap, format);
-	vsnprintf(c->error->sentence, sizeof(c->error->sentence), format, ap);
+	(void)vsnprintf(c->error->sentence, sizeof(c->error->sentence), format, ap);
 	va_end(ap);
 	return false;
 }
@@ -46,7 +46,7 @@ path_of(char buffer[static PATH_BYTES], const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(buffer, PATH_BYTES, format, ap);
+	(void)vsnprintf(buffer, PATH_BYTES, format, ap);
 	va_end(ap);
 	return buffer;
 }

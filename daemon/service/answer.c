@@ -16,7 +16,7 @@ refusal_set(struct refusal *refusal, enum ledger_result result, const char *fiel
 	refusal->result = result;
 	refusal->field = field;
 	va_start(ap, format);
-	vsnprintf(refusal->sentence, sizeof(refusal->sentence), format, ap);
+	(void)vsnprintf(refusal->sentence, sizeof(refusal->sentence), format, ap);
 	va_end(ap);
 }
 

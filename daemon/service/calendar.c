@@ -23,7 +23,7 @@ struct calendar {
 	struct added *added;		/* while it is reading */
 	size_t n_added, cap_added;
 	enum status status;		/* of the thread; then of every call */
-	struct list *lists;		/* [(program - 1) * DAYS + day] */
+	struct list *lists;		/* [(size_t)(program - 1) * DAYS + day] */
 	size_t n_programs;
 };
 
@@ -32,14 +32,14 @@ list_add(struct calendar *c, uint32_t program, uint64_t member, int month, int d
 {
 	assert(program >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= 31);
 	if (program > c->n_programs) {
-		struct list *grown = realloc(c->lists, program * DAYS * sizeof(*grown));
+		struct list *grown = realloc(c->lists, (size_t)program * DAYS * sizeof(*grown));
 		if (grown == NULL)
 			return ST_NOMEM;
 		memset(grown + c->n_programs * DAYS, 0, (program - c->n_programs) * DAYS * sizeof(*grown));
 		c->lists = grown;
 		c->n_programs = program;
 	}
-	struct list *l = &c->lists[(program - 1) * DAYS + (size_t)((month - 1) * 31 + day - 1)];
+	struct list *l = &c->lists[(size_t)(program - 1) * DAYS + (size_t)((month - 1) * 31 + day - 1)];
 	if (l->n == l->cap) {
 		size_t cap = l->cap == 0 ? 8 : l->cap * 2;
 		uint64_t *grown = realloc(l->members, cap * sizeof(*grown));
@@ -161,7 +161,7 @@ calendar_on(struct calendar *c, uint32_t program, int month, int day, const uint
 	*ret_n = 0;
 	if (st != ST_OK || program == 0 || program > c->n_programs)
 		return st;
-	struct list *l = &c->lists[(program - 1) * DAYS + (size_t)((month - 1) * 31 + day - 1)];
+	struct list *l = &c->lists[(size_t)(program - 1) * DAYS + (size_t)((month - 1) * 31 + day - 1)];
 	if (!l->sorted && l->n > 0) {
 		qsort(l->members, l->n, sizeof(*l->members), order);
 		size_t kept = 1;

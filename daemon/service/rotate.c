@@ -44,6 +44,11 @@ rotate_prepare(struct commit *c, const struct request *request, struct refusal *
 	const char *word = key_kind_str(kind);
 	enum key_file file = KEY_FILE_OK;
 
+	if (keys_is_credential(s->keys, name_of(kind))) {
+		refusal_set(ret_refusal, LEDGER_NOT_FOUND, "new_key",
+		    "%s.key is a credential of the service manager, whose files the daemon cannot change. KEYS.md says how such a key is rotated.", word);
+		return ST_OK;
+	}
 	enum status st = keys_next_load(s->keys, s->params.keys_path, name_of(kind), request->cmd.u.rotate_key.new_key.data, &file);
 	if (st == ST_NOMEM)
 		return st;
@@ -160,6 +165,12 @@ settle(struct service *s, enum key_kind kind, const struct ledger_key *key, char
 	}
 	if (recovers(s, kind, &reason))
 		return ST_OK;
+	if (keys_is_credential(s->keys, name_of(kind))) {
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "The credential %s.key is not the key %s that the ledger names since transaction %llu. Let LoadCredential= have that key; if it was "
+		    "rotated, the key directory has it.", word, key_id_text(key->public_key, id), (unsigned long long)key->named_at);
+		return ST_FORMAT;
+	}
 	if (keys_old_load(s->keys, s->params.keys_path, name_of(kind), key->public_key, &file) == ST_OK && file == KEY_FILE_OK) {
 		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
 		    "The ledger names the key %s, and in %s that is one that was replaced since: this is an older copy of the ledger. Restore the newest "
@@ -220,6 +231,9 @@ recover_check(const struct service *s, enum key_kind kind, enum key_recovery rea
 	const struct ledger_key *current = key_history_current(keys, kind);
 	bool is_there = bytes_equal(key_bytes(keys_public(s->keys, name_of(kind))), key_bytes(current->public_key));
 
+	if (keys_is_credential(s->keys, name_of(kind)))
+		return recover_refuse(ret_message,
+		    "its file is a credential of the service manager. Start without that credential, with the next key in the key directory.");
 	if (keys_next_public(s->keys, name_of(kind)) == NULL)
 		return recover_refuse(ret_message, is_there ? "the ledger's key is there, and there is no next key; start without --recover-key."
 		    : "there is no next key. Make one in the key directory with `fealty key new`, and try again.");

@@ -296,7 +296,7 @@ roll_before_birthday(struct commit *c, const struct birthday_row *row)
 static enum status
 run_birthday(struct commit *c, const struct birthday_row *row)
 {
-	int32_t birthday;
+	int32_t birthday = DAY_NONE;
 	enum status st = roll_before_birthday(c, row);
 
 	if (st == ST_OK)

@@ -54,20 +54,25 @@ open_store(struct service *s, char *ret_message)
 static enum status
 open_keys(struct service *s, char *ret_message)
 {
-	const char *bad;
+	struct keys_fault fault;
 
-	enum status st = keys_load(s->params.keys_path, &s->keys, &bad);
-	if (st == ST_INVALID)
+	enum status st = keys_load_with(s->params.keys_path, s->params.credentials_path, &s->keys, &fault);
+	const char *where = fault.in_credentials ? s->params.credentials_path : s->params.keys_path;
+	if (st == ST_INVALID && fault.in_credentials)
+		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
+		    "The credential %s/%s is open to others than root and the daemon's user, or is not a key. LoadCredential= makes it as it must be; the "
+		    "file it comes from holds 64 hex digits and a newline.", where, fault.file == NULL ? "" : fault.file);
+	else if (st == ST_INVALID)
 		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
 		    "The key file %s/%s is readable by others than its owner, or is not a key. Set its mode to 0400 and the "
-		    "directory's to 0700.", s->params.keys_path, bad == NULL ? "" : bad);
+		    "directory's to 0700.", where, fault.file == NULL ? "" : fault.file);
 	else if (st == ST_NOMEM)
 		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
 		    "Memory for the keys cannot be locked. Raise the limit on locked memory (ulimit -l, LimitMEMLOCK=).");
 	else if (st != ST_OK)
 		snprintf(ret_message, SERVICE_MESSAGE_BYTES,
 		    "The keys in %s cannot be read (%s%s%s). `fealty init` makes them; --keys says where they are.",
-		    s->params.keys_path, bad == NULL ? "" : bad, bad == NULL ? "" : ": ", status_str(st));
+		    where, fault.file == NULL ? "" : fault.file, fault.file == NULL ? "" : ": ", status_str(st));
 	return st;
 }
 

@@ -17,6 +17,7 @@ struct service;
 
 struct service_params {
 	const char *data_path, *keys_path, *head_lock_path;
+	const char *credentials_path;		/* of the service manager; NULL: none */
 	bool manual_clock;		/* must be what the genesis says */
 	const char *recover_key;	/* "transaction:lost", "checkpoint:compromised", …: replaces that key by the next one first; NULL: none */
 	unsigned sign_threads;

@@ -51,9 +51,10 @@ terminal_prepare(struct commit *c, struct work *work, size_t index)
 		return ST_OK;
 	struct seq_range own = { before->terminal_seq, before->terminal_seq };
 	size_t n_own = result < LEDGER_UNAVAILABLE ? 1 : 0;	/* otherwise it comes again */
-	struct seq_range *said = arena_alloc(&work->arena, 2 * LEDGER_REFUSED_MAX * sizeof(*said)), *all = said + LEDGER_REFUSED_MAX;
+	struct seq_range *said = arena_alloc(&work->arena, 2 * LEDGER_REFUSED_MAX * sizeof(*said));
 	if (said == NULL)
 		return ST_NOMEM;
+	struct seq_range *all = said + LEDGER_REFUSED_MAX;
 	size_t n = seq_ranges_join(before->refused, before->n_refused, &own, n_own, said);
 	n = seq_ranges_join(cmd->refused, cmd->n_refused, said, n, all);
 	cmd->n_refused = seq_ranges_below(all, n, cmd->terminal_seq);

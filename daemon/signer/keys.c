@@ -4,6 +4,9 @@
  * Only the commit thread changes what is there, with no signature on its way in the pool; all others only read what does not change.
  *
  * A key file is created or it is left alone: O_EXCL, and whatever a failing keys_create() made it takes back.
+ *
+ * A credential is a key file that the service manager has put in place.  It lies in a directory that we cannot write to, so of a signing key that
+ * comes from there the successor is not even looked for: the ledger must name the key that is there.
  */
 #include "signer/signer.h"
 
@@ -41,6 +44,7 @@ struct signing_key {
 struct keys {
 	uint8_t seed[KEY_COUNT][SEED_BYTES];
 	struct signing_key signing[SIGNING_KEYS][SLOT_COUNT];
+	bool is_credential[SIGNING_KEYS];
 	char text[FILE_BYTES + 1];		/* a file, one more byte to see that it ends */
 };
 
@@ -298,8 +302,21 @@ keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static 
 
 /* ---- loading ---- */
 
+enum place { IN_KEY_DIRECTORY, IN_CREDENTIALS };
+
+/* A credential's mode shows a group where it has an access list, whose mask that is: systemd's, who makes them root:root, names the service's user. */
+static bool
+is_private(const struct stat *s, enum place place)
+{
+	if (s->st_uid != geteuid() && s->st_uid != 0)
+		return false;
+	if (place == IN_CREDENTIALS && s->st_gid == 0)
+		return (s->st_mode & 027) == 0;
+	return (s->st_mode & 077) == 0;
+}
+
 static enum status
-open_file(int dir_fd, const char *name, int *ret_fd)
+open_file(int dir_fd, enum place place, const char *name, int *ret_fd)
 {
 	struct stat s;
 	int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);	/* a FIFO must not hold us up */
@@ -309,7 +326,7 @@ open_file(int dir_fd, const char *name, int *ret_fd)
 	enum status st = ST_OK;
 	if (fstat(fd, &s) != 0)
 		st = ST_IO;
-	else if (!S_ISREG(s.st_mode) || (s.st_mode & 077) != 0 || (s.st_uid != geteuid() && s.st_uid != 0))
+	else if (!S_ISREG(s.st_mode) || !is_private(&s, place))
 		st = ST_INVALID;
 	if (st == ST_OK)
 		*ret_fd = fd;
@@ -339,12 +356,12 @@ read_text(int fd, struct keys *keys, size_t *ret_len)
 }
 
 static enum status
-load_file(int dir_fd, const char *name, struct keys *keys, uint8_t ret_seed[static SEED_BYTES])
+load_file(int dir_fd, enum place place, const char *name, struct keys *keys, uint8_t ret_seed[static SEED_BYTES])
 {
 	size_t len, seed_len;
 	const char *end;
 	int fd;
-	enum status st = open_file(dir_fd, name, &fd);
+	enum status st = open_file(dir_fd, place, name, &fd);
 
 	if (st != ST_OK)
 		return st;
@@ -359,10 +376,10 @@ load_file(int dir_fd, const char *name, struct keys *keys, uint8_t ret_seed[stat
 }
 
 static enum status
-load_signing(int dir_fd, const char *file, struct keys *keys, enum key_name name, enum slot slot)
+load_signing(int dir_fd, enum place place, const char *file, struct keys *keys, enum key_name name, enum slot slot)
 {
 	struct signing_key *key = &keys->signing[name][slot];
-	enum status st = load_file(dir_fd, file, keys, keys->seed[name]);
+	enum status st = load_file(dir_fd, place, file, keys, keys->seed[name]);
 
 	if (st == ST_OK)
 		crypto_sign_seed_keypair(key->public, key->secret, keys->seed[name]);
@@ -375,35 +392,100 @@ load_signing(int dir_fd, const char *file, struct keys *keys, enum key_name name
 static enum status
 load_either(int dir_fd, struct keys *keys, enum key_name name)
 {
-	enum status st = load_signing(dir_fd, file_names[name], keys, name, SLOT_CURRENT);
+	enum status st = load_signing(dir_fd, IN_KEY_DIRECTORY, file_names[name], keys, name, SLOT_CURRENT);
 
 	if (st != ST_OK && st != ST_NOTFOUND)
 		return st;
-	enum status next = load_signing(dir_fd, next_names[name], keys, name, SLOT_NEXT);
+	enum status next = load_signing(dir_fd, IN_KEY_DIRECTORY, next_names[name], keys, name, SLOT_NEXT);
 	return next == ST_OK ? ST_OK : st;
 }
 
-enum status
-keys_load(const char *dir, struct keys **ret_keys, const char **ret_bad)
-{
-	int dir_fd;
-	struct keys *keys = keys_alloc();
+/* Directories that are there and private; -1: it is not. */
+struct places {
+	int dir_fd, credentials_fd;
+	enum status dir_status;			/* why there is no dir_fd: it need not be there when all keys are credentials */
+};
 
-	*ret_bad = NULL;
-	if (keys == NULL)
-		return ST_NOMEM;
-	enum status st = open_dir(dir, &dir_fd);
+/* ST_NOTFOUND: there is no such credential. */
+static enum status
+load_credential(const struct places *places, struct keys *keys, enum key_name name)
+{
+	assert(name < KEY_COUNT);
+	if (places->credentials_fd < 0)
+		return ST_NOTFOUND;
+	if (name >= SIGNING_KEYS)
+		/* cppcheck-suppress arrayIndexOutOfBoundsCond ; it is below KEY_COUNT */
+		return load_file(places->credentials_fd, IN_CREDENTIALS, file_names[name], keys, keys->seed[name]);
+	enum status st = load_signing(places->credentials_fd, IN_CREDENTIALS, file_names[name], keys, name, SLOT_CURRENT);
+	keys->is_credential[name] = st == ST_OK;
+	return st;
+}
+
+static enum status
+load_all(const struct places *places, struct keys *keys, struct keys_fault *ret_fault)
+{
+	for (int i = 0; i < KEY_COUNT; i++) {
+		enum key_name name = (enum key_name)i;
+		enum status st = load_credential(places, keys, name);
+		ret_fault->in_credentials = st != ST_NOTFOUND;
+		if (st == ST_NOTFOUND && places->dir_fd < 0)
+			return places->dir_status;
+		if (st == ST_NOTFOUND)
+			st = name < SIGNING_KEYS ? load_either(places->dir_fd, keys, name)
+			    : load_file(places->dir_fd, IN_KEY_DIRECTORY, file_names[name], keys, keys->seed[name]);
+		if (st != ST_OK) {
+			ret_fault->file = file_names[name];
+			return st;
+		}
+	}
+	return ST_OK;
+}
+
+/* The manager's directory: nobody else's, and not for others to enter. */
+static enum status
+open_credentials(const char *path, int *ret_fd)
+{
+	struct stat s;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? ST_NOTFOUND : ST_IO;
+	enum status st = fstat(fd, &s) != 0 ? ST_IO : !is_private(&s, IN_CREDENTIALS) ? ST_INVALID : ST_OK;
+	if (st == ST_OK)
+		*ret_fd = fd;
+	else
+		close_quietly(fd);
+	return st;
+}
+
+static enum status
+load_from(const char *dir, const char *credentials, struct keys *keys, struct keys_fault *ret_fault)
+{
+	struct places places = { .dir_fd = -1, .credentials_fd = -1 };
+	enum status st = credentials == NULL ? ST_OK : open_credentials(credentials, &places.credentials_fd);
+
 	if (st != ST_OK) {
-		keys_free(keys);
+		ret_fault->in_credentials = true;
 		return st;
 	}
-	for (int name = 0; name < KEY_COUNT && st == ST_OK; name++) {
-		st = name < SIGNING_KEYS ? load_either(dir_fd, keys, (enum key_name)name)
-		    : load_file(dir_fd, file_names[name], keys, keys->seed[name]);
-		if (st != ST_OK)
-			*ret_bad = file_names[name];
-	}
-	close_quietly(dir_fd);
+	places.dir_status = open_dir(dir, &places.dir_fd);
+	st = places.dir_status == ST_OK || places.dir_status == ST_NOTFOUND ? load_all(&places, keys, ret_fault) : places.dir_status;
+	if (places.dir_fd >= 0)
+		close_quietly(places.dir_fd);
+	if (places.credentials_fd >= 0)
+		close_quietly(places.credentials_fd);
+	return st;
+}
+
+enum status
+keys_load_with(const char *dir, const char *credentials, struct keys **ret_keys, struct keys_fault *ret_fault)
+{
+	struct keys *keys = keys_alloc();
+
+	*ret_fault = (struct keys_fault){ .file = NULL };
+	if (keys == NULL)
+		return ST_NOMEM;
+	enum status st = load_from(dir, credentials, keys, ret_fault);
 	if (st == ST_OK && sodium_mprotect_readonly(keys) != 0)
 		st = ST_NOMEM;
 	if (st != ST_OK) {
@@ -412,6 +494,23 @@ keys_load(const char *dir, struct keys **ret_keys, const char **ret_bad)
 	}
 	*ret_keys = keys;
 	return ST_OK;
+}
+
+enum status
+keys_load(const char *dir, struct keys **ret_keys, const char **ret_bad)
+{
+	struct keys_fault fault;
+	enum status st = keys_load_with(dir, NULL, ret_keys, &fault);
+
+	*ret_bad = fault.file;
+	return st;
+}
+
+bool
+keys_is_credential(const struct keys *keys, enum key_name name)
+{
+	assert(name < SIGNING_KEYS);
+	return keys->is_credential[name];
 }
 
 /* ---- rotating ---- */
@@ -436,7 +535,7 @@ load_named(struct keys *keys, const char *dir, const char *file, enum key_name n
 		close_quietly(dir_fd);
 		return ST_NOMEM;
 	}
-	st = load_signing(dir_fd, file, keys, name, slot);
+	st = load_signing(dir_fd, IN_KEY_DIRECTORY, file, keys, name, slot);
 	close_quietly(dir_fd);
 	if (st == ST_IO && errno == EACCES)
 		st = ST_INVALID;		/* another user has made it: the file is to blame, and not the directory */
@@ -492,7 +591,7 @@ keys_promote(struct keys *keys, const char *dir, enum key_name name)
 {
 	struct signing_key *key = keys->signing[name];
 
-	assert(name < SIGNING_KEYS && key[SLOT_NEXT].there);
+	assert(name < SIGNING_KEYS && key[SLOT_NEXT].there && !keys->is_credential[name]);
 	if (sodium_mprotect_readwrite(keys) != 0)
 		return ST_NOMEM;
 	key[SLOT_OLD] = key[SLOT_CURRENT];
@@ -816,7 +915,7 @@ key_file_sign(const char *path, const char *type, struct bytes body, uint8_t ret
 
 	if (keys == NULL)
 		return ST_NOMEM;
-	enum status st = load_signing(AT_FDCWD, path, keys, KEY_TRANSACTION, SLOT_CURRENT);
+	enum status st = load_signing(AT_FDCWD, IN_KEY_DIRECTORY, path, keys, KEY_TRANSACTION, SLOT_CURRENT);
 	if (st == ST_OK)
 		st = sign_once(keys, KEY_TRANSACTION, type, body, ret_signature);
 	if (st == ST_OK)

@@ -40,6 +40,19 @@ struct keys;
  */
 enum status keys_create(const char *dir) MUST_CHECK;
 enum status keys_load(const char *dir, struct keys **ret_keys, const char **ret_bad) MUST_CHECK;
+
+/**
+ * keys_load_with(dir, credentials, ret_keys, ret_fault): the same, but a key whose file lies in the directory ${credentials} (systemd's
+ * $CREDENTIALS_DIRECTORY; NULL: there is none) is taken from there, and ${dir} need not be there when all are.  That directory and the files in
+ * it must belong to root or us and be closed to others; of root's group they may be readable, as systemd shows that our user is on their
+ * access list.  ST_NOTFOUND, ST_INVALID, ST_IO, ST_NOMEM as above; *${ret_fault} is always written.
+ */
+struct keys_fault {
+	const char *file;			/* static; NULL: it is the directory, or memory */
+	bool in_credentials;
+};
+enum status keys_load_with(const char *dir, const char *credentials, struct keys **ret_keys, struct keys_fault *ret_fault) MUST_CHECK;
+bool keys_is_credential(const struct keys *keys, enum key_name name) MUST_CHECK;	/* the two signing keys only */
 void keys_free(struct keys *keys);
 
 /* Borrowed until keys_free(). */
@@ -77,9 +90,9 @@ bool keys_is_next(const struct keys *keys, enum key_name name, const uint8_t pub
 const uint8_t *keys_next_public(const struct keys *keys, enum key_name name);
 
 /**
- * keys_promote(keys, dir, name): the next key, which is loaded (asserted), takes the place of the one in use, and so do the files; the one before
- * stays in its file under another name, and a checkpoint key in memory too.  ST_IO: in memory it is done, the files are as they were; the
- * next start puts them right.  ST_NOMEM: memory cannot be protected any more.
+ * keys_promote(keys, dir, name): the next key, which is loaded (asserted), takes the place of the one in use, which is no credential (asserted), and
+ * so do the files; the one before stays in its file under another name, and a checkpoint key in memory too.  ST_IO: in memory it is done, the files
+ * are as they were; the next start puts them right.  ST_NOMEM: memory cannot be protected any more.
  */
 enum status keys_promote(struct keys *keys, const char *dir, enum key_name name) MUST_CHECK;
 

@@ -112,14 +112,14 @@ def run_fealty(arguments, stdin=None, env=None, seconds=60, check=True):
 
 
 class Daemon:
-    def __init__(self, ledger, arguments, env):
+    def __init__(self, ledger, arguments, env, program=None):
         self.ledger = ledger
         self.log_path = os.path.join(ledger.world.dir, f"daemon{ledger.world.next_number()}.log")
         self.notify_path = self.log_path + ".notify"
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(self.notify_path)
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([FEALTYD, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.process = subprocess.Popen([program or FEALTYD, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env={**os.environ, "NOTIFY_SOCKET": self.notify_path, **(env or {})})
         self.pidfd = os.pidfd_open(self.process.pid)
         self.ended = False
@@ -244,10 +244,10 @@ class Ledger:
         self.public_key = bytes.fromhex(result.json["transaction_key"])
         return self
 
-    def launch(self, *arguments, env=None, data=None, clock=None):
+    def launch(self, *arguments, env=None, data=None, clock=None, program=None):
         clock = clock or self.clock
         base = ["--data", data or self.data, "--keys", self.keys, "--head-lock", self.head_lock, "--socket", self.socket]
-        daemon = Daemon(self, [*base, *(["--clock", "manual"] if clock == "manual" else []), *arguments], env)
+        daemon = Daemon(self, [*base, *(["--clock", "manual"] if clock == "manual" else []), *arguments], env, program)
         self.world.daemons.append(daemon)
         return daemon
 

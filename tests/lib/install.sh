@@ -13,9 +13,10 @@
 
 PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libevent-dev liblmdb-dev protobuf-c-compiler libprotobuf-c-dev
 	protobuf-compiler libsodium-dev libssl-dev libcmocka-dev libyaml-dev libjansson-dev libsystemd-dev libsqlite3-dev
-	libcurl4-openssl-dev ca-certificates tzdata"
-PACKAGES_TEST="clang python3 python3-protobuf python3-nacl python3-yaml openssl git faketime golang-go golang-golang-x-mod-dev"
-PACKAGES_LONG="libclang-rt-14-dev"
+	libcurl4-openssl-dev libseccomp-dev ca-certificates tzdata"
+# systemd for systemd-analyze, which judges our unit file; binutils for readelf, by which the programs are looked into
+PACKAGES_TEST="clang python3 python3-protobuf python3-nacl python3-yaml openssl git faketime golang-go golang-golang-x-mod-dev systemd binutils"
+PACKAGES_LONG="libclang-rt-14-dev clang-tidy cppcheck"
 LIBEVENT_FIXED="2.1.12-stable-8+deb12u1"
 
 packages_missing()

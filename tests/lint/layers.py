@@ -22,20 +22,21 @@ LAYERS = {
     "service": {"base", "ledger", "codec", "store", "merkle", "signer", "net", "apply", "fetch", "proto"},
     "fetch": {"base"},
     "admin": {"base", "net", "service"},
-    "main": {"base", "net", "service", "admin", "tls"},
+    "sandbox": {"base"},
+    "main": {"base", "net", "service", "admin", "sandbox", "tls"},
     "client": {"base", "proto", "messages", "merkle", "signer", "tls"},
     "examples": {"client", "messages"},
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "fetch"},
     "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer", "tls"},
     "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "tls", "net", "fetch", "service",
-              "admin", "tools"},
+              "admin", "sandbox", "tools"},
 }
 
 # Some may look at a part of a module only: (who, whose) -> the headers
 PARTS = {
     ("admin", "service"): {"daemon/service/figures.h", "daemon/service/log_read.h"},
     ("client", "signer"): {"daemon/signer/verify.h"},
-    ("tests", "tools"): {"tools/fealty/report_math.h"},
+    ("tests", "tools"): {"tools/fealty/report_math.h", "tools/fealty/sim.h", "tools/fealty/program_file.h"},
 }
 
 # foreign header (a prefix) -> the modules that may include it; what is not here belongs to the C library and is for all but FORBIDDEN_HEADERS
@@ -47,6 +48,7 @@ FOREIGN = {
     "jansson.h": {"codec", "tools", "tests"},          # tools print JSON, and read it by codec/
     "curl/": {"fetch", "tools"},
     "sqlite3.h": {"tools"},
+    "seccomp.h": {"sandbox"},
     "sodium.h": {"base", "signer", "service", "tests"},
     "openssl/": {"base", "tls", "tools"},              # tools make certificates
     "systemd/": {"main"},
@@ -63,7 +65,7 @@ PURE_CALLS = re.compile(
 # Only signer/ signs.
 SIGNS = re.compile(r"\bcrypto_sign\w*\b")
 # Library code neither ends the process (but by an assert) nor prints; logs are for service/ and main.
-LIBRARY = {"base", "proto", "ledger", "merkle", "codec", "store", "signer", "tls", "net", "fetch", "apply", "service", "admin", "client"}
+LIBRARY = {"base", "proto", "ledger", "merkle", "codec", "store", "signer", "tls", "net", "fetch", "apply", "service", "admin", "sandbox", "client"}
 LIBRARY_CALLS = re.compile(r"\b(exit|_exit|printf|puts|perror|log_event)\s*\(")
 LOGGERS = {"service"}
 

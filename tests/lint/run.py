@@ -134,7 +134,47 @@ def no_machine_paths(files):
             for m in pattern.finditer(data)]
 
 
-RULES = (include_rules, white_space, line_length, file_length, function_length, no_stubs, header_guards, no_machine_paths)
+# ---- SECURITY.md: each promise names tests, and each of them exists ----
+
+SECURITY = "packaging/SECURITY.md"
+TEST_NAME = re.compile(r"`(e2e|verify|unit|fuzz|property|golden|lint|static)/([\w.-]+)(?::(\w+))?`")
+
+
+def text_of(files, path):
+    return files.get(path, b"").decode()
+
+
+def test_exists(files, suite, name, case):
+    if suite in ("e2e", "verify"):
+        return case is not None and f"\ndef test_{case}(" in text_of(files, f"tests/{suite}/test_{name}.py")
+    if suite == "unit":
+        text = text_of(files, f"tests/unit/test_{name}.c")
+        return case is not None and re.search(rf"^{case}\(void \*\*", text, re.M) is not None and len(re.findall(rf"\b{case}\b", text)) > 1
+    if suite == "fuzz":
+        return f"tests/fuzz/{name}.c" in files and any(path.startswith(f"tests/fuzz/corpus/{name}/") for path in files)
+    if suite == "golden":
+        return f"tests/golden/{name}.jsonl" in files
+    if suite == "property":
+        return f"'{name}'" in text_of(files, "tests/meson.build")
+    return f"def {name}(" in text_of(files, "tests/lint/run.py") if suite == "lint" else f'"{name}": ' in text_of(files, "tests/static/run.py")
+
+
+def security_promises(files):
+    found, promises = [], False
+    for n, line in enumerate(text_of(files, SECURITY).split("\n"), 1):
+        if line.startswith("|"):
+            promises = line == "| promise | tests |" or promises
+        else:
+            promises = False
+        tests = TEST_NAME.findall(line)
+        found += [f"{SECURITY}:{n}: there is no test {suite}/{name}{':' if case else ''}{case}" for suite, name, case in tests
+                  if not test_exists(files, suite, name, case or None)]
+        if promises and not tests and line not in ("| promise | tests |", "|---|---|"):
+            found.append(f"{SECURITY}:{n}: a promise without a test")
+    return found
+
+
+RULES = (include_rules, white_space, line_length, file_length, function_length, no_stubs, header_guards, no_machine_paths, security_promises)
 
 GOOD = "#include <string.h>\n"
 # rule -> samples that break it, each with what the sentence must contain
@@ -177,6 +217,13 @@ BROKEN = {
     no_stubs: [({"a.c": "/* TODO: later */\n"}, "TODO")],
     header_guards: [({"a.h": "int a;\n"}, "guard")],
     no_machine_paths: [({"a.md": "see /home/me/x\n"}, "path")],
+    security_promises: [
+        ({SECURITY: "| promise | tests |\n|---|---|\n| It holds. | |\n"}, ":3: a promise without"),
+        ({SECURITY: "| promise | tests |\n|---|---|\n| It holds. | `e2e/a:b` |\n", "tests/e2e/test_a.py": "\ndef test_c(world):\n"}, "no test e2e/a:b"),
+        ({SECURITY: "`unit/a:b`\n", "tests/unit/test_a.c": "static void\nb(void **state)\n{\n}\n"}, "no test unit/a:b"),      # never run
+        ({SECURITY: "`fuzz/a`\n", "tests/fuzz/a.c": ""}, "no test fuzz/a"),
+        ({SECURITY: "`property/a` `golden/a` `lint/a` `static/a`\n"}, "no test static/a"),
+    ],
 }
 FINE = {
     include_rules: [

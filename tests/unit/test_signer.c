@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "signer/signer.h"
+#include "key_place.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -31,70 +31,6 @@
 #define SANITIZED 0		/* the sanitizers turn mlock() into nothing */
 #endif
 
-#define SEED_1 "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
-#define SEED_2 "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"
-#define SEED_3 "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7"
-#define PUBLIC_1 "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-#define PUBLIC_2 "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
-#define OLD_1 "transaction.21fe31dfa154a261.old.key"
-#define OLD_2 "checkpoint.39f713d0a644253f.old.key"
-#define PUBLIC_3 "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"
-
-static const char *const names[KEY_COUNT] = { "transaction.key", "checkpoint.key", "alias.key", "vault.key", "fingerprint.key", "voucher.key" };
-
-static const char *const other_names[] = { "elsewhere", "transaction.next.key", "checkpoint.next.key", OLD_1, OLD_2, "vault.1.key" };
-
-/* A directory of its own for each test: <root>/keys is for the keys. */
-struct place {
-	char root[64], dir[80], path[128];
-};
-
-static int
-place_setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	strcpy(p->root, "/tmp/test_signer.XXXXXX");
-	assert_non_null(mkdtemp(p->root));
-	snprintf(p->dir, sizeof(p->dir), "%s/keys", p->root);
-	*state = p;
-	return 0;
-}
-
-static const char *
-path_of(struct place *p, const char *name)
-{
-	snprintf(p->path, sizeof(p->path), "%s/%s", p->dir, name);
-	return p->path;
-}
-
-static int
-place_teardown(void **state)
-{
-	struct place *p = *state;
-
-	for (int i = 0; i < KEY_COUNT; i++) {
-		unlink(path_of(p, names[i]));
-		rmdir(p->path);
-	}
-	for (size_t i = 0; i < sizeof(other_names) / sizeof(other_names[0]); i++)
-		unlink(path_of(p, other_names[i]));
-	rmdir(p->dir);
-	assert_int_equal(rmdir(p->root), 0);
-	free(p);
-	return 0;
-}
-
-static void
-write_file(struct place *p, const char *name, const char *text, mode_t mode)
-{
-	unlink(path_of(p, name));
-	int fd = open(p->path, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(fchmod(fd, mode), 0);
-	close(fd);
-}
 
 static struct keys *
 load(struct place *p)
@@ -116,15 +52,6 @@ load_seeds(struct place *p, const char *transaction, const char *checkpoint)
 	return load(p);
 }
 
-static void
-assert_hex(const uint8_t *data, size_t len, const char *want)
-{
-	char text[2 * SIGNATURE_BYTES + 1];
-
-	sodium_bin2hex(text, sizeof(text), data, len);
-	assert_string_equal(text, want);
-}
-
 /* ---- key files ---- */
 
 static void
@@ -140,7 +67,7 @@ create_makes_private_files(void **state)
 	assert_int_equal(stat(p->dir, &s), 0);
 	assert_int_equal(s.st_mode & 07777, 0700);
 	for (int i = 0; i < KEY_COUNT; i++) {
-		FILE *f = fopen(path_of(p, names[i]), "r");
+		FILE *f = fopen(path_of(p, key_names[i]), "r");
 		assert_non_null(f);
 		assert_int_equal(fstat(fileno(f), &s), 0);
 		assert_int_equal(s.st_mode & 07777, 0400);
@@ -171,11 +98,11 @@ create_never_overwrites(void **state)
 
 	assert_int_equal(mkdir(p->dir, 0700), 0);
 	for (int i = 0; i < KEY_COUNT; i++) {
-		write_file(p, names[i], "precious", 0400);
+		write_file(p, key_names[i], "precious", 0400);
 		assert_int_equal(keys_create(p->dir), ST_BUSY);
 		for (int j = 0; j < KEY_COUNT; j++)
-			assert_int_equal(stat(path_of(p, names[j]), &s), i == j ? 0 : -1);
-		assert_int_equal(stat(path_of(p, names[i]), &s), 0);
+			assert_int_equal(stat(path_of(p, key_names[j]), &s), i == j ? 0 : -1);
+		assert_int_equal(stat(path_of(p, key_names[i]), &s), 0);
 		assert_int_equal(s.st_size, 8);
 		unlink(p->path);
 	}
@@ -196,7 +123,7 @@ create_needs_a_private_place(void **state)
 	assert_int_equal(mkdir(p->dir, 0700), 0);
 	assert_int_equal(chmod(p->dir, 0750), 0);
 	assert_int_equal(keys_create(p->dir), ST_INVALID);
-	assert_int_equal(access(path_of(p, names[0]), F_OK), -1);
+	assert_int_equal(access(path_of(p, key_names[0]), F_OK), -1);
 	assert_int_equal(rmdir(p->dir), 0);
 
 	snprintf(path, sizeof(path), "%s/no/keys", p->root);
@@ -233,18 +160,18 @@ load_refuses(void **state)
 		for (int n = 0; n < KEY_COUNT; n++) {
 			struct keys *keys = NULL;
 			const char *bad = "untouched";
-			write_file(p, names[n], cases[i].text, cases[i].mode);
+			write_file(p, key_names[n], cases[i].text, cases[i].mode);
 			enum status got = keys_load(p->dir, &keys, &bad);
 			if (got != cases[i].want)
-				fail_msg("%s in %s: %s", cases[i].name, names[n], status_str(got));
+				fail_msg("%s in %s: %s", cases[i].name, key_names[n], status_str(got));
 			if (got == ST_OK) {
 				assert_null(bad);
 			} else {
 				assert_null(keys);
-				assert_string_equal(bad, names[n]);
+				assert_string_equal(bad, key_names[n]);
 			}
 			keys_free(keys);
-			write_file(p, names[n], SEED_2 "\n", 0400);
+			write_file(p, key_names[n], SEED_2 "\n", 0400);
 		}
 	}
 }
@@ -394,7 +321,7 @@ known_signatures(void **state)
 		enum key_name name = i % 2 == 0 ? KEY_TRANSACTION : KEY_CHECKPOINT;
 		struct bytes body = bytes_of(vectors[i].body, vectors[i].len);
 		uint8_t signature[SIGNATURE_BYTES];
-		write_file(p, names[name], vectors[i].seed, 0400);
+		write_file(p, key_names[name], vectors[i].seed, 0400);
 		struct keys *keys = load(p);
 		assert_hex(keys_public(keys, name), PUBLIC_KEY_BYTES, vectors[i].public);
 		assert_int_equal(sign_once(keys, name, vectors[i].type, body, signature), ST_OK);

@@ -38,6 +38,7 @@ read_entry(struct audit_redecide *r, struct entry_id id, const struct entry **re
 	if (st == ST_OK)
 		st = codec_transaction_decode_one(s.transaction, id.index, &r->arena, &t);
 	if (st == ST_OK)
+		/* cppcheck-suppress autoVariables ; the entries are in the arena */
 		*ret_entry = &t.entries[0];
 	return st == ST_NOTFOUND ? ST_OK : st;
 }

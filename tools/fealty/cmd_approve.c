@@ -58,7 +58,7 @@ static enum exit_code
 read_adjust(const struct approve_input *in, struct bytes leaf, struct arena *arena, struct approval *ret)
 {
 	struct signed_transaction s;
-	struct transaction t;
+	struct transaction t = { .n_entries = 0 };
 	uint8_t hash[SHA256_BYTES];
 
 	enum status st = codec_signed_decode(leaf, &s);

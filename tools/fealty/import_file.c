@@ -202,7 +202,7 @@ judge(const struct reader *r, struct import_row *row, char **cells, unsigned n, 
 		row->field[f] =
 		    r->column[f] > 0 && r->column[f] <= n && cells[r->column[f] - 1][0] != '\0' ? cells[r->column[f] - 1] : NULL;
 		*ret_detail = field_names[f];
-		if (row->field[f] == NULL && f <= IMPORT_AMOUNT)
+		if (f <= IMPORT_AMOUNT && row->field[f] == NULL)
 			return "the line has no ";
 	}
 	*ret_detail = row->field[IMPORT_DATE];

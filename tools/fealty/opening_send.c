@@ -218,7 +218,7 @@ static enum exit_code
 send_parcel(struct sender *s, const struct parcel *p)
 {
 	Fealty__V1__Batch batch = FEALTY__V1__BATCH__INIT;
-	Fealty__V1__Response **responses;
+	Fealty__V1__Response **responses = NULL;
 	struct fealty_result result;
 	enum exit_code code = EXIT_DONE;
 
@@ -229,12 +229,15 @@ send_parcel(struct sender *s, const struct parcel *p)
 	else if (call_batch_results(&result, &responses) != p->n)
 		code = cli_fail(s->call->json, EXIT_INTERNAL, "the daemon did not answer each command of a batch");
 	for (size_t i = 0; i < p->n && code == EXIT_DONE; i++) {
+		assert(responses != NULL);
 		if (responses[i]->has_retryable && responses[i]->retryable)
 			code = cli_fail(s->call->json, EXIT_UNAVAILABLE, "the daemon puts commands off: %s",
 			    responses[i]->message != NULL ? responses[i]->message : "");
 	}
-	for (size_t i = 0; i < p->n && code == EXIT_DONE; i++)
+	for (size_t i = 0; i < p->n && code == EXIT_DONE; i++) {
+		assert(responses != NULL);
 		take_answer(s, p->members[i], responses[i]);
+	}
 	fealty_result_release(&result);
 	return code;
 }

@@ -208,7 +208,7 @@ on_totals(void *ctx, uint32_t program, const struct totals **ret)
 static enum status
 add_member(struct sim_state *state, struct sim_program *p, uint32_t program, uint64_t number, struct member **ret)
 {
-	assert(number == p->n_members + 1);		/* evolve gives numbers in order */
+	assert(p != NULL && number == p->n_members + 1);		/* evolve gives numbers in order */
 	if (p->n_members == p->cap_members) {
 		uint64_t cap = p->cap_members == 0 ? MEMBERS_MIN : p->cap_members * 2;
 		struct member **grown = realloc(p->members, cap * sizeof(struct member *));

@@ -160,7 +160,7 @@ make_id(const struct webhook *w, struct item *item)
 {
 	(void)snprintf(item->id, sizeof(item->id), "%s_%s", w->ledger_id, item->after);
 	for (char *at = item->id; *at != '\0'; at++)
-		*at = *at == '.' ? '-' : *at;
+		*at = (char)(*at == '.' ? '-' : *at);
 }
 
 bool
