@@ -12,9 +12,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +24,11 @@
 #include "signer/internal.h"
 
 #define SEED_BYTES 32
-#define FILE_BYTES (2 * SEED_BYTES + 1)		/* hex digits and a newline */
 #define SIGNING_KEYS 2				/* the first two of enum key_name */
 
 static_assert(KEY_TRANSACTION < SIGNING_KEYS && KEY_CHECKPOINT < SIGNING_KEYS && KEY_ALIAS >= SIGNING_KEYS, "signing keys come first");
 static_assert(SEED_BYTES == crypto_sign_SEEDBYTES && SEED_BYTES == HASH_KEY_BYTES, "one form for all keys");
+static_assert(KEY_FILE_BYTES == 2 * SEED_BYTES + 1, "hex digits and a newline");
 static_assert(PUBLIC_KEY_BYTES == crypto_sign_PUBLICKEYBYTES && SIGNATURE_BYTES == crypto_sign_BYTES, "Ed25519");
 
 /* Of a signing key there is the one in use, and around a rotation its successor, and the one before. */
@@ -45,7 +43,7 @@ struct keys {
 	uint8_t seed[KEY_COUNT][SEED_BYTES];
 	struct signing_key signing[SIGNING_KEYS][SLOT_COUNT];
 	bool is_credential[SIGNING_KEYS];
-	char text[FILE_BYTES + 1];		/* a file, one more byte to see that it ends */
+	char text[KEY_FILE_BYTES + 1];		/* a file, one more byte to see that it ends */
 };
 
 static const char *const file_names[KEY_COUNT] = {
@@ -61,15 +59,6 @@ static const char *const next_names[SIGNING_KEYS] = {
 	[KEY_TRANSACTION] = "transaction.next.key",
 	[KEY_CHECKPOINT] = "checkpoint.next.key",
 };
-
-/* "vault.17.key" */
-#define EPOCH_NAME_BYTES 40
-static const char *
-epoch_name(uint64_t epoch, char ret_name[static EPOCH_NAME_BYTES])
-{
-	snprintf(ret_name, EPOCH_NAME_BYTES, "vault.%" PRIu64 ".key", epoch);
-	return ret_name;
-}
 
 /* Under which a key is kept that was replaced: "transaction.0123456789abcdef.old.key". */
 #define OLD_NAME_BYTES 48
@@ -87,8 +76,8 @@ old_name(enum key_name name, const uint8_t public_key[static PUBLIC_KEY_BYTES], 
 
 /* ---- memory ---- */
 
-static bool
-lock_and_hide(void *p, size_t len)
+bool
+keys_lock_and_hide(void *p, size_t len)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t begin = (uintptr_t)p / page * page;
@@ -97,12 +86,12 @@ lock_and_hide(void *p, size_t len)
 	return sodium_mlock(p, len) == 0 && madvise((void *)begin, end - begin, MADV_DONTDUMP) == 0;
 }
 
-static struct keys *
+struct keys *
 keys_alloc(void)
 {
 	struct keys *keys = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*keys));
 
-	if (keys != NULL && !lock_and_hide(keys, sizeof(*keys))) {
+	if (keys != NULL && !keys_lock_and_hide(keys, sizeof(*keys))) {
 		sodium_free(keys);
 		return NULL;
 	}
@@ -151,7 +140,7 @@ create_file(int dir_fd, const char *name, const struct keys *keys)
 
 	if (fd < 0)
 		return errno == EEXIST ? ST_BUSY : ST_IO;
-	enum status st = fchmod(fd, 0400) == 0 ? write_all(fd, keys->text, FILE_BYTES) : ST_IO;
+	enum status st = fchmod(fd, 0400) == 0 ? write_all(fd, keys->text, KEY_FILE_BYTES) : ST_IO;
 	if (st == ST_OK && fsync(fd) != 0)
 		st = ST_IO;
 	close_quietly(fd);
@@ -176,12 +165,12 @@ sync_names(int dir_fd)
 	return st;
 }
 
-static enum status
-create_random(int dir_fd, const char *name, struct keys *scratch)
+enum status
+key_file_create_random(int dir_fd, const char *name, struct keys *scratch)
 {
 	randombytes_buf(scratch->seed[0], SEED_BYTES);
 	sodium_bin2hex(scratch->text, sizeof(scratch->text), scratch->seed[0], SEED_BYTES);
-	scratch->text[FILE_BYTES - 1] = '\n';
+	scratch->text[KEY_FILE_BYTES - 1] = '\n';
 	return create_file(dir_fd, name, scratch);
 }
 
@@ -193,7 +182,7 @@ create_files(int dir_fd, struct keys *scratch)
 	int made = 0;
 
 	while (made <= KEY_COUNT && st == ST_OK) {
-		st = create_random(dir_fd, made == KEY_COUNT ? epoch_name(1, first) : file_names[made], scratch);
+		st = key_file_create_random(dir_fd, made == KEY_COUNT ? epoch_key_name(1, first) : file_names[made], scratch);
 		if (st == ST_OK)
 			made++;
 	}
@@ -208,9 +197,8 @@ create_files(int dir_fd, struct keys *scratch)
 	return st;
 }
 
-/* ST_INVALID: others than its owner may enter or change it. */
-static enum status
-open_dir(const char *dir, int *ret_fd)
+enum status
+key_dir_open(const char *dir, int *ret_fd)
 {
 	struct stat s;
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -239,7 +227,7 @@ keys_create(const char *dir)
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		st = ST_IO;
 	else
-		st = open_dir(dir, &dir_fd);
+		st = key_dir_open(dir, &dir_fd);
 	if (st != ST_OK) {
 		keys_free(scratch);
 		return st == ST_NOTFOUND ? ST_IO : st;
@@ -247,7 +235,7 @@ keys_create(const char *dir)
 	for (int i = 0; i < KEY_COUNT && st == ST_OK; i++)		/* before anything is made */
 		if (fstatat(dir_fd, file_names[i], &s, AT_SYMLINK_NOFOLLOW) == 0)
 			st = ST_BUSY;
-	if (st == ST_OK && fstatat(dir_fd, epoch_name(1, first), &s, AT_SYMLINK_NOFOLLOW) == 0)
+	if (st == ST_OK && fstatat(dir_fd, epoch_key_name(1, first), &s, AT_SYMLINK_NOFOLLOW) == 0)
 		st = ST_BUSY;
 	if (st == ST_OK)
 		st = create_files(dir_fd, scratch);
@@ -277,7 +265,7 @@ keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static 
 	assert(name < SIGNING_KEYS);
 	if (scratch == NULL)
 		return ST_NOMEM;
-	enum status st = open_dir(dir, &dir_fd);
+	enum status st = key_dir_open(dir, &dir_fd);
 	if (st == ST_OK && !has_keys(dir_fd)) {
 		close_quietly(dir_fd);
 		st = ST_NOTFOUND;
@@ -286,7 +274,7 @@ keys_next_create(const char *dir, enum key_name name, uint8_t ret_public[static 
 		keys_free(scratch);
 		return st;
 	}
-	st = create_random(dir_fd, next_names[name], scratch);
+	st = key_file_create_random(dir_fd, next_names[name], scratch);
 	if (st == ST_OK && fsync(dir_fd) != 0) {
 		int saved = errno;
 		unlinkat(dir_fd, next_names[name], 0);
@@ -367,12 +355,19 @@ load_file(int dir_fd, enum place place, const char *name, struct keys *keys, uin
 		return st;
 	st = read_text(fd, keys, &len);
 	close_quietly(fd);
-	if (st == ST_OK && (len != FILE_BYTES || keys->text[FILE_BYTES - 1] != '\n' ||
-	    sodium_hex2bin(ret_seed, SEED_BYTES, keys->text, FILE_BYTES - 1, NULL, &seed_len, &end) != 0 ||
-	    seed_len != SEED_BYTES || end != keys->text + FILE_BYTES - 1))
+	if (st == ST_OK && (len != KEY_FILE_BYTES || keys->text[KEY_FILE_BYTES - 1] != '\n' ||
+	    sodium_hex2bin(ret_seed, SEED_BYTES, keys->text, KEY_FILE_BYTES - 1, NULL, &seed_len, &end) != 0 ||
+	    seed_len != SEED_BYTES || end != keys->text + KEY_FILE_BYTES - 1))
 		st = ST_INVALID;
 	sodium_memzero(keys->text, sizeof(keys->text));
 	return st;
+}
+
+enum status
+key_file_load(int dir_fd, const char *name, struct keys *scratch, const uint8_t **ret_seed)
+{
+	*ret_seed = scratch->seed[0];
+	return load_file(dir_fd, IN_KEY_DIRECTORY, name, scratch, scratch->seed[0]);
 }
 
 static enum status
@@ -468,7 +463,7 @@ load_from(const char *dir, const char *credentials, struct keys *keys, struct ke
 		ret_fault->in_credentials = true;
 		return st;
 	}
-	places.dir_status = open_dir(dir, &places.dir_fd);
+	places.dir_status = key_dir_open(dir, &places.dir_fd);
 	st = places.dir_status == ST_OK || places.dir_status == ST_NOTFOUND ? load_all(&places, keys, ret_fault) : places.dir_status;
 	if (places.dir_fd >= 0)
 		close_quietly(places.dir_fd);
@@ -528,7 +523,7 @@ load_named(struct keys *keys, const char *dir, const char *file, enum key_name n
 	struct signing_key *key = &keys->signing[name][slot];
 	int dir_fd;
 
-	enum status st = open_dir(dir, &dir_fd);
+	enum status st = key_dir_open(dir, &dir_fd);
 	if (st != ST_OK)
 		return st;
 	if (sodium_mprotect_readwrite(keys) != 0) {
@@ -573,7 +568,7 @@ rename_files(const struct keys *keys, const char *dir, enum key_name name)
 	char file[OLD_NAME_BYTES];
 	int dir_fd;
 
-	enum status st = open_dir(dir, &dir_fd);
+	enum status st = key_dir_open(dir, &dir_fd);
 	if (st != ST_OK)
 		return ST_IO;
 	if (old->there && linkat(dir_fd, file_names[name], dir_fd, old_name(name, old->public, file), 0) != 0 && errno != EEXIST)
@@ -698,176 +693,6 @@ keys_sign(const struct keys *keys, enum key_name name, struct buf *pae, const ch
 	return sign_bytes(keys, name, buf_bytes(pae), ret_signature);
 }
 
-/* ---- epoch keys ---- */
-
-struct epoch_key {
-	uint64_t epoch;
-	uint8_t secrets[EPOCH_USES][HASH_KEY_BYTES];
-};
-
-enum status
-epoch_key_create(const char *dir, uint64_t epoch)
-{
-	char name[EPOCH_NAME_BYTES];
-	int dir_fd;
-	struct keys *scratch = keys_alloc();
-
-	if (scratch == NULL)
-		return ST_NOMEM;
-	enum status st = open_dir(dir, &dir_fd);
-	if (st == ST_OK) {
-		st = create_random(dir_fd, epoch_name(epoch, name), scratch);
-		if (st == ST_OK && fsync(dir_fd) != 0)
-			st = ST_IO;
-		close_quietly(dir_fd);
-	}
-	keys_free(scratch);
-	return st;
-}
-
-static void
-derive_epoch(const struct keys *keys, const uint8_t seed[static SEED_BYTES], struct epoch_key *key)
-{
-	static const struct { const char *label; enum key_name with; } uses[EPOCH_USES] = {
-		[EPOCH_SEALS] = { "fealty vault seal", KEY_VAULT },
-		[EPOCH_NAMES] = { "fealty vault name", KEY_ALIAS },
-	};
-	crypto_generichash_state state;
-	uint8_t number[8];
-
-	put_be64(number, key->epoch);
-	for (size_t i = 0; i < EPOCH_USES; i++) {
-		crypto_generichash_init(&state, keys_secret(keys, uses[i].with), HASH_KEY_BYTES, HASH_KEY_BYTES);
-		crypto_generichash_update(&state, (const unsigned char *)uses[i].label, strlen(uses[i].label));
-		crypto_generichash_update(&state, number, sizeof(number));
-		crypto_generichash_update(&state, seed, SEED_BYTES);
-		crypto_generichash_final(&state, key->secrets[i], HASH_KEY_BYTES);
-	}
-	sodium_memzero(&state, sizeof(state));
-}
-
-enum status
-epoch_key_load(const char *dir, const struct keys *keys, uint64_t epoch, struct epoch_key **ret_key)
-{
-	char name[EPOCH_NAME_BYTES];
-	int dir_fd;
-	struct keys *scratch = keys_alloc();
-	struct epoch_key *key = sodium_malloc(sizeof(*key));
-	enum status st = scratch == NULL || key == NULL || !lock_and_hide(key, sizeof(*key)) ? ST_NOMEM : open_dir(dir, &dir_fd);
-
-	if (st == ST_OK) {
-		st = load_file(dir_fd, epoch_name(epoch, name), scratch, scratch->seed[0]);
-		close_quietly(dir_fd);
-	}
-	if (st == ST_OK) {
-		key->epoch = epoch;
-		derive_epoch(keys, scratch->seed[0], key);
-		st = sodium_mprotect_readonly(key) != 0 ? ST_NOMEM : ST_OK;
-	}
-	keys_free(scratch);
-	if (st != ST_OK) {
-		sodium_free(key);
-		return st;
-	}
-	*ret_key = key;
-	return ST_OK;
-}
-
-void
-epoch_key_free(struct epoch_key *key)
-{
-	sodium_free(key);
-}
-
-uint64_t
-epoch_key_epoch(const struct epoch_key *key)
-{
-	return key->epoch;
-}
-
-const uint8_t *
-epoch_key_secret(const struct epoch_key *key, enum epoch_use use)
-{
-	assert(use < EPOCH_USES);
-	return key->secrets[use];
-}
-
-/* The epoch whose file has just this name; 0: none. */
-static uint64_t
-epoch_of_name(const char *file)
-{
-	char name[EPOCH_NAME_BYTES];
-
-	if (strncmp(file, "vault.", strlen("vault.")) != 0)
-		return 0;
-	uint64_t epoch = strtoull(file + strlen("vault."), NULL, 10);
-	return strcmp(epoch_name(epoch, name), file) == 0 ? epoch : 0;
-}
-
-static int
-rising(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-enum status
-epoch_key_list(const char *dir, uint64_t ret_epochs[static EPOCH_KEYS_MAX], size_t *ret_n)
-{
-	size_t n = 0;
-
-	DIR *d = opendir(dir);
-	if (d == NULL)
-		return errno == ENOENT ? ST_NOTFOUND : ST_IO;
-	for (struct dirent *e; n < EPOCH_KEYS_MAX && (e = readdir(d)) != NULL;) {
-		uint64_t epoch = epoch_of_name(e->d_name);
-		if (epoch != 0)
-			ret_epochs[n++] = epoch;
-	}
-	closedir(d);
-	qsort(ret_epochs, n, sizeof(*ret_epochs), rising);
-	*ret_n = n;
-	return ST_OK;
-}
-
-/* Of mode 0400, so it is made writable first. */
-static enum status
-overwrite(int dir_fd, const char *name)
-{
-	char noise[FILE_BYTES];
-
-	if (fchmodat(dir_fd, name, 0600, 0) != 0)
-		return errno == ENOENT ? ST_NOTFOUND : ST_IO;
-	int fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return ST_IO;
-	randombytes_buf(noise, sizeof(noise));
-	enum status st = write_all(fd, noise, sizeof(noise));
-	if (st == ST_OK && fsync(fd) != 0)
-		st = ST_IO;
-	close_quietly(fd);
-	return st;
-}
-
-enum status
-epoch_key_destroy(const char *dir, uint64_t epoch)
-{
-	char name[EPOCH_NAME_BYTES];
-	int dir_fd;
-
-	enum status st = open_dir(dir, &dir_fd);
-	if (st != ST_OK)
-		return st;
-	st = overwrite(dir_fd, epoch_name(epoch, name));
-	if (st == ST_OK && unlinkat(dir_fd, name, 0) != 0)
-		st = ST_IO;
-	if (st == ST_OK && fsync(dir_fd) != 0)
-		st = ST_IO;
-	close_quietly(dir_fd);
-	return st == ST_NOTFOUND ? ST_OK : st;
-}
-
 /* ---- a key outside a key directory ---- */
 
 /* So that a power loss does not take the file's name. */
@@ -898,7 +723,7 @@ key_file_create(const char *path, uint8_t ret_public[static PUBLIC_KEY_BYTES])
 
 	if (scratch == NULL)
 		return ST_NOMEM;
-	enum status st = create_random(AT_FDCWD, path, scratch);
+	enum status st = key_file_create_random(AT_FDCWD, path, scratch);
 	if (st == ST_OK)
 		st = sync_parent(path);
 	if (st == ST_OK)
