@@ -14,7 +14,7 @@
 PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libevent-dev liblmdb-dev protobuf-c-compiler libprotobuf-c-dev
 	protobuf-compiler libsodium-dev libssl-dev libcmocka-dev libyaml-dev libjansson-dev libsystemd-dev libsqlite3-dev
 	libcurl4-openssl-dev ca-certificates tzdata"
-PACKAGES_TEST="clang python3 python3-protobuf python3-nacl python3-yaml git faketime golang-go golang-golang-x-mod-dev"
+PACKAGES_TEST="clang python3 python3-protobuf python3-nacl python3-yaml openssl git faketime golang-go golang-golang-x-mod-dev"
 PACKAGES_LONG="libclang-rt-14-dev"
 LIBEVENT_FIXED="2.1.12-stable-8+deb12u1"
 

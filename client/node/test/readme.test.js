@@ -1,12 +1,16 @@
 // The examples of README.md, each run as it stands there, but for addresses, paths and the names that it leaves to its reader.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
+import { createServer } from "node:tls";
 import { fileURLToPath } from "node:url";
 
 import { EXAMPLES, daemon } from "./lib/daemon.js";
+import { pki } from "./lib/pki.js";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = process.env.FEALTY_BUILD || join(HERE, "../../build");
@@ -18,6 +22,7 @@ const EXAMPLES_OF_CODE = [
 	["import { connect, newKey }", "", "", /^1\d\d 1\d\d \w+\n$/],
 	["const { results } = await client.batch", "", "", /^\d+\n\d+\n$/],
 	["const key = newKey();", `const id = 1, member = "app:u-77", show = console.log, later = () => {}, orders = { async save() {} };\n`, "", /^You have \d+ points\.\n$/],
+	["import { readFile }", "", "", /^\w+\/\w+\n$/],
 	["for await (const { seq, data }", `let publicKey = process.env.PUBLIC_KEY, last;
 const load = async () => undefined, save = async seq => { last = seq; if (seq + 1 === client.hello.size) client.disconnect(); };
 const seen = [], project = async entry => seen.push(Object.keys(entry.inputs)[0]);\n`, "console.log(last, seen.join(\" \"));", /^\d+ genesis publish enrol/],
@@ -46,10 +51,28 @@ async function started(t) {
 	return { ledger, vkey: (await ledger.fealty(["log", "key", ledger.data])).key };
 }
 
+/** A door with TLS before the daemon's UNIX socket, and what its clients need as files of `dir`; "HOST:PORT". */
+async function secureDoor(t, ledger, dir) {
+	const ca = pki(t).ca("ca");
+	const server = ca.server();
+	const app = ca.client();
+	const door = createServer({ ca: ca.pem, cert: server.cert, key: server.key, requestCert: true, ALPNProtocols: ["fealty/1"] }, socket => {
+		socket.pipe(connect(ledger.address.slice("unix:".length))).pipe(socket);
+	}).listen(0, "127.0.0.1");
+
+	for (const [name, pem] of Object.entries({ "ca.pem": ca.pem, "app.pem": app.cert, "app.key": app.key }))
+		writeFileSync(join(dir, name), pem);
+	t.after(() => door.close());
+	await once(door, "listening");
+	return `localhost:${door.address().port}`;
+}
+
 test("README.md: each example in JavaScript does what it says", async t => {
 	const { ledger, vkey } = await started(t);
+	const door = await secureDoor(t, ledger, ledger.dir);
 	const there = text => text.replaceAll("\"fealty\"", JSON.stringify(new URL("../src/index.js", import.meta.url).href))
-		.replaceAll("unix:/run/fealty/fealtyd.sock", ledger.address).replaceAll("/var/lib/app", ledger.dir);
+		.replaceAll("unix:/run/fealty/fealtyd.sock", ledger.address).replaceAll("/var/lib/app", ledger.dir)
+		.replaceAll("ledger.example.com:7450", door).replaceAll("/etc/app", ledger.dir);
 	const codes = blocks("js");
 
 	assert.deepEqual(codes.map(code => EXAMPLES_OF_CODE.findIndex(([begin]) => code.startsWith(begin))), EXAMPLES_OF_CODE.map((_, i) => i));
