@@ -15,6 +15,7 @@
 
 #include "admin/admin.h"
 #include "service/service.h"
+#include "tls/tls.h"
 
 #define LISTEN_MAX 8
 #define TICK_SECONDS 1
@@ -26,24 +27,33 @@ const char *argp_program_version = "fealtyd " FEALTY_VERSION;
 struct options {
 	const char *data, *keys, *head_lock, *socket, *admin, *witnesses, *log_path, *recover_key;
 	const char *listen[LISTEN_MAX];
-	unsigned n_listen, net_threads, sign_threads, snapshot_seconds;
+	unsigned n_listen, net_threads, sign_threads, snapshot_seconds, connection_age_seconds;
 	unsigned long low_space_mib;
+	struct tls_files tls;			/* cert NULL: without */
 	bool insecure_loopback, manual_clock;
 	enum log_level level;
 	char keys_default[4096], head_lock_default[4096];
 };
 
-enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER, OPT_WITNESSES };
+enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER, OPT_WITNESSES,
+	OPT_CERT, OPT_KEY, OPT_CA, OPT_CRL, OPT_DENY, OPT_DOMAIN, OPT_AGE };
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },
 	{ "keys", 'k', "DIR", 0, "Key directory; default: <data>.keys", 0 },
 	{ "head-lock", OPT_HEAD, "FILE", 0, "Where the last published head is kept, outside the data directory; default: <data>.head.lock", 0 },
 	{ "socket", 's', "PATH", 0, "UNIX socket to listen on, mode 0600", 0 },
-	{ "listen", 'l', "ADDRESS", 0, "Loopback address and port, as 127.0.0.1:7450; only with --insecure-loopback", 0 },
+	{ "listen", 'l', "ADDRESS", 0, "Address and port in digits, as 0.0.0.0:7450 or [::]:7450, for mutual TLS 1.3; needs the first three of:", 0 },
+	{ "tls-cert", OPT_CERT, "FILE", 0, "This daemon's certificate, then those between it and the CA, in PEM", 0 },
+	{ "tls-key", OPT_KEY, "FILE", 0, "Its private key, in PEM, readable by the daemon's user alone", 0 },
+	{ "tls-ca", OPT_CA, "FILE", 0, "CAs of clients' certificates, in PEM; no other CA counts", 0 },
+	{ "tls-crl", OPT_CRL, "FILE", 0, "A list of revoked certificates for each of these CAs, in PEM; default: none", 0 },
+	{ "tls-deny", OPT_DENY, "FILE", 0, "Keys that are refused: a line for each, SHA-256 of its SubjectPublicKeyInfo in hex; default: none", 0 },
+	{ "tls-domain", OPT_DOMAIN, "NAME", 0, "Trust domain of clients' SPIFFE IDs; default: that of --tls-cert", 0 },
+	{ "connection-age", OPT_AGE, "SECONDS", 0, "A connection with TLS is told to begin anew after this; 0: never; default 86400", 0 },
 	{ "admin", OPT_ADMIN, "ADDRESS", 0, "Loopback address and port for HTTP: probes, metrics and the public log; as 127.0.0.1:7451; default: none", 0 },
 	{ "witnesses", OPT_WITNESSES, "FILE", 0, "Policy of witnesses (C2SP tlog-policy), which are asked to cosign checkpoints; default: none", 0 },
-	{ "insecure-loopback", OPT_INSECURE, NULL, 0, "Allow --listen without TLS, on loopback only, for pos/ and backend/ principals", 0 },
+	{ "insecure-loopback", OPT_INSECURE, NULL, 0, "--listen is without TLS, on loopback only, as 127.0.0.1:7450, for pos/ and backend/ principals", 0 },
 	{ "clock", OPT_CLOCK, "real|manual", 0, "manual: for tests and simulations, on a ledger that was made so", 0 },
 	{ "net-threads", OPT_NET, "N", 0, "Threads for connections, 1 to 64; default 2", 0 },
 	{ "sign-threads", OPT_SIGN, "N", 0, "Threads that sign, 1 to 64; default: one for each processor", 0 },
@@ -81,14 +91,31 @@ parse_recovery(struct argp_state *state, const char *arg)
 }
 
 static void
+check_tls(struct argp_state *state, const struct options *o)
+{
+	const struct tls_files *t = &o->tls;
+	bool all = t->cert != NULL && t->key != NULL && t->ca != NULL;
+	bool any = t->cert != NULL || t->key != NULL || t->ca != NULL || t->crl != NULL || t->deny != NULL || t->domain != NULL;
+
+	if (any && !all)
+		argp_error(state, "TLS needs all of --tls-cert, --tls-key and --tls-ca");
+	if (any && o->insecure_loopback)
+		argp_error(state, "--listen is with TLS or without: give --tls-cert and its like, or --insecure-loopback, not both");
+	if (any && o->n_listen == 0)
+		argp_error(state, "TLS has nothing to listen on: give --listen ADDRESS");
+	if (o->n_listen > 0 && !any && !o->insecure_loopback)
+		argp_error(state, "TCP needs mutual TLS: give --tls-cert, --tls-key and --tls-ca (`fealty pki' makes them); on loopback, --insecure-loopback "
+		    "allows it without");
+}
+
+static void
 check_options(struct argp_state *state, struct options *o)
 {
 	if (o->data == NULL)
 		argp_error(state, "--data is required: the directory that `fealty init' made");
 	if (o->socket == NULL && o->n_listen == 0)
 		argp_error(state, "nothing to listen on: give --socket PATH");
-	if (o->n_listen > 0 && !o->insecure_loopback)
-		argp_error(state, "TCP needs mutual TLS, which is not built yet; on loopback, --insecure-loopback allows it without");
+	check_tls(state, o);
 	if (o->keys == NULL) {
 		snprintf(o->keys_default, sizeof(o->keys_default), "%s.keys", o->data);
 		o->keys = o->keys_default;
@@ -117,6 +144,13 @@ parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_ADMIN: o->admin = arg; break;
 	case OPT_WITNESSES: o->witnesses = arg; break;
+	case OPT_CERT: o->tls.cert = arg; break;
+	case OPT_KEY: o->tls.key = arg; break;
+	case OPT_CA: o->tls.ca = arg; break;
+	case OPT_CRL: o->tls.crl = arg; break;
+	case OPT_DENY: o->tls.deny = arg; break;
+	case OPT_DOMAIN: o->tls.domain = arg; break;
+	case OPT_AGE: o->connection_age_seconds = parse_number(state, arg, "connection-age", 0, 30 * 86400); break;
 	case OPT_INSECURE: o->insecure_loopback = true; break;
 	case OPT_CLOCK:
 		if (strcmp(arg, "manual") != 0 && strcmp(arg, "real") != 0)
@@ -142,6 +176,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 /* ---- the daemon ---- */
 
 struct daemon {
+	const struct options *options;
 	struct log *log;
 	struct admin *admin;
 	struct service *service;
@@ -174,6 +209,33 @@ on_term(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(d->base);
 }
 
+/* What peers are judged by; false: why not is in ${ret_message}, and nothing has changed. */
+static bool
+load_tls(struct daemon *d, char ret_message[static TLS_MESSAGE_BYTES])
+{
+	struct tls *tls;
+
+	if (tls_open(TLS_SERVER, &d->options->tls, &tls, ret_message) != ST_OK)
+		return false;
+	enum status st = net_set_tls(d->net, tls);
+	if (st == ST_OK)
+		log_event(d->log, LOG_LEVEL_INFO, "tls.loaded", "domain", tls_domain(tls), "cert_ends", LOG_N(tls_cert_ends_at(tls)), "crl_ends",
+		    LOG_N(tls_crl_ends_at(tls)), NULL);
+	else
+		snprintf(ret_message, TLS_MESSAGE_BYTES, "%s", status_str(st));
+	tls_unref(tls);
+	return st == ST_OK;
+}
+
+static void
+reload_tls(struct daemon *d)
+{
+	char message[TLS_MESSAGE_BYTES];
+
+	if (d->options->tls.cert != NULL && !load_tls(d, message))
+		log_event(d->log, LOG_LEVEL_ERROR, "tls.reload_failed", "why", message, NULL);
+}
+
 static void
 on_hup(evutil_socket_t fd, short what, void *arg)
 {
@@ -184,6 +246,7 @@ on_hup(evutil_socket_t fd, short what, void *arg)
 		log_event(d->log, LOG_LEVEL_ERROR, "log.reopen_failed", "why", strerror(errno), NULL);
 	else
 		log_event(d->log, LOG_LEVEL_INFO, "log.reopened", NULL);
+	reload_tls(d);
 }
 
 /* From the commit thread. */
@@ -207,27 +270,50 @@ on_fatal_event(evutil_socket_t fd, short what, void *arg)
 }
 
 static bool
+listen_unix(struct daemon *d, const char *path)
+{
+	enum status st = net_listen_unix(d->net, path);
+
+	if (st != ST_OK) {
+		fprintf(stderr, "fealtyd: cannot listen on %s: %s\n", path, st == ST_BUSY ? "another process answers there"
+		    : st == ST_INVALID ? "the path is too long for a UNIX socket" : strerror(errno));
+		return false;
+	}
+	log_event(d->log, LOG_LEVEL_INFO, "net.listening", "socket", path, NULL);
+	return true;
+}
+
+static bool
+listen_tcp(struct daemon *d, const char *address, bool tls)
+{
+	uint16_t port;
+	enum status st = tls ? net_listen_tls(d->net, address, &port) : net_listen_loopback(d->net, address, &port);
+
+	if (st != ST_OK) {
+		fprintf(stderr, "fealtyd: cannot listen on %s: %s\n", address, st == ST_BUSY ? "the port is in use"
+		    : st != ST_INVALID ? strerror(errno) : tls ? "it is no address with a port in digits, as 0.0.0.0:7450 or [::]:7450"
+		    : "without TLS only a loopback address with a port is allowed, as 127.0.0.1:7450 or [::1]:7450");
+		return false;
+	}
+	log_event(d->log, tls ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, tls ? "net.listening" : "net.listening_without_tls", "address", address, "port",
+	    LOG_N(port), NULL);
+	return true;
+}
+
+static bool
 listen_all(struct daemon *d, const struct options *o)
 {
-	if (o->socket != NULL) {
-		enum status st = net_listen_unix(d->net, o->socket);
-		if (st != ST_OK) {
-			fprintf(stderr, "fealtyd: cannot listen on %s: %s\n", o->socket, st == ST_BUSY ? "another process answers there"
-			    : st == ST_INVALID ? "the path is too long for a UNIX socket" : strerror(errno));
-			return false;
-		}
-		log_event(d->log, LOG_LEVEL_INFO, "net.listening", "socket", o->socket, NULL);
+	char message[TLS_MESSAGE_BYTES];
+
+	if (o->tls.cert != NULL && !load_tls(d, message)) {
+		fprintf(stderr, "fealtyd: TLS cannot begin: %s\n", message);
+		return false;
 	}
+	if (o->socket != NULL && !listen_unix(d, o->socket))
+		return false;
 	for (unsigned i = 0; i < o->n_listen; i++) {
-		uint16_t port;
-		enum status st = net_listen_loopback(d->net, o->listen[i], &port);
-		if (st != ST_OK) {
-			fprintf(stderr, "fealtyd: cannot listen on %s: %s\n", o->listen[i], st == ST_BUSY ? "the port is in use"
-			    : st == ST_INVALID ? "without TLS only a loopback address with a port is allowed, as 127.0.0.1:7450 or [::1]:7450"
-			    : strerror(errno));
+		if (!listen_tcp(d, o->listen[i], o->tls.cert != NULL))
 			return false;
-		}
-		log_event(d->log, LOG_LEVEL_WARNING, "net.listening_without_tls", "address", o->listen[i], "port", LOG_N(port), NULL);
 	}
 	return true;
 }
@@ -301,6 +387,7 @@ static bool
 open_net(struct daemon *d, const struct options *o)
 {
 	struct net_limits limits = net_limits_default();
+	limits.age_ms = o->connection_age_seconds * 1000;
 	struct net_handler handler = service_handler(d->service);
 
 	if (net_new(o->net_threads, &limits, &handler, &d->net) != ST_OK || service_attach(d->service, d->net) != ST_OK) {
@@ -389,8 +476,8 @@ main(int argc, char **argv)
 	    "Exit status: 0 after SIGTERM or SIGINT, 1 when it could not start, 2 for a usage error, 70 when the disk failed.", NULL, NULL, NULL };
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct options o = { .net_threads = 2, .sign_threads = processors < 1 ? 1 : processors > 64 ? 64 : (unsigned)processors,
-		.snapshot_seconds = 600, .low_space_mib = 64, .level = LOG_LEVEL_INFO };
-	struct daemon d = { .fatal_pipe = { -1, -1 } };
+		.snapshot_seconds = 600, .connection_age_seconds = 86400, .low_space_mib = 64, .level = LOG_LEVEL_INFO };
+	struct daemon d = { .options = &o, .fatal_pipe = { -1, -1 } };
 	int code = EXIT_STARTED_NOT;
 
 	argp_err_exit_status = EXIT_USAGE;

@@ -236,6 +236,12 @@ put_connections(struct buf *out, const struct figures *f)
 	gauge(out, "fealty_connections", "Open connections.", f->connections);
 	counter(out, "fealty_connections_accepted_total", "Connections accepted.", f->accepted);
 	counter(out, "fealty_connections_refused_total", "Connections refused because there were too many.", f->refused);
+	counter(out, "fealty_connections_rejected_total", "Connections whose TLS handshake failed.", f->rejected);
+	if (f->cert_ends_at > 0)
+		gauge(out, "fealty_certificate_ends_seconds", "When the server's certificate ends, in seconds since 1970.", (uint64_t)f->cert_ends_at);
+	if (f->crl_ends_at > 0)
+		gauge(out, "fealty_revocation_list_ends_seconds", "Until when the list of revoked certificates is good; nobody gets in after that.",
+		    (uint64_t)f->crl_ends_at);
 	counter(out, "fealty_received_bytes_total", "Bytes received from connections.", f->received_bytes);
 	counter(out, "fealty_sent_bytes_total", "Bytes sent to connections.", f->sent_bytes);
 	gauge(out, "fealty_subscriptions", "Open subscriptions.", f->subscriptions);

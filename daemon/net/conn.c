@@ -6,6 +6,8 @@
  * A connection ends in steps (enum conn_state).  Between the last output and close() we discard input until the peer closes, because
  * close() on unread input sends a reset that can overtake the ERROR frame.
  * The frame timer runs exactly while the beginning of a frame is kept and the connection is not paused; only a whole frame restarts it.
+ * A turn delivers NET_FRAMES_PER_TURN frames of a connection at most.  One that has more is `behind`: it is not read, and has its next ones
+ * delivered in the turns that follow, so that whoever pipelines much takes no more of the loop than the others.
  */
 #include "net/internal.h"
 
@@ -14,17 +16,17 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-static const char reset[] = "RESET", peer_closed[] = "PEER_CLOSED", shutting_down[] = "SHUTTING_DOWN";
+static const char reset[] = "RESET", peer_closed[] = "PEER_CLOSED", shutting_down[] = "SHUTTING_DOWN", truncated[] = "TRUNCATED",
+    no_handshake[] = "NO_HANDSHAKE", handshake_timeout[] = "HANDSHAKE_TIMEOUT", aged[] = "AGED";
 
 /* ---- state and events ---- */
 
 static void
 set_state(struct net_conn *conn, enum conn_state state)
 {
-	assert(state > conn->state && conn->reason != NULL);
+	assert(state > conn->state && (state == CONN_OPEN) == (conn->reason == NULL));
 	conn->state = state;
 }
 
@@ -71,7 +73,7 @@ set_writing(struct net_conn *conn, bool writing)
 static void
 begin_close(struct net_conn *conn, const char *reason)
 {
-	if (conn->state != CONN_OPEN)
+	if (conn->state > CONN_OPEN)
 		return;
 	conn->reason = reason;
 	set_state(conn, CONN_FLUSHING);
@@ -79,6 +81,9 @@ begin_close(struct net_conn *conn, const char *reason)
 	loop_timer_stop(conn, NET_TIMER_HELLO);
 	loop_timer_stop(conn, NET_TIMER_FRAME);
 	loop_timer_stop(conn, NET_TIMER_IDLE);
+	loop_timer_stop(conn, NET_TIMER_REST);
+	loop_timer_stop(conn, NET_TIMER_AGE);
+	loop_timer_stop(conn, NET_TIMER_LEAVE);
 	loop_timer_start(conn, NET_TIMER_LINGER);
 	loop_mark_dirty(conn);
 	set_reading(conn, !conn->peer_done);	/* to discard it; a peer that only writes would never get to our last output */
@@ -117,7 +122,9 @@ deliver(struct net_conn *conn, struct bytes data)
 {
 	const struct net_handler *handler = &conn->loop->net->handler;
 	size_t used = 0;
+	unsigned n = 0;
 
+	conn->behind = false;
 	while (conn->state == CONN_OPEN && !conn->paused && data.len - used >= FRAME_HEADER_BYTES) {
 		const uint8_t *p = data.data + used;
 		struct frame_header header;
@@ -129,6 +136,11 @@ deliver(struct net_conn *conn, struct bytes data)
 		}
 		if (data.len - used - FRAME_HEADER_BYTES < header.body_bytes)
 			break;
+		conn->behind = n++ == NET_FRAMES_PER_TURN;
+		if (conn->behind) {
+			loop_mark_ready(conn);
+			break;
+		}
 		used += FRAME_HEADER_BYTES + header.body_bytes;
 		handler->on_frame(handler->ctx, conn, &header, bytes_of(p + FRAME_HEADER_BYTES, header.body_bytes));
 	}
@@ -164,7 +176,7 @@ watch_frame(struct net_conn *conn, size_t used)
 {
 	if (conn->state != CONN_OPEN || conn->paused)
 		return;
-	if (conn->in.len == 0)
+	if (conn->in.len == 0 || conn->behind)
 		loop_timer_stop(conn, NET_TIMER_FRAME);
 	else if (used > 0 || !loop_timer_runs(conn, NET_TIMER_FRAME))
 		loop_timer_start(conn, NET_TIMER_FRAME);
@@ -190,6 +202,8 @@ take_input(struct net_conn *conn, struct bytes data)
 		die(conn, frame_error_str(FRAME_ERROR_INTERNAL));
 	else
 		watch_frame(conn, used);
+	if (conn->behind)
+		set_reading(conn, false);
 }
 
 static void
@@ -203,26 +217,91 @@ take_end(struct net_conn *conn)
 		begin_close(conn, peer_closed);
 }
 
+/* Of a session with TLS some records, of a socket what one read gives. */
+static void
+read_some(struct net_conn *conn)
+{
+	uint8_t *scratch = conn->loop->scratch;
+	size_t n = 0;
+
+	for (unsigned i = 0; conn->state == CONN_OPEN && conn->reading; i++) {
+		if (i == NET_RECORDS_PER_TURN) {
+			loop_mark_ready(conn);
+			return;
+		}
+		enum conn_io io = conn_read(conn, scratch, NET_READ_BYTES, &n);
+		conn->more = io == IO_DONE && conn->tls != NULL;
+		if (io == IO_DONE) {
+			counter_add(&conn->loop->received_bytes, n);
+			take_input(conn, bytes_of(scratch, n));
+		} else if (io == IO_END) {
+			take_end(conn);
+		} else if (io == IO_TRUNCATED || io == IO_FAILED) {
+			die(conn, io == IO_FAILED ? reset : truncated);
+		}
+		if (!conn->more)
+			return;
+	}
+}
+
+/* What comes after the end of a connection is nobody's. */
+static void
+discard_some(struct net_conn *conn)
+{
+	enum conn_io io = conn_discard(conn, conn->loop->scratch, NET_READ_BYTES);
+
+	if (io == IO_END)
+		take_end(conn);
+	else if (io == IO_FAILED)
+		die(conn, reset);
+}
+
+/* The connection begins for the handler. */
+static void
+open_up(struct net_conn *conn)
+{
+	const struct net_handler *handler = &conn->loop->net->handler;
+
+	if (conn->refused) {
+		net_conn_fail(conn, FRAME_ERROR_TOO_MANY_CONNECTIONS, conn->why_refused, 0, 0);
+		return;
+	}
+	conn->opened = true;
+	handler->on_open(handler->ctx, conn);
+}
+
+static void
+shake_hands(struct net_conn *conn)
+{
+	enum conn_io io = conn_handshake(conn);
+
+	set_writing(conn, io == IO_WAIT_WRITE);
+	if (io == IO_WAIT_READ || io == IO_WAIT_WRITE || conn->state == CONN_DEAD)
+		return;
+	if (io != IO_DONE) {
+		begin_close(conn, no_handshake);	/* an alert says why */
+		return;
+	}
+	conn->secured = true;
+	set_state(conn, CONN_OPEN);
+	open_up(conn);
+	read_some(conn);	/* of the same packet, perhaps */
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct net_conn *conn = ctx;
-	uint8_t *scratch = conn->loop->scratch;
 
-	(void)what;
+	(void)fd, (void)what;
 	assert(conn->state != CONN_DEAD && conn->reading);
 	loop_touch_clock(conn->loop);
-	ssize_t n = recv(fd, scratch, NET_READ_BYTES, 0);
-	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			die(conn, reset);
-	} else if (n == 0) {
-		take_end(conn);
-	} else {
-		counter_add(&conn->loop->received_bytes, (size_t)n);
-		if (conn->state == CONN_OPEN)
-			take_input(conn, bytes_of(scratch, (size_t)n));
-	}
+	if (conn->state == CONN_HANDSHAKE)
+		shake_hands(conn);
+	else if (conn->state == CONN_OPEN)
+		read_some(conn);
+	else
+		discard_some(conn);
 }
 
 /* ---- output ---- */
@@ -238,14 +317,16 @@ on_writable(evutil_socket_t fd, short what, void *ctx)
 static void
 send_some(struct net_conn *conn)
 {
+	size_t n = 0;
+
 	while (conn->state != CONN_DEAD && unsent_bytes(conn) > 0) {
-		ssize_t n = send(conn->fd, conn->out.data + conn->out_sent, unsent_bytes(conn), MSG_NOSIGNAL);
-		if (n >= 0) {
-			conn->out_sent += (size_t)n;
-			counter_add(&conn->loop->sent_bytes, (size_t)n);
-		} else if (errno == EAGAIN) {
+		enum conn_io io = conn_write(conn, bytes_of(conn->out.data + conn->out_sent, unsent_bytes(conn)), &n);
+		if (io == IO_DONE) {
+			conn->out_sent += n;
+			counter_add(&conn->loop->sent_bytes, n);
+		} else if (io == IO_WAIT_WRITE || io == IO_WAIT_READ) {
 			break;
-		} else if (errno != EINTR) {
+		} else if (io != IO_AGAIN) {
 			die(conn, reset);
 		}
 	}
@@ -269,8 +350,14 @@ compact_output(struct net_conn *conn)
 static void
 finish_output(struct net_conn *conn)
 {
+	enum conn_io io = conn_end(conn);
+
+	if (io == IO_WAIT_WRITE) {
+		set_writing(conn, true);
+		return;
+	}
 	buf_release(&conn->in);
-	if (conn->peer_done || shutdown(conn->fd, SHUT_WR) == -1) {
+	if (conn->peer_done || io != IO_DONE) {
 		die(conn, reset);
 		return;
 	}
@@ -284,6 +371,10 @@ conn_flush(struct net_conn *conn)
 {
 	if (conn->state == CONN_DEAD || conn->state == CONN_DRAINING)
 		return;
+	if (conn->state == CONN_HANDSHAKE) {
+		shake_hands(conn);
+		return;
+	}
 	send_some(conn);
 	set_writing(conn, unsent_bytes(conn) > 0);
 	if (conn->state == CONN_FLUSHING && unsent_bytes(conn) == 0)
@@ -318,27 +409,52 @@ conn_look_after(struct net_conn *conn)
 	deliver_kept(conn, &used);
 	watch_frame(conn, used);
 	if (conn->state == CONN_OPEN)
-		set_reading(conn, !conn->paused);
+		set_reading(conn, !conn->paused && !conn->behind);
+	if (conn->more)
+		read_some(conn);
+}
+
+/* Too late, in whatever state. */
+static void
+time_out(struct net_conn *conn, const char *message)
+{
+	if (conn->state == CONN_HANDSHAKE)
+		begin_close(conn, handshake_timeout);
+	else
+		net_conn_fail(conn, FRAME_ERROR_TIMEOUT, message, 0, 0);
 }
 
 void
 conn_timer_due(struct net_conn *conn, enum net_timer kind)
 {
+	const struct net_handler *handler = &conn->loop->net->handler;
+
 	switch (kind) {
 	case NET_TIMER_HELLO:
-		net_conn_fail(conn, FRAME_ERROR_TIMEOUT, "HELLO was not accepted in time", 0, 0);
+		time_out(conn, "HELLO was not accepted in time");
 		return;
 	case NET_TIMER_FRAME:
-		net_conn_fail(conn, FRAME_ERROR_TIMEOUT, "a frame was not complete in time", 0, 0);
+		time_out(conn, "a frame was not complete in time");
 		return;
 	case NET_TIMER_IDLE:
 		if (unsent_bytes(conn) > 0)
 			net_conn_fail(conn, FRAME_ERROR_SLOW_READER, "output is waiting to be read for too long", 0, conn->resume_after);
 		else
-			net_conn_fail(conn, FRAME_ERROR_TIMEOUT, "nothing came for too long", 0, 0);
+			time_out(conn, "nothing came for too long");
 		return;
 	case NET_TIMER_LINGER: case NET_TIMER_DRAIN:
 		die(conn, reset);
+		return;
+	case NET_TIMER_REST:
+		handler->on_room(handler->ctx, conn);
+		return;
+	case NET_TIMER_AGE:
+		loop_timer_start(conn, NET_TIMER_LEAVE);
+		if (conn->opened)
+			handler->on_aged(handler->ctx, conn);
+		return;
+	case NET_TIMER_LEAVE:
+		begin_close(conn, aged);
 		return;
 	case NET_TIMERS:
 		break;
@@ -370,10 +486,17 @@ arrive(struct net_message *m, struct net_loop *loop, struct net_conn *none)
 	loop_add(loop, conn);
 	loop_timer_start(conn, NET_TIMER_HELLO);
 	loop_timer_start(conn, NET_TIMER_IDLE);
-	if (conn->refused)
-		net_conn_fail(conn, FRAME_ERROR_TOO_MANY_CONNECTIONS, "the server has as many connections as it takes", 0, 0);
-	else
-		loop->net->handler.on_open(loop->net->handler.ctx, conn);
+	conn->judgement = loop->judgement;
+	if (conn->door == NET_DOOR_TLS) {
+		loop_timer_start(conn, NET_TIMER_AGE);
+		conn->tls = tls_session_new(loop->tls, conn->fd, NULL);
+		if (conn->tls == NULL)
+			die(conn, frame_error_str(FRAME_ERROR_INTERNAL));
+		set_reading(conn, true);
+		return;
+	}
+	set_state(conn, CONN_OPEN);
+	open_up(conn);
 	if (conn->state == CONN_OPEN)
 		set_reading(conn, !conn->paused);
 }
@@ -408,13 +531,37 @@ void
 conn_free(struct net_conn *conn)
 {
 	atomic_fetch_sub(conn->refused ? &conn->loop->net->refused : &conn->loop->net->connections, 1);
+	addresses_give(&conn->loop->net->addresses, conn->address);
+	tls_session_free(conn->tls);
 	close(conn->fd);
 	buf_release(&conn->in);
 	buf_release(&conn->out);
 	free(conn);
 }
 
+void
+conn_tell_rejected(const struct net_conn *conn)
+{
+	const struct net_handler *handler = &conn->loop->net->handler;
+	const char *why = conn->tls == NULL ? "" : tls_session_why(conn->tls);
+
+	counter_add(&conn->loop->rejected_total, 1);
+	handler->on_rejected(handler->ctx, net_conn_address(conn), conn->reason, why);
+}
+
 /* ---- for the handler ---- */
+
+const char *
+net_conn_name(const struct net_conn *conn)
+{
+	return conn->tls == NULL ? NULL : tls_session_name(conn->tls);
+}
+
+const uint8_t *
+net_conn_key_hash(const struct net_conn *conn)
+{
+	return conn->tls == NULL ? NULL : tls_session_key_hash(conn->tls);
+}
 
 uint64_t
 net_conn_id(const struct net_conn *conn)
@@ -432,6 +579,12 @@ struct net_loop *
 net_conn_loop(const struct net_conn *conn)
 {
 	return conn->loop;
+}
+
+const char *
+net_conn_address(const struct net_conn *conn)
+{
+	return conn->address == NULL ? "" : conn->address->text;
 }
 
 void
@@ -511,6 +664,14 @@ net_conn_pause(struct net_conn *conn)
 	loop_timer_stop(conn, NET_TIMER_FRAME);	/* the waiting is ours now */
 	loop_timer_stop(conn, NET_TIMER_IDLE);
 	set_reading(conn, false);
+}
+
+void
+net_conn_rest(struct net_conn *conn)
+{
+	net_conn_pause(conn);
+	if (conn->state == CONN_OPEN)
+		loop_timer_start(conn, NET_TIMER_REST);
 }
 
 /* Delivers at the end of the turn and not here: the caller may be in the middle of on_frame(). */

@@ -4,6 +4,9 @@
  *   loop.c      a loop's thread: its turn, its timers, its queue of messages
  *   conn.c      a loop's thread: one connection
  *   listener.c  the main thread before net_start(), then loop 0's thread
+ *   conn_io.c   a loop's thread: its bytes
+ *   credentials.c  any thread hands them over, a loop's thread judges by them
+ *   address.c   any of them: a table with a lock of its own
  */
 #ifndef FEALTY_NET_INTERNAL_H
 #define FEALTY_NET_INTERNAL_H
@@ -11,6 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <event2/event.h>
@@ -18,6 +22,7 @@
 
 #include "base/counter.h"
 #include "net/net.h"
+#include "tls/tls.h"
 
 #define NET_LISTENERS_MAX 8
 #define NET_READ_BYTES (64u * 1024)	/* of one read */
@@ -26,12 +31,18 @@
 #define NET_REFUSED_MAX 256u		/* connections over the limit that we wait for to read their ERROR */
 #define NET_ACCEPT_AGAIN_MS 100u	/* without accept() after EMFILE and its like */
 #define NET_ACCEPTS_PER_EVENT 64u
+#define NET_FRAMES_PER_TURN 32u		/* of one connection; then it is the others' turn */
+#define NET_RECORDS_PER_TURN 4u		/* of TLS, 16 KiB each, of one connection */
+#define NET_JUDGED_PER_TURN 16u		/* connections whose certificates are verified again */
+#define NET_REST_MS 50u			/* without reading, after net_conn_rest() */
 
 /* All timers of one kind last equally long, so each loop keeps a kind in a list whose head is due first. */
-enum net_timer { NET_TIMER_HELLO, NET_TIMER_FRAME, NET_TIMER_IDLE, NET_TIMER_LINGER, NET_TIMER_DRAIN, NET_TIMERS };
+enum net_timer { NET_TIMER_HELLO, NET_TIMER_FRAME, NET_TIMER_IDLE, NET_TIMER_LINGER, NET_TIMER_DRAIN, NET_TIMER_REST, NET_TIMER_AGE,
+	NET_TIMER_LEAVE, NET_TIMERS };
 
 /* Moves downwards only. */
 enum conn_state {
+	CONN_HANDSHAKE,		/* of TLS */
 	CONN_OPEN,
 	CONN_FLUSHING,		/* closing: sends what is left, discards what comes */
 	CONN_DRAINING,		/* all is sent and our side shut down: discards until the peer closes */
@@ -54,7 +65,16 @@ struct net_conn {
 	bool reading, writing;		/* the event is added */
 	bool paused;
 	bool refused;			/* over the limit: the handler never hears of it */
+	const char *why_refused;	/* a sentence; NULL: it is not */
+	struct net_address *address;	/* whose connections it counts among; NULL: by the UNIX socket */
+	bool behind;			/* more whole frames than a turn takes are kept: not read until they are delivered */
 	bool peer_done;			/* the peer has shut down its side */
+
+	struct tls_session *tls;	/* NULL: the bytes are the socket's own */
+	bool secured;			/* its handshake is done */
+	bool more;			/* of what the session has read of the socket not all may have been taken */
+	bool opened;			/* the handler has heard of it */
+	uint64_t judgement;		/* the loop's by which its certificate was judged */
 
 	struct buf in;			/* what was read and not delivered: a part of a frame, or more when paused */
 	struct buf out;
@@ -93,7 +113,10 @@ struct net_loop {
 	size_t n_buckets;		/* a power of two */
 	uint8_t *scratch;		/* NET_READ_BYTES */
 	struct net_message stop_message;
-	struct counter received_bytes, sent_bytes;
+	struct counter received_bytes, sent_bytes, rejected_total;
+	struct tls *tls;		/* what connections are judged by; NULL: there is no door with TLS */
+	uint64_t judgement;		/* how often that has changed */
+	bool judging;			/* some connections are of an older one; they are at the beginning of `all` */
 
 	pthread_mutex_t mutex;		/* of the rest */
 	struct net_message *first, *last;
@@ -110,6 +133,19 @@ struct listener {
 	struct stat made;		/* what we bound at path */
 };
 
+/* A peer's address; an IPv6 one is its network of 64 bits, which is what one customer of a provider has. */
+struct net_address {
+	struct net_address *next;
+	char text[NET_ADDRESS_BYTES];
+	unsigned connections;		/* above 0 */
+};
+
+#define NET_ADDRESS_BUCKETS 1024u
+struct address_table {
+	pthread_mutex_t mutex;
+	struct net_address *buckets[NET_ADDRESS_BUCKETS];
+};
+
 struct net {
 	struct net_limits limits;
 	struct net_handler handler;
@@ -120,10 +156,12 @@ struct net {
 	struct listener listeners[NET_LISTENERS_MAX];
 	unsigned n_listeners;
 	struct event *accept_again;
-	unsigned next_loop;		/* these four are the accepting thread's */
+	unsigned next_loop;		/* these five are the accepting thread's */
 	uint64_t next_id;
-	struct counter accepted_total, refused_total;
+	struct counter accepted_total, refused_total, refused_address_total;
+	struct address_table addresses;
 	atomic_uint connections, refused;
+	atomic_llong cert_ends_at, crl_ends_at;
 
 	pthread_mutex_t accept_mutex;	/* of accept_ended */
 	bool accept_ended;
@@ -158,6 +196,40 @@ void conn_flush(struct net_conn *conn);
 void conn_look_after(struct net_conn *conn);	/* delivers what was kept; room */
 void conn_timer_due(struct net_conn *conn, enum net_timer kind);
 void conn_stop(struct net_conn *conn);		/* net_stop() has begun */
+
+/* One that ends before the handler heard of it. */
+void conn_tell_rejected(const struct net_conn *conn);
+
+/* ---- conn_io.c ---- */
+
+enum conn_io {
+	IO_DONE,
+	IO_WAIT_READ, IO_WAIT_WRITE,	/* for the socket */
+	IO_AGAIN,			/* at once */
+	IO_END,				/* the peer sends nothing more */
+	IO_TRUNCATED,			/* the same, and it has not said so */
+	IO_FAILED,
+};
+enum conn_io conn_handshake(struct net_conn *conn) MUST_CHECK;
+enum conn_io conn_read(struct net_conn *conn, void *data, size_t max, size_t *ret_n) MUST_CHECK;
+enum conn_io conn_discard(struct net_conn *conn, void *scratch, size_t max) MUST_CHECK;	/* as it comes from the socket */
+enum conn_io conn_write(struct net_conn *conn, struct bytes data, size_t *ret_n) MUST_CHECK;
+enum conn_io conn_end(struct net_conn *conn) MUST_CHECK;	/* we send nothing more */
+
+/* ---- credentials.c ---- */
+
+void loop_judge_some(struct net_loop *loop);
+
+/* ---- address.c ---- */
+
+void addresses_init(struct address_table *table);
+void addresses_release(struct address_table *table);	/* nobody holds one any more */
+/**
+ * addresses_take(table, peer, max, ret_address): one connection more of the address, to be given back.  ST_FULL: it has ${max} already;
+ * ST_NOMEM.  A peer of a UNIX socket has none: NULL.
+ */
+enum status addresses_take(struct address_table *table, const struct sockaddr_storage *peer, unsigned max, struct net_address **ret_address) MUST_CHECK;
+void addresses_give(struct address_table *table, struct net_address *address);	/* accepts NULL */
 
 /* ---- listener.c ---- */
 

@@ -54,36 +54,61 @@ on_accept_again(evutil_socket_t fd, short what, void *ctx)
 	set_accepting(ctx, true);
 }
 
+static const char too_many[] = "the server has as many connections as it takes (limit connections)",
+    address_too_many[] = "your address has as many connections here as one may have (limit address_connections)";
+
 /* For peers beyond those that we wait for: the error may be lost when they have sent something already. */
 static void
-refuse_at_once(int fd)
+refuse_at_once(int fd, enum net_door door, const char *why)
 {
 	struct buf out;
 
 	buf_init(&out);
-	frame_put_error(&out, FRAME_ERROR_TOO_MANY_CONNECTIONS, "the server has as many connections as it takes", 0, 0);
-	if (buf_status(&out) == ST_OK)
+	if (door != NET_DOOR_TLS)	/* where nothing can be said without a handshake */
+		frame_put_error(&out, FRAME_ERROR_TOO_MANY_CONNECTIONS, why, 0, 0);
+	if (buf_status(&out) == ST_OK && out.len > 0)
 		(void)send(fd, out.data, out.len, MSG_NOSIGNAL);
 	buf_release(&out);
 	close(fd);
 }
 
+/* Why there is no room for the peer; NULL: there is, and its connection counts among those of its address. */
+static const char *
+find_room(struct net *net, const struct sockaddr_storage *peer, struct net_address **ret_address)
+{
+	*ret_address = NULL;
+	if (atomic_load(&net->connections) >= net->limits.connections_max) {
+		counter_add(&net->refused_total, 1);
+		return too_many;
+	}
+	if (addresses_take(&net->addresses, peer, net->limits.address_connections_max, ret_address) != ST_OK) {
+		counter_add(&net->refused_address_total, 1);
+		return address_too_many;
+	}
+	counter_add(&net->accepted_total, 1);
+	return NULL;
+}
+
 static void
-welcome(struct net *net, int fd, enum net_door door)
+welcome(struct net *net, int fd, enum net_door door, const struct sockaddr_storage *peer)
 {
 	struct net_loop *loop = &net->loops[net->next_loop];
-	bool refused = atomic_load(&net->connections) >= net->limits.connections_max;
+	struct net_address *address;
+	const char *why = find_room(net, peer, &address);
 
-	if (door == NET_DOOR_LOOPBACK)
+	if (door != NET_DOOR_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-	counter_add(refused ? &net->refused_total : &net->accepted_total, 1);
-	if (refused && atomic_load(&net->refused) >= NET_REFUSED_MAX) {
-		refuse_at_once(fd);
+	if (why != NULL && atomic_load(&net->refused) >= NET_REFUSED_MAX) {
+		refuse_at_once(fd, door, why);
 		return;
 	}
-	struct net_conn *conn = conn_new(loop, fd, door, net->next_id, refused);
-	if (conn == NULL)
+	struct net_conn *conn = conn_new(loop, fd, door, net->next_id, why != NULL);
+	if (conn == NULL) {
+		addresses_give(&net->addresses, address);
 		return;
+	}
+	conn->why_refused = why;
+	conn->address = address;
 	net->next_id++;
 	net->next_loop = (net->next_loop + 1) % net->n_loops;
 	net_post(loop, &conn->arrival, &conn->arrival);
@@ -96,9 +121,10 @@ on_connection(evutil_socket_t fd, short what, void *ctx)
 
 	(void)what;
 	for (unsigned i = 0; i < NET_ACCEPTS_PER_EVENT; i++) {
-		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_storage from = { .ss_family = AF_UNSPEC };
+		int peer = accept4(fd, (struct sockaddr *)&from, &(socklen_t){ sizeof(from) }, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (peer != -1) {
-			welcome(l->net, peer, l->door);
+			welcome(l->net, peer, l->door, &from);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -252,7 +278,7 @@ fail:
 	return st;
 }
 
-/* ---- loopback ---- */
+/* ---- TCP ---- */
 
 static bool
 parse_port(const char *text, uint16_t *ret_port)
@@ -274,7 +300,7 @@ parse_port(const char *text, uint16_t *ret_port)
 
 /* "127.0.0.1:7450" or "[::1]:7450"; numbers only, because a name may point anywhere. */
 static bool
-parse_loopback(const char *text, union address *ret_address, socklen_t *ret_len)
+parse_address(const char *text, union address *ret_address, socklen_t *ret_len)
 {
 	const char *colon = strrchr(text, ':');
 	char host[INET6_ADDRSTRLEN];
@@ -297,25 +323,31 @@ parse_loopback(const char *text, union address *ret_address, socklen_t *ret_len)
 	if (v6) {
 		a.in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons(port) };
 		*ret_len = sizeof(a.in6);
-		if (inet_pton(AF_INET6, host, &a.in6.sin6_addr) != 1 || !IN6_IS_ADDR_LOOPBACK(&a.in6.sin6_addr))
+		if (inet_pton(AF_INET6, host, &a.in6.sin6_addr) != 1)
 			return false;
 	} else {
 		a.in4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(port) };
 		*ret_len = sizeof(a.in4);
-		if (inet_pton(AF_INET, host, &a.in4.sin_addr) != 1 || ntohl(a.in4.sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+		if (inet_pton(AF_INET, host, &a.in4.sin_addr) != 1)
 			return false;
 	}
 	*ret_address = a;
 	return true;
 }
 
-enum status
-net_bind_loopback(const char *address, int *ret_fd, uint16_t *ret_port)
+static bool
+is_loopback(const union address *a)
+{
+	return a->any.sa_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr) : ntohl(a->in4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+static enum status
+bind_tcp(const char *address, bool anywhere, int *ret_fd, uint16_t *ret_port)
 {
 	union address a;
 	socklen_t len;
 
-	if (!parse_loopback(address, &a, &len))
+	if (!parse_address(address, &a, &len) || (!anywhere && !is_loopback(&a)))
 		return ST_INVALID;
 	int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
@@ -331,17 +363,35 @@ net_bind_loopback(const char *address, int *ret_fd, uint16_t *ret_port)
 }
 
 enum status
-net_listen_loopback(struct net *net, const char *address, uint16_t *ret_port)
+net_bind_loopback(const char *address, int *ret_fd, uint16_t *ret_port)
+{
+	return bind_tcp(address, false, ret_fd, ret_port);
+}
+
+static enum status
+listen_tcp(struct net *net, const char *address, enum net_door door, uint16_t *ret_port)
 {
 	uint16_t port;
 	int fd;
 
 	assert(!net->started && net->n_listeners < NET_LISTENERS_MAX);
-	enum status st = net_bind_loopback(address, &fd, &port);
+	enum status st = bind_tcp(address, door == NET_DOOR_TLS, &fd, &port);
 	if (st != ST_OK)
 		return st;
-	keep(net, fd, NET_DOOR_LOOPBACK, NULL, NULL);
+	keep(net, fd, door, NULL, NULL);
 	if (ret_port != NULL)
 		*ret_port = port;
 	return ST_OK;
+}
+
+enum status
+net_listen_loopback(struct net *net, const char *address, uint16_t *ret_port)
+{
+	return listen_tcp(net, address, NET_DOOR_LOOPBACK, ret_port);
+}
+
+enum status
+net_listen_tls(struct net *net, const char *address, uint16_t *ret_port)
+{
+	return listen_tcp(net, address, NET_DOOR_TLS, ret_port);
 }

@@ -1,5 +1,5 @@
 /*
- * A turn: wait, run the events that are due, then in this order: timers, connections to be looked after, output, the dead.  So all that
+ * A turn: wait, run the events that are due, then in this order: timers, certificates to be judged again, connections to be looked after, output, the dead.  So all that
  * was queued for a connection in a turn leaves with one send(), and nothing that a callback may still hold is freed within the turn.
  * Other threads touch the queue of messages and nothing else.  wake_fd is written only by whoever finds `signalled` false, so a burst
  * of posts costs one system call.
@@ -109,6 +109,12 @@ duration_us(const struct net_limits *limits, enum net_timer kind)
 		return (int64_t)limits->linger_ms * 1000;
 	case NET_TIMER_DRAIN:
 		return (int64_t)NET_STOP_DRAIN_MS * 1000;
+	case NET_TIMER_REST:
+		return (int64_t)NET_REST_MS * 1000;
+	case NET_TIMER_AGE:
+		return (int64_t)limits->age_ms * 1000;
+	case NET_TIMER_LEAVE:
+		return (int64_t)limits->leave_ms * 1000;
 	case NET_TIMERS:
 		break;
 	}
@@ -121,7 +127,7 @@ loop_timer_start(struct net_conn *conn, enum net_timer kind)
 {
 	struct net_loop *loop = conn->loop;
 
-	if (kind == NET_TIMER_IDLE && loop->net->limits.idle_ms == 0)
+	if ((kind == NET_TIMER_IDLE && loop->net->limits.idle_ms == 0) || (kind == NET_TIMER_AGE && loop->net->limits.age_ms == 0))
 		return;
 	loop_timer_stop(conn, kind);
 	conn->timer[kind].due_us = loop->now_us + duration_us(&loop->net->limits, kind);
@@ -278,8 +284,10 @@ free_dead(struct net_loop *loop)
 
 	while ((conn = TAILQ_FIRST(&loop->dead)) != NULL) {
 		TAILQ_REMOVE(&loop->dead, conn, dead);
-		if (!conn->refused)
+		if (conn->opened)
 			loop->net->handler.on_closed(loop->net->handler.ctx, conn, conn->reason);
+		else if (!conn->refused)
+			conn_tell_rejected(conn);
 		if (conn->is_ready)
 			TAILQ_REMOVE(&loop->ready, conn, ready);
 		if (conn->is_dirty)
@@ -293,6 +301,8 @@ end_turn(struct net_loop *loop)
 {
 	loop_touch_clock(loop);
 	run_timers(loop);
+	if (loop->judging)
+		loop_judge_some(loop);
 	look_after_ready(loop);
 	flush_dirty(loop);
 	free_dead(loop);
@@ -303,7 +313,7 @@ end_turn(struct net_loop *loop)
 static bool
 is_busy(const struct net_loop *loop)
 {
-	return !TAILQ_EMPTY(&loop->ready) || !TAILQ_EMPTY(&loop->dirty) || !TAILQ_EMPTY(&loop->dead);
+	return loop->judging || !TAILQ_EMPTY(&loop->ready) || !TAILQ_EMPTY(&loop->dirty) || !TAILQ_EMPTY(&loop->dead);
 }
 
 void *
@@ -372,6 +382,7 @@ loop_release(struct net_loop *loop)
 		event_base_free(loop->base);
 	if (loop->wake_fd != -1)
 		close(loop->wake_fd);
+	tls_unref(loop->tls);
 	free(loop->buckets);
 	free(loop->scratch);
 	pthread_mutex_destroy(&loop->mutex);

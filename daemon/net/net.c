@@ -19,6 +19,8 @@ net_limits_default(void)
 		.frame_ms = 10 * 1000,
 		.idle_ms = 10 * 60 * 1000,
 		.linger_ms = 5 * 1000,
+		.age_ms = 24 * 60 * 60 * 1000,
+		.leave_ms = 30 * 1000,
 		.output_bytes_max = 8 * 1024 * 1024,
 	};
 }
@@ -29,6 +31,7 @@ destroy(struct net *net)
 	for (unsigned i = 0; i < net->n_loops; i++)
 		loop_release(&net->loops[i]);
 	free(net->loops);
+	addresses_release(&net->addresses);
 	pthread_mutex_destroy(&net->accept_mutex);
 	free(net);
 }
@@ -37,7 +40,8 @@ enum status
 net_new(unsigned loops, const struct net_limits *limits, const struct net_handler *handler, struct net **ret_net)
 {
 	assert(loops > 0 && limits->connections_max > 0 && limits->hello_ms > 0 && limits->frame_ms > 0 && limits->linger_ms > 0);
-	assert(handler->on_open != NULL && handler->on_frame != NULL && handler->on_room != NULL && handler->on_closed != NULL);
+	assert(handler->on_open != NULL && handler->on_frame != NULL && handler->on_room != NULL && handler->on_closed != NULL &&
+	    handler->on_aged != NULL && handler->on_rejected != NULL);
 
 	struct net *net = calloc(1, sizeof(*net));
 	if (net == NULL)
@@ -46,6 +50,7 @@ net_new(unsigned loops, const struct net_limits *limits, const struct net_handle
 	net->handler = *handler;
 	net->next_id = 1;
 	pthread_mutex_init(&net->accept_mutex, NULL);
+	addresses_init(&net->addresses);
 	net->loops = calloc(loops, sizeof(*net->loops));
 	enum status st = net->loops == NULL ? ST_NOMEM : ST_OK;
 	for (; st == ST_OK && net->n_loops < loops; net->n_loops++)
@@ -218,10 +223,14 @@ net_figures(const struct net *net, struct net_figures *ret)
 {
 	*ret = (struct net_figures){
 		.connections = net_connections(net),
+		.cert_ends_at = atomic_load(&net->cert_ends_at),
+		.crl_ends_at = atomic_load(&net->crl_ends_at),
 		.accepted = counter_read(&net->accepted_total),
 		.refused = counter_read(&net->refused_total),
+		.refused_address = counter_read(&net->refused_address_total),
 	};
 	for (unsigned i = 0; i < net->n_loops; i++) {
+		ret->rejected += counter_read(&net->loops[i].rejected_total);
 		ret->received_bytes += counter_read(&net->loops[i].received_bytes);
 		ret->sent_bytes += counter_read(&net->loops[i].sent_bytes);
 	}

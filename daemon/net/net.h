@@ -14,20 +14,24 @@
 #include "frame.h"
 
 struct net;
+struct tls;
 struct net_loop;
 struct net_conn;
 
-enum net_door { NET_DOOR_UNIX, NET_DOOR_LOOPBACK };	/* which listener a connection came in by */
+enum net_door { NET_DOOR_UNIX, NET_DOOR_LOOPBACK, NET_DOOR_TLS };	/* which listener a connection came in by */
 
 struct net_limits {
 	unsigned connections_max;	/* in all loops; one more gets ERROR TOO_MANY_CONNECTIONS and is closed */
+	unsigned address_connections_max;	/* the same of one peer's address, on TCP; 0: no limit */
 	unsigned hello_ms;		/* from accept until net_conn_set_limits() says that HELLO was accepted */
 	unsigned frame_ms;		/* from the first byte of a frame to its last */
 	unsigned idle_ms;		/* without any byte from the peer (as SLOW_READER when output waits for it); 0: for ever */
 	unsigned linger_ms;		/* for the last output of a connection that is being closed */
+	unsigned age_ms;		/* of a connection with TLS, from accept until on_aged(); 0: for ever */
+	unsigned leave_ms;		/* from on_aged() until it is closed */
 	size_t output_bytes_max;	/* unsent output of one connection; beyond it the connection is closed as SLOW_READER */
 };
-struct net_limits net_limits_default(void);	/* 16384 connections, 10 s, 10 s, 10 min, 5 s, 8 MiB */
+struct net_limits net_limits_default(void);	/* 16384 connections, any number of an address, 10 s, 10 s, 10 min, 5 s, 24 h, 30 s, 8 MiB */
 
 /**
  * A message to a loop.  The poster allocates it, usually embedded in a larger structure, and owns it until run() is called, once,
@@ -46,13 +50,17 @@ struct net_handler {
 	void (*on_open)(void *ctx, struct net_conn *conn);
 	/* A whole frame, already judged by the connection's limits.  ${body} is borrowed until the return. */
 	void (*on_frame)(void *ctx, struct net_conn *conn, const struct frame_header *header, struct bytes body);
-	/* The unsent output fell to half of a mark set by net_conn_want_room(). */
+	/* The unsent output fell to half of a mark set by net_conn_want_room(), or a net_conn_rest() is over. */
 	void (*on_room)(void *ctx, struct net_conn *conn);
 	/**
 	 * The last callback of a connection.  ${reason}: "PEER_CLOSED" (a peer that has shut down its sending side has closed),
 	 * "RESET", "SHUTTING_DOWN", a frame error's name, or that of net_conn_close().
 	 */
 	void (*on_closed)(void *ctx, struct net_conn *conn, const char *reason);
+	/* It is open for age_ms, and will be closed (as "AGED") in leave_ms. */
+	void (*on_aged)(void *ctx, struct net_conn *conn);
+	/* A peer that never came as far as on_open(): its handshake failed (${reason} "NO_HANDSHAKE", ${why} a sentence), or took too long. */
+	void (*on_rejected)(void *ctx, const char *address, const char *reason, const char *why);
 };
 
 /**
@@ -64,11 +72,21 @@ enum status net_new(unsigned loops, const struct net_limits *limits, const struc
 /**
  * net_listen_unix(net, path): a socket with mode 0600; a socket file that nobody answers on is replaced.
  * net_listen_loopback(net, address, ret_port): "127.0.0.1:7450", "[::1]:7450", port 0 for any; plain TCP with TCP_NODELAY.
- * Errors: ST_INVALID when the path is too long or the address is no loopback address with a port (${net} refuses all others until there
- * is TLS); ST_BUSY when somebody answers there; ST_IO with errno.
+ * net_listen_tls(net, address, ret_port): "0.0.0.0:7450", "[::]:7450" or any other address of this machine's, in digits; TCP with mutual TLS,
+ * after net_set_tls().
+ * Errors: ST_INVALID when the path is too long, or the address is none with a port, or without TLS no loopback one; ST_BUSY when somebody answers there; ST_IO with errno.
  */
 enum status net_listen_unix(struct net *net, const char *path) MUST_CHECK;
 enum status net_listen_loopback(struct net *net, const char *address, uint16_t *ret_port) MUST_CHECK;
+enum status net_listen_tls(struct net *net, const char *address, uint16_t *ret_port) MUST_CHECK;
+
+/**
+ * net_set_tls(net, tls):
+ * What peers of a door with TLS are judged by from now on, and what we show them; the net takes references of its own.  Open connections that
+ * it would not let in are closed as PRINCIPAL_REFUSED: those with a denied key at once, others within a few turns of their loop.  Any thread, before
+ * net_stop().  ST_NOMEM: nothing has changed.
+ */
+enum status net_set_tls(struct net *net, struct tls *tls) MUST_CHECK;
 
 /**
  * net_bind_loopback(address, ret_fd, ret_port):
@@ -95,7 +113,9 @@ unsigned net_connections(const struct net *net);	/* open now, about; any thread 
 struct net_figures {
 	unsigned connections;			/* open now */
 	uint64_t accepted;
-	uint64_t refused;			/* beyond connections_max */
+	uint64_t refused, refused_address;	/* beyond connections_max; beyond address_connections_max */
+	uint64_t rejected;			/* never came through their TLS handshake */
+	int64_t cert_ends_at, crl_ends_at;	/* of the newest credentials, seconds since 1970; 0: there is none */
 	uint64_t received_bytes, sent_bytes;
 };
 void net_figures(const struct net *net, struct net_figures *ret);
@@ -119,6 +139,12 @@ void net_loop_each(struct net_loop *loop, void (*visit)(void *ctx, struct net_co
 uint64_t net_conn_id(const struct net_conn *conn);	/* never 0, never used again */
 enum net_door net_conn_door(const struct net_conn *conn);
 struct net_loop *net_conn_loop(const struct net_conn *conn);
+/* Who the peer's certificate says it is, a principal's name by its form; and SHA-256 of its key.  NULL: it came without TLS. */
+const char *net_conn_name(const struct net_conn *conn);
+const uint8_t *net_conn_key_hash(const struct net_conn *conn);
+/* Of the peer, as "192.0.2.7" or "2001:db8:0:1::/64"; "" by a UNIX socket.  As long as the connection. */
+#define NET_ADDRESS_BYTES 48
+const char *net_conn_address(const struct net_conn *conn);
 void net_conn_set_user(struct net_conn *conn, void *user);
 void *net_conn_user(const struct net_conn *conn);
 
@@ -139,6 +165,9 @@ void net_conn_want_room(struct net_conn *conn, size_t bytes);
 /* Back-pressure: stops or resumes reading from the peer; what was already read is kept.  Nested calls do not count. */
 void net_conn_pause(struct net_conn *conn);
 void net_conn_resume(struct net_conn *conn);
+
+/* Stops reading for a moment (50 ms), for a peer that does not heed refusals.  Its end is an on_room(), which resumes. */
+void net_conn_rest(struct net_conn *conn);
 
 /* Sends ERROR and closes when it is sent.  Nothing more is read. */
 void net_conn_fail(struct net_conn *conn, enum frame_error reason, const char *message, uint64_t tag, uint64_t resume_after);

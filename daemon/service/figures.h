@@ -83,6 +83,8 @@ struct figures {
 	uint64_t queue_length;			/* requests and batches that wait for the commit thread */
 	uint64_t subscriptions;
 	unsigned connections;
+	uint64_t rejected;			/* peers whose TLS handshake failed */
+	int64_t cert_ends_at, crl_ends_at;	/* seconds since 1970; 0: there is none */
 	uint64_t accepted, refused, received_bytes, sent_bytes;
 
 	bool has_sizes;				/* the files could be looked at */

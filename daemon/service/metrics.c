@@ -127,6 +127,9 @@ read_net(const struct service *s, struct figures *ret)
 	ret->connections = net.connections;
 	ret->accepted = net.accepted;
 	ret->refused = net.refused;
+	ret->rejected = net.rejected;
+	ret->cert_ends_at = net.cert_ends_at;
+	ret->crl_ends_at = net.crl_ends_at;
 	ret->received_bytes = net.received_bytes;
 	ret->sent_bytes = net.sent_bytes;
 	for (unsigned i = 0; i < net_loop_count(s->net); i++)

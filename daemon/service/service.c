@@ -266,23 +266,16 @@ say_goaway(void *ctx, struct net_conn *conn)
 {
 	struct session *session = net_conn_user(conn);
 
+	(void)ctx;
 	if (session != NULL && session->ready)
-		net_conn_send(conn, FRAME_GOAWAY, 0, 0, *(const struct bytes *)ctx);
+		session_say_goaway(session, "The server is shutting down.");
 }
 
 static void
 on_goaway(struct net_message *message, struct net_loop *loop, struct net_conn *conn)
 {
-	struct buf body;
-
 	(void)conn;
-	buf_init(&body);
-	codec_goaway_encode("The server is shutting down.", &body);
-	if (buf_status(&body) == ST_OK) {
-		struct bytes bytes = buf_bytes(&body);
-		net_loop_each(loop, say_goaway, &bytes);
-	}
-	buf_release(&body);
+	net_loop_each(loop, say_goaway, NULL);
 	free(message);
 }
 

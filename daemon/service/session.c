@@ -6,6 +6,7 @@
 #include "service/session.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +71,63 @@ judge_seen(const struct session *s, const struct hello *hello)
 		    s->who.principal, "size_seen", LOG_N(hello->checkpoint_size), "size", LOG_N(service_size(s->service)), NULL);
 }
 
+void
+session_say_goaway(struct session *s, const char *message)
+{
+	struct buf goaway;
+
+	buf_init(&goaway);
+	codec_goaway_encode(message, &goaway);
+	if (buf_status(&goaway) == ST_OK)
+		net_conn_send(s->conn, FRAME_GOAWAY, 0, 0, buf_bytes(&goaway));
+	buf_release(&goaway);
+}
+
+/* Who it is: with TLS what the certificate says, whatever HELLO says; else what HELLO says.  NULL, or why not. */
+static const char *
+identify(struct session *s, const char *said)
+{
+	enum net_door door = net_conn_door(s->conn);
+	const char *certified = net_conn_name(s->conn);
+
+	if (certified != NULL && said[0] != '\0' && strcmp(said, certified) != 0)
+		return "The principal in HELLO is not the certificate's: say the same, or nothing.";
+	if (identity_parse(certified != NULL ? certified : said, door, &s->who))
+		return NULL;
+	switch (door) {
+	case NET_DOOR_UNIX:
+		return "The principal must be pos/<store>/<terminal>, backend/<name>, auditor/<name>, operator/<name> or approver/<name>.";
+	case NET_DOOR_LOOPBACK:
+		return "On TCP without TLS the principal must be pos/<store>/<terminal> or backend/<name>.";
+	case NET_DOOR_TLS:
+		break;
+	}
+	return "The certificate is nobody's here: its SPIFFE ID must go on as pos/<store>/<terminal>, backend/<name>, auditor/<name>, operator/<name> or approver/<name>.";
+}
+
+/* The hash of the certificate's key, as a deny list has it. */
+struct key_text { char text[2 * SHA256_BYTES + 1]; };
+
+static const char *
+key_text(const struct session *s, struct key_text *t)
+{
+	const uint8_t *hash = net_conn_key_hash(s->conn);
+
+	t->text[0] = '\0';
+	for (unsigned i = 0; hash != NULL && i < SHA256_BYTES; i++)
+		snprintf(t->text + 2 * i, 3, "%02x", hash[i]);
+	return t->text;
+}
+
+static void
+log_hello(const struct session *s)
+{
+	struct key_text key;
+
+	log_event(s->service->log, LOG_LEVEL_INFO, "conn.hello", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, "address",
+	    net_conn_address(s->conn), "key", key_text(s, &key), NULL);
+}
+
 static void
 on_hello(struct session *s, struct bytes body)
 {
@@ -89,25 +147,18 @@ on_hello(struct session *s, struct bytes body)
 		fail(s, FRAME_ERROR_NO_COMMON_VERSION, "This server speaks version 1 of the protocol.", 0);
 		return;
 	}
-	if (!identity_parse(hello.principal, net_conn_door(s->conn), &s->who)) {
-		fail(s, FRAME_ERROR_PRINCIPAL_REFUSED, net_conn_door(s->conn) == NET_DOOR_UNIX
-		    ? "The principal must be pos/<store>/<terminal>, backend/<name>, auditor/<name>, operator/<name> or approver/<name>."
-		    : "On TCP without TLS the principal must be pos/<store>/<terminal> or backend/<name>.", 0);
+	const char *why = identify(s, hello.principal);
+	if (why != NULL) {
+		fail(s, FRAME_ERROR_PRINCIPAL_REFUSED, why, 0);
 		return;
 	}
 	s->ready = true;
 	net_conn_set_limits(s->conn, &limits);
-	log_event(s->service->log, LOG_LEVEL_INFO, "conn.hello", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, NULL);
+	log_hello(s);
 	judge_seen(s, &hello);
 	send_hello_ok(s, &hello, &s->loop->arena);
-	if (atomic_load(&s->service->draining)) {
-		struct buf goaway;
-		buf_init(&goaway);
-		codec_goaway_encode("The server is shutting down.", &goaway);
-		if (buf_status(&goaway) == ST_OK)
-			net_conn_send(s->conn, FRAME_GOAWAY, 0, 0, buf_bytes(&goaway));
-		buf_release(&goaway);
-	}
+	if (atomic_load(&s->service->draining))
+		session_say_goaway(s, "The server is shutting down.");
 }
 
 /* ---- requests ---- */
@@ -463,6 +514,24 @@ on_closed(void *ctx, struct net_conn *conn, const char *reason)
 	free(s);
 }
 
+static void
+on_aged(void *ctx, struct net_conn *conn)
+{
+	struct session *s = net_conn_user(conn);
+
+	(void)ctx;
+	if (s != NULL && s->ready)
+		session_say_goaway(s, "This connection is as old as one may be; connect again.");
+}
+
+static void
+on_rejected(void *ctx, const char *address, const char *reason, const char *why)
+{
+	const struct service *service = ctx;
+
+	log_event(service->log, LOG_LEVEL_WARNING, "conn.rejected", "address", address, "reason", reason, "why", why, NULL);
+}
+
 struct net_handler
 service_handler(struct service *service)
 {
@@ -472,5 +541,7 @@ service_handler(struct service *service)
 		.on_frame = on_frame,
 		.on_room = on_room,
 		.on_closed = on_closed,
+		.on_aged = on_aged,
+		.on_rejected = on_rejected,
 	};
 }

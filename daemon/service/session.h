@@ -30,6 +30,9 @@ struct session {
 };
 
 /* The response to a tag in flight. */
+/* Nothing new is to be sent here; what is in flight is answered. */
+void session_say_goaway(struct session *s, const char *message);
+
 void session_reply(struct session *session, uint64_t tag, struct buf *response);
 bool session_tag_used(const struct session *session, uint64_t tag);
 

@@ -170,7 +170,7 @@ FAMILIES = PROCESS | {
     "fealty_commands_total", "fealty_results_total", "fealty_refusals_total", "fealty_replays_total", "fealty_terminal_gaps_total",
     "fealty_terminal_repeats_total",
     "fealty_commits_total", "fealty_commits_undone_total", "fealty_commit_transactions", "fealty_commit_step_seconds", "fealty_write_seconds",
-    "fealty_queue_length", "fealty_connections", "fealty_connections_accepted_total", "fealty_connections_refused_total",
+    "fealty_queue_length", "fealty_connections", "fealty_connections_accepted_total", "fealty_connections_refused_total", "fealty_connections_rejected_total",
     "fealty_received_bytes_total", "fealty_sent_bytes_total", "fealty_subscriptions",
     "fealty_start_seconds", "fealty_start_replayed_transactions", "fealty_start_state", "fealty_file_bytes", "fealty_disk_free_bytes",
     "fealty_public_checkpoint_size", "fealty_served_checkpoint_size",

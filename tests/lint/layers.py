@@ -16,17 +16,18 @@ LAYERS = {
     "codec": {"base", "ledger", "proto", "messages"},
     "store": {"base"},
     "signer": {"base"},
-    "net": {"base", "proto"},
+    "tls": {"base"},
+    "net": {"base", "proto", "tls"},
     "apply": {"base", "ledger", "codec", "store", "merkle"},
     "service": {"base", "ledger", "codec", "store", "merkle", "signer", "net", "apply", "fetch", "proto"},
     "fetch": {"base"},
     "admin": {"base", "net", "service"},
-    "main": {"base", "net", "service", "admin"},
-    "client": {"base", "proto", "messages", "merkle", "signer"},
+    "main": {"base", "net", "service", "admin", "tls"},
+    "client": {"base", "proto", "messages", "merkle", "signer", "tls"},
     "examples": {"client", "messages"},
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "fetch"},
     "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer"},
-    "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "net", "fetch", "service",
+    "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "tls", "net", "fetch", "service",
               "admin", "tools"},
 }
 
@@ -47,7 +48,7 @@ FOREIGN = {
     "curl/": {"fetch", "tools"},
     "sqlite3.h": {"tools"},
     "sodium.h": {"base", "signer", "service", "tests"},
-    "openssl/": {"base"},
+    "openssl/": {"base", "tls"},
     "systemd/": {"main"},
     "cmocka.h": {"tests"},
     "argp.h": {"main", "tools", "bench"},
@@ -62,7 +63,7 @@ PURE_CALLS = re.compile(
 # Only signer/ signs.
 SIGNS = re.compile(r"\bcrypto_sign\w*\b")
 # Library code neither ends the process (but by an assert) nor prints; logs are for service/ and main.
-LIBRARY = {"base", "proto", "ledger", "merkle", "codec", "store", "signer", "net", "fetch", "apply", "service", "admin", "client"}
+LIBRARY = {"base", "proto", "ledger", "merkle", "codec", "store", "signer", "tls", "net", "fetch", "apply", "service", "admin", "client"}
 LIBRARY_CALLS = re.compile(r"\b(exit|_exit|printf|puts|perror|log_event)\s*\(")
 LOGGERS = {"service"}
 

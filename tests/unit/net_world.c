@@ -144,6 +144,32 @@ on_closed(void *ctx, struct net_conn *conn, const char *reason)
 	pthread_mutex_unlock(&w->mutex);
 }
 
+static void
+on_aged(void *ctx, struct net_conn *conn)
+{
+	struct world *w = ctx;
+
+	(void)conn;
+	pthread_mutex_lock(&w->mutex);
+	w->aged++;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+static void
+on_rejected(void *ctx, const char *address, const char *reason, const char *why)
+{
+	struct world *w = ctx;
+
+	(void)address;
+	pthread_mutex_lock(&w->mutex);
+	w->rejected++;
+	snprintf(w->last_reason, sizeof(w->last_reason), "%s", reason);
+	snprintf(w->last_why, sizeof(w->last_why), "%s", why);
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
+}
+
 struct net_limits
 test_limits(void)
 {
@@ -157,7 +183,7 @@ struct world *
 world_new(const struct net_limits *limits)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct net_handler handler = { w, on_open, on_frame, on_room, on_closed };
+	struct net_handler handler = { w, on_open, on_frame, on_room, on_closed, on_aged, on_rejected };
 
 	assert_non_null(w);
 	pthread_mutex_init(&w->mutex, NULL);

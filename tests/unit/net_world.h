@@ -33,6 +33,8 @@ struct world {
 	uint64_t last_id;
 	struct net_loop *last_loop;
 	char last_reason[32];
+	char last_why[256];
+	unsigned aged, rejected;
 	size_t room_left;
 	size_t room_output_max;	/* unsent when on_room() came */
 	unsigned visited;
