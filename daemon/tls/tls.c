@@ -21,7 +21,7 @@
 #define DENY_LINE_BYTES 1024
 #define DENIED_MAX 1000000u
 
-static const unsigned char protocol[] = "\x09" "fealty/1";	/* ALPN, RFC 7301: a length, then the name */
+static const unsigned char protocol[] = "\x08" "fealty/1";	/* ALPN, RFC 7301: a length, then the name */
 #define PROTOCOL_BYTES (sizeof(protocol) - 1)
 
 struct reader {
