@@ -33,6 +33,7 @@ export class Link {
 	#on;
 	#socket;				// undefined while the credentials for TLS are waited for
 	#tls;
+	#doubt;					// what may be wrong when the server answers HELLO by closing
 	#state = "connecting";			// connecting, hello, ready, down
 	#reader;
 	#bodyBytesMax = HELLO_BYTES_MAX;
@@ -57,6 +58,8 @@ export class Link {
 		this.#frameMs = frameMs;
 		this.#reader = new FrameReader(header => this.#judge(header));
 		this.#tls = tls;
+		if (target.host !== undefined)
+			this.#doubt = tls === undefined ? "if that door is one with TLS, give tls" : "if it refused our certificate, its log says why";
 		this.#connectTimer = setTimeout(() => this.#lost(this.#whatIsLate()), connectMs);
 		if (tls === undefined)
 			this.#attach(connect({ ...target, noDelay: true }), "connect", hello);
@@ -168,7 +171,7 @@ export class Link {
 		const trouble = this.#trouble;
 		const end = trouble && this.#tls?.explain(trouble, this.#socket, this.#state === "connecting");
 		const inside = this.#reader.partial ? " in the middle of a frame" : "";
-		const unsaid = this.#tls !== undefined && this.#state === "hello" ? " before it answered HELLO; if it refused our certificate, its log says why" : "";
+		const unsaid = this.#state === "hello" && this.#doubt !== undefined ? ` before it answered HELLO; ${this.#doubt}` : "";
 
 		if (end !== undefined)
 			this.#down(end.kind, end.error);

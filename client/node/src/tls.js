@@ -22,13 +22,18 @@ const OUR_CERTIFICATE = {
 	42: "bad_certificate: it is damaged, or what it names is no principal of this ledger; have one issued for it",
 	43: "unsupported_certificate: it is not for clients (clientAuth), or of a kind that the server does not take; have one issued for a client",
 	44: "certificate_revoked: its key is no longer trusted; have one issued with a new key",
-	45: "certificate_expired: have it renewed",
+	45: "certificate_expired: have it renewed; if it is not that, the server's list of revoked ones is out of date",
 	46: "certificate_unknown: the server's log says why",
 	48: "unknown_ca: it is not of a CA that the server trusts; give the certificate that this ledger's CA issued",
 	49: "access_denied: its principal may not connect",
 	116: "certificate_required: none came; give tls.cert and tls.key",
 };
-// Alerts, and errors of our side, of a server with which there is nothing to agree on.
+// Alerts that are about it as well when they come late, once TLS was connected: nothing else is judged then.
+const OUR_CERTIFICATE_LATE = {
+	40: "handshake_failure: what it names is no principal of this ledger, or it names several; have one issued for it",
+	51: "decrypt_error: it, or the server's list of revoked ones, is not signed as it should be",
+};
+// Alerts of a server with which there is nothing to agree on.
 const NO_COMMON = {
 	40: "handshake_failure", 70: "protocol_version", 71: "insufficient_security", 112: "unrecognized_name", 120: "no_application_protocol",
 };
@@ -191,8 +196,8 @@ export class Tls {
 		if (socket.authorizationError)
 			return { kind: "fatal", error: this.#theirs(THEIR_CERTIFICATE[error.code] ??
 				`is not of the CA in tls.ca (${error.message}): give this ledger's CA; if you did, somebody stands in between`, error) };
-		if (alert in OUR_CERTIFICATE)
-			return { kind: "fatal", error: this.#ours(OUR_CERTIFICATE[alert], error) };
+		if (alert in OUR_CERTIFICATE || (!early && alert in OUR_CERTIFICATE_LATE))
+			return { kind: "fatal", error: this.#ours(OUR_CERTIFICATE[alert] ?? OUR_CERTIFICATE_LATE[alert], error) };
 		if (alert in NO_COMMON)
 			return { kind: "protocol", error: this.#stranger(`does not take TLS 1.3 with ${ALPN} (${NO_COMMON[alert]})`, error) };
 		if (early && Number.isNaN(alert) && String(error.code).startsWith("ERR_SSL_"))

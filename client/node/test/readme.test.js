@@ -1,16 +1,13 @@
 // The examples of README.md, each run as it stands there, but for addresses, paths and the names that it leaves to its reader.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import test from "node:test";
-import { createServer } from "node:tls";
 import { fileURLToPath } from "node:url";
 
 import { EXAMPLES, daemon } from "./lib/daemon.js";
-import { pki } from "./lib/pki.js";
+import { pki, serverArguments } from "./lib/pki.js";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = process.env.FEALTY_BUILD || join(HERE, "../../build");
@@ -22,7 +19,7 @@ const EXAMPLES_OF_CODE = [
 	["import { connect, newKey }", "", "", /^1\d\d 1\d\d \w+\n$/],
 	["const { results } = await client.batch", "", "", /^\d+\n\d+\n$/],
 	["const key = newKey();", `const id = 1, member = "app:u-77", show = console.log, later = () => {}, orders = { async save() {} };\n`, "", /^You have \d+ points\.\n$/],
-	["import { readFile }", "", "", /^\w+\/\w+\n$/],
+	["import { readFile }", "", "", /^backend\/app\n$/],
 	["for await (const { seq, data }", `let publicKey = process.env.PUBLIC_KEY, last;
 const load = async () => undefined, save = async seq => { last = seq; if (seq + 1 === client.hello.size) client.disconnect(); };
 const seen = [], project = async entry => seen.push(Object.keys(entry.inputs)[0]);\n`, "console.log(last, seen.join(\" \"));", /^\d+ genesis publish enrol/],
@@ -42,8 +39,8 @@ function run(file, words, env = {}) {
 		(error, out, err) => resolve({ code: error?.code ?? error?.signal ?? 0, out, err })));
 }
 
-async function started(t) {
-	const ledger = await daemon(t, { program: null, clock: "real" });
+async function started(t, daemonArguments = []) {
+	const ledger = await daemon(t, { program: null, clock: "real", daemonArguments });
 	const client = await ledger.client(t);
 	await ledger.fealty(["program", "publish", join(EXAMPLES, "acme.yaml")]);
 	await client.checkpoint();				// it is asked again until one is public
@@ -51,28 +48,15 @@ async function started(t) {
 	return { ledger, vkey: (await ledger.fealty(["log", "key", ledger.data])).key };
 }
 
-/** A door with TLS before the daemon's UNIX socket, and what its clients need as files of `dir`; "HOST:PORT". */
-async function secureDoor(t, ledger, dir) {
-	const ca = pki(t).ca("ca");
-	const server = ca.server();
-	const app = ca.client();
-	const door = createServer({ ca: ca.pem, cert: server.cert, key: server.key, requestCert: true, ALPNProtocols: ["fealty/1"] }, socket => {
-		socket.pipe(connect(ledger.address.slice("unix:".length))).pipe(socket);
-	}).listen(0, "127.0.0.1");
-
-	for (const [name, pem] of Object.entries({ "ca.pem": ca.pem, "app.pem": app.cert, "app.key": app.key }))
-		writeFileSync(join(dir, name), pem);
-	t.after(() => door.close());
-	await once(door, "listening");
-	return `localhost:${door.address().port}`;
-}
-
 test("README.md: each example in JavaScript does what it says", async t => {
-	const { ledger, vkey } = await started(t);
-	const door = await secureDoor(t, ledger, ledger.dir);
+	const ca = pki(t).ca("ca");
+	const app = ca.client();
+	const { ledger, vkey } = await started(t, serverArguments(ca, ca.server()));
+	for (const [name, pem] of Object.entries({ "ca.pem": ca.pem, "app.pem": app.cert, "app.key": app.key }))
+		writeFileSync(join(ledger.dir, name), pem);
 	const there = text => text.replaceAll("\"fealty\"", JSON.stringify(new URL("../src/index.js", import.meta.url).href))
 		.replaceAll("unix:/run/fealty/fealtyd.sock", ledger.address).replaceAll("/var/lib/app", ledger.dir)
-		.replaceAll("ledger.example.com:7450", door).replaceAll("/etc/app", ledger.dir);
+		.replaceAll("ledger.example.com:7450", ledger.secureAddress).replaceAll("/etc/app", ledger.dir);
 	const codes = blocks("js");
 
 	assert.deepEqual(codes.map(code => EXAMPLES_OF_CODE.findIndex(([begin]) => code.startsWith(begin))), EXAMPLES_OF_CODE.map((_, i) => i));

@@ -92,6 +92,11 @@ export function spkiHash({ files }) {
 	return execFileSync("openssl", ["dgst", "-sha256", "-r"], { input: der }).toString().slice(0, 64);
 }
 
+/** What fealtyd is told to serve TLS with a certificate. */
+export function serverArguments(ca, { files }, ...more) {
+	return ["--listen", "127.0.0.1:0", "--tls-cert", files.cert, "--tls-key", files.key, "--tls-ca", ca.file, ...more];
+}
+
 export async function freePort() {
 	const server = createServer().listen(0, "127.0.0.1");
 
