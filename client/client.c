@@ -6,13 +6,10 @@
  * - Blocking calls are the asynchronous ones plus a run of the client's own loop; `running` keeps callbacks from blocking inside it.
  */
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "internal.h"
@@ -33,41 +30,25 @@ fealty_options_init(struct fealty_options *options)
 
 /* ---- life ---- */
 
-static bool
-parse_unix(const char *path, struct fealty_client *c)
-{
-	struct sockaddr_un *un = (struct sockaddr_un *)&c->address;
-	size_t len = strlen(path);
-
-	if (len == 0 || len >= sizeof un->sun_path)
-		return false;
-	un->sun_family = AF_UNIX;
-	memcpy(un->sun_path, path, len + 1);
-	c->address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
-	return true;
-}
-
-static bool
-parse_address(const char *text, struct fealty_client *c)
-{
-	int len = sizeof c->address;
-
-	if (strncmp(text, "unix:", 5) == 0)
-		return parse_unix(text + 5, c);
-	if (*text == '/')
-		return parse_unix(text, c);
-	if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&c->address, &len) != 0)
-		return false;
-	c->address_len = (socklen_t)len;
-	if (c->address.ss_family == AF_INET)
-		return ((struct sockaddr_in *)&c->address)->sin_port != 0;
-	return c->address.ss_family == AF_INET6 && ((struct sockaddr_in6 *)&c->address)->sin6_port != 0;
-}
-
 static char *
 copy_text(const char *text, const char *otherwise)
 {
 	return strndup(text != NULL ? text : otherwise, HELLO_TEXT_BYTES_MAX);
+}
+
+/* A file's name or a server's; false: no memory. */
+static bool
+copy_option(char **ret, const char *text)
+{
+	*ret = text == NULL ? NULL : strdup(text);
+	return text == NULL || *ret != NULL;
+}
+
+static bool
+copy_tls(struct fealty_client *c, const struct fealty_options *o)
+{
+	return copy_option(&c->tls_ca, o->tls_ca) && copy_option(&c->tls_cert, o->tls_cert) && copy_option(&c->tls_key, o->tls_key) &&
+	    copy_option(&c->tls_server_name, o->tls_server_name);
 }
 
 static bool
@@ -85,7 +66,7 @@ client_fill(struct fealty_client *c, const char *address, const struct fealty_op
 	c->principal = copy_text(options->principal, "");
 	c->client_name = copy_text(options->client_name, "libfealty");
 	c->client_version = copy_text(options->client_version, "");
-	if (c->address_text == NULL || c->principal == NULL || c->client_name == NULL || c->client_version == NULL)
+	if (c->address_text == NULL || c->principal == NULL || c->client_name == NULL || c->client_version == NULL || !copy_tls(c, options))
 		return false;
 
 	struct event_config *config = base == NULL ? event_config_new() : NULL;
@@ -102,6 +83,7 @@ client_fill(struct fealty_client *c, const char *address, const struct fealty_op
 static void
 client_release(struct fealty_client *c)
 {
+	address_release(c);
 	if (c->own_base && c->base != NULL)
 		event_base_free(c->base);
 	if (c->hello_ok != NULL)
@@ -110,6 +92,10 @@ client_release(struct fealty_client *c)
 	free(c->principal);
 	free(c->client_name);
 	free(c->client_version);
+	free(c->tls_ca);
+	free(c->tls_cert);
+	free(c->tls_key);
+	free(c->tls_server_name);
 	free(c);
 }
 
@@ -126,13 +112,14 @@ fealty_client_new(const char *address, const struct fealty_options *options, str
 	TAILQ_INIT(&c->in_flight);
 	TAILQ_INIT(&c->waiting);
 	TAILQ_INIT(&c->subs);
-	if (!parse_address(address, c)) {
+	enum fealty_error error = client_fill(c, address, options != NULL ? options : &defaults, base) ? FEALTY_ERROR_NONE : FEALTY_ERROR_NOMEM;
+	if (error == FEALTY_ERROR_NONE && c->tls_ca != NULL && (c->tls_cert == NULL || c->tls_key == NULL))
+		error = FEALTY_ERROR_NO_TLS;
+	if (error == FEALTY_ERROR_NONE)
+		error = address_parse(c, address);
+	if (error != FEALTY_ERROR_NONE) {
 		client_release(c);
-		return FEALTY_ERROR_ADDRESS;
-	}
-	if (!client_fill(c, address, options != NULL ? options : &defaults, base)) {
-		client_release(c);
-		return FEALTY_ERROR_NOMEM;
+		return error;
 	}
 	link_init(c);
 	*ret_client = c;

@@ -14,7 +14,12 @@
  *   FEALTY_UNKNOWN  it was sent and no answer came before the deadline, or before the connection was lost for good.  It may have been
  *                   applied or not.  Call again with the same key (result.key) to learn which: that never applies it twice
  *
- * Addresses: "unix:/run/fealty/fealtyd.sock", "/run/fealty/fealtyd.sock", "127.0.0.1:7450", "[::1]:7450".  No names are looked up.
+ * Addresses: "unix:/run/fealty/fealtyd.sock", "/run/fealty/fealtyd.sock", "127.0.0.1:7450", "[::1]:7450"; with TLS (fealty_options.tls_ca)
+ * any machine's, "ledger.example.com:7450" or "192.0.2.7:7450".  Without TLS nothing is sent to another machine.
+ *
+ * TLS: 1.3, with certificates on both sides.  The files are read for each connection, so renewed ones need no new client.  The server must have a
+ * certificate of the given authority, for its name; it takes us for what our certificate says.  FEALTY_ERROR_TLS is final when a certificate is
+ * the reason, and its message says which.
  *
  * Threads: a client belongs to one thread at a time.  It uses no signals, does not log, and never ends the process but for a broken
  * contract (assert).  Times are milliseconds.  Strings are UTF-8 and end with NUL; the server checks them.
@@ -68,6 +73,8 @@ enum fealty_error {
 	FEALTY_ERROR_IDENTITY = 10,	/* after a reconnect the server has another ledger, or takes us for another principal */
 	FEALTY_ERROR_ROLLED_BACK = 11,	/* the ledger is shorter than what a subscription has already seen */
 	FEALTY_ERROR_CLOSED = 12,	/* the client is being freed */
+	FEALTY_ERROR_NO_TLS = 13,	/* another machine's address, or a name, without tls_ca; or tls_ca without tls_cert and tls_key */
+	FEALTY_ERROR_TLS = 14,		/* a certificate cannot be used, or the server is not who it should be, or it refuses who we are */
 };
 
 /**
@@ -85,6 +92,10 @@ struct fealty_options {
 	uint32_t queue_max;		/* calls that wait to be sent; 1 024 */
 	uint64_t size_seen;		/* the largest ledger an earlier run saw (fealty_hello.size_seen): finds a roll-back in between; 0: none */
 	const uint8_t *root_seen;	/* 32 bytes, root of the tree of that size; NULL: not known */
+	const char *tls_ca;		/* PEM file: TLS, and the server's certificate must be of this authority; NULL: no TLS */
+	const char *tls_cert;		/* PEM file: one's own certificate, with what is between it and the authority */
+	const char *tls_key;		/* PEM file: its private key, readable by its owner only */
+	const char *tls_server_name;	/* DNS name or IP address that the server's certificate must have; NULL: the host of the address */
 };
 
 /**
@@ -118,7 +129,7 @@ void fealty_options_init(struct fealty_options *options);
  * fealty_client_new(address, options, base, ret_client):
  * Makes a client; nothing is sent until the first call.  ${options} may be NULL for the defaults; ${base} NULL gives the client a base of
  * its own.  The caller owns *${ret_client} and ends it with fealty_client_free(); on an error it is untouched.
- * Errors: FEALTY_ERROR_ADDRESS, FEALTY_ERROR_NOMEM.
+ * Errors: FEALTY_ERROR_ADDRESS (also a path with tls_ca), FEALTY_ERROR_NO_TLS, FEALTY_ERROR_NOMEM.
  */
 enum fealty_error fealty_client_new(const char *address, const struct fealty_options *options, struct event_base *base,
     struct fealty_client **ret_client) FEALTY_MUST_CHECK;

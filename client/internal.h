@@ -1,6 +1,6 @@
 /*
- * internal.h: what the client's files share.  link.c is the connection, call.c the calls, subscription.c the subscriptions;
- * client.c holds them together.
+ * internal.h: what the client's files share.  link.c is the connection, link_io.c its bytes, address.c where it leads, call.c the calls,
+ * subscription.c the subscriptions; client.c holds them together.
  */
 #ifndef FEALTY_CLIENT_INTERNAL_H
 #define FEALTY_CLIENT_INTERNAL_H
@@ -15,6 +15,7 @@
 #include "fealty.h"
 #include "frame.h"
 #include "key.h"
+#include "tls/tls.h"
 
 #define TEXT_BYTES FEALTY_MESSAGE_BYTES
 
@@ -26,7 +27,9 @@
 enum link_state {
 	LINK_DOWN,		/* none, and none wanted */
 	LINK_WAITING,		/* for the end of the back-off */
+	LINK_RESOLVING,		/* the name is looked up */
 	LINK_CONNECTING,
+	LINK_SECURING,		/* the handshake of TLS */
 	LINK_HELLO,		/* HELLO is sent */
 	LINK_READY,
 	LINK_DRAINING,		/* GOAWAY came: nothing new is sent */
@@ -42,9 +45,12 @@ struct link {
 	struct frame_limits limits;
 	int64_t heard_us;		/* something came from the server */
 	int64_t next_connect_us;
+	uint32_t n_connections;		/* begun */
 	uint32_t failures;		/* connections in a row on which no call was answered */
 	uint32_t connect_failures;	/* connections in a row that never came to HELLO_OK */
 	bool ping_sent;
+	struct tls_session *tls;	/* NULL: none */
+	const char *why;		/* of the last LINK_IO_END or LINK_IO_REFUSED, for people; borrowed */
 };
 
 void link_init(struct fealty_client *c);
@@ -61,6 +67,29 @@ void link_die(struct fealty_client *c, enum fealty_error error, const char *why)
 /* A draining link whose work is done is replaced. */
 void link_check_drained(struct fealty_client *c);
 const char *link_state_str(enum link_state s);
+/* The address is in client->address, or why it is not. */
+void link_resolved(struct fealty_client *c, const char *why);
+
+/* ---- link_io.c ---- */
+
+enum link_io {
+	LINK_IO_DONE,
+	LINK_IO_WAIT_READ, LINK_IO_WAIT_WRITE,
+	LINK_IO_END,			/* the connection is over */
+	LINK_IO_REFUSED,		/* and another would end the same way */
+};
+enum link_io link_handshake(struct link *l) MUST_CHECK;
+enum link_io link_read(struct link *l, void *data, size_t max, size_t *ret_n) MUST_CHECK;
+enum link_io link_write(struct link *l, struct bytes data, size_t *ret_n) MUST_CHECK;
+
+/* ---- address.c ---- */
+
+/* To client->address, or client->host and port when it is a name.  FEALTY_ERROR_ADDRESS, FEALTY_ERROR_NO_TLS, FEALTY_ERROR_NOMEM. */
+enum fealty_error address_parse(struct fealty_client *c, const char *text) MUST_CHECK;
+/* Looks client->host up; ends with link_resolved(), perhaps inside, unless it is given up. */
+void address_resolve(struct fealty_client *c);
+void address_give_up(struct fealty_client *c);
+void address_release(struct fealty_client *c);
 
 /* ---- calls ---- */
 
@@ -158,6 +187,11 @@ struct fealty_client {
 	struct sockaddr_storage address;
 	socklen_t address_len;
 	char *address_text, *principal, *client_name, *client_version;
+	char *host, port[6];			/* of a TCP address */
+	bool is_named;				/* host is a name, which gives the address */
+	struct evdns_base *dns;			/* NULL: nothing was looked up yet */
+	struct resolution *resolution;		/* under way */
+	char *tls_ca, *tls_cert, *tls_key, *tls_server_name;	/* tls_ca NULL: no TLS */
 	struct fealty_options options;		/* its pointers are not used */
 	uint8_t root_seen[32];
 	bool has_root_seen;

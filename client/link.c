@@ -1,6 +1,6 @@
 /*
  * Invariants.
- * - At most one socket, and fd >= 0 exactly in CONNECTING, HELLO, READY and DRAINING.
+ * - At most one socket, and fd >= 0 exactly in CONNECTING, SECURING, HELLO, READY and DRAINING.
  * - The link changes state only in link_set_state(), from its own events or from link_want(); sending only appends to `out` and wakes the
  *   writer, so that no caller ever sees the connection end under its feet.
  * - A frame is judged on its header; what does not fit the announced limit is not waited for.
@@ -21,6 +21,7 @@
 
 #define PULSE_MS_MAX 15000u	/* the longest silence before a PING */
 #define READ_BYTES (64u * 1024)
+#define READS_MAX 16u			/* of a TLS session in a turn; each gives up to 16 KiB */
 #define BACKOFF_SHIFT_MAX 20u
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx);
@@ -34,7 +35,9 @@ link_state_str(enum link_state s)
 	switch (s) {
 	case LINK_DOWN: return "down";
 	case LINK_WAITING: return "waiting";
+	case LINK_RESOLVING: return "resolving";
 	case LINK_CONNECTING: return "connecting";
+	case LINK_SECURING: return "securing";
 	case LINK_HELLO: return "hello";
 	case LINK_READY: return "ready";
 	case LINK_DRAINING: return "draining";
@@ -47,9 +50,11 @@ static void
 link_set_state(struct link *l, enum link_state to)
 {
 	static const unsigned allowed[] = {
-		[LINK_DOWN] = 1u << LINK_WAITING | 1u << LINK_CONNECTING,
-		[LINK_WAITING] = 1u << LINK_CONNECTING | 1u << LINK_DOWN,
-		[LINK_CONNECTING] = 1u << LINK_HELLO | 1u << LINK_DOWN,
+		[LINK_DOWN] = 1u << LINK_WAITING,
+		[LINK_WAITING] = 1u << LINK_RESOLVING | 1u << LINK_CONNECTING | 1u << LINK_DOWN,
+		[LINK_RESOLVING] = 1u << LINK_CONNECTING | 1u << LINK_DOWN,
+		[LINK_CONNECTING] = 1u << LINK_SECURING | 1u << LINK_HELLO | 1u << LINK_DOWN | 1u << LINK_DEAD,
+		[LINK_SECURING] = 1u << LINK_HELLO | 1u << LINK_DOWN | 1u << LINK_DEAD,
 		[LINK_HELLO] = 1u << LINK_READY | 1u << LINK_DOWN | 1u << LINK_DEAD,
 		[LINK_READY] = 1u << LINK_DRAINING | 1u << LINK_DOWN | 1u << LINK_DEAD,
 		[LINK_DRAINING] = 1u << LINK_DOWN | 1u << LINK_DEAD,
@@ -77,6 +82,11 @@ link_close(struct fealty_client *c)
 {
 	struct link *l = &c->link;
 
+	address_give_up(c);
+	if (l->tls != NULL && l->state > LINK_SECURING)
+		(void)!tls_session_close(l->tls);	/* a word that the peer may miss */
+	tls_session_free(l->tls);
+	l->tls = NULL;
 	if (l->fd >= 0) {
 		event_del(&l->readable);
 		event_del(&l->writable);
@@ -134,9 +144,9 @@ link_lost(struct fealty_client *c, enum fealty_error error, const char *why)
 {
 	struct link *l = &c->link;
 	char text[TEXT_BYTES];
-	bool never_ready = l->state == LINK_CONNECTING || l->state == LINK_HELLO;
+	bool never_ready = l->state < LINK_READY;
 
-	assert(l->fd >= 0 || l->state == LINK_CONNECTING);
+	assert(l->fd >= 0 || l->state == LINK_CONNECTING || l->state == LINK_RESOLVING);
 	say(text, "%s: %s", c->address_text, why);
 	say(c->trouble, "%s", text);
 	link_close(c);
@@ -192,6 +202,75 @@ put_hello(struct fealty_client *c)
 }
 
 static void
+begin_hello(struct fealty_client *c)
+{
+	struct link *l = &c->link;
+
+	link_set_state(l, LINK_HELLO);
+	l->limits = frame_limits_client();
+	l->heard_us = clock_monotonic_us();
+	put_hello(c);
+}
+
+/* What is wrong with a certificate is so the next time, too; but files that once were good may be in the middle of being replaced. */
+static void
+tls_failed(struct fealty_client *c, const char *why)
+{
+	if (c->hello_ok != NULL)
+		link_lost(c, FEALTY_ERROR_TLS, why);
+	else
+		link_die(c, FEALTY_ERROR_TLS, why);
+}
+
+static void
+link_secure(struct fealty_client *c)
+{
+	struct link *l = &c->link;
+	char text[TEXT_BYTES];
+
+	enum link_io io = link_handshake(l);
+	if (io == LINK_IO_DONE) {
+		begin_hello(c);
+		return;
+	}
+	if (io == LINK_IO_WAIT_READ)
+		return;
+	if (io == LINK_IO_WAIT_WRITE) {
+		event_add(&l->writable, NULL);
+		return;
+	}
+	say(text, io == LINK_IO_REFUSED ? "the server %s ended the handshake: %s" : "no TLS with the server %s: %s", c->address_text, l->why);
+	if (io == LINK_IO_REFUSED || tls_session_distrusts(l->tls))
+		link_die(c, FEALTY_ERROR_TLS, text);
+	else
+		link_lost(c, FEALTY_ERROR_CONNECT, text);
+}
+
+/* The files are read anew: they may have been renewed. */
+static void
+begin_tls(struct fealty_client *c)
+{
+	struct tls_files files = { .cert = c->tls_cert, .key = c->tls_key, .ca = c->tls_ca };
+	struct link *l = &c->link;
+	char message[TLS_MESSAGE_BYTES];
+	struct tls *tls;
+
+	if (tls_open(TLS_CLIENT, &files, &tls, message) != ST_OK) {
+		tls_failed(c, message);
+		return;
+	}
+	l->tls = tls_session_new(tls, l->fd, c->tls_server_name != NULL ? c->tls_server_name : c->host);
+	tls_unref(tls);
+	if (l->tls == NULL) {
+		link_lost(c, FEALTY_ERROR_NOMEM, fealty_error_str(FEALTY_ERROR_NOMEM));
+		return;
+	}
+	link_set_state(l, LINK_SECURING);
+	event_add(&l->readable, NULL);
+	link_secure(c);
+}
+
+static void
 link_connected(struct fealty_client *c)
 {
 	struct link *l = &c->link;
@@ -206,19 +285,21 @@ link_connected(struct fealty_client *c)
 	}
 	if (c->address.ss_family != AF_UNIX)
 		setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);	/* slower without it, not wrong */
-	link_set_state(l, LINK_HELLO);
-	l->limits = frame_limits_client();
-	l->heard_us = clock_monotonic_us();
+	if (c->tls_ca != NULL) {
+		begin_tls(c);
+		return;
+	}
 	event_add(&l->readable, NULL);
-	put_hello(c);
+	begin_hello(c);
 }
 
 static void
-link_connect(struct fealty_client *c)
+link_dial(struct fealty_client *c)
 {
 	struct link *l = &c->link;
 
 	link_set_state(l, LINK_CONNECTING);
+	l->n_connections++;
 	l->fd = socket(c->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd < 0) {
 		link_lost(c, FEALTY_ERROR_CONNECT, strerror(errno));
@@ -226,12 +307,37 @@ link_connect(struct fealty_client *c)
 	}
 	event_assign(&l->readable, c->base, l->fd, EV_READ | EV_PERSIST, on_readable, c);
 	event_assign(&l->writable, c->base, l->fd, EV_WRITE, on_writable, c);
-	timer_in(&l->timer, c->options.connect_ms);
 	if (connect(l->fd, (struct sockaddr *)&c->address, c->address_len) < 0 && errno != EINPROGRESS) {
 		link_lost(c, FEALTY_ERROR_CONNECT, strerror(errno));
 		return;
 	}
 	event_add(&l->writable, NULL);
+}
+
+void
+link_resolved(struct fealty_client *c, const char *why)
+{
+	char text[TEXT_BYTES];
+
+	assert(c->link.state == LINK_RESOLVING);
+	if (why == NULL) {
+		link_dial(c);
+		return;
+	}
+	say(text, "the name %s cannot be looked up: %s", c->host, why);
+	link_lost(c, FEALTY_ERROR_CONNECT, text);
+}
+
+static void
+link_connect(struct fealty_client *c)
+{
+	timer_in(&c->link.timer, c->options.connect_ms);
+	if (!c->is_named) {
+		link_dial(c);
+		return;
+	}
+	link_set_state(&c->link, LINK_RESOLVING);
+	address_resolve(c);
 }
 
 void
@@ -260,8 +366,9 @@ on_timer(evutil_socket_t fd, short what, void *ctx)
 			link_set_state(&c->link, LINK_DOWN);
 		return;
 	}
-	assert(c->link.state == LINK_CONNECTING || c->link.state == LINK_HELLO);
-	link_lost(c, FEALTY_ERROR_CONNECT, c->link.state == LINK_HELLO ? "no answer to HELLO" : "no connection in time");
+	assert(c->link.state >= LINK_RESOLVING && c->link.state <= LINK_HELLO);
+	link_lost(c, FEALTY_ERROR_CONNECT, c->link.state == LINK_HELLO ? "no answer to HELLO" : c->link.state == LINK_SECURING
+	    ? "no end of the TLS handshake in time" : "no connection in time");
 }
 
 /* ---- output ---- */
@@ -290,15 +397,32 @@ link_wake(struct fealty_client *c)
 		event_active(&c->link.writable, EV_WRITE, 0);
 }
 
+/* A server that refuses us says why before it closes: that is read first. */
+static void
+on_broken_output(struct fealty_client *c)
+{
+	char text[TEXT_BYTES];
+	uint32_t connection = c->link.n_connections;
+
+	say(text, "%s", c->link.why);
+	on_readable(c->link.fd, EV_READ, c);
+	if (c->link.fd >= 0 && c->link.n_connections == connection)
+		link_lost(c, FEALTY_ERROR_CONNECT, text);
+}
+
 static void
 on_writable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct fealty_client *c = ctx;
 	struct link *l = &c->link;
 
-	(void)what;
+	(void)fd, (void)what;
 	if (l->state == LINK_CONNECTING) {
 		link_connected(c);
+		return;
+	}
+	if (l->state == LINK_SECURING) {
+		link_secure(c);
 		return;
 	}
 	calls_pump(c);
@@ -307,23 +431,18 @@ on_writable(evutil_socket_t fd, short what, void *ctx)
 		return;
 	}
 	while (l->out_sent < l->out.len) {
-		ssize_t n = send(fd, l->out.data + l->out_sent, l->out.len - l->out_sent, MSG_NOSIGNAL);
+		size_t n = 0;
+		enum link_io io = link_write(l, bytes_of(l->out.data + l->out_sent, l->out.len - l->out_sent), &n);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		if (io == LINK_IO_WAIT_WRITE || io == LINK_IO_WAIT_READ) {
 			event_add(&l->writable, NULL);
 			return;
 		}
-		if (n < 0) {
-			/* A server that refuses us says why before it closes: read that first. */
-			if (errno == EPIPE || errno == ECONNRESET)
-				on_readable(fd, EV_READ, c);
-			else
-				link_lost(c, FEALTY_ERROR_CONNECT, strerror(errno));
+		if (io != LINK_IO_DONE) {
+			on_broken_output(c);
 			return;
 		}
-		l->out_sent += (size_t)n;
+		l->out_sent += n;
 	}
 	buf_clear(&l->out);
 	l->out_sent = 0;
@@ -501,33 +620,63 @@ take_frames(struct fealty_client *c)
 }
 
 static void
+on_lost_input(struct fealty_client *c, enum link_io io)
+{
+	char text[TEXT_BYTES];
+
+	say(text, io == LINK_IO_REFUSED ? "the server refuses our certificate: %s" : "%s", c->link.why);
+	if (io == LINK_IO_REFUSED)
+		link_die(c, FEALTY_ERROR_TLS, text);
+	else
+		link_lost(c, FEALTY_ERROR_CONNECT, text);
+}
+
+/* What one read gives; false: no more for now, or no link. */
+static bool
+read_some(struct fealty_client *c)
+{
+	struct link *l = &c->link;
+	uint8_t bytes[READ_BYTES];
+	size_t n = 0;
+
+	enum link_io io = link_read(l, bytes, sizeof bytes, &n);
+	if (io == LINK_IO_WAIT_READ || io == LINK_IO_WAIT_WRITE)
+		return false;
+	if (io != LINK_IO_DONE) {
+		on_lost_input(c, io);
+		return false;
+	}
+	l->heard_us = clock_monotonic_us();
+	buf_put(&l->in, bytes, n);
+	if (buf_status(&l->in) != ST_OK) {
+		link_lost(c, FEALTY_ERROR_NOMEM, fealty_error_str(FEALTY_ERROR_NOMEM));
+		return false;
+	}
+	return take_frames(c);
+}
+
+/* With TLS a session may have read more of the socket than it has given: it is asked until it has no more, or has its turn again. */
+static void
 on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct fealty_client *c = ctx;
 	struct link *l = &c->link;
-	uint8_t bytes[READ_BYTES];
-	ssize_t n;
 
-	(void)what;
-	do
-		n = recv(fd, bytes, sizeof bytes, 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return;
-	if (n <= 0) {
-		link_lost(c, FEALTY_ERROR_CONNECT, n < 0 ? strerror(errno) : "the server closed the connection");
-		return;
+	(void)fd, (void)what;
+	if (l->state == LINK_SECURING) {
+		link_secure(c);
+		if (l->state != LINK_HELLO)
+			return;
 	}
-	l->heard_us = clock_monotonic_us();
-	buf_put(&l->in, bytes, (size_t)n);
-	if (buf_status(&l->in) != ST_OK) {
-		link_lost(c, FEALTY_ERROR_NOMEM, fealty_error_str(FEALTY_ERROR_NOMEM));
-		return;
-	}
-	if (take_frames(c)) {
+	for (unsigned i = 0; i < READS_MAX; i++) {
+		if (!read_some(c))
+			return;
 		calls_pump(c);
 		link_check_drained(c);
+		if (l->tls == NULL)
+			return;
 	}
+	event_active(&l->readable, EV_READ, 0);
 }
 
 /* ---- quiet ---- */

@@ -33,7 +33,7 @@ fealty_error_str(enum fealty_error error)
 	switch (error) {
 	case FEALTY_ERROR_NONE: return "no error";
 	case FEALTY_ERROR_NOMEM: return "out of memory";
-	case FEALTY_ERROR_ADDRESS: return "not an address: give unix:/path, /path or 127.0.0.1:port";
+	case FEALTY_ERROR_ADDRESS: return "not an address: give unix:/path, /path, 127.0.0.1:port, or with TLS host:port";
 	case FEALTY_ERROR_KEY: return "not a request id: 1 to 64 of A-Z a-z 0-9 . _ : -";
 	case FEALTY_ERROR_TOO_LARGE: return "the message is larger than the server allows";
 	case FEALTY_ERROR_QUEUE_FULL: return "too many calls are waiting already";
@@ -44,6 +44,8 @@ fealty_error_str(enum fealty_error error)
 	case FEALTY_ERROR_IDENTITY: return "the server has another ledger, or takes us for another principal";
 	case FEALTY_ERROR_ROLLED_BACK: return "the ledger is shorter than it was";
 	case FEALTY_ERROR_CLOSED: return "the client is being closed";
+	case FEALTY_ERROR_NO_TLS: return "another machine is reached by TLS only, with a CA, a certificate and its key";
+	case FEALTY_ERROR_TLS: return "a certificate is not good";
 	}
 	return "?";
 }

@@ -152,6 +152,9 @@ bool voucher_name_parse(const char *text, struct voucher_ref *ret) MUST_CHECK;
 const char *voucher_name_format(const struct voucher *v, char text[static VOUCHER_NAME_TEXT_BYTES]);
 /* [A-Za-z0-9._-]+ parts joined by '/', 1 to 128 bytes, first part one of pos backend auditor operator approver (`simulate` and `system` are not). */
 bool principal_valid(const char *text) MUST_CHECK;
+/* Such a principal that may be somebody: a role and a name behind it, of a till pos/<store>/<terminal>, which are copied ("" for the others). */
+#define TILL_PART_BYTES 65		/* a store, a terminal: 1 to 64 bytes and a NUL */
+bool principal_may_enter(const char *text, char ret_store[static TILL_PART_BYTES], char ret_terminal[static TILL_PART_BYTES]) MUST_CHECK;
 /* 1 to 128 bytes of UTF-8 without control characters, as in `card:8801…`. */
 bool alias_valid(const char *text) MUST_CHECK;
 
@@ -307,6 +310,13 @@ struct yaml_lines;
 enum status codec_yaml_parse(struct bytes text, struct arena *arena, struct buf *out, struct yaml_lines **ret_lines, struct text_error *ret_error) MUST_CHECK;
 /* Line of a path such as `earn[0].id`, or of the nearest enclosing key; 0 when there is none.  ${lines} lives in the arena. */
 unsigned yaml_line_of(const struct yaml_lines *lines, const char *path);
+/**
+ * codec_yaml_settings(text, arena, settings, n, ret_error):
+ * A file of settings: a map of the keys in ${settings} to words.  Fills text and line of those that are there; they live in the arena.
+ * ST_INVALID with *${ret_error}: not YAML, no map, another key, a key twice, a value that is no word; ST_NOMEM.
+ */
+struct yaml_setting { const char *key, *text; unsigned line; };		/* text NULL: it is not there */
+enum status codec_yaml_settings(struct bytes text, struct arena *arena, struct yaml_setting *settings, size_t n, struct text_error *ret_error) MUST_CHECK;
 /* A program's bytes as YAML, for `program show`. */
 enum status codec_yaml_print(struct bytes definition, struct arena *arena, struct buf *out) MUST_CHECK;
 

@@ -107,6 +107,31 @@ principal_valid(const char *text)
 	}
 }
 
+/* pos/<store>/<terminal> */
+static bool
+till_parts(const char *text, char *ret_store, char *ret_terminal)
+{
+	const char *store = text + strlen("pos/");
+	size_t store_len = strcspn(store, "/");
+	const char *terminal = store + store_len + 1;
+
+	if (store[store_len] == '\0' || strchr(terminal, '/') != NULL || store_len >= TILL_PART_BYTES || strlen(terminal) >= TILL_PART_BYTES)
+		return false;
+	memcpy(ret_store, store, store_len);
+	ret_store[store_len] = '\0';
+	strcpy(ret_terminal, terminal);
+	return true;
+}
+
+bool
+principal_may_enter(const char *text, char ret_store[static TILL_PART_BYTES], char ret_terminal[static TILL_PART_BYTES])
+{
+	ret_store[0] = ret_terminal[0] = '\0';
+	if (!principal_valid(text) || strchr(text, '/') == NULL)
+		return false;
+	return strncmp(text, "pos/", strlen("pos/")) != 0 || till_parts(text, ret_store, ret_terminal);
+}
+
 /* A decimal without sign or leading zeros; moves *${text} behind it. */
 static bool
 take_number(const char **text, uint64_t max, uint64_t *ret)

@@ -14,6 +14,7 @@
 #include "codec/scan.h"
 #include "codec/text_message.h"
 
+#define SETTINGS_MAX 16
 #define FLOW_TEXT_BYTES_MAX 72		/* of a map that is printed on one line */
 
 struct yaml_lines { const struct text_node *root; };
@@ -270,6 +271,52 @@ codec_yaml_parse(struct bytes text, struct arena *arena, struct buf *out, struct
 	if (buf_status(out) == ST_OK)
 		*ret_lines = lines;
 	return buf_status(out);
+}
+
+/* ---- settings ---- */
+
+static enum status
+settings_unknown(const struct yaml_setting *settings, size_t n, const struct text_node *node, struct text_error *ret_error)
+{
+	const char *names[SETTINGS_MAX];
+	char shown[TEXT_QUOTED_BYTES], list[160];
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = settings[i].key;
+	return text_fail(ret_error, node, NULL, "unknown key %s; %s", text_quoted(node->key, shown), text_word_list(node->key, names, n, list, sizeof(list)));
+}
+
+static enum status
+settings_take(struct yaml_setting *settings, size_t n, const struct text_node *node, struct text_error *ret_error)
+{
+	const struct text_place place = { .key = node->key };
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(settings[i].key, node->key) != 0)
+			continue;
+		if (settings[i].text != NULL)
+			return text_fail(ret_error, node, &place, "this key is given twice");
+		if (node->kind != TEXT_STRING || node->text[0] == '\0')
+			return text_fail(ret_error, node, &place, "a word is needed here");
+		settings[i].text = node->text;
+		settings[i].line = node->line;
+		return ST_OK;
+	}
+	return settings_unknown(settings, n, node, ret_error);
+}
+
+enum status
+codec_yaml_settings(struct bytes text, struct arena *arena, struct yaml_setting *settings, size_t n, struct text_error *ret_error)
+{
+	struct builder b = { .arena = arena, .error = ret_error };
+
+	assert(n <= SETTINGS_MAX);
+	enum status st = text.len > arena->budget_bytes ? ST_NOMEM : yaml_tree(text, &b);
+	if (st == ST_OK && b.root->kind != TEXT_MAP)
+		st = text_fail(ret_error, b.root, NULL, "a map is needed, of keys and their values");
+	for (const struct text_node *node = st == ST_OK ? b.root->children : NULL; node != NULL && st == ST_OK; node = node->next)
+		st = settings_take(settings, n, node, ret_error);
+	return st;
 }
 
 /* ---- lines ---- */

@@ -68,23 +68,6 @@ role_of(const char *principal)
 	return ROLE_NONE;
 }
 
-/* pos/<store>/<terminal> */
-static bool
-split_till(struct identity *who)
-{
-	const char *store = who->principal + strlen("pos/");
-	const char *slash = strchr(store, '/');
-
-	if (slash == NULL || slash == store || slash[1] == '\0' || strchr(slash + 1, '/') != NULL)
-		return false;
-	size_t store_len = (size_t)(slash - store), terminal_len = strlen(slash + 1);
-	if (store_len >= sizeof(who->store) || terminal_len >= sizeof(who->terminal))
-		return false;
-	memcpy(who->store, store, store_len);
-	memcpy(who->terminal, slash + 1, terminal_len);
-	return true;
-}
-
 bool
 identity_parse(const char *principal, enum net_door door, struct identity *ret)
 {
@@ -92,11 +75,11 @@ identity_parse(const char *principal, enum net_door door, struct identity *ret)
 
 	if (principal[0] == '\0' && door == NET_DOOR_UNIX)
 		principal = "operator/local";
-	if (!principal_valid(principal) || strlen(principal) >= sizeof(who.principal))
+	if (!principal_may_enter(principal, who.store, who.terminal) || strlen(principal) >= sizeof(who.principal))
 		return false;
 	strcpy(who.principal, principal);
 	who.role = role_of(principal);
-	if (who.role == ROLE_NONE || (who.role == ROLE_POS && !split_till(&who)))
+	if (who.role == ROLE_NONE)
 		return false;
 	if (door == NET_DOOR_LOOPBACK && who.role != ROLE_POS && who.role != ROLE_BACKEND)
 		return false;

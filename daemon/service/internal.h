@@ -22,7 +22,7 @@ enum role { ROLE_NONE = 0, ROLE_POS = 1, ROLE_BACKEND = 2, ROLE_AUDITOR = 4, ROL
 struct identity {
 	enum role role;
 	char principal[PRINCIPAL_BYTES];
-	char store[65], terminal[65];		/* of pos/<store>/<terminal>; "" otherwise */
+	char store[TILL_PART_BYTES], terminal[TILL_PART_BYTES];	/* of pos/<store>/<terminal>; "" otherwise */
 };
 /* False when the text is no principal, or not one for this door; "" is what the door gives. */
 bool identity_parse(const char *principal, enum net_door door, struct identity *ret) MUST_CHECK;

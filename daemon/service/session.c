@@ -113,8 +113,7 @@ key_text(const struct session *s, struct key_text *t)
 {
 	const uint8_t *hash = net_conn_key_hash(s->conn);
 
-	t->text[0] = '\0';
-	for (unsigned i = 0; hash != NULL && i < SHA256_BYTES; i++)
+	for (unsigned i = 0; i < SHA256_BYTES; i++)
 		snprintf(t->text + 2 * i, 3, "%02x", hash[i]);
 	return t->text;
 }
@@ -124,8 +123,11 @@ log_hello(const struct session *s)
 {
 	struct key_text key;
 
-	log_event(s->service->log, LOG_LEVEL_INFO, "conn.hello", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, "address",
-	    net_conn_address(s->conn), "key", key_text(s, &key), NULL);
+	if (net_conn_door(s->conn) == NET_DOOR_TLS)
+		log_event(s->service->log, LOG_LEVEL_INFO, "conn.hello", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, "address",
+		    net_conn_address(s->conn), "key", key_text(s, &key), NULL);
+	else
+		log_event(s->service->log, LOG_LEVEL_INFO, "conn.hello", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, NULL);
 }
 
 static void

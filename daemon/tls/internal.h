@@ -37,7 +37,7 @@ struct tls_session {
 	int fd;
 	size_t may_read;		/* bytes of the socket in this call */
 	bool ended;			/* the socket has */
-	bool refused;
+	bool refused, distrusts;
 	char why[TLS_MESSAGE_BYTES];
 	char *name;
 	uint8_t key_hash[SHA256_BYTES];

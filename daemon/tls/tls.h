@@ -79,8 +79,9 @@ enum tls_result tls_session_close(struct tls_session *session) MUST_CHECK;
 
 /* After TLS_FAILED: why, for people; borrowed. */
 const char *tls_session_why(const struct tls_session *session);
-/* After TLS_FAILED: the other side refused us, and would again. */
+/* After TLS_FAILED: the other side refused us, or we refused it, and would again. */
 bool tls_session_was_refused(const struct tls_session *session) MUST_CHECK;
+bool tls_session_distrusts(const struct tls_session *session) MUST_CHECK;
 
 /* A server's, after the handshake: the path of the client's SPIFFE ID, borrowed; SHA-256 of its SubjectPublicKeyInfo. */
 const char *tls_session_name(const struct tls_session *session);

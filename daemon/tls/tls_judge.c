@@ -137,7 +137,10 @@ judge_callback(X509_STORE_CTX *store, void *ctx)
 {
 	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 
-	return judge(ctx, store, session_of(ssl)) ? 1 : 0;
+	struct tls_session *s = session_of(ssl);
+
+	s->distrusts = !judge(ctx, store, s);
+	return s->distrusts ? 0 : 1;
 }
 
 bool

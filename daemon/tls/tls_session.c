@@ -258,6 +258,7 @@ tls_session_handshake(struct tls_session *s)
 		return result;
 	SSL_get0_alpn_selected(s->ssl, &protocol, &len);
 	if (len == 0) {		/* which a server's callback cannot refuse, since it is not asked then */
+		s->distrusts = true;
 		session_say(s, "the other side does not speak fealty/1 (ALPN)");
 		return TLS_FAILED;
 	}
@@ -301,6 +302,12 @@ bool
 tls_session_was_refused(const struct tls_session *s)
 {
 	return s->refused;
+}
+
+bool
+tls_session_distrusts(const struct tls_session *s)
+{
+	return s->distrusts;
 }
 
 const char *

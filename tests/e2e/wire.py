@@ -133,9 +133,9 @@ def hello_message(principal="", **fields):
 
 
 class Wire:
-    """One connection.  ${address} is unix:PATH or HOST:PORT."""
+    """One connection.  ${address} is unix:PATH or HOST:PORT; ${tls}: an ssl.SSLContext."""
 
-    def __init__(self, address, principal="operator/test", hello=True, timeout=PATIENCE_SECONDS):
+    def __init__(self, address, principal="operator/test", hello=True, timeout=PATIENCE_SECONDS, tls=None):
         if address.startswith("unix:"):
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)
@@ -147,6 +147,8 @@ class Wire:
             target = (host, int(port))
         try:
             self.socket.connect(target)
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="localhost", suppress_ragged_eofs=False)
         except OSError:
             self.socket.close()
             raise

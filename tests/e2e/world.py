@@ -216,7 +216,7 @@ class Daemon:
 
     def tcp_address(self):
         for line in self.log().splitlines():
-            if "net.listening_without_tls" in line:
+            if "net.listening" in line and " port=" in line:
                 fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
                 return f"127.0.0.1:{fields['port']}"
         raise AssertionError("it listens on no TCP address")

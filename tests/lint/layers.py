@@ -48,7 +48,7 @@ FOREIGN = {
     "curl/": {"fetch", "tools"},
     "sqlite3.h": {"tools"},
     "sodium.h": {"base", "signer", "service", "tests"},
-    "openssl/": {"base", "tls"},
+    "openssl/": {"base", "tls", "tools"},              # tools make certificates
     "systemd/": {"main"},
     "cmocka.h": {"tests"},
     "argp.h": {"main", "tools", "bench"},

@@ -18,6 +18,12 @@ forms_of_ids(void **state)
 		{ "pos//1", false },
 		{ "pos/a b", false }, { "POS/1", false }, { "", false }, { "poss/1", false }, { "pos/\xc3\xa9", false },
 	};
+#define PART_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	static const struct { const char *text; bool ok; const char *store, *terminal; } doors[] = {
+		{ "pos/0042/07", true, "0042", "07" }, { "operator/local", true, "", "" }, { "backend/a/b", true, "", "" }, { "operator", false, "", "" },
+		{ "pos/1", false, "", "" }, { "pos/1/2/3", false, "", "" }, { "pos//1", false, "", "" }, { "pos", false, "", "" }, { "server/a", false, "", "" },
+		{ "pos/" PART_64 "/" "1", true, PART_64, "1" }, { "pos/1/" PART_64 "x", false, "", "" }, { "pos/x" PART_64 "/1", false, "", "" },
+	};
 	char text[160];
 
 	(void)state;
@@ -31,6 +37,16 @@ forms_of_ids(void **state)
 	for (size_t i = 0; i < sizeof(principals) / sizeof(principals[0]); ++i)
 		if (principal_valid(principals[i].text) != principals[i].ok)
 			fail_msg("principal %s", principals[i].text);
+	for (size_t i = 0; i < sizeof(doors) / sizeof(doors[0]); ++i) {
+		char store[TILL_PART_BYTES], terminal[TILL_PART_BYTES];
+
+		if (principal_may_enter(doors[i].text, store, terminal) != doors[i].ok)
+			fail_msg("principal %s", doors[i].text);
+		if (doors[i].ok) {
+			assert_string_equal(store, doors[i].store);
+			assert_string_equal(terminal, doors[i].terminal);
+		}
+	}
 	memset(text, 'a', sizeof(text));
 	memcpy(text, "pos/", 4);
 	text[128] = '\0';

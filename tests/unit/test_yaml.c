@@ -409,6 +409,48 @@ test_mutations(void **state)
 	world_release(&w);
 }
 
+/* A file of settings is a map of known keys to words, and nothing else. */
+static void
+test_settings(void **state)
+{
+	static const struct { const char *yaml, *wrong; } cases[] = {
+		{ "connect: host:1\n# a remark\nca: 'a b'\n", NULL },
+		{ "{}\n", NULL },
+		{ "\xef\xbb\xbf" "ca: x\n", NULL },
+		{ "ca: x\nkonnect: y\n", "2: : unknown key `konnect`; did you mean connect?" },
+		{ "\"a\\tb\": y\n", "1: : unknown key `a?b`" },
+		{ "ca: x\nconnect: y\nca: z\n", "3: ca: this key is given twice" },
+		{ "ca:\n", "1: ca: a word is needed here" },
+		{ "ca: ''\n", "1: ca: a word is needed here" },
+		{ "ca: [x]\n", "1: ca: a word is needed here" },
+		{ "connect: x\nca: {a: b}\n", "2: ca: a word is needed here" },
+		{ "- ca\n", "1: : a map is needed" },
+		{ "ca\n", "1: : a map is needed" },
+		{ "", "the file is empty" },
+		{ "ca: &a x\n", "1: " },
+		{ "ca: x\n---\nca: y\n", "2: " },
+		{ "ca: \"x\n", "this is not YAML" },
+	};
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct yaml_setting settings[] = { { .key = "connect" }, { .key = "ca" } };
+		enum status st = codec_yaml_settings(bytes_of(cases[i].yaml, strlen(cases[i].yaml)), &w.arena, settings, 2, &w.error);
+
+		if ((st == ST_OK) != (cases[i].wrong == NULL) || (st != ST_OK && strstr(world_error(&w), cases[i].wrong) == NULL))
+			fail_msg("%s: %d, %s", cases[i].yaml, st, world_error(&w));
+		if (i == 0) {
+			assert_string_equal(settings[0].text, "host:1");
+			assert_string_equal(settings[1].text, "a b");
+			assert_int_equal(settings[1].line, 3);
+		}
+		world_clear(&w);
+	}
+	world_release(&w);
+}
+
 int
 main(void)
 {
@@ -424,6 +466,7 @@ main(void)
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

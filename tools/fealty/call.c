@@ -9,18 +9,111 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "context.h"
 #include "ledger_text.h"
 #include "log_guard.h"
 #include "receipt_file.h"
 
 #define CONNECTS_MAX 4			/* a till wants to know within a second that nobody is there */
 
+/* Borrowed until the process ends; NULL: no context was named, or its end was told. */
+static error_t
+open_context(struct argp_state *state, const char *name, struct context **ret_context)
+{
+	static struct context context;
+	char why[CONTEXT_WHY_BYTES];
+
+	*ret_context = NULL;
+	if (name == NULL)
+		return 0;
+	context_release(&context);
+	if (!context_load(name, &context, why))
+		return cli_usage(state, "%s", why);
+	*ret_context = &context;
+	return 0;
+}
+
+static char *
+either(char *option, char *of_context)
+{
+	return option != NULL ? option : of_context;
+}
+
+/* TLS of options and context: it has what it needs, or a usage error is told.  A local door that was asked for by option has none of the context's. */
+static error_t
+settle_tls(struct argp_state *state, struct call_options *o, const struct context *context)
+{
+	bool by_option = o->tls_ca != NULL || o->tls_cert != NULL || o->tls_key != NULL || o->tls_server_name != NULL;
+
+	if (address_is_local(o->address))
+		return by_option ? cli_usage(state, "%s is a UNIX socket, which speaks no TLS: give --connect HOST:PORT, or leave the --tls options out", o->address)
+		    : 0;
+	if (context != NULL) {
+		o->tls_ca = either(o->tls_ca, context->ca);
+		o->tls_server_name = either(o->tls_server_name, context->server_name);
+		if (o->tls_cert == NULL && o->tls_key == NULL) {		/* a pair */
+			o->tls_cert = context->cert;
+			o->tls_key = context->key;
+		}
+	}
+	if ((o->tls_cert == NULL) != (o->tls_key == NULL))
+		return cli_usage(state, "--tls-cert and --tls-key belong together, and one of them is missing");
+	if (o->tls_ca == NULL && o->tls_cert != NULL)
+		return cli_usage(state, "--tls-cert and --tls-key need --tls-ca: the authority that the daemon's certificate must be of");
+	if (o->tls_ca == NULL && o->tls_server_name != NULL)
+		return cli_usage(state, "--tls-server-name needs --tls-ca: the authority that the daemon's certificate must be of");
+	return 0;
+}
+
+static error_t
+settle_connection(struct argp_state *state, struct call_options *o, struct context *context)
+{
+	if (context != NULL && !o->has_address && context->connect != NULL)
+		o->address = context->connect;
+	if (context != NULL)
+		o->principal = either(o->principal, context->principal);
+	if (o->log_key != NULL && o->checkpoint == NULL)
+		return cli_usage(state, "--log-key is what the checkpoint in --checkpoint FILE must be signed with: give that as well");
+	return settle_tls(state, o, context);
+}
+
+static error_t
+parse_tls(int key, char *arg, struct call_options *o)
+{
+	switch (key) {
+	case KEY_TLS_CA:
+		o->tls_ca = arg;
+		o->daemons = "--tls-ca";
+		return 0;
+	case KEY_TLS_CERT:
+		o->tls_cert = arg;
+		o->daemons = "--tls-cert";
+		return 0;
+	case KEY_TLS_KEY:
+		o->tls_key = arg;
+		o->daemons = "--tls-key";
+		return 0;
+	case KEY_TLS_SERVER_NAME:
+		o->tls_server_name = arg;
+		o->daemons = "--tls-server-name";
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 static error_t
 parse_connect(int key, char *arg, struct argp_state *state)
 {
 	struct call_options *o = state->input;
+	struct context *context;
+	error_t failed;
 
 	switch (key) {
+	case KEY_CONTEXT:
+		o->context = arg;
+		o->daemons = "--context";
+		return 0;
 	case KEY_CONNECT:
 		o->address = arg;
 		o->has_address = true;
@@ -44,11 +137,10 @@ parse_connect(int key, char *arg, struct argp_state *state)
 		o->json = true;
 		return 0;
 	case ARGP_KEY_END:
-		return o->log_key != NULL && o->checkpoint == NULL
-		    ? cli_usage(state, "--log-key is what the checkpoint in --checkpoint FILE must be signed with: give that as well")
-		    : 0;
+		failed = open_context(state, o->context, &context);
+		return failed != 0 ? failed : settle_connection(state, o, context);
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_tls(key, arg, o);
 	}
 }
 
@@ -56,8 +148,15 @@ static error_t
 parse_call(int key, char *arg, struct argp_state *state)
 {
 	struct call_options *o = state->input;
+	struct context *context;
+	error_t failed;
 
 	switch (key) {
+	case ARGP_KEY_END:
+		failed = open_context(state, o->context, &context);
+		if (failed == 0 && context != NULL)
+			o->program = either(o->program, context->program);
+		return failed != 0 ? failed : settle_connection(state, o, context);
 	case KEY_PROGRAM:
 		o->program = arg;
 		return 0;
@@ -93,8 +192,15 @@ parse_receipt(int key, char *arg, struct argp_state *state)
 }
 
 #define CONNECT_OPTIONS \
-	{ "connect", KEY_CONNECT, "ADDRESS", 0, "Where the daemon listens: unix:PATH or HOST:PORT in digits (default: $FEALTY_CONNECT, " \
+	{ "context", KEY_CONTEXT, "NAME", 0, "Connect as the context NAME says, but for what other options say (default: $FEALTY_CONTEXT, or none); " \
+	    "see \"fealty context\"", 0 }, \
+	{ "connect", KEY_CONNECT, "ADDRESS", 0, "Where the daemon listens: unix:PATH or HOST:PORT (default: the context's, $FEALTY_CONNECT, " \
 	    "or " CALL_ADDRESS_DEFAULT ")", 0 }, \
+	{ "tls-ca", KEY_TLS_CA, "FILE", 0, "Connect by TLS, to a daemon with a certificate of this authority", 0 }, \
+	{ "tls-cert", KEY_TLS_CERT, "FILE", 0, "One's own certificate, which says who asks", 0 }, \
+	{ "tls-key", KEY_TLS_KEY, "FILE", 0, "Its private key, in a file that nobody else can read", 0 }, \
+	{ "tls-server-name", KEY_TLS_SERVER_NAME, "NAME", 0, "The name or IP address that the daemon's certificate must have (default: the host of " \
+	    "--connect)", 0 }, \
 	{ "as", KEY_AS, "PRINCIPAL", 0, "Who asks: pos/STORE/TERMINAL, backend/NAME, auditor/NAME, approver/NAME or operator/NAME", 0 }, \
 	{ "timeout", KEY_TIMEOUT, "DURATION", 0, "How long to wait for the answer, such as 10s", 0 }, \
 	{ "checkpoint", KEY_SEEN, "FILE", 0, "Keep the log's newest checkpoint in FILE, and send nothing to a daemon whose ledger does " \
@@ -179,6 +285,7 @@ call_options_init(struct call_options *options, uint32_t timeout_ms)
 	static char address_default[] = CALL_ADDRESS_DEFAULT;
 
 	*options = (struct call_options){ .timeout_ms = timeout_ms };
+	options->context = variable("FEALTY_CONTEXT");
 	options->address = address != NULL ? address : address_default;
 	options->checkpoint = variable("FEALTY_CHECKPOINT");
 	options->log_key = options->checkpoint != NULL ? variable("FEALTY_LOG_KEY") : NULL;
@@ -242,6 +349,10 @@ call_client(const struct call_options *options, struct fealty_client **ret_clien
 	client_options.client_version = FEALTY_VERSION;
 	client_options.deadline_ms = options->timeout_ms;
 	client_options.connects_max = CONNECTS_MAX;
+	client_options.tls_ca = options->tls_ca;
+	client_options.tls_cert = options->tls_cert;
+	client_options.tls_key = options->tls_key;
+	client_options.tls_server_name = options->tls_server_name;
 	switch (fealty_client_new(options->address, &client_options, NULL, ret_client)) {
 	case FEALTY_ERROR_NONE: {
 		enum exit_code code = options->checkpoint != NULL ? log_guard(options, *ret_client) : EXIT_DONE;

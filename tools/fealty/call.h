@@ -9,8 +9,10 @@
 
 #define CALL_ADDRESS_DEFAULT "unix:/run/fealty/fealtyd.sock"
 
-/* The options that every command to the daemon has; strings are borrowed from argv or the environment. */
+/* The options that every command to the daemon has; strings are borrowed from argv, the environment or the context. */
 struct call_options {
+	char *context;			/* its name, of --context or $FEALTY_CONTEXT; NULL: none.  An option that is given goes before what it says */
+	char *tls_ca, *tls_cert, *tls_key, *tls_server_name;	/* NULL: no TLS; ca alone, or with cert and key */
 	char *address, *principal, *program, *key, *store, *terminal;	/* NULL but address: not given */
 	char *checkpoint, *log_key;		/* of log_guard.h; NULL: not asked for */
 	bool json, has_address, has_at, has_occurred_at;	/* has_address: --connect was given */

@@ -98,7 +98,7 @@ error_t option_duration_ms(struct argp_state *state, const char *option, const c
 /* Key codes of long options; short ones are their letters. */
 enum option_key {
 	KEY_CONNECT = 0x1000, KEY_AS, KEY_PROGRAM, KEY_REQUEST_ID, KEY_AT, KEY_OCCURRED_AT, KEY_STORE, KEY_TERMINAL, KEY_TIMEOUT, KEY_JSON,
-	KEY_SEEN, KEY_LOG_KEY, KEY_RECEIPT, KEY_COMMAND_NAME,
+	KEY_SEEN, KEY_LOG_KEY, KEY_RECEIPT, KEY_COMMAND_NAME, KEY_CONTEXT, KEY_TLS_CA, KEY_TLS_CERT, KEY_TLS_KEY, KEY_TLS_SERVER_NAME,
 	KEY_COMMAND = 0x2000,		/* a command's own begin here */
 };
 

@@ -9,7 +9,7 @@ command_fn cmd_init, cmd_program, cmd_enrol, cmd_profile, cmd_purchase, cmd_quot
     cmd_version, cmd_admin, cmd_simulate, cmd_activity, cmd_freeze, cmd_unfreeze, cmd_close, cmd_return,
     cmd_reverse_redeem, cmd_transfer, cmd_merge, cmd_advance, cmd_log, cmd_checkpoint, cmd_proof, cmd_key, cmd_receipt, cmd_approve,
     cmd_approver_key, cmd_rollforward, cmd_membership, cmd_queue, cmd_terminals, cmd_report, cmd_export, cmd_voucher_use, cmd_voucher_void,
-    cmd_vouchers, cmd_pool, cmd_opening, cmd_consent, cmd_erase;
+    cmd_vouchers, cmd_pool, cmd_opening, cmd_consent, cmd_erase, cmd_context, cmd_pki;
 
 /* The groups' own: `fealty program …`. */
 command_fn cmd_program_check, cmd_program_diff, cmd_program_publish, cmd_program_show;
@@ -17,6 +17,7 @@ command_fn cmd_export_sqlite;
 command_fn cmd_log_export, cmd_log_key, cmd_log_policy;
 command_fn cmd_queue_add, cmd_queue_upload, cmd_queue_show, cmd_queue_forget, cmd_queue_repair;
 command_fn cmd_receipt_save, cmd_receipt_verify;
+command_fn cmd_pki_issue, cmd_pki_revoke;
 command_fn cmd_pool_join, cmd_pool_leave;
 command_fn cmd_membership_start, cmd_membership_renew, cmd_membership_cancel;
 

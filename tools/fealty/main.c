@@ -60,6 +60,8 @@ static const struct command commands[] = {
 	{ "dump", "DIR [TABLE [KEY]]", "print what is stored, readably", cmd_dump },
 	{ "key", "new|rotate", "replace a key that signs", cmd_key },
 	{ "approver-key", "new|set", "keys of those who approve", cmd_approver_key },
+	{ "pki", "init|issue|revoke|...", "certificates for TLS: the authority, the daemon's, the tills'", cmd_pki },
+	{ "context", "list|show", "connections that have a name", cmd_context },
 	{ "admin", "clock accept", "operate a daemon", cmd_admin },
 	{ "version", "", "print the version", cmd_version },
 	{ NULL, NULL, NULL, NULL },
@@ -84,7 +86,8 @@ overview(FILE *out)
 		(void)fprintf(out, "  %-16s%-24s%s\n", c->name, c->arguments, c->summary);
 	(void)fprintf(out,
 	    "\n\"fealty COMMAND --help\" tells more about a command. With --json every command prints JSON.\n"
-	    "The daemon is looked for at --connect ADDRESS, else at $FEALTY_CONNECT, else at unix:/run/fealty/fealtyd.sock.\n\n%s",
+	    "The daemon is looked for at --connect ADDRESS, else where --context NAME or $FEALTY_CONTEXT says, else at $FEALTY_CONNECT, else at\n"
+	    "unix:/run/fealty/fealtyd.sock. \"fealty --context NAME COMMAND\" is \"fealty COMMAND --context NAME\".\n\n%s",
 	    exit_codes);
 	return out == stdout ? EXIT_DONE : EXIT_USAGE;
 }
@@ -128,10 +131,37 @@ command_group(const char *name, const struct command *table, int argc, char **ar
 	return help ? EXIT_DONE : EXIT_USAGE;
 }
 
+/**
+ * `fealty --context NAME COMMAND WORD… OPTION…` as `fealty COMMAND WORD… --context NAME OPTION…`: in front of the first option it is nobody's value.
+ * The number of words, or -1: the name is missing.
+ */
+static int
+context_to_options(int argc, char **argv)
+{
+	static const char option[] = "--context";
+	size_t len = strlen(option);
+
+	if (argc < 2 || strncmp(argv[1], option, len) != 0 || (argv[1][len] != '\0' && argv[1][len] != '='))
+		return argc;
+	int n = argv[1][len] == '=' ? 1 : 2;		/* words of the option */
+	if (argc < 2 + n)
+		return -1;
+	char *own[2] = { argv[1], n == 2 ? argv[2] : NULL };
+	int at = 1;
+	for (; at + n < argc && argv[at + n][0] != '-'; at++)
+		argv[at] = argv[at + n];
+	memcpy(argv + at, own, (size_t)n * sizeof(*own));
+	return argc;
+}
+
 static enum exit_code
 dispatch(int argc, char **argv)
 {
 	static char help[] = "--help";
+
+	argc = context_to_options(argc, argv);
+	if (argc < 0)
+		return cli_fail(false, EXIT_USAGE, "--context: the name of a context is needed, and a command behind it");
 
 	if (argc < 2)
 		return overview(stderr);

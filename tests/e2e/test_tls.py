@@ -1,0 +1,300 @@
+"""Mutual TLS: who gets in, as whom, for how long; and what a peer that does not play by the rules can do."""
+import os
+import signal
+import socket
+import ssl
+import time
+
+from authority import CLIENT, SERVER, Authority, openssl
+from wire import ERROR, GOAWAY, HELLO, Closed, Fatal, Wire, frame, hello_message, keyless, pb
+from world import eventually, expect
+
+
+class Door:
+    """A daemon that listens with TLS, and the authority that it trusts."""
+
+    def __init__(self, world, *arguments):
+        self.authority = Authority(world.dir)
+        self.server = self.authority.server()
+        self.ledger = world.ledger()
+        self.ledger.start(*self.authority.options(self.server), *arguments)
+        self.ledger.publish()
+        self.address = self.ledger.daemon.tcp_address()
+
+    def wire(self, certificate, principal="", alpn="fealty/1", **options):
+        return Wire(self.address, principal, tls=self.authority.context(certificate, alpn), **options)
+
+    def log_has(self, *words):
+        def look():
+            return [line for line in self.ledger.daemon.log().splitlines() if all(w in line for w in words)]
+        return eventually(look, f"a line of the log with {words}")
+
+    def reload(self):
+        before = self.ledger.daemon.log().count("tls.")
+        self.ledger.daemon.signal(signal.SIGHUP)
+        eventually(lambda: self.ledger.daemon.log().count("tls.") > before, "a reload")
+
+
+def refused(door, certificate, alpn="fealty/1", context=None):
+    """What the client is told: in TLS 1.3 it may think that it is connected, and learns it from what comes next."""
+    try:
+        with Wire(door.address, "", tls=context or door.authority.context(certificate, alpn)):
+            raise AssertionError("it got in")
+    except ssl.SSLError as e:
+        return str(e)
+    except Closed as e:
+        return str(e)
+
+
+def test_the_certificate_says_who_it_is(world):
+    door = Door(world)
+    till, operator = door.authority.issue("pos/0042/07"), door.authority.issue("operator/kim")
+    with door.wire(till) as wire:
+        expect(wire.hello_ok, principal="pos/0042/07")
+        wire.ok("enrol", member="m1", key="e1")
+        expect(wire.ok("purchase", member="m1", amount="12.00", key="p1"), replayed=False)
+        wire.refused("PERMISSION_DENIED", "adjust", member="m1", points="5", reason="gift", key="a1")
+        expect(wire.refused("PERMISSION_DENIED", "purchase", member="m1", amount="1", store="0043", key="p2"), field="store")
+        assert wire.socket.version() == "TLSv1.3"
+    with door.wire(till, "pos/0042/07") as wire:
+        expect(wire.hello_ok, principal="pos/0042/07")
+    with door.wire(operator) as wire:
+        wire.ok("adjust", member="m1", points="5", reason="gift", key="a1")
+    for said in ("pos/0042/08", "operator/kim", "system"):
+        try:
+            with door.wire(till, said):
+                raise AssertionError("it was believed")
+        except Fatal as e:
+            assert e.reason == "PRINCIPAL_REFUSED", e
+    # a good certificate of nobody's: the daemon's own kind of name, or a till's without a terminal
+    for name in ("server/x", "pos/0042", "operator", "system/x", "pos/1/2/3"):
+        try:
+            with door.wire(door.authority.issue(name)):
+                raise AssertionError(f"{name} got in")
+        except Fatal as e:
+            assert e.reason == "PRINCIPAL_REFUSED", e
+
+
+def test_certificates_that_are_not_good(world):
+    door = Door(world)
+    a, other = door.authority, Authority(world.dir, "other")
+    issue = a.issue
+    for why, certificate, words in (
+            ("none", None, "did not return a certificate"),
+            ("another CA's", other.issue("pos/1/1"), "unable to get"),
+            ("one that ended", issue("pos/1/1", days=("-days", "-1")), "expired"),
+            ("a server's", issue("pos/1/1", usage=SERVER), "purpose"),
+            ("one for nothing", issue("pos/1/1", usage=None), "does not say that it is for clients"),
+            ("one without a name", issue(names=""), "exactly one URI"),
+            ("one with two names", issue(names="URI:spiffe://example.com/pos/1/1,URI:spiffe://example.com/operator/x"), "exactly one URI"),
+            ("one of another domain", issue(names="URI:spiffe://example.org/pos/1/1"), "another trust domain"),
+            ("one with an odd name", issue(names="URI:spiffe://example.com/pos/1/1/"), "no SPIFFE ID"),
+            ("one with a port", issue(names="URI:spiffe://example.com:1/pos/1/1"), "no SPIFFE ID"),
+            ("one with a web address", issue(names="URI:https://example.com/pos/1/1"), "no SPIFFE ID"),
+            ("one with a short key", issue("pos/1/1", newkey=("rsa:1024",)), "key too weak"),
+    ):
+        context = a.context(None)
+        if certificate is not None:
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
+            context.load_cert_chain(certificate.cert, certificate.key)
+        n = len(door.ledger.daemon.log().splitlines())
+        said = refused(door, None, context=context)
+        line = eventually(lambda n=n: [x for x in door.ledger.daemon.log().splitlines()[n:] if "conn.rejected" in x], f"a word about {why}")[0]
+        assert words in line and "reason=NO_HANDSHAKE" in line and "address=127.0.0.1" in line, f"{why}: {line}"
+        assert "alert" in said.lower(), f"{why}: {said}"
+    with door.wire(issue("pos/1/1")) as wire:
+        expect(wire.hello_ok, principal="pos/1/1")
+
+
+def test_only_this_protocol_and_this_version(world):
+    door = Door(world)
+    till = door.authority.issue("pos/1/1")
+    assert "alert" in refused(door, till, alpn="http/1.1").lower()
+    assert refused(door, till, alpn=None)
+    door.log_has("conn.rejected", "fealty/1 (ALPN)")
+    old = door.authority.context(till)
+    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
+    assert "alert" in refused(door, till, context=old).lower()
+    # no TLS at all
+    with socket.create_connection(door.address.rsplit(":", 1)) as plain:
+        plain.sendall(frame(HELLO, hello_message("pos/1/1")))
+        plain.settimeout(20)
+        said = b""
+        while chunk := plain.recv(1000):
+            said += chunk
+        assert b"PRINCIPAL" not in said and len(said) < 16, said
+    with door.wire(till) as wire:
+        wire.ping(nonce=1)
+        # no ticket was given, so nobody resumes without certificate and key
+        assert not wire.socket.session.has_ticket, "a ticket"
+        session = wire.socket.session
+    context = door.authority.context(till)
+    raw = socket.create_connection(door.address.rsplit(":", 1))
+    with context.wrap_socket(raw, server_hostname="localhost", session=session if session.id else None) as again:
+        assert not again.session_reused
+
+
+def test_revoked_at_once(world):
+    door = Door(world)
+    a = door.authority
+    thief, lost, good = a.issue("pos/1/1"), a.issue("pos/1/2"), a.issue("pos/1/3")
+    with door.wire(thief) as w1, door.wire(lost) as w2, door.wire(good) as w3:
+        w3.ok("enrol", member="m1", key="e1")
+        a.revoke(thief)
+        a.write_deny(lost)
+        door.reload()
+        for wire, words in ((w1, "revoked"), (w2, "deny list")):
+            f = wire.read_frame()
+            error = pb.Error.FromString(f.body)
+            assert f.type == ERROR and pb.Error.Reason.Name(error.reason) == "PRINCIPAL_REFUSED" and words in error.message, error
+        expect(w3.ok("balance", member="m1"), member_no=1)     # the connection of before
+        for certificate in (thief, lost):
+            assert "revoked" in refused(door, certificate), certificate
+        with door.wire(good) as wire:
+            expect(wire.ok("balance", member="m1"), member_no=1)
+        # what is taken off the list gets in again
+        a.write_deny()
+        door.reload()
+        with door.wire(lost) as wire:
+            expect(wire.hello_ok, principal="pos/1/2")
+
+
+def test_a_reload_changes_all_or_nothing(world):
+    door = Door(world)
+    a = door.authority
+    till = a.issue("pos/1/1")
+    with door.wire(till) as wire:
+        wire.ok("enrol", member="m1", key="e1")
+        before = wire.socket.getpeercert()["serialNumber"]
+        for path, damage in ((a.deny, "not a hash\n"), (a.crl, "nothing\n"), (a.cert, ""), (door.server.cert, "x")):
+            kept = open(path, encoding="ascii").read()
+            with open(path, "w", encoding="ascii") as f:
+                f.write(damage)
+            door.reload()
+            line = door.log_has("tls.reload_failed")[-1]
+            assert path in line, line
+            with open(path, "w", encoding="ascii") as f:
+                f.write(kept)
+            expect(wire.ok("balance", member="m1"), member_no=1)
+            door.wire(till).close()
+        renewed = a.server()
+        os.replace(renewed.key, door.server.key)
+        os.replace(renewed.cert, door.server.cert)
+        door.reload()
+        with door.wire(till) as new:
+            assert new.socket.getpeercert()["serialNumber"] != before
+        expect(wire.ok("balance", member="m1"), member_no=1)
+        # another CA: who came by the old one goes, whoever comes by the new one gets in
+        other = Authority(world.dir, "other")
+        for mine, theirs in ((a.cert, other.cert), (a.crl, other.crl)):
+            with open(theirs, encoding="ascii") as f, open(mine, "w", encoding="ascii") as g:
+                g.write(f.read())
+        door.reload()
+        assert wire.read_frame().type == ERROR
+
+
+def test_a_list_that_is_out_of_date_lets_nobody_in(world):
+    door = Door(world)
+    till = door.authority.issue("pos/1/1")
+    door.authority.write_crl("-crlsec", "1")
+    time.sleep(1.1)
+    door.reload()
+    refused(door, till)
+    door.log_has("conn.rejected", "CRL has expired")
+    door.authority.write_crl()
+    door.reload()
+    door.wire(till).close()
+
+
+def test_starts_with_what_it_can_use_or_not_at_all(world):
+    a = Authority(world.dir)
+    ledger = world.ledger()
+
+    def says(server, *words, **changed):
+        options = dict(zip(a.options(server)[::2], a.options(server)[1::2]))
+        options.update({"--" + k.replace("_", "-"): v for k, v in changed.items()})
+        said = ledger.start_refused(*[x for pair in options.items() for x in pair])
+        assert all(w in said for w in words), said
+
+    good = a.server()
+    loose = a.server()
+    os.chmod(loose.key, 0o440)
+    says(loose, loose.key, "open to others", "chmod 0400")
+    says(good, "not that of the certificate", tls_key=a.server().key)
+    says(a.issue("pos/1/1", usage=CLIENT), "for servers")
+    says(a.server(days=("-days", "-1")), "ended at")
+    says(a.server(names="DNS:localhost"), "trust domain", "exactly one URI")
+    says(good, "\"EXAMPLE\" is no trust domain", tls_domain="EXAMPLE")
+    says(good, "/nowhere", "No such file", tls_ca="/nowhere")
+    says(good, "/nowhere", "No such file", tls_cert="/nowhere")
+    says(good, "/nowhere", "No such file", tls_key="/nowhere")
+    says(good, "/nowhere", "No such file", tls_crl="/nowhere")
+    says(good, "/nowhere", "No such file", tls_deny="/nowhere")
+    says(good, "no address", listen="localhost:7450")
+    locked = a.issue("x", usage=SERVER)
+    openssl("ec", "-in", locked.key, "-aes256", "-passout", "pass:secret", "-out", locked.key + ".locked")
+    os.chmod(locked.key + ".locked", 0o400)
+    says(locked, "without a password", tls_key=locked.key + ".locked")
+    ledger.start(*a.options(a.server(names="DNS:localhost")), "--tls-domain", "example.com")
+    with Wire(ledger.daemon.tcp_address(), "", tls=a.context(a.issue("pos/1/1"))) as wire:
+        expect(wire.hello_ok, principal="pos/1/1")
+
+
+def test_ends_are_said(world):
+    door = Door(world)
+    till = door.authority.issue("pos/1/1")
+    wire = door.wire(till)
+    wire.socket.unwrap().close()            # says that it sends nothing more, and waits until the server has said so
+    door.log_has("conn.closed", "reason=PEER_CLOSED")
+    wire = door.wire(till)
+    raw = socket.socket(fileno=wire.socket.detach())
+    raw.close()                             # just ends
+    door.log_has("conn.closed", "reason=TRUNCATED")
+    with door.wire(till) as wire:
+        wire.send(HELLO, hello_message(""))     # twice: fatal
+        assert wire.read_frame().type == ERROR
+        assert wire.socket.recv(1) == b""       # an end without close_notify would be an error here
+
+
+def test_an_aged_connection_is_told_to_begin_anew(world):
+    door = Door(world, "--connection-age", "1")
+    with door.wire(door.authority.issue("pos/1/1")) as wire:
+        f = wire.read_frame()
+        assert f.type == GOAWAY and "old" in pb.Goaway.FromString(f.body).message, f
+        wire.ok("enrol", member="m1", key="e1")     # what is sent all the same is answered
+
+
+def test_a_handshake_has_ten_seconds(world):
+    door = Door(world)
+    with socket.create_connection(door.address.rsplit(":", 1)) as slow, door.wire(door.authority.issue("pos/1/1")) as wire:
+        begin = time.monotonic()
+        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
+        slow.settimeout(0.5)
+        ended = False
+        for byte in hello:
+            try:
+                slow.sendall(bytes([byte]))
+                ended = slow.recv(10) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                ended = True
+            if ended:
+                break
+        took = time.monotonic() - begin
+        assert ended and 8 < took < 20, f"{took} s"
+        wire.ping(nonce=1)
+    door.log_has("conn.rejected", "reason=HANDSHAKE_TIMEOUT")
+
+
+def test_much_at_once_through_many_records(world):
+    door = Door(world)
+    a = door.authority
+    with door.wire(a.issue("operator/kim")) as wire, door.wire(a.issue("auditor/kim")) as auditor:
+        for b in range(4):
+            answer = wire.batch([keyless("enrol", member=f"card:{b}-{i}-{'x' * 80}") for i in range(1000)], key=f"b{b}")
+            assert len(answer.results) == 1000 and not any(r.reason for r in answer.results), answer
+        leaves = auditor.leaves(auditor.subscribe(credits=12), 12)
+        assert sum(len(leaf) for leaf in leaves) > 100000, leaves
+    door.ledger.stop()
+    door.ledger.audit()
