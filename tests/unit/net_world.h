@@ -6,6 +6,7 @@
  *   p  pauses the connection            q  pauses, resumes and answers
  *   f  sends so many pushes of 1 KiB, numbered for resume_after    w  pushes so many bytes: ROOM_BYTES, then a chunk each time that there is room
  *   c  answers and closes               x  fails with MALFORMED
+ *   d  takes DEAR_US, and answers
  * and otherwise answers with the same body.
  */
 #ifndef FEALTY_TESTS_NET_WORLD_H
@@ -18,6 +19,7 @@
 
 #include "net/net.h"
 
+#define DEAR_US 3000u
 #define ROOM_BYTES 10000u	/* the mark of 'w' */
 #define ROOM_CHUNK 4096u
 
