@@ -239,7 +239,7 @@ link_secure(struct fealty_client *c)
 		event_add(&l->writable, NULL);
 		return;
 	}
-	say(text, io == LINK_IO_REFUSED ? "the server %s ended the handshake: %s" : "no TLS with the server %s: %s", c->address_text, l->why);
+	say(text, io == LINK_IO_REFUSED ? "the server %s does not go on with the handshake (%s)" : "no TLS with the server %s: %s", c->address_text, l->why);
 	if (io == LINK_IO_REFUSED || tls_session_distrusts(l->tls))
 		link_die(c, FEALTY_ERROR_TLS, text);
 	else
@@ -624,7 +624,7 @@ on_lost_input(struct fealty_client *c, enum link_io io)
 {
 	char text[TEXT_BYTES];
 
-	say(text, io == LINK_IO_REFUSED ? "the server refuses our certificate: %s" : "%s", c->link.why);
+	say(text, io == LINK_IO_REFUSED ? "the server refuses our certificate (%s)" : "%s", c->link.why);
 	if (io == LINK_IO_REFUSED)
 		link_die(c, FEALTY_ERROR_TLS, text);
 	else

@@ -11,7 +11,8 @@
 #define CORE_MEMBERS 200
 #define CORE_SECONDS 3
 
-enum { OPT_JSON = 256, OPT_PREFIX, OPT_MIX, OPT_PRINCIPAL, OPT_PROGRAM, OPT_DISK, OPT_CORE, OPT_RECEIPT };
+enum { OPT_JSON = 256, OPT_PREFIX, OPT_MIX, OPT_PRINCIPAL, OPT_PROGRAM, OPT_DISK, OPT_CORE, OPT_RECEIPT, OPT_TLS_CA, OPT_TLS_CERT,
+	OPT_TLS_KEY, OPT_TLS_NAME };
 
 static const struct argp_option option_rows[] = {
 	{ "address", 'a', "ADDRESS", 0, "unix:/path, /path or 127.0.0.1:port (needed, but with --core)", 0 },
@@ -24,7 +25,11 @@ static const struct argp_option option_rows[] = {
 	{ "threads", 't', "N", 0, "threads that make the load (1)", 0 },
 	{ "mix", OPT_MIX, "MIX", 0, "purchase or balance (purchase)", 0 },
 	{ "receipt", OPT_RECEIPT, NULL, 0, "every purchase wants a receipt; one without counts as not OK", 0 },
-	{ "principal", OPT_PRINCIPAL, "P", 0, "who to be (backend/bench)", 0 },
+	{ "principal", OPT_PRINCIPAL, "P", 0, "who to be (backend/bench, with TLS what the certificate says)", 0 },
+	{ "tls-ca", OPT_TLS_CA, "FILE", 0, "TLS: whom the server's certificate must come from, in PEM", 0 },
+	{ "tls-cert", OPT_TLS_CERT, "FILE", 0, "the certificate to show, in PEM; it says who to be", 0 },
+	{ "tls-key", OPT_TLS_KEY, "FILE", 0, "its private key, in PEM", 0 },
+	{ "tls-server-name", OPT_TLS_NAME, "NAME", 0, "what the server's certificate must say (the address's host)", 0 },
 	{ "program", OPT_PROGRAM, "ID", 0, "the program, when the ledger has several; with --core a program file, instead of one with ten rules", 0 },
 	{ "prefix", OPT_PREFIX, "WORD", 0, "names members and keys; the same word finds the same members again (bench)", 0 },
 	{ "disk", OPT_DISK, "DIR", 0, "measure fdatasync there first: the directory of the ledger", 0 },
@@ -85,6 +90,11 @@ parse_end(struct argp_state *state, const struct parsing *p)
 		argp_error(state, "%s is of a load on a daemon, and --core has none", p->of_load);
 	if (!s->core && s->address == NULL)
 		argp_error(state, "--address is needed");
+	if ((s->tls.ca != NULL || s->tls.cert != NULL || s->tls.key != NULL || s->tls_server_name != NULL) &&
+	    (s->tls.ca == NULL || s->tls.cert == NULL || s->tls.key == NULL))
+		argp_error(state, "TLS needs all of --tls-ca, --tls-cert and --tls-key");
+	if (s->principal == NULL)
+		s->principal = s->tls.ca != NULL ? "" : "backend/bench";
 	if (s->mix == MIX_BALANCE && s->batch > 1)
 		argp_error(state, "a batch holds writes only: --batch is for purchases");
 	if (s->mix == MIX_BALANCE && s->receipt)
@@ -114,6 +124,10 @@ parse_load_option(int key, char *arg, struct argp_state *state)
 	case 't': s->threads = (unsigned)parse_number(state, "--threads", arg, 256); p->of_load = "--threads"; return 0;
 	case OPT_PRINCIPAL: s->principal = arg; p->of_load = "--principal"; return 0;
 	case OPT_DISK: s->disk = arg; p->of_load = "--disk"; return 0;
+	case OPT_TLS_CA: s->tls.ca = arg; p->of_load = "--tls-ca"; return 0;
+	case OPT_TLS_CERT: s->tls.cert = arg; p->of_load = "--tls-cert"; return 0;
+	case OPT_TLS_KEY: s->tls.key = arg; p->of_load = "--tls-key"; return 0;
+	case OPT_TLS_NAME: s->tls_server_name = arg; p->of_load = "--tls-server-name"; return 0;
 	case OPT_RECEIPT: s->receipt = true; p->of_load = "--receipt"; return 0;
 	case OPT_MIX: parse_mix(state, arg, &s->mix); p->of_load = "--mix"; return 0;
 	case OPT_PREFIX: parse_prefix(state, arg, &s->prefix); p->of_load = "--prefix"; return 0;
@@ -150,7 +164,7 @@ options_parse(int argc, char **argv, struct settings *ret)
 		    "The exit status is 0 when every command was answered OK (with --core: when half of all decisions took 5 µs at most), else 1.",
 	};
 
-	*ret = (struct settings){ .principal = "backend/bench", .prefix = "bench", .connections = 64, .depth = 1, .batch = 1, .threads = 1 };
+	*ret = (struct settings){ .prefix = "bench", .connections = 64, .depth = 1, .batch = 1, .threads = 1 };
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &parsing);
 }

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "tls/tls.h"
+
 enum mix { MIX_PURCHASE, MIX_BALANCE };
 
 struct settings {
@@ -13,6 +15,8 @@ struct settings {
 	unsigned long members, requests;	/* requests 0: for ${seconds} */
 	double seconds, flush_seconds;		/* of one fdatasync on ${disk}; 0: not asked for */
 	enum mix mix;
+	struct tls_files tls;			/* ca NULL: no TLS */
+	const char *tls_server_name;		/* NULL: the host of the address */
 	bool json, receipt;			/* receipt: every purchase wants one */
 };
 

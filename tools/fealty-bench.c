@@ -12,8 +12,6 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,7 +19,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +29,7 @@
 #include "bench_disk.h"
 #include "bench_figures.h"
 #include "bench_options.h"
+#include "bench_socket.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "fealty.h"
@@ -56,7 +54,7 @@ struct run {
 struct worker;
 struct conn {
 	struct worker *worker;
-	int fd;
+	struct bench_socket socket;
 	struct event readable, writable;
 	struct buf in, out;
 	size_t out_sent;
@@ -96,44 +94,29 @@ must_calloc(size_t n, size_t size)
 	return p;
 }
 
-/* ---- sockets ---- */
+/* ---- HELLO ---- */
 
-static int
-connect_to(const char *address)
+static void
+read_all(struct bench_socket *from, uint8_t *data, size_t len)
 {
-	struct sockaddr_storage any = { 0 };
-	struct sockaddr_un *un = (struct sockaddr_un *)&any;
-	int len = sizeof any, one = 1;
-	const char *path = strncmp(address, "unix:", 5) == 0 ? address + 5 : *address == '/' ? address : NULL;
+	for (size_t got = 0; got < len;) {
+		ssize_t n = bench_socket_read(from, data + got, len - got);
 
-	if (path != NULL && strlen(path) >= sizeof un->sun_path)
-		die(address, "the path is too long");
-	if (path != NULL) {
-		un->sun_family = AF_UNIX;
-		strcpy(un->sun_path, path);
-		len = sizeof *un;
-	} else if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&any, &len) != 0) {
-		die(address, fealty_error_str(FEALTY_ERROR_ADDRESS));
+		if (n < 0)
+			die("HELLO", from->tls != NULL ? tls_session_why(from->tls) : "the server closed the connection");
+		got += (size_t)n;
 	}
-	int fd = socket(any.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&any, (socklen_t)len) < 0)
-		die(address, strerror(errno));
-	if (path == NULL)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	return fd;
 }
 
 static void
-read_all(int fd, uint8_t *data, size_t len)
+write_all(struct bench_socket *to, struct bytes data)
 {
-	for (size_t got = 0; got < len;) {
-		ssize_t n = recv(fd, data + got, len - got, 0);
+	for (size_t sent = 0; sent < data.len;) {
+		ssize_t n = bench_socket_write(to, bytes_of(data.data + sent, data.len - sent));
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			die("HELLO", n < 0 ? strerror(errno) : "the server closed the connection");
-		got += (size_t)n;
+		if (n < 0)
+			die("HELLO", "the connection is lost");
+		sent += (size_t)n;
 	}
 }
 
@@ -147,7 +130,7 @@ check_hello_ok(const struct settings *s, const Fealty__V1__HelloOk *ok)
 }
 
 static void
-say_hello(const struct settings *s, int fd)
+say_hello(const struct settings *s, struct bench_socket *socket)
 {
 	Fealty__V1__Hello hello = FEALTY__V1__HELLO__INIT;
 	uint8_t body[4096], header[FRAME_HEADER_BYTES];
@@ -164,15 +147,16 @@ say_hello(const struct settings *s, int fd)
 	size_t len = fealty__v1__hello__pack(&hello, body);
 	buf_init(&out);
 	frame_put(&out, FRAME_HELLO, 0, 0, bytes_of(body, len));
-	if (buf_status(&out) != ST_OK || send(fd, out.data, out.len, MSG_NOSIGNAL) != (ssize_t)out.len)
-		die("HELLO", strerror(errno));
+	if (buf_status(&out) != ST_OK)
+		die("memory", strerror(ENOMEM));
+	write_all(socket, buf_bytes(&out));
 	buf_release(&out);
 
-	read_all(fd, header, sizeof header);
+	read_all(socket, header, sizeof header);
 	enum frame_error bad = frame_header_decode(header, &limits, &h);
 	if (bad != FRAME_ERROR_NONE || h.body_bytes > sizeof body)
 		die("HELLO", frame_error_str(bad));
-	read_all(fd, body, h.body_bytes);
+	read_all(socket, body, h.body_bytes);
 	Fealty__V1__Error *e = h.type == FRAME_ERROR ? fealty__v1__error__unpack(NULL, h.body_bytes, body) : NULL;
 	if (e != NULL)
 		die("HELLO", e->message != NULL ? e->message : frame_error_str((enum frame_error)e->reason));
@@ -376,12 +360,11 @@ conn_lost(struct conn *c, const char *why)
 {
 	struct worker *w = c->worker;
 
-	if (c->fd < 0)
+	if (c->socket.fd < 0)
 		return;
 	event_del(&c->readable);
 	event_del(&c->writable);
-	close(c->fd);
-	c->fd = -1;
+	bench_socket_close(&c->socket);
 	if (why != NULL) {
 		w->figures.lost++;
 		figures_reason(&w->figures, why, strlen(why), 1);
@@ -450,11 +433,9 @@ static void
 conn_flush(struct conn *c)
 {
 	while (c->out_sent < c->out.len) {
-		ssize_t n = send(c->fd, c->out.data + c->out_sent, c->out.len - c->out_sent, MSG_NOSIGNAL);
+		ssize_t n = bench_socket_write(&c->socket, bytes_of(c->out.data + c->out_sent, c->out.len - c->out_sent));
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
+		if (n == 0) {
 			event_add(&c->writable, NULL);
 			return;
 		}
@@ -475,23 +456,31 @@ on_writable(evutil_socket_t fd, short what, void *ctx)
 	conn_flush(ctx);
 }
 
+/* What one read gives; false: nothing more for now, or the end. */
+static bool
+conn_read(struct conn *c)
+{
+	ssize_t n = bench_socket_read(&c->socket, c->worker->bytes, READ_BYTES);
+
+	if (n < 0)
+		conn_lost(c, "(connection lost)");
+	if (n <= 0)
+		return false;
+	buf_put(&c->in, c->worker->bytes, (size_t)n);
+	if (buf_status(&c->in) != ST_OK)
+		die("memory", strerror(ENOMEM));
+	return conn_take_frames(c) && c->socket.tls != NULL;
+}
+
 static void
 on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct conn *c = ctx;
-	ssize_t n = recv(fd, c->worker->bytes, READ_BYTES, 0);
 
-	(void)what;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		conn_lost(c, "(connection lost)");
-		return;
-	}
-	buf_put(&c->in, c->worker->bytes, (size_t)n);
-	if (buf_status(&c->in) != ST_OK)
-		die("memory", strerror(ENOMEM));
-	if (!conn_take_frames(c))
+	(void)fd, (void)what;
+	while (conn_read(c))
+		;
+	if (c->socket.fd < 0)
 		return;
 	conn_fill(c);
 	if (c->outstanding == 0)
@@ -537,14 +526,14 @@ worker_open(struct worker *w)
 		struct conn *c = &w->conns[i];
 
 		c->worker = w;
-		c->fd = connect_to(s->address);
-		say_hello(s, c->fd);
-		evutil_make_socket_nonblocking(c->fd);
+		bench_socket_open(&c->socket, s);
+		say_hello(s, &c->socket);
+		bench_socket_unblock(&c->socket);
 		c->sent_us = must_calloc(s->depth, sizeof *c->sent_us);
 		buf_init(&c->in);
 		buf_init(&c->out);
-		event_assign(&c->readable, w->base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
-		event_assign(&c->writable, w->base, c->fd, EV_WRITE, on_writable, c);
+		event_assign(&c->readable, w->base, c->socket.fd, EV_READ | EV_PERSIST, on_readable, c);
+		event_assign(&c->writable, w->base, c->socket.fd, EV_WRITE, on_writable, c);
 		event_add(&c->readable, NULL);
 	}
 }
@@ -650,8 +639,13 @@ enrol_all(const struct settings *s)
 	options.principal = s->principal;
 	options.client_name = "fealty-bench";
 	options.connects_max = 1;
-	if (fealty_client_new(s->address, &options, NULL, &client) != FEALTY_ERROR_NONE)
-		die(s->address, fealty_error_str(FEALTY_ERROR_ADDRESS));
+	options.tls_ca = s->tls.ca;
+	options.tls_cert = s->tls.cert;
+	options.tls_key = s->tls.key;
+	options.tls_server_name = s->tls_server_name;
+	enum fealty_error error = fealty_client_new(s->address, &options, NULL, &client);
+	if (error != FEALTY_ERROR_NONE)
+		die(s->address, fealty_error_str(error));
 	for (unsigned long first = 0; first < s->members; first += ENROL_BATCH) {
 		unsigned long left = s->members - first;
 

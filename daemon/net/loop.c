@@ -1,6 +1,7 @@
 /*
- * A turn: wait, run the events that are due, then in this order: timers, certificates to be judged again, connections to be looked after, output, the dead.  So all that
- * was queued for a connection in a turn leaves with one send(), and nothing that a callback may still hold is freed within the turn.
+ * A turn: wait, run the events that are due, then in this order: timers, certificates to be judged again, connections to be looked after,
+ * output, the dead.  So all that was queued for a connection in a turn leaves with one send(), and nothing that a callback may still hold is
+ * freed within the turn.
  * Other threads touch the queue of messages and nothing else.  wake_fd is written only by whoever finds `signalled` false, so a burst
  * of posts costs one system call.
  */

@@ -74,7 +74,8 @@ enum status net_new(unsigned loops, const struct net_limits *limits, const struc
  * net_listen_loopback(net, address, ret_port): "127.0.0.1:7450", "[::1]:7450", port 0 for any; plain TCP with TCP_NODELAY.
  * net_listen_tls(net, address, ret_port): "0.0.0.0:7450", "[::]:7450" or any other address of this machine's, in digits; TCP with mutual TLS,
  * after net_set_tls().
- * Errors: ST_INVALID when the path is too long, or the address is none with a port, or without TLS no loopback one; ST_BUSY when somebody answers there; ST_IO with errno.
+ * Errors: ST_INVALID when the path is too long, or the address is none with a port, or without TLS no loopback one; ST_BUSY when somebody
+ * answers there; ST_IO with errno.
  */
 enum status net_listen_unix(struct net *net, const char *path) MUST_CHECK;
 enum status net_listen_loopback(struct net *net, const char *address, uint16_t *ret_port) MUST_CHECK;

@@ -102,7 +102,8 @@ identify(struct session *s, const char *said)
 	case NET_DOOR_TLS:
 		break;
 	}
-	return "The certificate is nobody's here: its SPIFFE ID must go on as pos/<store>/<terminal>, backend/<name>, auditor/<name>, operator/<name> or approver/<name>.";
+	return "The certificate is nobody's here: its SPIFFE ID must go on as pos/<store>/<terminal>, backend/<name>, auditor/<name>, operator/<name> "
+	    "or approver/<name>.";
 }
 
 /* The hash of the certificate's key, as a deny list has it. */

@@ -192,7 +192,7 @@ judge_error(struct tls_session *s, unsigned long error)
 		return TLS_TRUNCATED;
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && alert >= 0 && alert < 256) {
 		s->refused = is_about_us(alert);
-		session_say(s, "the other side ended it: %s", SSL_alert_desc_string_long(alert));
+		session_say(s, "alert: %s", SSL_alert_desc_string_long(alert));
 	} else if (reason != SSL_R_CERTIFICATE_VERIFY_FAILED || s->why[0] == '\0') {
 		const char *words = ERR_reason_error_string(error);
 		session_say(s, "%s", words == NULL ? "no TLS" : words);

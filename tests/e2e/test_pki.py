@@ -352,6 +352,14 @@ def test_who_may_read_the_authority(world):
     assert "no list that this authority signed" in ca.issue("operator/a", code=5)[0]["message"]
     assert "no list that this authority signed" in pki("list", ca.dir, code=5)["message"]
     assert not os.path.exists(world.path("operator-a"))
+    for name, made in (("leaf", "CA:FALSE"), ("nobody", "CA:TRUE")):            # neither an authority, nor one of a domain
+        uri = ["-addext", f"subjectAltName=URI:spiffe://{DOMAIN}"] if name == "leaf" else []
+        os.mkdir(world.path(name), 0o700)
+        for file in ("crl.pem", "deny", "issued.jsonl"):
+            shutil.copy(os.path.join(other.dir, file), world.path(name))
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.path.join(world.path(name), "ca.key"),
+                "-subj", "/CN=x", "-out", os.path.join(world.path(name), "ca.pem"), "-addext", f"basicConstraints=critical,{made}", *uri)
+        assert "no certificate of an authority" in pki("list", world.path(name), code=2)["message"]
 
 
 # ---- revoking ----
@@ -432,8 +440,9 @@ def test_ends_are_told_beforehand(world):
     ca.issue("pos/1/2", out="second")
     def warnings(days):
         return [w.split(" ")[0] + w.split(" ")[1] for w in ca.list(env=faketime(world, f"+{days}d"))["warnings"]]
+    assert warnings(30) == [], "the first of pos/1/2 is no trouble: another one goes on"
     assert warnings(59) == []
-    assert warnings(61) == ["operator/annahas"], "the first of pos/1/2 is no trouble: another one goes on"
+    assert warnings(61) == ["operator/annahas"]
     later = faketime(world, "+91d")
     assert dict(ca.states(env=later)) == {"operator/anna": "expired", "pos/1/1": "valid", "pos/1/2": "valid"}
     assert [s for p, s in ca.states(env=later) if p == "pos/1/2"] == ["expired", "valid"]

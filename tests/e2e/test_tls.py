@@ -1,8 +1,11 @@
 """Mutual TLS: who gets in, as whom, for how long; and what a peer that does not play by the rules can do."""
 import os
+import select
 import signal
 import socket
 import ssl
+import subprocess
+import threading
 import time
 
 from authority import CLIENT, SERVER, Authority, openssl
@@ -298,3 +301,152 @@ def test_much_at_once_through_many_records(world):
         assert sum(len(leaf) for leaf in leaves) > 100000, leaves
     door.ledger.stop()
     door.ledger.audit()
+
+
+# ---- libfealty, by way of the command line ----
+
+def client(door, certificate, *words, code=0, address=None, **files):
+    """What `fealty` says with these files instead of those that are right."""
+    options = {"ca": door.authority.cert, "cert": certificate.cert, "key": certificate.key, **files}
+    return door.ledger.cli(*words, "--connect", address or door.address, *[x for k, v in options.items() for x in (f"--tls-{k.replace('_', '-')}", v)],
+                           code=code)
+
+
+def says(result, *words):
+    assert all(w in result.json["message"] for w in words), result
+
+
+def test_a_client_knows_its_server(world):
+    door = Door(world)
+    till, other = door.authority.issue("pos/1/1"), Authority(world.dir, "other")
+    port = door.address.rsplit(":", 1)[1]
+    client(door, till, "enrol", "m1", "--key", "e1")
+    client(door, till, "balance", "m1", address=f"localhost:{port}")         # a name, which is looked up
+    client(door, till, "balance", "m1", server_name="localhost")
+    says(client(door, till, "balance", "m1", code=3, server_name="shop.example.com"), "not good", "ostname mismatch")
+    says(client(door, till, "balance", "m1", code=3, server_name="127.0.0.2"), "not good", "IP address mismatch")
+    says(client(door, till, "balance", "m1", code=3, ca=other.cert), "not good", "certificate")
+    says(client(door, till, "balance", "m1", code=3, address=f"nobody.invalid:{port}"), "nobody.invalid", "cannot be looked up")
+    # a client's certificate is no server's, whoever signed it
+    fake = door.authority.issue(usage=CLIENT, names="URI:spiffe://example.com/pos/1/1,IP:127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(fake.cert, fake.key)
+    context.set_alpn_protocols(["fealty/1"])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept_one, args=(listener, context), daemon=True).start()
+        says(client(door, till, "balance", "m1", code=3, address=f"127.0.0.1:{listener.getsockname()[1]}"), "purpose")
+    # nor is one that speaks something else
+    context.load_cert_chain(door.server.cert, door.server.key)
+    context.set_alpn_protocols(["http/1.1"])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept_one, args=(listener, context), daemon=True).start()
+        client(door, till, "balance", "m1", "--timeout", "2s", code=3, address=f"127.0.0.1:{listener.getsockname()[1]}")
+
+
+def accept_one(listener, context):
+    """A server that shakes one hand and waits for the end."""
+    try:
+        raw, _ = listener.accept()
+        with context.wrap_socket(raw, server_side=True) as s:
+            s.recv(1)
+    except OSError:
+        pass
+
+
+def test_a_client_learns_why_it_is_refused(world):
+    door = Door(world)
+    a = door.authority
+    till, thief = a.issue("pos/1/1"), a.issue("pos/1/2")
+    client(door, till, "enrol", "m1", "--key", "e1")
+    a.revoke(thief)
+    door.reload()
+    # the handshake is over for the client when the server has judged: it is told later, and believes it
+    says(client(door, thief, "balance", "m1", code=3), "refuses our certificate", "revoked")
+    says(client(door, Authority(world.dir, "other").issue("pos/1/1"), "balance", "m1", code=3), "refuses our certificate", "unknown CA")
+    says(client(door, a.issue(names=""), "balance", "m1", code=3), "refuses our certificate")
+    old = a.issue("pos/1/1", days=("-days", "-1"))
+    says(client(door, old, "balance", "m1", code=3), old.cert, "ended at")         # which nobody needs a server for
+    says(client(door, a.server(), "balance", "m1", code=3), "for clients")
+    loose = a.issue("pos/1/1")
+    os.chmod(loose.key, 0o444)
+    says(client(door, loose, "balance", "m1", code=3), loose.key, "open to others")
+    says(client(door, till, "balance", "m1", code=3, cert="/nowhere"), "/nowhere", "No such file")
+    says(client(door, till, "balance", "m1", "--as", "operator/kim", code=None), "PRINCIPAL_REFUSED")
+    for words in (["--connect", "192.0.2.1:7450"], ["--connect", "ledger.example.com:7450"]):
+        result = door.ledger.cli("balance", "m1", *words, code=2)
+        says(result, "TLS", "--context")
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(world):
+    """A FIN that does not come from the server is a lost connection: the command goes out again under its key, and happens once."""
+    door = Door(world)
+    till = door.authority.issue("pos/1/1")
+    client(door, till, "enrol", "m1", "--key", "e1")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        cut = []
+        threading.Thread(target=cutting_proxy, args=(listener, door.address, cut), daemon=True).start()
+        result = client(door, till, "purchase", "m1", "10.00", "--key", "p1", address=f"127.0.0.1:{listener.getsockname()[1]}")
+        assert cut == [True], "nothing was cut off"
+        expect(result.json, replayed=True)
+    expect(client(door, till, "balance", "m1").json, available="10")
+    door.log_has("conn.closed", "principal=pos/1/1")
+
+
+def cutting_proxy(listener, address, cut):
+    """Of the first connection, what the server says after HELLO_OK is kept back; then both sides are shut down in good order."""
+    host, port = address.rsplit(":", 1)
+    while True:
+        try:
+            near, _ = listener.accept()
+        except OSError:
+            return
+        far = socket.create_connection((host, int(port)))
+        first, sent_by_client, said_by_server = not cut, 0, 0
+        poll = select.poll()
+        for s in (near, far):
+            poll.register(s, select.POLLIN)
+        open_both = True
+        while open_both:
+            for fd, _ in poll.poll():
+                source, target = (near, far) if fd == near.fileno() else (far, near)
+                data = source.recv(65536)
+                if source is near and data:
+                    sent_by_client += 1
+                if source is far and data:
+                    said_by_server += 1
+                # the client says: handshake, its end and HELLO, the command; the server's answer to that is not passed on
+                if not data or (first and source is far and sent_by_client >= 3 and said_by_server >= 3):
+                    if data:
+                        cut.append(True)
+                    open_both = False
+                    break
+                target.sendall(data)
+        near.close()
+        far.close()
+
+
+def test_key_updates_without_end(world):
+    """They are no data, and cost the other connections nothing."""
+    door = Door(world)
+    till, noisy = door.authority.issue("pos/1/1"), door.authority.issue("pos/1/2")
+    host_port = door.address
+    talker = subprocess.Popen(["openssl", "s_client", "-connect", host_port, "-cert", noisy.cert, "-key", noisy.key, "-CAfile", door.authority.cert,
+                               "-alpn", "fealty/1", "-tls1_3"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 2
+        with door.wire(till) as wire:
+            n = 0
+            while time.monotonic() < end and talker.poll() is None:
+                try:
+                    talker.stdin.write(b"k\n" * 50)
+                    talker.stdin.flush()
+                except BrokenPipeError:
+                    break
+                begin = time.monotonic()
+                wire.ping(nonce=n)
+                assert time.monotonic() - begin < 2, "a ping waited"
+                n += 1
+            assert n > 3
+    finally:
+        talker.kill()
+        talker.wait()

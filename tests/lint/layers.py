@@ -26,7 +26,7 @@ LAYERS = {
     "client": {"base", "proto", "messages", "merkle", "signer", "tls"},
     "examples": {"client", "messages"},
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "fetch"},
-    "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer"},
+    "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer", "tls"},
     "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "tls", "net", "fetch", "service",
               "admin", "tools"},
 }

@@ -362,7 +362,10 @@ call_client(const struct call_options *options, struct fealty_client **ret_clien
 	}
 	case FEALTY_ERROR_ADDRESS:
 		return cli_fail(options->json, EXIT_USAGE,
-		    "\"%s\" is no address: give --connect unix:PATH, or an IP address and a port such as 127.0.0.1:7450", options->address);
+		    "\"%s\" is no address: give --connect unix:PATH, or an address and a port such as 127.0.0.1:7450, or with TLS a name and a port", options->address);
+	case FEALTY_ERROR_NO_TLS:
+		return cli_fail(options->json, EXIT_USAGE, "%s is reached by TLS only: give --context NAME, or --tls-ca, --tls-cert and --tls-key",
+		    options->address);
 	default:
 		return cli_fail(options->json, EXIT_INTERNAL, "no client could be made: out of memory");
 	}
