@@ -625,10 +625,24 @@ export class FealtyError extends Error {
 
 // ---- the client ----
 
+/** What mutual TLS needs: contents of PEM files, not their names. */
+export interface TlsCredentials {
+	/** The CA of this ledger, or some: nobody else vouches for the server. */
+	ca: string | Uint8Array;
+	/** Our certificate, which names the principal, and behind it those between it and the CA. */
+	cert: string | Uint8Array;
+	/** The certificate's key, without a passphrase. */
+	key: string | Uint8Array;
+	/** The DNS name or IP address that the server's certificate must have; that of `address` when left out. */
+	server_name?: string;
+}
+
 export interface ConnectOptions {
-	/** "unix:/run/fealty/fealtyd.sock", "127.0.0.1:7450", "[::1]:7450". */
+	/** "unix:/run/fealty/fealtyd.sock", "127.0.0.1:7450", "[::1]:7450"; with `tls` any "ledger.example.com:7450". */
 	address: string;
-	/** "backend/app"; what the door gives when left out. */
+	/** Needed for whatever is not on this machine.  A function is asked for each connection, so that renewed certificates need no new client. */
+	tls?: TlsCredentials | (() => TlsCredentials | Promise<TlsCredentials>);
+	/** "backend/app"; what the door gives when left out: with `tls` that of the certificate. */
 	principal?: string;
 	/** Stands in for `program` of each command that has none. */
 	program?: string;

@@ -171,7 +171,10 @@ scan_known(struct scan *s, struct place *at, const ProtobufCFieldDescriptor *d, 
 	else if ((d->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && oneof_taken(at, d))
 		refuse(s, at, d, 0, "stands beside another of which only one may be given");
 	at->seen[index] = true;
-	scan_value(s, at, d, f);
+	if (d->label == PROTOBUF_C_LABEL_REPEATED && d->type == PROTOBUF_C_TYPE_MESSAGE && at->count[index] > SCAN_MESSAGES_MAX)
+		refuse(s, at, d, 0, "is one too many");
+	else
+		scan_value(s, at, d, f);
 }
 
 static void

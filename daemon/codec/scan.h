@@ -15,11 +15,13 @@ enum scan_result {
 	SCAN_MALFORMED,		/* not protobuf at all */
 };
 
+#define SCAN_MESSAGES_MAX 1000	/* more than any command or program may have */
+
 /**
  * scan_message(descriptor, bytes, ret_fault):
  * Refused are, at any depth: a field that the descriptor does not have, or that has another type on the wire; one that may stand once and
  * stands twice, or beside another of its oneof; text that is not UTF-8 or holds a NUL; an integer out of its type's range; an enum value
- * without name.
+ * without name; more than SCAN_MESSAGES_MAX messages in one repeated field, of which those beyond are not looked into.
  * The first of these is the fault.  Allocates nothing; its depth is that of the message types, which do not recur.
  * The members of the oneof `op` and the field `definition` add nothing to the path.
  */

@@ -6,8 +6,9 @@
  * A connection ends in steps (enum conn_state).  Between the last output and close() we discard input until the peer closes, because
  * close() on unread input sends a reset that can overtake the ERROR frame.
  * The frame timer runs exactly while the beginning of a frame is kept and the connection is not paused; only a whole frame restarts it.
- * A turn delivers NET_FRAMES_PER_TURN frames of a connection at most.  One that has more is `behind`: it is not read, and has its next ones
- * delivered in the turns that follow, so that whoever pipelines much takes no more of the loop than the others.
+ * A turn delivers NET_FRAMES_PER_TURN frames of a connection at most, and no other after NET_TURN_US.  One that has more is `behind`: it is not
+ * read, and has its next ones delivered in the turns that follow, so that whoever pipelines much, or what is dear, takes no more of the loop than
+ * the others.
  */
 #include "net/internal.h"
 
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 static const char reset[] = "RESET", peer_closed[] = "PEER_CLOSED", shutting_down[] = "SHUTTING_DOWN", truncated[] = "TRUNCATED",
     no_handshake[] = "NO_HANDSHAKE", handshake_timeout[] = "HANDSHAKE_TIMEOUT", aged[] = "AGED";
@@ -121,6 +124,7 @@ static size_t
 deliver(struct net_conn *conn, struct bytes data)
 {
 	const struct net_handler *handler = &conn->loop->net->handler;
+	int64_t until_us = clock_monotonic_us() + NET_TURN_US;
 	size_t used = 0;
 	unsigned n = 0;
 
@@ -136,11 +140,12 @@ deliver(struct net_conn *conn, struct bytes data)
 		}
 		if (data.len - used - FRAME_HEADER_BYTES < header.body_bytes)
 			break;
-		conn->behind = n++ == NET_FRAMES_PER_TURN;
+		conn->behind = n == NET_FRAMES_PER_TURN || (n > 0 && clock_monotonic_us() >= until_us);
 		if (conn->behind) {
 			loop_mark_ready(conn);
 			break;
 		}
+		n++;
 		used += FRAME_HEADER_BYTES + header.body_bytes;
 		handler->on_frame(handler->ctx, conn, &header, bytes_of(p + FRAME_HEADER_BYTES, header.body_bytes));
 	}

@@ -32,6 +32,7 @@
 #define NET_ACCEPT_AGAIN_MS 100u	/* without accept() after EMFILE and its like */
 #define NET_ACCEPTS_PER_EVENT 64u
 #define NET_FRAMES_PER_TURN 32u		/* of one connection; then it is the others' turn */
+#define NET_TURN_US 200		/* after which a connection has no other frame delivered in a turn */
 #define NET_RECORDS_PER_TURN 4u		/* of TLS, 16 KiB each, of one connection */
 #define NET_JUDGED_PER_TURN 16u		/* connections whose certificates are verified again */
 #define NET_REST_MS 50u			/* without reading, after net_conn_rest() */

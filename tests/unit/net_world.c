@@ -71,6 +71,10 @@ on_request(struct world *w, struct net_conn *conn, const struct frame_header *he
 		net_conn_resume(conn);
 		net_conn_send(conn, FRAME_RESPONSE, 0, header->tag, body);
 		break;
+	case 'd':	/* dear: takes a while, then echo */
+		usleep(DEAR_US);
+		net_conn_send(conn, FRAME_RESPONSE, 0, header->tag, body);
+		break;
 	case 'f':	/* so many pushes of 1 KiB */
 		flood(conn, body);
 		break;

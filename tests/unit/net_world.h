@@ -7,6 +7,7 @@
  *   f  sends so many pushes of 1 KiB, numbered for resume_after    w  pushes so many bytes: ROOM_BYTES, then a chunk each time that there is room
  *   c  answers and closes               x  fails with MALFORMED
  *   s  keeps its loop busy until let_go_on()   n  answers with the number of frames so far, its own among them   r  rests the connection
+ *   d  takes DEAR_US, and answers
  * and otherwise answers with the same body.
  */
 #ifndef FEALTY_TESTS_NET_WORLD_H
@@ -19,6 +20,7 @@
 
 #include "net/net.h"
 
+#define DEAR_US 3000u
 #define ROOM_BYTES 10000u	/* the mark of 'w' */
 #define ROOM_CHUNK 4096u
 

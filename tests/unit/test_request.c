@@ -645,6 +645,21 @@ a_command_names_an_operation(void **state)
 	}
 }
 
+/* A command of op ${op} with as many empty elements of field ${repeated} as a frame holds. */
+static enum status
+decode_elements(struct world *w, uint32_t op, uint32_t repeated, struct arena *arena, struct refusal *ret_refusal)
+{
+	struct request r;
+
+	buf_clear(&w->out);
+	field_put_text(&w->out, 1, "k");
+	size_t begun = field_begin(&w->out, op);
+	while (w->out.len < FRAME_BODY_BYTES_MAX - 8)
+		field_put_bytes(&w->out, repeated, bytes_of(NULL, 0));
+	field_end(&w->out, begun);
+	return codec_request_decode(buf_bytes(&w->out), arena, &r, ret_refusal);
+}
+
 static void
 memory_is_bounded(void **state)
 {
@@ -653,14 +668,8 @@ memory_is_bounded(void **state)
 	struct request r;
 	struct refusal refusal;
 
-	field_put_text(&w->out, 1, "k");
-	size_t purchase = field_begin(&w->out, 23);
-	while (w->out.len < FRAME_BODY_BYTES_MAX - 8)
-		field_put_bytes(&w->out, 3, bytes_of(NULL, 0));		/* empty lines: 2 bytes each, 64 when unpacked */
-	field_end(&w->out, purchase);
-
 	arena_init(&small, (size_t)256 * 1024);
-	assert_int_equal(codec_request_decode(buf_bytes(&w->out), &small, &r, &refusal), ST_NOMEM);
+	assert_int_equal(decode_elements(w, 21, 3, &small, &refusal), ST_NOMEM);	/* aliases: 2 bytes each, 32 when unpacked */
 	assert_true(small.used_bytes <= small.budget_bytes);
 	arena_reset(&small);
 
@@ -668,6 +677,21 @@ memory_is_bounded(void **state)
 	assert_int_equal(codec_request_decode(b, &small, &r, &refusal), ST_OK);
 	assert_int_equal(refusal.result, LEDGER_OK);
 	heap_free(b);
+	arena_release(&small);
+}
+
+/* Tens of thousands of lines would be 64 bytes each for two on the wire, and as much work. */
+static void
+messages_beyond_number_are_not_unpacked(void **state)
+{
+	struct world *w = *state;
+	struct arena small;
+	struct refusal refusal;
+
+	arena_init(&small, 4096);
+	assert_int_equal(decode_elements(w, 23, 3, &small, &refusal), ST_OK);
+	assert_int_equal(refusal.result, LEDGER_INVALID_ARGUMENT);
+	assert_string_equal(refusal.field, "lines[1000]");
 	arena_release(&small);
 }
 
@@ -824,6 +848,7 @@ main(void)
 		TEST(what_is_no_request_is_invalid),
 		TEST(a_command_names_an_operation),
 		TEST(memory_is_bounded),
+		TEST(messages_beyond_number_are_not_unpacked),
 		TEST(every_budget_gives_an_answer),
 		TEST(canonical_covers_all_but_key_at_and_deadline),
 		TEST(canonical_does_not_depend_on_the_order_on_the_wire),

@@ -1,8 +1,12 @@
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 
-import { invalidArgument, localError } from "./error.js";
+import { invalidArgument } from "./error.js";
 
 const UNIX_PATH_BYTES_MAX = 107;		// sun_path without its NUL
+const NAME_CHARS_MAX = 253;
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
+LOOPBACK.addAddress("::1", "ipv6");
 
 function unixOptions(path) {
 	if (path === "" || path.includes("\0") || Buffer.byteLength(path) > UNIX_PATH_BYTES_MAX)
@@ -10,24 +14,37 @@ function unixOptions(path) {
 	return { path };
 }
 
-/**
- * What net.connect() takes, of "unix:PATH", "/PATH", "127.0.0.1:7450" or "[::1]:7450".  No names are looked up, and nothing but this
- * machine is reached without TLS.
- */
-export function parseAddress(address) {
-	if (typeof address !== "string" || address === "")
-		throw invalidArgument("address", "is missing; write \"unix:/run/fealty/fealtyd.sock\" or \"127.0.0.1:7450\"");
-	if (/^tls:/i.test(address))
-		throw localError("INVALID_ARGUMENT", "address: TLS is not built yet; connect to the daemon's UNIX socket, or to its loopback port",
-			{ field: "address", status: "UNIMPLEMENTED" });
-	if (address.startsWith("unix:"))
-		return unixOptions(address.slice("unix:".length));
-	if (address.startsWith("/"))
-		return unixOptions(address);
+/** A DNS name, as it is asked for: letters, digits and hyphens; its last label is no number. */
+export function isName(text) {
+	return text.length <= NAME_CHARS_MAX && /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(text);
+}
+
+function hostAndPort(address) {
 	const m = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(address);
-	const host = m?.[1] ?? m?.[2];
-	const port = Number(m?.[3]);
-	if (m === null || isIP(host) !== (m[1] === undefined ? 4 : 6) || port < 1 || port > 65535)
-		throw invalidArgument("address", "is none of unix:PATH, A.B.C.D:PORT and [IPv6]:PORT; names are not looked up");
+	const [, six, other, port] = m ?? [];
+	const family = isIP(six ?? other ?? "");
+
+	if (m === null || (six !== undefined ? family !== 6 : family !== 4 && !isName(other)) || !(port >= 1 && port <= 65535))
+		throw invalidArgument("address", "is none of unix:PATH, HOST:PORT, A.B.C.D:PORT and [IPv6]:PORT");
+	return { host: six ?? other, port: Number(port), family };
+}
+
+/**
+ * What net.connect() takes, of "unix:PATH", "/PATH", "127.0.0.1:7450", "[::1]:7450" or "ledger.example.com:7450".  Without TLS (`secure` is
+ * false) nothing but this machine is reached, and no name is looked up, since it could be any machine's.
+ */
+export function parseAddress(address, secure = false) {
+	if (typeof address !== "string" || address === "")
+		throw invalidArgument("address", "is missing; write \"unix:/run/fealty/fealtyd.sock\", or \"ledger.example.com:7450\" with tls");
+	if (address.startsWith("unix:") || address.startsWith("/")) {
+		if (secure)
+			throw invalidArgument("tls", "is for HOST:PORT; a UNIX socket knows its caller without it");
+		return unixOptions(address.replace(/^unix:/, ""));
+	}
+	const { host, port, family } = hostAndPort(address);
+	if (!secure && (family === 0 || !LOOPBACK.check(host, `ipv${family}`))) {
+		const where = family === 0 ? "a name, which may be another machine's" : "another machine";
+		throw invalidArgument("address", `${address} is ${where}, and without TLS anybody in between could read and change what is said; give tls: { ca, cert, key }`);
+	}
 	return { host, port };
 }

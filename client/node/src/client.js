@@ -20,6 +20,7 @@ import { decodePlain, wire } from "./message.js";
 import { OPS, encodeBatch, encodeRequest, finishReply, outcomeOf, readBatchResponse, readResponse, requestOf, settles, takeDeadline,
 	takeKey, takeObject } from "./ops.js";
 import { Subscription } from "./subscription.js";
+import { Tls } from "./tls.js";
 import { Watch, isDistrust } from "./watch.js";
 
 const DEADLINE_FIELD = { [TYPE.REQUEST]: 0x18, [TYPE.BATCH]: 0x20 };	// tag and wire type of deadline_ms in Request and Batch
@@ -32,7 +33,7 @@ const OPTIONS = {
 	watch_ms: 60000,
 };
 const TEXTS = ["principal", "program", "origin", "client_name", "client_version", "checkpoint_file"];
-const KNOWN = new Set([...Object.keys(OPTIONS), ...TEXTS, "address", "ping_ms", "signal", "watch", "vkey", "checkpoint_store"]);
+const KNOWN = new Set([...Object.keys(OPTIONS), ...TEXTS, "address", "ping_ms", "signal", "tls", "watch", "vkey", "checkpoint_store"]);
 
 function takeOptions(options) {
 	const taken = { client_name: "fealty-node", ...OPTIONS };
@@ -54,7 +55,9 @@ function takeOptions(options) {
 		if (taken[name] === 0)
 			throw invalidArgument(name, "must be above 0");
 	}
-	taken.target = parseAddress(taken.address);
+	taken.target = parseAddress(taken.address, taken.tls !== undefined);
+	if (taken.tls !== undefined)
+		taken.tls = new Tls(taken.tls, taken.target);
 	return taken;
 }
 
@@ -502,7 +505,7 @@ export class Client {
 	}
 
 	#connect() {
-		const { target, principal, client_name, client_version, connect_ms, ping_ms } = this.#options;
+		const { target, tls, principal, client_name, client_version, connect_ms, ping_ms } = this.#options;
 		const hello = { version_min: 1, version_max: 1, features: ["batch", "subscribe"], client_name, client_version, principal };
 
 		const kept = this.#watch?.kept;
@@ -511,7 +514,7 @@ export class Client {
 		else if (this.size_seen > 0)
 			hello.checkpoint_size = this.size_seen;
 		const link = new Link({
-			target, hello, connectMs: connect_ms, pingMs: ping_ms, on: {
+			target, tls, hello, connectMs: connect_ms, pingMs: ping_ms, on: {
 				ready: answer => this.#onReady(link, answer),
 				frame: (type, tag, body) => this.#onFrame(type, tag, body),
 				writable: () => this.#pump(),

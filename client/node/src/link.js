@@ -24,9 +24,16 @@ const ALLOWED = {
 	ready: new Set([TYPE.RESPONSE, TYPE.PUSH, TYPE.PONG, TYPE.GOAWAY, TYPE.ERROR]),
 };
 
+/** What happened; an attempt at several addresses has a text only for each. */
+function wordsOf(error) {
+	return error.message || error.errors?.map(one => one.message).join("; ") || error.code;
+}
+
 export class Link {
 	#on;
-	#socket;
+	#socket;				// undefined while the credentials for TLS are waited for
+	#tls;
+	#doubt;					// what may be wrong when the server answers HELLO by closing
 	#state = "connecting";			// connecting, hello, ready, down
 	#reader;
 	#bodyBytesMax = HELLO_BYTES_MAX;
@@ -45,18 +52,49 @@ export class Link {
 	 * `on` has ready(hello), frame(type, tag, body), writable() and down({kind, error, tag}).  kind: "lost" another connection may do
 	 * better; "protocol" the server broke the protocol; "fatal" it would refuse again.  tag: the frame that an ERROR is about.
 	 */
-	constructor({ target, hello, connectMs, pingMs, frameMs = FRAME_MS, on }) {
+	constructor({ target, tls, hello, connectMs, pingMs, frameMs = FRAME_MS, on }) {
 		this.#on = on;
 		this.#pingMs = pingMs;
 		this.#frameMs = frameMs;
 		this.#reader = new FrameReader(header => this.#judge(header));
-		this.#connectTimer = setTimeout(() => this.#lost(this.#state === "hello" ? "no answer to HELLO" : "no connection in time"), connectMs);
-		this.#socket = connect({ ...target, noDelay: true });
-		this.#socket.on("connect", () => this.#onConnect(hello));
-		this.#socket.on("data", chunk => this.#onData(chunk));
-		this.#socket.on("drain", () => this.#state === "ready" && this.#on.writable());
-		this.#socket.on("error", e => { this.#trouble = e; });
-		this.#socket.on("close", () => this.#onClose());
+		this.#tls = tls;
+		if (target.host !== undefined)
+			this.#doubt = tls === undefined ? "if that door is one with TLS, give tls" : "if it refused our certificate, its log says why";
+		this.#connectTimer = setTimeout(() => this.#lost(this.#whatIsLate()), connectMs);
+		if (tls === undefined)
+			this.#attach(connect({ ...target, noDelay: true }), "connect", hello);
+		else
+			this.#secure(hello, connectMs);
+	}
+
+	#attach(socket, connected, hello) {
+		this.#socket = socket;
+		socket.on(connected, () => this.#onConnect(hello));
+		socket.on("data", chunk => this.#onData(chunk));
+		socket.on("drain", () => this.#state === "ready" && this.#on.writable());
+		socket.on("error", e => { this.#trouble = e; });
+		socket.on("close", () => this.#onClose());
+	}
+
+	async #secure(hello, connectMs) {
+		let credentials;
+
+		try {
+			credentials = await this.#tls.credentials();
+		} catch (e) {
+			this.#down(e.reason === "CREDENTIALS" ? "lost" : "fatal", e);
+			return;
+		}
+		if (this.#state !== "down")
+			this.#attach(this.#tls.connect(credentials, connectMs), "secureConnect", hello);
+	}
+
+	#whatIsLate() {
+		if (this.#state === "hello")
+			return "no answer to HELLO";
+		if (this.#socket === undefined)
+			return "tls() gave nothing in time";
+		return this.#socket.connecting || this.#tls === undefined ? "no connection in time" : "the server did not end the TLS handshake in time";
 	}
 
 	get ready() {
@@ -91,7 +129,7 @@ export class Link {
 		this.#stop();
 		const socket = this.#socket;
 		return new Promise(resolve => {
-			if (socket.destroyed) {
+			if (socket === undefined || socket.destroyed) {
 				resolve();
 				return;
 			}
@@ -101,7 +139,7 @@ export class Link {
 				resolve();
 			});
 			socket.resume();
-			if (socket.connecting)
+			if (socket.connecting || socket.secureConnecting)
 				socket.destroy();
 			else
 				socket.end();
@@ -121,7 +159,7 @@ export class Link {
 		if (this.#state === "down")
 			return;
 		this.#stop();
-		this.#socket.destroy();
+		this.#socket?.destroy();
 		this.#on.down({ kind, error, tag });
 	}
 
@@ -130,9 +168,15 @@ export class Link {
 	}
 
 	#onClose() {
+		const trouble = this.#trouble;
+		const end = trouble && this.#tls?.explain(trouble, this.#socket, this.#state === "connecting");
 		const inside = this.#reader.partial ? " in the middle of a frame" : "";
+		const unsaid = this.#state === "hello" && this.#doubt !== undefined ? ` before it answered HELLO; ${this.#doubt}` : "";
 
-		this.#lost(this.#trouble ? this.#trouble.message : `the server closed the connection${inside}`, this.#trouble);
+		if (end !== undefined)
+			this.#down(end.kind, end.error);
+		else
+			this.#lost(`${trouble ? wordsOf(trouble) : `the server closed the connection${inside}`}${unsaid}`, trouble);
 	}
 
 	/** The owner ends the connection: "lost", "protocol" or "fatal". */
@@ -145,6 +189,12 @@ export class Link {
 	#onConnect(hello) {
 		if (this.#state !== "connecting")
 			return;
+		const misfit = this.#tls?.misfit(this.#socket);
+		if (misfit !== undefined) {
+			this.#down("protocol", misfit);
+			return;
+		}
+		this.#socket.setNoDelay(true);
 		this.#state = "hello";
 		this.send(TYPE.HELLO, 0, encodePlain(wire("Hello"), hello));
 	}

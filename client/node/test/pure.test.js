@@ -126,10 +126,18 @@ test("addresses", () => {
 	assert.deepEqual(parseAddress("/tmp/s"), { path: "/tmp/s" });
 	assert.deepEqual(parseAddress("127.0.0.1:7450"), { host: "127.0.0.1", port: 7450 });
 	assert.deepEqual(parseAddress("[::1]:7450"), { host: "::1", port: 7450 });
-	for (const bad of ["", undefined, "unix:", `unix:/${"x".repeat(107)}`, "unix:/a\0b", "localhost:7450", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "::1:5",
-		"[127.0.0.1]:5", "http://x"])
+	assert.deepEqual(parseAddress("127.8.8.8:1"), { host: "127.8.8.8", port: 1 });
+	assert.deepEqual(parseAddress("[::ffff:127.0.0.1]:1"), { host: "::ffff:127.0.0.1", port: 1 });
+	const neither = ["", undefined, "unix:", `unix:/${"x".repeat(107)}`, "unix:/a\0b", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "::1:5", "[127.0.0.1]:5", "http://x",
+		"tls:ledger.example.com:7450", "1.2.3:7450", "256.0.0.1:7450", "a..b:7450", "-a:7450", `${"a.".repeat(127)}aa:7450`, "a b:7450", "a/b:7450", "caf\u00e9.example:7450"];
+	const secureOnly = ["localhost:7450", "ledger.example.com:7450", "xn--caf-dma.example:7450", "10.0.0.1:7450", "0.0.0.0:7450", "128.0.0.1:7450", "[::]:7450", "[2001:db8::1]:7450",
+		"[::ffff:10.0.0.1]:7450"];
+	for (const bad of [...neither, ...secureOnly])
 		assert.throws(() => parseAddress(bad), { name: "FealtyError", reason: "INVALID_ARGUMENT", field: "address" }, String(bad));
-	assert.throws(() => parseAddress("tls:ledger.example:7451"), { name: "FealtyError", status: "UNIMPLEMENTED", message: /TLS is not built yet/ });
+	for (const bad of neither.filter(address => !String(address).startsWith("unix:")))
+		assert.throws(() => parseAddress(bad, true), { reason: "INVALID_ARGUMENT", field: "address" }, String(bad));
+	for (const good of secureOnly)
+		assert.equal(parseAddress(good, true).port, 7450, good);
 });
 
 test("what is wrong in a command is named", () => {

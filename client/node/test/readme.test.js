@@ -7,6 +7,7 @@ import test from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { EXAMPLES, daemon } from "./lib/daemon.js";
+import { pki, serverArguments } from "./lib/pki.js";
 
 const HERE = fileURLToPath(new URL("..", import.meta.url));
 const BUILD = process.env.FEALTY_BUILD || join(HERE, "../../build");
@@ -18,6 +19,7 @@ const EXAMPLES_OF_CODE = [
 	["import { connect, newKey }", "", "", /^1\d\d 1\d\d \w+\n$/],
 	["const { results } = await client.batch", "", "", /^\d+\n\d+\n$/],
 	["const key = newKey();", `const id = 1, member = "app:u-77", show = console.log, later = () => {}, orders = { async save() {} };\n`, "", /^You have \d+ points\.\n$/],
+	["import { readFile }", "", "", /^backend\/app\n$/],
 	["for await (const { seq, data }", `let publicKey = process.env.PUBLIC_KEY, last;
 const load = async () => undefined, save = async seq => { last = seq; if (seq + 1 === client.hello.size) client.disconnect(); };
 const seen = [], project = async entry => seen.push(Object.keys(entry.inputs)[0]);\n`, "console.log(last, seen.join(\" \"));", /^\d+ genesis publish enrol/],
@@ -37,8 +39,8 @@ function run(file, words, env = {}) {
 		(error, out, err) => resolve({ code: error?.code ?? error?.signal ?? 0, out, err })));
 }
 
-async function started(t) {
-	const ledger = await daemon(t, { program: null, clock: "real" });
+async function started(t, daemonArguments = []) {
+	const ledger = await daemon(t, { program: null, clock: "real", daemonArguments });
 	const client = await ledger.client(t);
 	await ledger.fealty(["program", "publish", join(EXAMPLES, "acme.yaml")]);
 	await client.checkpoint();				// it is asked again until one is public
@@ -47,9 +49,14 @@ async function started(t) {
 }
 
 test("README.md: each example in JavaScript does what it says", async t => {
-	const { ledger, vkey } = await started(t);
+	const ca = pki(t).ca("ca");
+	const app = ca.client();
+	const { ledger, vkey } = await started(t, serverArguments(ca, ca.server()));
+	for (const [name, pem] of Object.entries({ "ca.pem": ca.pem, "app.pem": app.cert, "app.key": app.key }))
+		writeFileSync(join(ledger.dir, name), pem);
 	const there = text => text.replaceAll("\"fealty\"", JSON.stringify(new URL("../src/index.js", import.meta.url).href))
-		.replaceAll("unix:/run/fealty/fealtyd.sock", ledger.address).replaceAll("/var/lib/app", ledger.dir);
+		.replaceAll("unix:/run/fealty/fealtyd.sock", ledger.address).replaceAll("/var/lib/app", ledger.dir)
+		.replaceAll("ledger.example.com:7450", ledger.secureAddress).replaceAll("/etc/app", ledger.dir);
 	const codes = blocks("js");
 
 	assert.deepEqual(codes.map(code => EXAMPLES_OF_CODE.findIndex(([begin]) => code.startsWith(begin))), EXAMPLES_OF_CODE.map((_, i) => i));

@@ -94,6 +94,24 @@ class Ledger {
 		this.#exit.catch(() => {});
 	}
 
+	/** SIGHUP: reads its files again; resolves when it says that it has. */
+	async reload() {
+		const loads = () => this.log.match(/tls\.(loaded|reload_failed)/g).length;
+		const before = loads();
+
+		this.#child.kill("SIGHUP");
+		for (let i = 0; loads() === before; i++) {
+			if (i > 5000)
+				throw new Error(`it did not load its files again\n${this.log}`);
+			await new Promise(resolve => setTimeout(resolve, 2));
+		}
+	}
+
+	/** "127.0.0.1:PORT" of its door with TLS. */
+	get secureAddress() {
+		return `127.0.0.1:${/net\.listening address=\S+ port=(\d+)/.exec(this.log)[1]}`;
+	}
+
 	async end(signal) {
 		const child = this.#child;
 		if (child === null)

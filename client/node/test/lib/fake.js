@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createServer as createSecureServer } from "node:tls";
 
 import { connect } from "../../src/index.js";
 import { decodePlain, encodePlain, wire } from "../../src/message.js";
@@ -52,8 +53,13 @@ class Connection {
 	#wake = () => {};
 	closed = false;
 
+	/** Over TLS: what the client showed. */
+	peer;
+
 	constructor(socket) {
 		this.#socket = socket;
+		if (socket.encrypted)
+			this.peer = { protocol: socket.getProtocol(), names: socket.getPeerCertificate().subjectaltname, servername: socket.servername, reused: socket.isSessionReused() };
 		socket.on("data", chunk => {
 			this.#bytes = Buffer.concat([this.#bytes, chunk]);
 			this.#wake();
@@ -154,15 +160,18 @@ class Fake {
 	#takers = [];
 	#sockets = new Set();
 	connections = 0;
+	heard = 0;			// bytes that clients have sent, of all connections
 
-	constructor(server, dir) {
+	constructor(server, { event, address, dir }) {
 		this.#server = server;
 		this.dir = dir;
-		this.address = `unix:${join(dir, "s")}`;
-		server.on("connection", socket => {
+		this.address = address;
+		server.on("tlsClientError", () => {});
+		server.on(event, socket => {
 			const connection = new Connection(socket);
 			this.connections++;
 			this.#sockets.add(socket);
+			socket.on("data", chunk => { this.heard += chunk.length; });
 			socket.on("close", () => this.#sockets.delete(socket));
 			const taker = this.#takers.shift();
 			if (taker)
@@ -182,7 +191,8 @@ class Fake {
 		for (const socket of this.#sockets)
 			socket.destroy();
 		this.#server.close();
-		rmSync(this.dir, { recursive: true, force: true });
+		if (this.dir !== undefined)
+			rmSync(this.dir, { recursive: true, force: true });
 	}
 }
 
@@ -192,7 +202,19 @@ export async function fake(t) {
 	const server = createServer().listen(join(dir, "s"));
 
 	await once(server, "listening");
-	const made = new Fake(server, dir);
+	const made = new Fake(server, { event: "connection", address: `unix:${join(dir, "s")}`, dir });
+	t.after(() => made.close());
+	return made;
+}
+
+/** The same behind mutual TLS, on a port of 127.0.0.1; `options` are of Node's tls.createServer(). */
+export async function secureFake(t, options, host = "127.0.0.1") {
+	const server = createSecureServer({ ALPNProtocols: ["fealty/1"], requestCert: true, rejectUnauthorized: true, ...options }).listen(0, host);
+
+	await once(server, "listening");
+	const made = new Fake(server, { event: "secureConnection", address: `${host.includes(":") ? `[${host}]` : host}:${server.address().port}` });
+	made.port = server.address().port;
+	made.renew = more => server.setSecureContext({ ...options, ...more });
 	t.after(() => made.close());
 	return made;
 }

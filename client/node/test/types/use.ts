@@ -12,6 +12,11 @@ async function use(): Promise<void> {
 	const note: string | undefined = watching.checkpoint_seen?.note;
 	console.log(seen, note);
 
+	const credentials = { ca: "PEM", cert: new Uint8Array(0), key: "PEM", server_name: "ledger.example.com" };
+	await connect({ address: "10.0.0.5:7450", tls: credentials });
+	await connect({ address: "ledger.example.com:7450", tls: () => credentials });
+	await connect({ address: "ledger.example.com:7450", tls: async () => credentials });
+
 	const key: string = newKey();
 	const bought = await client.purchase({ member: "card:1", amount: "12.50", key, occurred_at: new Date(), lines: [{ sku: "a", qty: 2, amount: "3" }] });
 	const granted: string = bought.granted;
@@ -58,6 +63,10 @@ async function use(): Promise<void> {
 	await client.purchase({ member: "card:1", amount: "5", want_receipt: "yes" });
 	// @ts-expect-error a store keeps as well
 	await connect({ address: "unix:/s", checkpoint_store: { load: () => null } });
+	// @ts-expect-error both sides show a certificate
+	await connect({ address: "ledger.example.com:7450", tls: { ca: "PEM" } });
+	// @ts-expect-error contents, not names of files
+	await connect({ address: "ledger.example.com:7450", tls: { ...credentials, ca_file: "/etc/ca.pem" } });
 	// @ts-expect-error no such option
 	await connect({ adress: "x" });
 	// @ts-expect-error no such event
