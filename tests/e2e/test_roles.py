@@ -247,7 +247,7 @@ def test_subscriptions_are_of_its_programs(world):
         assert programs_of(anyone.leaves(still, 1)) == {2}
     # the command line asks for it in words
     done = ledger.cli("subscribe", "--program", "stars", "--to-head", principal="backend/any")
-    assert done.lines and {line["program"] for line in done.lines} == {2}, done
+    assert done.lines and {line["transaction"]["program"] for line in done.lines} == {2}, done
     assert ledger.cli("subscribe", "--to-head", principal="backend/any", code=1).json["reason"] == "PERMISSION_DENIED"
     ledger.stop()
 
