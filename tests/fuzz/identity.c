@@ -51,7 +51,7 @@ what_is_allowed(const struct identity *who, struct tape *t)
 		request.cmd.store = other;
 	if (tape_u8(t) % 2 == 0)
 		request.cmd.terminal = tape_u8(t) % 2 == 0 ? who->terminal : "another";
-	identity_permit(who, &request, &refusal);
+	identity_permit(who, NULL, &request, &refusal);	/* without an access file nobody asks for programs */
 	assert(refusal.result == LEDGER_OK || (refusal.result == LEDGER_PERMISSION_DENIED && refusal.sentence[0] != '\0'));
 	if (refusal.result != LEDGER_OK || who->role != ROLE_POS)
 		return;
@@ -62,11 +62,17 @@ what_is_allowed(const struct identity *who, struct tape *t)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum net_door doors[] = { NET_DOOR_UNIX, NET_DOOR_LOOPBACK };
+	static const enum net_door doors[] = { NET_DOOR_UNIX, NET_DOOR_LOOPBACK, NET_DOOR_TLS };
+	static struct parties *parties;
 	struct tape t = { bytes_of(data, size) };
 	struct identity who;
 	char text[512];
 
+	if (parties == NULL) {
+		struct limits limits = limits_default();
+		enum status st = parties_new(&limits, NULL, &parties);
+		assert(st == ST_OK);
+	}
 	size_t len = tape_below(&t, sizeof(text));
 	len = len < t.rest.len ? len : t.rest.len;
 	if (len > 0)
@@ -76,9 +82,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < sizeof(doors) / sizeof(doors[0]); i++) {
 		if (!identity_parse(text, doors[i], &who))
 			continue;
-		assert(doors[i] == NET_DOOR_UNIX || who.role == ROLE_POS || who.role == ROLE_BACKEND);
+		assert(doors[i] != NET_DOOR_LOOPBACK || who.role == ROLE_POS || who.role == ROLE_BACKEND);
 		is_himself(text[0] == '\0' && doors[i] == NET_DOOR_UNIX ? "operator/local" : text, &who);
+		enum status st = parties_open(parties, PARTY_PRINCIPAL, who.principal, doors[i] == NET_DOOR_UNIX, 0, &who.party);
+		assert(st == ST_OK);
 		what_is_allowed(&who, &t);
+		parties_close(parties, who.party, 0);
 	}
+	parties_sweep(parties, 0);
 	return 0;
 }
