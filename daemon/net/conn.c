@@ -124,11 +124,15 @@ static size_t
 deliver(struct net_conn *conn, struct bytes data)
 {
 	const struct net_handler *handler = &conn->loop->net->handler;
-	int64_t until_us = clock_monotonic_us() + NET_TURN_US;
+	int64_t begun_us = clock_monotonic_us(), now_us = begun_us;
 	size_t used = 0;
 	unsigned n = 0;
 
 	conn->behind = false;
+	if (share_rests(conn->share, begun_us)) {
+		net_conn_rest(conn);
+		return 0;
+	}
 	while (conn->state == CONN_OPEN && !conn->paused && data.len - used >= FRAME_HEADER_BYTES) {
 		const uint8_t *p = data.data + used;
 		struct frame_header header;
@@ -140,7 +144,7 @@ deliver(struct net_conn *conn, struct bytes data)
 		}
 		if (data.len - used - FRAME_HEADER_BYTES < header.body_bytes)
 			break;
-		conn->behind = n == NET_FRAMES_PER_TURN || (n > 0 && clock_monotonic_us() >= until_us);
+		conn->behind = n == NET_FRAMES_PER_TURN || now_us >= begun_us + NET_TURN_US;
 		if (conn->behind) {
 			loop_mark_ready(conn);
 			break;
@@ -148,7 +152,10 @@ deliver(struct net_conn *conn, struct bytes data)
 		n++;
 		used += FRAME_HEADER_BYTES + header.body_bytes;
 		handler->on_frame(handler->ctx, conn, &header, bytes_of(p + FRAME_HEADER_BYTES, header.body_bytes));
+		now_us = clock_monotonic_us();
 	}
+	if (n > 0)
+		share_charge(conn->loop, conn->share, begun_us, now_us);
 	return used;
 }
 
@@ -669,6 +676,13 @@ net_conn_pause(struct net_conn *conn)
 	loop_timer_stop(conn, NET_TIMER_FRAME);	/* the waiting is ours now */
 	loop_timer_stop(conn, NET_TIMER_IDLE);
 	set_reading(conn, false);
+}
+
+void
+net_conn_set_share(struct net_conn *conn, struct net_share *share)
+{
+	assert(loop_is_mine(conn->loop));
+	conn->share = share;
 }
 
 void

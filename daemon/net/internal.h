@@ -68,6 +68,7 @@ struct net_conn {
 	bool refused;			/* over the limit: the handler never hears of it */
 	const char *why_refused;	/* a sentence; NULL: it is not */
 	struct net_address *address;	/* whose connections it counts among; NULL: by the UNIX socket */
+	struct net_share *share;	/* whose time it takes; NULL: nobody's */
 	bool behind;			/* more whole frames than a turn takes are kept: not read until they are delivered */
 	bool peer_done;			/* the peer has shut down its side */
 
@@ -91,6 +92,9 @@ struct net_conn {
 	struct net_message arrival;
 };
 
+/* Who was served last; only to be compared, since it may be gone. */
+struct net_company { uintptr_t share; int64_t at_us; };
+
 struct net_loop {
 	struct net *net;
 	unsigned index;
@@ -107,6 +111,7 @@ struct net_loop {
 	int64_t armed_us;		/* when timer_event fires; 0: it does not */
 	struct conn_list timers[NET_TIMERS];
 	struct conn_list all;		/* not CONN_DEAD */
+	struct net_company company[2];	/* the newest first, two shares */
 	struct conn_list ready;		/* to be looked after: resumed, or waiting for room */
 	struct conn_list dirty;		/* to be flushed */
 	struct conn_list dead;
@@ -200,6 +205,11 @@ void conn_stop(struct net_conn *conn);		/* net_stop() has begun */
 
 /* One that ends before the handler heard of it. */
 void conn_tell_rejected(const struct net_conn *conn);
+
+/* ---- share.c; share NULL: nobody's ---- */
+
+bool share_rests(const struct net_share *share, int64_t now_us) MUST_CHECK;
+void share_charge(struct net_loop *loop, struct net_share *share, int64_t begun_us, int64_t now_us);
 
 /* ---- conn_io.c ---- */
 

@@ -163,6 +163,16 @@ void net_conn_set_resume(struct net_conn *conn, uint64_t resume_after);
 /* Asks for one on_room() when unsent output is at most ${bytes} / 2 (at once on the next turn if it is already). */
 void net_conn_want_room(struct net_conn *conn, size_t bytes);
 
+/**
+ * What one party takes of a loop's time, over all its connections there.  Zeroed at first; the caller's, one for each loop, and there as long as a
+ * connection has it.  While others are served by the loop as well, one that takes more than a quarter of it is read more slowly.
+ */
+struct net_share {
+	int64_t used_us, at_us;		/* at at_us; a quarter of the time since makes it good */
+	int64_t rest_until_us;
+};
+void net_conn_set_share(struct net_conn *conn, struct net_share *share);
+
 /* Back-pressure: stops or resumes reading from the peer; what was already read is kept.  Nested calls do not count. */
 void net_conn_pause(struct net_conn *conn);
 void net_conn_resume(struct net_conn *conn);

@@ -36,11 +36,13 @@ struct party {
 	struct bucket commands, bytes;
 	struct limits limits[2];		/* by TCP; and by the UNIX socket */
 	const struct access_row *row;		/* NULL: none */
+	struct net_share *shares;		/* of each loop, whose thread alone looks at it */
 	char name[];
 };
 
 struct parties {
 	struct limits limits;
+	unsigned n_loops;
 	pthread_mutex_t mutex;			/* of the rest */
 	struct access *access;			/* NULL: there is no file */
 	size_t n;
@@ -121,7 +123,14 @@ remove_if_idle(struct parties *parties, struct party **place, int64_t now_us)
 	*place = a->next;
 	parties->n--;
 	pthread_mutex_destroy(&a->mutex);
+	free(a->shares);
 	free(a);
+}
+
+void
+parties_set_loops(struct parties *parties, unsigned n_loops)
+{
+	parties->n_loops = n_loops;
 }
 
 enum status
@@ -133,6 +142,7 @@ parties_new(const struct limits *limits, struct access *access, struct parties *
 		return ST_NOMEM;
 	parties->limits = *limits;
 	parties->access = access;
+	parties->n_loops = 1;
 	pthread_mutex_init(&parties->mutex, NULL);
 	*ret_parties = parties;
 	return ST_OK;
@@ -181,6 +191,7 @@ parties_free(struct parties *parties)
 			next = a->next;
 			assert(a->connections == 0 && atomic_load(&a->in_flight) == 0);
 			pthread_mutex_destroy(&a->mutex);
+			free(a->shares);
 			free(a);
 		}
 	}
@@ -204,8 +215,12 @@ add(struct parties *parties, struct party **bucket, enum party_kind kind, const 
 	size_t len = strlen(name) + 1;
 	struct party *a = calloc(1, sizeof(*a) + len);
 
-	if (a == NULL)
+	if (a != NULL)
+		a->shares = calloc(parties->n_loops, sizeof(*a->shares));
+	if (a == NULL || a->shares == NULL) {
+		free(a);
 		return NULL;
+	}
 	a->kind = kind;
 	memcpy(a->name, name, len);
 	pthread_mutex_init(&a->mutex, NULL);
@@ -259,6 +274,12 @@ parties_close(struct parties *parties, struct party *a, int64_t now_us)
 }
 
 /* ---- counting ---- */
+
+struct net_share *
+party_share(struct party *a, unsigned loop)
+{
+	return &a->shares[loop];
+}
 
 uint32_t
 party_limit(struct party *a, bool local, enum limit limit)

@@ -9,6 +9,7 @@
 #define FEALTY_SERVICE_PARTY_H
 
 #include "base/status.h"
+#include "net/net.h"
 #include "service/fair.h"
 #include "service/limits.h"
 
@@ -28,6 +29,7 @@ enum status parties_new(const struct limits *limits, struct access *access, stru
 void parties_set_access(struct parties *parties, struct access *access);
 void parties_sweep(struct parties *parties, int64_t now_us);
 void parties_free(struct parties *parties);		/* accepts NULL */
+void parties_set_loops(struct parties *parties, unsigned n_loops);	/* before the first is opened */
 size_t parties_count(struct parties *parties);
 
 /**
@@ -63,6 +65,9 @@ void party_unsubscribe(struct party *party);
 /* Whether it may act for some programs only; and for this one. */
 bool party_is_bound(struct party *party);
 bool party_may(struct party *party, const char *program);
+
+/* What it takes of a net loop's time. */
+struct net_share *party_share(struct party *party, unsigned loop);
 
 /* Its place in the queue of the commit thread, whose lock guards it. */
 struct fair_flow *party_flow(struct party *party);

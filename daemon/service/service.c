@@ -207,6 +207,7 @@ service_attach(struct service *s, struct net *net)
 	s->loops = calloc(n, sizeof(*s->loops));
 	if (s->loops == NULL)
 		return ST_NOMEM;
+	parties_set_loops(s->parties, n);
 	for (unsigned i = 0; i < n; i++) {
 		s->loops[i].service = s;
 		s->loops[i].wake.run = on_wake;

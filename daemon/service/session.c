@@ -146,6 +146,7 @@ open_party(struct session *s)
 	enum status st = parties_open(s->service->parties, PARTY_PRINCIPAL, s->who.principal, s->local, clock_monotonic_us(), &s->who.party);
 
 	if (st == ST_OK) {
+		net_conn_set_share(s->conn, party_share(s->who.party, net_loop_index(net_conn_loop(s->conn))));
 		s->in_flight_max = party_limit(s->who.party, s->local, LIMIT_CONNECTION_IN_FLIGHT);
 		return true;
 	}

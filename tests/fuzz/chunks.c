@@ -78,6 +78,14 @@ on_closed(void *ctx, struct net_conn *conn, const char *reason)
 	pthread_mutex_unlock(&mutex);
 }
 
+/* Nobody comes with TLS. */
+static void
+on_rejected(void *ctx, const char *address, const char *reason, const char *why)
+{
+	(void)ctx; (void)address; (void)reason; (void)why;
+	assert(false);
+}
+
 static void
 end(void)
 {
@@ -92,7 +100,8 @@ end(void)
 static void
 begin(void)
 {
-	const struct net_handler handler = { .on_open = on_open, .on_frame = on_frame, .on_room = on_open, .on_closed = on_closed };
+	const struct net_handler handler = { .on_open = on_open, .on_frame = on_frame, .on_room = on_open, .on_closed = on_closed,
+		.on_aged = on_open, .on_rejected = on_rejected };
 	struct net_limits limits = net_limits_default();
 	char *directory = strcpy(path, "/tmp/fuzz-chunks.XXXXXX");
 
