@@ -15,7 +15,7 @@ import programs
 from case import plain_build, reduced, seconds
 from test_language import events_of, live
 from wire import Closed, Fatal, Wire, frame, pb
-from world import FEALTYD, SOURCE, Ledger, equal, eventually, expect
+from world import FEALTYD, SOURCE, Ledger, eventually, expect
 
 # Counts the calls that a turn of the vault's epoch makes on files of vault and keys, and ends the process before the one numbered $KILL_AT.
 KILL_SOURCE = r"""
@@ -75,6 +75,10 @@ openat64(int dir, const char *path, int flags, ...)
 }
 int __openat64_2(int dir, const char *path, int flags) { return openat64(dir, path, flags); }
 """
+
+
+def must_be(got, want):
+    assert got == want, f"{got!r} is not {want!r}"
 
 
 def read(path):
@@ -211,7 +215,7 @@ def test_nothing_of_the_erased_is_left_in_the_files(world):
     assert any(key in vault for key in keys) and any(row in vault for row in rows), "LMDB drops what is deleted: there is no need of epochs"
     state = turn(ledger)
     assert state["epoch"] == 2 and [old["epoch"] for old in state["old"]] == [1], state
-    equal(epoch(ledger), 2)
+    must_be(epoch(ledger), 2)
     for path in files_below(ledger.data, ledger.keys, ledger.head_lock):
         data = read(path)
         for secret in secrets:
@@ -227,7 +231,7 @@ def test_nothing_of_the_erased_is_left_in_the_files(world):
         first_key = read(os.path.join(ledger.keys, "vault.1.key")).strip()
         # The day before the last the key is there, and opens the backup, for whoever has to restore it.
         wire.ok("purchase", member=BEN, amount="1", at="2026-03-30T00:00:00Z", key="p-29")
-        equal(epoch_keys(ledger), {1, 2})
+        must_be(epoch_keys(ledger), {1, 2})
         wire.ok("purchase", member=BEN, amount="1", at="2026-04-10T00:00:00Z", key="p-40")
     eventually(lambda: epoch_keys(ledger) == {2}, "the old epoch's key to be destroyed")
     assert "vault.epoch_key_destroyed epoch=1" in ledger.daemon.log()
@@ -364,7 +368,7 @@ def test_turns_beside_traffic(world):
         thread.start()
     try:
         for number in range(2, 7):
-            equal(turn(ledger)["epoch"], number)
+            must_be(turn(ledger)["epoch"], number)
     finally:
         stop.set()
         for thread in threads:
@@ -405,12 +409,12 @@ def test_a_turn_that_cannot_be(world):
     done = ledger.cli("admin", "vault", "rotate", code=5).json
     assert "did not turn" in done["message"], done
     assert "vault.epoch_failed" in ledger.daemon.log()
-    equal(epoch_keys(ledger), {1})
+    must_be(epoch_keys(ledger), {1})
     os.unlink(os.path.join(taken, "in-the-way"))
-    equal(turn(ledger)["epoch"], 2)
+    must_be(turn(ledger)["epoch"], 2)
     for principal in ("pos/1/1", "backend/a", "auditor/a", "approver/a"):
         for arguments in (("admin", "vault", "rotate"), ("admin", "vault", "show"), ("member", "export", BEN)):
-            equal(ledger.cli(*arguments, principal=principal, code=1).json["reason"], "PERMISSION_DENIED")
+            must_be(ledger.cli(*arguments, principal=principal, code=1).json["reason"], "PERMISSION_DENIED")
     ledger.stop()
     os.unlink(os.path.join(ledger.keys, "vault.2.key"))
     assert "vault.2.key is not there" in ledger.start_refused()
@@ -448,25 +452,25 @@ def test_an_export_has_all_of_one_and_nothing_of_others(world):
     for other in (BEN, "segment-of-ben", "4242", "1337", f'"member": {ben}', f'"to": {ana}'):
         assert other not in text, other
     receipts = sorted(int(name.split(".")[0]) for name in os.listdir(out) if name.endswith(".receipt"))
-    equal(len(receipts), told["receipts"])
+    must_be(len(receipts), told["receipts"])
     shared_seqs = {int(e["id"].split(".")[0]) for e in person["entries"]} - set(receipts)
-    equal(len(shared_seqs), 2)
+    assert len(shared_seqs) == 2, (shared_seqs, receipts)
     policy = world.write("policy", ledger.cli("log", "policy", ledger.data, json_output=False).out)
     for seq in receipts:
         path = os.path.join(out, f"{seq}.receipt")
         verified = ledger.cli("receipt", "verify", "--policy", policy, path)
-        equal(verified.code, 0)
+        must_be(verified.code, 0)
         assert os.stat(path).st_mode & 0o077 == 0
         assert b"4242" not in read(path)
     assert os.stat(out).st_mode & 0o077 == 0
     assert "is there already" in ledger.cli("member", "export", ANA, "--out", out, code=2).json["message"]
     # Without --out: the same data, and nothing is written.
     printed = expect(ledger.cli("member", "export", ANA).json, status="OK", member_no=ana)
-    equal([e["id"] for e in printed["entries"]], [e["id"] for e in person["entries"]])
+    must_be([e["id"] for e in printed["entries"]], [e["id"] for e in person["entries"]])
     assert f"Member {ana}: " in ledger.cli("member", "export", ANA, json_output=False).out
-    equal(ledger.cli("member", "export", "card:nobody", code=1).json["reason"], "NOT_FOUND")
-    equal(ledger.cli("member", "export", str(ana), "--number").json["member_no"], ana)
-    equal(ledger.cli("member", "export", "999", "--number", code=1).json["reason"], "NOT_FOUND")
+    must_be(ledger.cli("member", "export", "card:nobody", code=1).json["reason"], "NOT_FOUND")
+    must_be(ledger.cli("member", "export", str(ana), "--number").json["member_no"], ana)
+    must_be(ledger.cli("member", "export", "999", "--number", code=1).json["reason"], "NOT_FOUND")
     # The erased: their entries are in the ledger under a number, and that is all.
     with ledger.wire() as wire:
         wire.ok("erase", member=ANA, key="erase")
@@ -477,6 +481,21 @@ def test_an_export_has_all_of_one_and_nothing_of_others(world):
     assert left["profile"] == {} and "balance" not in left and len(left["entries"]) == len(person["entries"]) + 1, left
 
 
+def test_an_export_does_not_tell_who_referred(world):
+    ledger = world.running(programs.PLAIN + 'referral: {referrer: "500", referee: "300", min_amount: "20", pending_days: 0, per_year: 5}\n')
+    with ledger.wire() as wire:
+        for n in range(40):                        # so that a number is not any digit
+            wire.ok("enrol", member=f"other-{n}", key=f"o{n}")
+        referrer = wire.ok("enrol", member=BEN, key="e-ben").member_no
+        ana = wire.ok("enrol", member=ANA, referrer=BEN, key="e-ana").member_no
+        wire.ok("purchase", member=ANA, amount="50", key="p-ana")
+    for alias, number, others in ((ANA, ana, referrer), (BEN, referrer, ana)):
+        done = ledger.cli("member", "export", alias)
+        assert done.json["member_no"] == number and done.json["shared"] >= 1, done
+        numbers = {e.get("member") for e in done.json["entries"]} | {row["member"] for e in done.json["entries"] for row in e["touched"]}
+        assert others not in numbers and f'"referrer":{others}' not in done.out, done
+
+
 def test_an_export_of_a_merged_member_has_both(world):
     ledger = world.running()
     with ledger.wire() as wire:
@@ -485,7 +504,7 @@ def test_an_export_of_a_merged_member_has_both(world):
     person = ledger.cli("member", "export", BEN).json
     assert person["member_no"] == ben and person["profile"]["absorbed"] == [ana], person["profile"]
     assert [next(iter(e["inputs"])) for e in person["entries"]] == ["enrol", "enrol", "profile", "purchase", "purchase", "merge"], person["entries"]
-    equal(person["shared"], 0)
+    must_be(person["shared"], 0)
 
 
 # ---- a day of traffic ----

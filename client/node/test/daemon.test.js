@@ -55,6 +55,11 @@ async function askOfTheLog(client, ledger, bought) {
 	assert.deepEqual(rootBy(of.hashes, transaction, of), rootOf(of.note));
 	assert.deepEqual((await client.proof({ from: 0, to: 1 })).hashes, []);
 	assert.ok((await client.proof({ from: 1, to: newest.size })).hashes.length > 0);
+	const { vault } = await client.vault({});
+	assert.deepEqual([vault.epoch, vault.turning], [1, false]);
+	assert.equal(typeof vault.begun_at, "string");
+	const { person, member_no } = await client.person({ member_no: 1 });
+	assert.ok(member_no === 1 && Array.isArray(person.aliases));
 	const accepted = await client.clock_accept();
 	assert.match(accepted.id, /^\d+\.0$/);
 	const rotated = await client.rotate_key({ kind: "checkpoint", new_key: await ledger.newKey("checkpoint"), overlap_days: 3 });
