@@ -260,8 +260,10 @@ read_some(struct net_conn *conn)
 static void
 discard_some(struct net_conn *conn)
 {
-	enum conn_io io = conn_discard(conn, conn->loop->scratch, NET_READ_BYTES);
+	size_t n = 0;
+	enum conn_io io = conn_discard(conn, conn->loop->scratch, NET_READ_BYTES, &n);
 
+	counter_add(&conn->loop->received_bytes, n);
 	if (io == IO_END)
 		take_end(conn);
 	else if (io == IO_FAILED)

@@ -35,11 +35,10 @@ conn_handshake(struct net_conn *conn)
 }
 
 enum conn_io
-conn_read(struct net_conn *conn, void *data, size_t max, size_t *ret_n)
+conn_discard(struct net_conn *conn, void *scratch, size_t max, size_t *ret_n)
 {
-	if (conn->tls != NULL)
-		return io_of(tls_session_read(conn->tls, data, max, ret_n));
-	ssize_t n = recv(conn->fd, data, max, 0);
+	ssize_t n = recv(conn->fd, scratch, max, 0);
+
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? IO_WAIT_READ : IO_FAILED;
 	*ret_n = (size_t)n;
@@ -47,13 +46,11 @@ conn_read(struct net_conn *conn, void *data, size_t max, size_t *ret_n)
 }
 
 enum conn_io
-conn_discard(struct net_conn *conn, void *scratch, size_t max)
+conn_read(struct net_conn *conn, void *data, size_t max, size_t *ret_n)
 {
-	ssize_t n = recv(conn->fd, scratch, max, 0);
-
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? IO_WAIT_READ : IO_FAILED;
-	return n == 0 ? IO_END : IO_DONE;
+	if (conn->tls != NULL)
+		return io_of(tls_session_read(conn->tls, data, max, ret_n));
+	return conn_discard(conn, data, max, ret_n);
 }
 
 enum conn_io

@@ -223,7 +223,7 @@ enum conn_io {
 };
 enum conn_io conn_handshake(struct net_conn *conn) MUST_CHECK;
 enum conn_io conn_read(struct net_conn *conn, void *data, size_t max, size_t *ret_n) MUST_CHECK;
-enum conn_io conn_discard(struct net_conn *conn, void *scratch, size_t max) MUST_CHECK;	/* as it comes from the socket */
+enum conn_io conn_discard(struct net_conn *conn, void *scratch, size_t max, size_t *ret_n) MUST_CHECK;	/* as it comes from the socket */
 enum conn_io conn_write(struct net_conn *conn, struct bytes data, size_t *ret_n) MUST_CHECK;
 enum conn_io conn_end(struct net_conn *conn) MUST_CHECK;	/* we send nothing more */
 
