@@ -125,7 +125,7 @@ def refer(model, event, member, record):
     member.referral = record.referral = made = Referral(record)
     other, year = member.referrer, event.day.year
     who = [(member, spec["referee"])]
-    if not other.closed and other.referrals.get(year, 0) < int(spec.get("per_year", 10 ** 9)):
+    if other is not member and not other.closed and other.referrals.get(year, 0) < int(spec.get("per_year", 10 ** 9)):
         other.referrals[year] = other.referrals.get(year, 0) + 1
         who.append((other, spec["referrer"]))
     for each, points in who:
