@@ -69,7 +69,7 @@ def opening(model, event):
     member.credited = bool(event.get("lots"))
     for name, count in (event.get("counters") or {}).items():
         member.add_metric(name, event.day, int(count))
-    change_tier(program, member, event.today, lambda: look_up(program, member, event.day, event.today, only_balance=True))
+    change_tier(program, member, event.today, lambda: look_up(program, member, event.day, event.today))
     return member, {}
 
 
