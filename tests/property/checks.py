@@ -291,7 +291,9 @@ def with_codes(events, replies, model):
         mine = codes[voucher.key, voucher.id, voucher.last.isoformat() if voucher.last else None]
         if mine:
             of[voucher] = mine.pop(0)
-    named = {event.get("key"): of.get(model.chosen.get(event.get("key"))) for event in events if "voucher" in event}
+    # a key that comes again after a refusal may have chosen a voucher that was not there at first
+    times = collections.Counter(event.get("key") for event in events)
+    named = {event.get("key"): of.get(model.chosen.get(event.get("key"))) for event in events if "voucher" in event and times[event.get("key")] == 1}
     return [dict(event, voucher=named[event["key"]]) if "voucher" in event and named.get(event["key"]) else event for event in events]
 
 

@@ -20,7 +20,12 @@ def absorb(model, into, member, event):
             into.add_metric(name, day, count)
     into.purchases.update(member.purchases)
     into.redeems.update(member.redeems)
+    if into.referrer is None and member.referrer is not into:      # who referred whom goes along, rewarded or not
+        into.referrer, into.referral = member.referrer, member.referral
+    member.referrer = None
     for other in model.members:
+        if other.referrer is member:
+            other.referrer = into
         for debit in other.redeems.values():
             debit.taken = [(into if owner is member else owner, lot) for owner, lot in debit.taken]
         for hold in other.holds.values():

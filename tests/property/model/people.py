@@ -69,7 +69,7 @@ def opening(model, event):
     member.credited = bool(event.get("lots"))
     for name, count in (event.get("counters") or {}).items():
         member.add_metric(name, event.day, int(count))
-    change_tier(program, member, event.today, lambda: look_up(program, member, event.day, event.today, only_balance=True))
+    change_tier(program, member, event.today, lambda: look_up(program, member, event.day, event.today))
     return member, {}
 
 
@@ -125,7 +125,7 @@ def refer(model, event, member, record):
     member.referral = record.referral = made = Referral(record)
     other, year = member.referrer, event.day.year
     who = [(member, spec["referee"])]
-    if not other.closed and other.referrals.get(year, 0) < int(spec.get("per_year", 10 ** 9)):
+    if other is not member and not other.closed and other.referrals.get(year, 0) < int(spec.get("per_year", 10 ** 9)):
         other.referrals[year] = other.referrals.get(year, 0) + 1
         who.append((other, spec["referrer"]))
     for each, points in who:
