@@ -59,6 +59,8 @@ MAY = {
     "opening": ({OPERATOR}, {"member": "a"}),
     "consent": (TILLS, {"member": "a", "purpose": "x", "given": True}),
     "erase": ({OPERATOR}, {"member": "a"}),
+    "vault": ({OPERATOR}, {}),
+    "person": ({OPERATOR}, {"member": "a"}),
 }
 
 
