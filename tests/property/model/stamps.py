@@ -156,10 +156,11 @@ def merge_cards(model, into, member, day):
         mine = state_of(into, card)
         begun = [state.begun.get(state.filled) for state in (mine, other) if state.on > 0 and state.begun.get(state.filled)]
         fired = {(number - state.filled, at) for state in (mine, other) for number, at in state.fired if number >= state.filled}
+        full = {place for place in mine.fired if place[0] < mine.filled} | {(number + mine.filled, at) for number, at in other.fired if number < other.filled}
         high = max(mine.on, other.on, 0)
         mine.net += other.net
         mine.filled += other.filled
-        mine.fired = {place for place in mine.fired if place[0] < mine.filled} | {(number + mine.filled, at) for number, at in fired}
+        mine.fired = full | {(number + mine.filled, at) for number, at in fired}
         mine.begun = {mine.filled: max(begun)} if begun else {}
         one = Stamped(card, day, None, 0, 0)
         missing = max(mine.on - high, 0)
