@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -129,6 +130,10 @@ deliver(struct net_conn *conn, struct bytes data)
 	unsigned n = 0;
 
 	conn->behind = false;
+	if (conn->tls != NULL && time(NULL) > tls_session_ends_at(conn->tls)) {
+		net_conn_fail(conn, FRAME_ERROR_PRINCIPAL_REFUSED, "the certificate that this connection came with has ended", 0, 0);
+		return 0;
+	}
 	if (share_rests(conn->share, begun_us)) {
 		net_conn_rest(conn);
 		return 0;

@@ -41,7 +41,13 @@ struct tls_session {
 	char why[TLS_MESSAGE_BYTES];
 	char *name;
 	uint8_t key_hash[SHA256_BYTES];
+	int64_t ends_at;
 };
+
+/* ---- tls.c ---- */
+
+/* Since 1970-01-01 UTC; 0: it is no time. */
+int64_t seconds_of(const ASN1_TIME *time);
 
 /* ---- tls_judge.c ---- */
 

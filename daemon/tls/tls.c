@@ -55,8 +55,8 @@ reason(void)
 	return words == NULL ? "it cannot be read" : words;
 }
 
-static int64_t
-seconds(const ASN1_TIME *time)
+int64_t
+seconds_of(const ASN1_TIME *time)
 {
 	struct tm tm;
 
@@ -69,7 +69,7 @@ static bool
 judge_dates(struct reader *r, const char *path, const X509 *cert)
 {
 	char day[32] = "";
-	time_t ends = (time_t)seconds(X509_get0_notAfter(cert));
+	time_t ends = (time_t)seconds_of(X509_get0_notAfter(cert));
 	struct tm tm;
 
 	strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&ends, &tm));
@@ -183,7 +183,7 @@ static bool
 take_crl(struct reader *r, X509_CRL *crl)
 {
 	const ASN1_TIME *next = X509_CRL_get0_nextUpdate(crl);
-	int64_t ends = next == NULL ? 0 : seconds(next);
+	int64_t ends = next == NULL ? 0 : seconds_of(next);
 
 	if (ends == 0)
 		return say(r, "a list in %s does not say until when it is good (nextUpdate)", r->files->crl);

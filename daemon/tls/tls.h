@@ -86,6 +86,8 @@ bool tls_session_distrusts(const struct tls_session *session) MUST_CHECK;
 /* A server's, after the handshake: the path of the client's SPIFFE ID, borrowed; SHA-256 of its SubjectPublicKeyInfo. */
 const char *tls_session_name(const struct tls_session *session);
 const uint8_t *tls_session_key_hash(const struct tls_session *session);
+/* When the client's certificate ends, in seconds since 1970-01-01 UTC. */
+int64_t tls_session_ends_at(const struct tls_session *session);
 
 /* Whether a server's client is denied by name of its key: quick.  Whether it would be let in by ${tls} today: verifies signatures. */
 bool tls_session_denied(const struct tls_session *session, const struct tls *tls) MUST_CHECK;

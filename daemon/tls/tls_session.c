@@ -242,6 +242,7 @@ remember_client(struct tls_session *s)
 
 	if (cert == NULL || judge_name(cert, &name) != NULL || !judge_key_hash(cert, s->key_hash))
 		return false;
+	s->ends_at = seconds_of(X509_get0_notAfter(cert));
 	s->name = strndup((const char *)name.path.data, name.path.len);
 	return s->name != NULL;
 }
@@ -314,6 +315,12 @@ const char *
 tls_session_name(const struct tls_session *s)
 {
 	return s->name;
+}
+
+int64_t
+tls_session_ends_at(const struct tls_session *s)
+{
+	return s->ends_at;
 }
 
 const uint8_t *

@@ -9,6 +9,7 @@ import threading
 import time
 
 from authority import CLIENT, SERVER, Authority, openssl
+from test_clock import faketime, jump
 from wire import ERROR, GOAWAY, HELLO, Closed, Fatal, Wire, frame, hello_message, keyless, pb
 from world import eventually, expect
 
@@ -16,11 +17,11 @@ from world import eventually, expect
 class Door:
     """A daemon that listens with TLS, and the authority that it trusts."""
 
-    def __init__(self, world, *arguments):
+    def __init__(self, world, *arguments, env=None):
         self.authority = Authority(world.dir)
         self.server = self.authority.server()
-        self.ledger = world.ledger()
-        self.ledger.start(*self.authority.options(self.server), *arguments)
+        self.ledger = world.ledger(clock="manual" if env is None else "real")
+        self.ledger.start(*self.authority.options(self.server), *arguments, env=env)
         self.ledger.publish()
         self.address = self.ledger.daemon.tcp_address()
 
@@ -265,6 +266,18 @@ def test_an_aged_connection_is_told_to_begin_anew(world):
         f = wire.read_frame()
         assert f.type == GOAWAY and "old" in pb.Goaway.FromString(f.body).message, f
         wire.ok("enrol", member="m1", key="e1")     # what is sent all the same is answered
+
+
+def test_a_certificate_that_ends_while_its_connection_is_open(world):
+    door = Door(world, env=faketime(world, "+0d"))
+    short, long = door.authority.issue("pos/1/1", days=("-days", "1")), door.authority.issue("pos/1/2")
+    with door.wire(short) as wire, door.wire(long) as other:
+        wire.ok("enrol", member="m1", key="e1")
+        jump(world, "+25h")
+        wire.start("balance", member="m1")
+        f = wire.read_frame()
+        assert f.type == ERROR and "has ended" in pb.Error.FromString(f.body).message, f
+        expect(other.ok("balance", member="m1"), member_no=1)
 
 
 def test_a_handshake_has_ten_seconds(world):
