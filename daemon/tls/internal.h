@@ -51,6 +51,9 @@ int64_t seconds_of(const ASN1_TIME *time);
 
 /* ---- tls_judge.c ---- */
 
+/* Of two struct key_hash, for qsort() and bsearch(). */
+int key_hash_compare(const void *a, const void *b);
+
 /* SHA-256 of the SubjectPublicKeyInfo; false: no memory. */
 bool judge_key_hash(X509 *cert, uint8_t ret_hash[static SHA256_BYTES]) MUST_CHECK;
 

@@ -243,12 +243,6 @@ parse_deny_line(const char *line, struct key_hash *ret_hash, bool *ret_any)
 	return *line == '\0' || *line == '#';
 }
 
-static int
-compare_hashes(const void *a, const void *b)
-{
-	return memcmp(a, b, SHA256_BYTES);
-}
-
 static bool
 add_denied(struct reader *r, const struct key_hash *hash, size_t *cap)
 {
@@ -285,7 +279,7 @@ read_deny_lines(struct reader *r, FILE *f)
 	if (ferror(f))
 		return say(r, "the deny list %s cannot be read: %s", r->files->deny, strerror(errno));
 	if (r->tls->n_denied > 0)
-		qsort(r->tls->denied, r->tls->n_denied, sizeof(*r->tls->denied), compare_hashes);
+		qsort(r->tls->denied, r->tls->n_denied, sizeof(*r->tls->denied), key_hash_compare);
 	return true;
 }
 

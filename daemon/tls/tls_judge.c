@@ -67,8 +67,8 @@ judge_name(X509 *cert, struct judged_name *ret)
 	return wrong;
 }
 
-static int
-compare_hashes(const void *a, const void *b)
+int
+key_hash_compare(const void *a, const void *b)
 {
 	return memcmp(a, b, SHA256_BYTES);
 }
@@ -76,7 +76,7 @@ compare_hashes(const void *a, const void *b)
 static bool
 is_denied(const struct tls *tls, const uint8_t hash[static SHA256_BYTES])
 {
-	return tls->n_denied > 0 && bsearch(hash, tls->denied, tls->n_denied, sizeof(*tls->denied), compare_hashes) != NULL;
+	return tls->n_denied > 0 && bsearch(hash, tls->denied, tls->n_denied, sizeof(*tls->denied), key_hash_compare) != NULL;
 }
 
 bool
