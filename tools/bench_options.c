@@ -2,6 +2,7 @@
 #include "bench_options.h"
 
 #include <argp.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,7 @@ parse_seconds(struct argp_state *state, const char *text, double *ret)
 static void
 parse_mix(struct argp_state *state, const char *text, enum mix *ret)
 {
+	assert(text != NULL);		/* the option has an argument */
 	if (strcmp(text, "purchase") != 0 && strcmp(text, "balance") != 0)
 		argp_error(state, "--mix: '%s' is neither purchase nor balance", text);
 	*ret = strcmp(text, "balance") == 0 ? MIX_BALANCE : MIX_PURCHASE;
