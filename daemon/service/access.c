@@ -28,7 +28,7 @@ read_file(const char *path, struct buf *out, char *why)
 	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0 && out->len <= FILE_BYTES_MAX)
 		buf_put(out, chunk, n);
 	bool failed = ferror(f) != 0;
-	fclose(f);
+	(void)fclose(f);
 	if (!failed && out->len <= FILE_BYTES_MAX)
 		return buf_status(out);
 	snprintf(why, ACCESS_WHY_BYTES, "The access file %s cannot be read, or is longer than 4 MiB.", path);

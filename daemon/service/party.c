@@ -20,10 +20,6 @@
 
 #define BUCKETS 4096u
 
-/* A limit of a party's kind, by that of principals. */
-#define OF(party, limit) ((enum limit)((int)(limit) + ((party)->kind == PARTY_ADDRESS ? \
-    (int)LIMIT_ADDRESS_CONNECTIONS - (int)LIMIT_PRINCIPAL_CONNECTIONS : 0)))
-
 struct party {
 	struct party *next;
 	enum party_kind kind;
@@ -51,10 +47,19 @@ struct parties {
 
 /* ---- rules ---- */
 
+/* A limit of a party's kind, by that of principals. */
+static enum limit
+its(const struct party *a, enum limit limit)
+{
+	int offset = a->kind == PARTY_ADDRESS ? (int)LIMIT_ADDRESS_CONNECTIONS - (int)LIMIT_PRINCIPAL_CONNECTIONS : 0;
+
+	return (enum limit)((int)limit + offset);
+}
+
 static uint32_t
 value(const struct party *a, bool local, enum limit limit)
 {
-	return a->limits[local].of[OF(a, limit)];
+	return a->limits[local].of[its(a, limit)];
 }
 
 /* Both locks are held, or nobody else knows the party yet. */
@@ -301,7 +306,7 @@ has_token(struct party *a, bool local, struct bucket *bucket, enum limit limit, 
 		return true;
 	int64_t wait_us = bucket_wait_us(bucket, rate, burst, now_us);
 	if (wait_us > 0)
-		*ret = (struct charge){ OF(a, limit), wait_us };
+		*ret = (struct charge){ its(a, limit), wait_us };
 	return wait_us == 0;
 }
 
@@ -345,10 +350,10 @@ count_more(struct party *a, bool local, atomic_uint_fast32_t *count, uint32_t n,
 
 	if (local && party_is_free_locally(a))
 		return true;
-	if (before + n <= party_limit(a, local, OF(a, limit)) || (any_first && before == 0))
+	if (before + n <= party_limit(a, local, its(a, limit)) || (any_first && before == 0))
 		return true;
 	atomic_fetch_sub(count, n);
-	*ret_limit = OF(a, limit);
+	*ret_limit = its(a, limit);
 	return false;
 }
 

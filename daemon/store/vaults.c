@@ -49,7 +49,7 @@ vault_find_path(const char *data_path, char **ret_path, uint64_t *ret_epoch)
 	DIR *dir = dir_path == NULL ? NULL : opendir(dir_path);
 	enum status st = dir_path == NULL ? ST_NOMEM : dir == NULL ? file_status(errno) : ST_OK;
 	free(dir_path);
-	if (st != ST_OK)
+	if (dir == NULL)
 		return st;
 	for (struct dirent *d; (d = readdir(dir)) != NULL;)
 		if (epoch_of(d->d_name) > newest)

@@ -38,7 +38,7 @@ say(struct reader *r, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(r->message, TLS_MESSAGE_BYTES, format, args);
+	(void)vsnprintf(r->message, TLS_MESSAGE_BYTES, format, args);
 	va_end(args);
 	return false;
 }
@@ -72,7 +72,7 @@ judge_dates(struct reader *r, const char *path, const X509 *cert)
 	time_t ends = (time_t)seconds_of(X509_get0_notAfter(cert));
 	struct tm tm;
 
-	strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&ends, &tm));
+	(void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&ends, &tm));
 	if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
 		return say(r, "the certificate %s is not valid yet: look at this machine's clock", path);
 	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
@@ -292,7 +292,7 @@ read_deny(struct reader *r)
 	if (f == NULL)
 		return say(r, "the deny list %s cannot be read: %s", r->files->deny, strerror(errno));
 	bool ok = read_deny_lines(r, f);
-	fclose(f);
+	(void)fclose(f);
 	return ok;
 }
 

@@ -109,7 +109,7 @@ session_say(struct tls_session *s, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(s->why, sizeof(s->why), format, args);
+	(void)vsnprintf(s->why, sizeof(s->why), format, args);
 	va_end(args);
 }
 

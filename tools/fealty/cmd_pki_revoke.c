@@ -42,7 +42,7 @@ static bool
 is_serial(const char *given, const char *serial)
 {
 	while (*given != '\0' && *serial != '\0') {
-		char c = *given >= 'A' && *given <= 'F' ? (char)(*given - 'A' + 'a') : *given;
+		int c = *given >= 'A' && *given <= 'F' ? *given - 'A' + 'a' : *given;
 		given++;
 		if (c == ':')
 			continue;
