@@ -9,6 +9,7 @@ import threading
 import time
 
 from authority import CLIENT, SERVER, Authority, openssl
+from case import reduced
 from test_clock import faketime, jump
 from wire import ERROR, GOAWAY, HELLO, Closed, Fatal, Wire, frame, hello_message, keyless, pb
 from world import eventually, expect
@@ -138,6 +139,7 @@ def test_only_this_protocol_and_this_version(world):
         assert not again.session_reused
 
 
+@reduced
 def test_revoked_at_once(world):
     door = Door(world)
     a = door.authority
@@ -163,6 +165,7 @@ def test_revoked_at_once(world):
             expect(wire.hello_ok, principal="pos/1/2")
 
 
+@reduced
 def test_a_reload_changes_all_or_nothing(world):
     door = Door(world)
     a = door.authority
@@ -303,6 +306,7 @@ def test_a_handshake_has_ten_seconds(world):
     door.log_has("conn.rejected", "reason=HANDSHAKE_TIMEOUT")
 
 
+@reduced
 def test_much_at_once_through_many_records(world):
     door = Door(world)
     a = door.authority
