@@ -333,7 +333,8 @@ write_run(struct vault_copy *c)
 	struct store_txn *txn;
 	enum status st = ST_OK;
 
-	qsort(c->run, c->n_run, sizeof(*c->run), by_hash);
+	if (c->n_run > 0)		/* else there is no run */
+		qsort(c->run, c->n_run, sizeof(*c->run), by_hash);
 	for (size_t i = 0; i < c->n_run && st == ST_OK; i += CHUNK_ALIASES) {
 		st = store_vault_write(c->store, &txn);
 		if (st != ST_OK)

@@ -9,7 +9,7 @@ import threading
 import time
 
 from authority import CLIENT, SERVER, Authority, openssl
-from case import reduced
+from case import plain_build, reduced
 from test_clock import faketime, jump
 from wire import ERROR, GOAWAY, HELLO, Closed, Fatal, Wire, frame, hello_message, keyless, pb
 from world import eventually, expect
@@ -271,6 +271,7 @@ def test_an_aged_connection_is_told_to_begin_anew(world):
         wire.ok("enrol", member="m1", key="e1")     # what is sent all the same is answered
 
 
+@plain_build
 def test_a_certificate_that_ends_while_its_connection_is_open(world):
     door = Door(world, env=faketime(world, "+0d"))
     short, long = door.authority.issue("pos/1/1", days=("-days", "1")), door.authority.issue("pos/1/2")
