@@ -83,7 +83,7 @@ vault_clean(const char *data_path, uint64_t epoch)
 	DIR *dir = opendir(dir_path);
 	if (dir == NULL)
 		st = file_status(errno);
-	for (struct dirent *d; st == ST_OK && (d = readdir(dir)) != NULL;) {
+	for (struct dirent *d; dir != NULL && st == ST_OK && (d = readdir(dir)) != NULL;) {
 		if (d->d_name[0] == '.' || (epoch != 0 && epoch_of(d->d_name) == epoch))
 			continue;
 		char *path = file_path(dir_path, d->d_name);
