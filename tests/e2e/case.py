@@ -21,6 +21,12 @@ def reduced(function):
     return function
 
 
+def alone(function):
+    """No other case runs meanwhile: it measures what others would disturb."""
+    function.alone = True
+    return function
+
+
 def plain_build(function):
     """Not under a sanitizer: it measures, or preloads a library."""
     function.plain_build = True

@@ -60,6 +60,7 @@ class Case:
         self.long = getattr(self.function, "long", False)
         self.reduced = getattr(self.function, "reduced", False)
         self.plain_build = getattr(self.function, "plain_build", False)
+        self.alone = getattr(self.function, "alone", False)
 
 
 def cases(o):
@@ -78,8 +79,8 @@ def cases(o):
         found = [c for c in found if c.long]
     elif not o.long:
         found = [c for c in found if not c.long or c.name in o.filter]
-    # the long ones first, so that they do not run alone at the end
-    return sorted(found, key=lambda c: -c.seconds)
+    # the long ones first, so that they do not run alone at the end, where those are that are to run so
+    return sorted(found, key=lambda c: (c.alone, -c.seconds))
 
 
 def in_child(case, directory, keep):
@@ -179,7 +180,7 @@ def main():
     active = {}
     try:
         while todo or active:
-            while todo and len(active) < o.jobs:
+            while todo and len(active) < (1 if todo[0].alone else o.jobs):
                 r = Running(todo.pop(0), o)
                 active[r.pid] = r
             pid, status = os.waitpid(-1, os.WNOHANG)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import fealty_pb2 as pb
 import programs
-from case import plain_build, reduced, seconds
+from case import alone, plain_build, reduced, seconds
 from test_admin import Metrics, port
 from wire import REQUEST, SLOWNESS, Fatal, Wire, frame, request
 from world import BUILD, SOURCE, eventually, expect, run_fealty
@@ -307,6 +307,7 @@ def ratio_under(ledger, *greed):
     return during / max(before, after)
 
 
+@alone
 @plain_build
 @seconds(240)
 def test_a_greedy_till_does_not_push_the_others(world):
