@@ -1,8 +1,6 @@
 /*
  * The defaults leave room for what an honest peer does: thousands of tills behind one address, and a backend that sends as fast as it can.  What
- * they bound is how much one certificate, or one place, can hold of the server.  The rates are beyond what this machine does: who takes time from
- * others is slowed down by their turns in the queue and on the loops (fair.h, net/share.c), and whoever is alone may have all; an operator who knows
- * what a till may need in a second says it.
+ * they bound is how much of the server one certificate, or one place, can take from all others.
  */
 #include "service/limits.h"
 
@@ -31,25 +29,25 @@ const struct limit_row limit_table[LIMIT_COUNT] = {
 	    "writes of a principal that are not answered, each of a batch", PRINCIPAL(LIMIT_PRINCIPAL_IN_FLIGHT) },
 	[LIMIT_PRINCIPAL_SUBSCRIPTIONS] = { "principal_subscriptions", 256, 0, MANY, "subscriptions of a principal",
 	    PRINCIPAL(LIMIT_PRINCIPAL_SUBSCRIPTIONS) },
-	[LIMIT_PRINCIPAL_COMMANDS_PER_SECOND] = { "principal_commands_per_second", 1000000, 1, FAST, "commands of a principal a second, each of a batch",
+	[LIMIT_PRINCIPAL_COMMANDS_PER_SECOND] = { "principal_commands_per_second", 50000, 1, FAST, "commands of a principal a second, each of a batch",
 	    PRINCIPAL(LIMIT_PRINCIPAL_COMMANDS_PER_SECOND) },
-	[LIMIT_PRINCIPAL_COMMANDS_BURST] = { "principal_commands_burst", 2000000, 1, FAST, "commands of a principal at once, after a rest",
+	[LIMIT_PRINCIPAL_COMMANDS_BURST] = { "principal_commands_burst", 100000, 1, FAST, "commands of a principal at once, after a rest",
 	    PRINCIPAL(LIMIT_PRINCIPAL_COMMANDS_PER_SECOND) },
-	[LIMIT_PRINCIPAL_BYTES_PER_SECOND] = { "principal_bytes_per_second", 256 * MIB, 1, FAST, "bytes from a principal a second",
+	[LIMIT_PRINCIPAL_BYTES_PER_SECOND] = { "principal_bytes_per_second", 16 * MIB, 1, FAST, "bytes from a principal a second",
 	    PRINCIPAL(LIMIT_PRINCIPAL_BYTES_PER_SECOND) },
-	[LIMIT_PRINCIPAL_BYTES_BURST] = { "principal_bytes_burst", 512 * MIB, 1, FAST, "bytes from a principal at once, after a rest",
+	[LIMIT_PRINCIPAL_BYTES_BURST] = { "principal_bytes_burst", 64 * MIB, 1, FAST, "bytes from a principal at once, after a rest",
 	    PRINCIPAL(LIMIT_PRINCIPAL_BYTES_PER_SECOND) },
 	[LIMIT_ADDRESS_CONNECTIONS] = { "address_connections", 4096, 1, MANY, "connections from an address (IPv6: a /64) by TCP",
 	    OTHERS(LIMIT_ADDRESS_CONNECTIONS) },
 	[LIMIT_ADDRESS_IN_FLIGHT] = { "address_in_flight", 32768, 1, MANY, "writes from an address that are not answered", OTHERS(LIMIT_ADDRESS_IN_FLIGHT) },
 	[LIMIT_ADDRESS_SUBSCRIPTIONS] = { "address_subscriptions", 1024, 0, MANY, "subscriptions from an address", OTHERS(LIMIT_ADDRESS_SUBSCRIPTIONS) },
-	[LIMIT_ADDRESS_COMMANDS_PER_SECOND] = { "address_commands_per_second", 2000000, 1, FAST, "commands from an address a second",
+	[LIMIT_ADDRESS_COMMANDS_PER_SECOND] = { "address_commands_per_second", 100000, 1, FAST, "commands from an address a second",
 	    OTHERS(LIMIT_ADDRESS_COMMANDS_PER_SECOND) },
-	[LIMIT_ADDRESS_COMMANDS_BURST] = { "address_commands_burst", 4000000, 1, FAST, "commands from an address at once, after a rest",
+	[LIMIT_ADDRESS_COMMANDS_BURST] = { "address_commands_burst", 200000, 1, FAST, "commands from an address at once, after a rest",
 	    OTHERS(LIMIT_ADDRESS_COMMANDS_PER_SECOND) },
-	[LIMIT_ADDRESS_BYTES_PER_SECOND] = { "address_bytes_per_second", 512 * MIB, 1, FAST, "bytes from an address a second",
+	[LIMIT_ADDRESS_BYTES_PER_SECOND] = { "address_bytes_per_second", 32 * MIB, 1, FAST, "bytes from an address a second",
 	    OTHERS(LIMIT_ADDRESS_BYTES_PER_SECOND) },
-	[LIMIT_ADDRESS_BYTES_BURST] = { "address_bytes_burst", 900 * MIB, 1, FAST, "bytes from an address at once, after a rest",
+	[LIMIT_ADDRESS_BYTES_BURST] = { "address_bytes_burst", 128 * MIB, 1, FAST, "bytes from an address at once, after a rest",
 	    OTHERS(LIMIT_ADDRESS_BYTES_PER_SECOND) },
 };
 
