@@ -61,7 +61,7 @@ fair_someone_waits(const struct fair_queue *queue)
  * fair_allowance(flush_us, work_ns): the quantum for a group commit that others wait for: how many commands of ${work_ns} each fit into a quarter of
  * the time that its flush takes.  Two such commits, the one that runs and one's own, then last less than three flushes.
  */
-#define FAIR_ALLOWANCE_MIN 16
+#define FAIR_ALLOWANCE_MIN 4
 #define FAIR_ALLOWANCE_MAX 4096
 uint32_t fair_allowance(int64_t flush_us, int64_t work_ns);
 
