@@ -1,4 +1,4 @@
-"""Marks of a case.  A case is a function test_*(world); see README.md of tests/ for how to run one."""
+"""Marks of a case, and what it may say.  A case is a function test_*(world); see README.md of tests/ for how to run one."""
 
 
 def long(function):
@@ -31,3 +31,8 @@ def plain_build(function):
     """Not under a sanitizer: it measures, or preloads a library."""
     function.plain_build = True
     return function
+
+
+def tell(text):
+    """A line that is printed also when the case passes: how much it tried."""
+    print(f"told: {text}", flush=True)

@@ -23,6 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CASE_SECONDS = 60
 SLOWNESS = {"": 1, "address": 4, "thread": 10}
 PASSED, FAILED, SKIPPED = 0, 1, 77
+TOLD = "told: "                     # begins a line of a case's output that is worth printing although it passed: see case.tell()
 
 
 def options():
@@ -156,6 +157,9 @@ def report(running, verdict, o, counts):
         shutil.rmtree(running.directory, ignore_errors=True)
     word = {PASSED: "ok", SKIPPED: "skipped"}.get(verdict, "FAILED")
     counts[word] += 1
+    told = [line.removeprefix(TOLD) for line in text.splitlines() if line.startswith(TOLD)]
+    if word == "ok":
+        print("".join(f"{case.name}: {line}\n" for line in told), end="", flush=True)
     if word == "ok" and not o.verbose:
         return
     print(f"{word:8} {case.name} ({running.seconds():.1f} s)" + (f": {text.strip()}" if word == "skipped" else ""))
