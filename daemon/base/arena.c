@@ -117,11 +117,13 @@ arena_grow(struct arena *a, void *array, size_t *ret_cap, size_t need, size_t si
 		cap = need;
 	if (cap > SIZE_MAX / 2 / size)
 		return NULL;
-	void *grown = arena_alloc(a, cap * size);
+	uint8_t *grown = arena_take(a, cap * size);
 	if (grown == NULL)
 		return NULL;
-	if (*ret_cap > 0 && array != NULL)
-		memcpy(grown, array, *ret_cap * size);
+	size_t kept = array == NULL ? 0 : *ret_cap * size;
+	if (kept > 0)
+		memcpy(grown, array, kept);
+	memset(grown + kept, 0, cap * size - kept);
 	*ret_cap = cap;
 	return grown;
 }

@@ -35,8 +35,8 @@ enum status codec_transaction_encode(const struct transaction *t, struct arena *
 /* Of a leaf around its entries: origin, prev, signature, key id, tags; of a touched member, whose balances come after the entry is measured. */
 #define CODEC_TRANSACTION_OVERHEAD 512
 #define CODEC_AFTER_MARGIN 208
-/* The bytes that entries take inside a Transaction, tag and length included: to see whether one more fits. */
-enum status codec_entry_bytes(const struct entry *e, struct arena *arena, size_t *ret_bytes) MUST_CHECK;
+/* The bytes that an entry takes inside a Transaction, tag and length included: to see whether one more fits.  It is written into ${scratch}. */
+enum status codec_entry_bytes(const struct entry *e, struct buf *scratch, size_t *ret_bytes) MUST_CHECK;
 
 /* ST_CORRUPT when the bytes are no Transaction, or an entry's operation or account is not one that we know. */
 enum status codec_transaction_decode(struct bytes bytes, struct arena *arena, struct transaction *ret) MUST_CHECK;

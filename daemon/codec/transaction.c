@@ -833,17 +833,13 @@ codec_transaction_encode(const struct transaction *t, struct arena *arena, struc
 }
 
 enum status
-codec_entry_bytes(const struct entry *e, struct arena *arena, size_t *ret_bytes)
+codec_entry_bytes(const struct entry *e, struct buf *scratch, size_t *ret_bytes)
 {
-	struct buf b;
-
-	(void)arena;
-	buf_init(&b);
-	put_entry(&b, e);
-	enum status st = buf_status(&b);
+	buf_clear(scratch);
+	put_entry(scratch, e);
+	enum status st = buf_status(scratch);
 	if (st == ST_OK)
-		*ret_bytes = b.len;
-	buf_release(&b);
+		*ret_bytes = scratch->len;
 	return st;
 }
 

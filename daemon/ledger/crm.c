@@ -422,8 +422,8 @@ crm_effects(const struct entry *entry, const struct program *program, struct are
 	if (entry->member == 0 || program == NULL)
 		return ST_OK;
 	size_t max = 2 * EVENTS_OF_MEMBER + entry->n_vouchers;
-	t.events = arena_alloc(arena, max * sizeof(*t.events));
-	struct crm_effect *rows = arena_alloc(arena, (max + EFFECTS_MOVED_MAX) * sizeof(*rows));
+	t.events = arena_take(arena, max * sizeof(*t.events));
+	struct crm_effect *rows = arena_take(arena, (max + EFFECTS_MOVED_MAX) * sizeof(*rows));
 	if (t.events == NULL || rows == NULL)
 		return ST_NOMEM;
 	if (entry->op == OP_ENROL || entry->op == OP_OPENING)

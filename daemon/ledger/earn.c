@@ -688,9 +688,14 @@ multiplied_then(const struct entry *past, const char *membership)
 	return false;
 }
 
-void
-earn_begin(struct earning *e, struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event)
+struct earning *
+earn_begin(struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event)
 {
+	struct earning *e = arena_alloc(d->arena, sizeof(*e) + (p->n_rules + p->n_memberships) * sizeof(e->rules[0]));
+
+	if (e == NULL)
+		return NULL;
+	e->memberships = e->rules + p->n_rules;
 	e->d = d;
 	e->p = p;
 	e->past = past;
@@ -700,6 +705,13 @@ earn_begin(struct earning *e, struct decision *d, const struct program *p, const
 		e->held[i] = past == NULL ? member_holds_membership(d->member, p->memberships[i].id, d->today) : multiplied_then(past, p->memberships[i].id);
 	e->den = p->round_once ? (wide)p->common_step * p->share_den : 1;
 	e->second = -1;
+	return e;
+}
+
+struct grant *
+earn_grants(struct decision *d, const struct program *p)
+{
+	return arena_alloc(d->arena, (p->n_rules + 1 + p->n_memberships) * sizeof(struct grant));
 }
 
 enum status

@@ -32,15 +32,16 @@ struct earning {
 	uint64_t conditions;		/* bit i: rule i met those but amounts and lines */
 	int64_t eligible[PROGRAM_RULES_MAX];
 	int64_t amount[PROGRAM_RULES_MAX];	/* of base rules and bonuses: what of it was left to them */
-	struct component rules[PROGRAM_RULES_MAX];
 	struct component share;		/* the tier's */
 	bool held[PROGRAM_MEMBERSHIPS_MAX];	/* memberships; of an event that is evaluated once more those that multiplied */
-	struct component memberships[PROGRAM_MEMBERSHIPS_MAX];	/* their shares; without a name: none */
+	struct component *memberships;	/* their shares; without a name: none */
 
 	/* looked up once, when a rule asks */
 	int32_t second;			/* of the local day; -1: not yet */
 	bool has_previous;
 	wide previous_spend;
+
+	struct component rules[];	/* of each rule of the program, and behind them the memberships': most programs have few */
 };
 
 /* num / den by the program's rounding; sums with their parts carried over. */
@@ -71,8 +72,10 @@ const char *cap_tally_id(const struct rule *rule, const struct cap *cap);
 bool cap_is_again(const struct rule *rule, size_t index);
 /* The shares that ${base} points of base rules bring, in e->share and e->rules. */
 void earn_shares(struct earning *e, int64_t base);
-/* Sets up an evaluation under ${p}; of ${past} once more, or NULL. */
-void earn_begin(struct earning *e, struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event);
+/* An evaluation under ${p}; of ${past} once more, or NULL.  NULL: no memory. */
+struct earning *earn_begin(struct decision *d, const struct program *p, const struct entry *past, const struct earn_event *event);
+/* Room for a grant of every component. */
+struct grant *earn_grants(struct decision *d, const struct program *p);
 
 
 /* What every rule and the tier bring, before the day's limit; amounts beyond what a ledger holds are left for the caller to refuse. */

@@ -83,13 +83,12 @@ enum status
 earn_again(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event, int64_t granted,
     struct worth **ret)
 {
-	struct earning *e = arena_alloc(d->arena, sizeof(*e));
+	struct earning *e = earn_begin(d, version, past, event);
 	struct worth *s = arena_alloc(d->arena, sizeof(*s));
-	struct granting g = { .e = e, .grants = arena_alloc(d->arena, PROGRAM_COMPONENTS_MAX * sizeof(*g.grants)) };
+	struct granting g = { .e = e, .grants = earn_grants(d, version) };
 
 	if (e == NULL || s == NULL || g.grants == NULL)
 		return ST_NOMEM;
-	earn_begin(e, d, version, past, event);
 	enum status st = earn_evaluate(e);
 	if (st != ST_OK)
 		return st;
@@ -210,13 +209,12 @@ enum status
 earn_carried(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event,
     const struct worth *whole, const int64_t stepped[static PROGRAM_RULES_MAX], int64_t lapsed, struct worth_back *ret_back)
 {
-	struct earning *e = arena_alloc(d->arena, sizeof(*e));
+	struct earning *e = earn_begin(d, version, past, event);
 	struct carried c = { .e = e, .whole = whole, .stepped = stepped, .lapsed = lapsed, .back = ret_back };
 
 	*ret_back = (struct worth_back){ .points = 0 };
 	if (e == NULL)
 		return ST_NOMEM;
-	earn_begin(e, d, version, past, event);
 	enum status st = earn_evaluate(e);
 	if (st != ST_OK)
 		return st;

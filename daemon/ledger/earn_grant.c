@@ -447,14 +447,13 @@ enum status
 earn(struct decision *d, const struct earn_event *event)
 {
 	const struct program *p = d->program;
-	struct earning *e = arena_alloc(d->arena, sizeof(*e));
-	struct granting g = { .e = e, .grants = arena_alloc(d->arena, PROGRAM_COMPONENTS_MAX * sizeof(*g.grants)) };
+	struct earning *e = earn_begin(d, p, NULL, event);
+	struct granting g = { .e = e, .grants = earn_grants(d, p) };
 	struct metric_day *metrics = &d->entry->metrics;
 	bool fits;
 
 	if (e == NULL || g.grants == NULL)
 		return ST_NOMEM;
-	earn_begin(e, d, p, NULL, event);
 	enum status st = earn_evaluate(e);
 	if (st == ST_OK && p->names_segments)
 		st = note_segments(e);

@@ -79,7 +79,7 @@ notices_of(const struct member *m, const struct program *program, const struct e
 		return notices_told(entry, arena, ret);
 	if (!program->has_notices || m->standing == STANDING_CLOSED)
 		return ST_OK;
-	g.rows = arena_alloc(arena, (ret->n_expiring + 1) * PROGRAM_NOTICES_MAX * sizeof(*g.rows));
+	g.rows = arena_alloc(arena, (ret->n_expiring * program->n_expiring_days + program->n_downgrade_days) * sizeof(*g.rows));
 	if (g.rows == NULL)
 		return ST_NOMEM;
 	for (size_t i = 0; i < ret->n_expiring; i++) {

@@ -592,13 +592,12 @@ static enum status
 stamps_lost(struct decision *d, const struct program *version, const struct entry *past, const struct earn_event *event, size_t at,
     int64_t granted, int64_t *ret_lost)
 {
-	struct earning *e = arena_alloc(d->arena, sizeof(*e));
+	struct earning *e = earn_begin(d, version, past, event);
 	uint64_t conditions = 0;
 	int64_t wanted, rest;
 
 	if (e == NULL)
 		return ST_NOMEM;
-	earn_begin(e, d, version, past, event);
 	enum status st = stamps_of(e, at, &conditions, &wanted, &rest);
 	*ret_lost = rest < granted ? granted - rest : 0;
 	return st;

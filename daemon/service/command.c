@@ -247,7 +247,7 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 static void
 fingerprint(struct step *s, uint8_t ret[static FINGERPRINT_BYTES])
 {
-	const uint8_t *key = people_is_personal(s->request->op) ? s->profile.key : keys_secret(s->c->service->keys, KEY_FINGERPRINT);
+	const uint8_t *key = people_is_personal(s->request->op) ? s->profile->key : keys_secret(s->c->service->keys, KEY_FINGERPRINT);
 
 	hash_keyed(ret, key, s->request->canonical);
 }
@@ -262,7 +262,7 @@ check_request_id(struct step *s, struct buf *out, bool *ret_answered)
 	if (st != ST_OK)
 		return st == ST_NOTFOUND ? ST_OK : st;
 	if (people_is_personal(r->op)) {
-		st = row.member == 0 ? ST_OK : vault_profile(s->c->service->vault, row.program, row.member, &s->work->arena, &s->profile);
+		st = row.member == 0 ? ST_OK : vault_profile(s->c->service->vault, row.program, row.member, &s->work->arena, s->profile);
 		s->has_profile = st == ST_OK && row.member != 0;
 		if (st != ST_OK && st != ST_NOTFOUND)
 			return st;
@@ -340,8 +340,8 @@ find_segments(struct step *s)
 		return ST_OK;
 	enum status st = people_load(s, cmd->member);
 	if (st == ST_OK && s->has_profile) {
-		cmd->n_segments = s->profile.n_segments;
-		cmd->segments = s->profile.segments;
+		cmd->n_segments = s->profile->n_segments;
+		cmd->segments = s->profile->segments;
 	}
 	return st;
 }
@@ -454,17 +454,16 @@ end_alone(struct step *s)
 
 /* At the instant of the transaction that has room for it. */
 static enum status
-decide_in_place(struct step *s, struct entry *ret_entry)
+decide_in_place(struct step *s, struct entry *ret_entry, size_t *ret_bytes)
 {
 	struct commit *c = s->c;
 	struct request *r = s->request;
-	bool moved;
 
 	enum status st = decide(apply_state(c->apply), &r->cmd, tx_now_us(c), &c->arena, ret_entry, s->refusal);
 	if (st != ST_OK || step_refused(s) || r->op == REQUEST_PUBLISH)
 		return st;
-	st = tx_make_room(c, ret_entry, &moved);
-	if (st != ST_OK || !moved)
+	st = tx_make_room(c, ret_entry, ret_bytes);
+	if (st != ST_OK || *ret_bytes != 0)
 		return st;
 	st = roll_named(s);
 	return st != ST_OK ? st : decide(apply_state(c->apply), &r->cmd, tx_now_us(c), &c->arena, ret_entry, s->refusal);
@@ -476,9 +475,10 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	struct commit *c = s->c;
 	struct request *r = s->request;
 	struct entry entry;
+	size_t bytes = 0;
 
 	fingerprint(s, r->cmd.fingerprint);
-	enum status st = decide_in_place(s, &entry);
+	enum status st = decide_in_place(s, &entry, &bytes);
 	if (st != ST_OK)
 		return st;
 	if (s->ambiguous && s->refusal->result == LEDGER_NOT_FOUND && s->refusal->field != NULL && strcmp(s->refusal->field, "member") != 0)
@@ -497,7 +497,7 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 	if (r->op == REQUEST_PUBLISH)
 		st = tx_begin(c, entry.program);
 	if (st == ST_OK)
-		st = tx_add(c, &entry, ret_id, ret_entry);
+		st = tx_add(c, &entry, bytes, ret_id, ret_entry);
 	return st == ST_OK ? people_write(s, *ret_entry, *ret_id) : st;
 }
 
@@ -660,31 +660,30 @@ run(struct step *s, struct buf *out)
 enum status
 command_run(struct commit *c, struct work *work, size_t index, struct refusal *ret_refusal)
 {
-	struct step s = { .c = c, .work = work, .request = &work->batch.commands[index], .refusal = ret_refusal };
-	struct buf out;
+	struct step s = { .c = c, .work = work, .request = &work->batch.commands[index], .refusal = ret_refusal, .profile = &c->profile, .merged = &c->merged };
+	struct buf *out = &c->reply;
 
 	assert(index == work->n_done);
 	s.request->cmd.principal = work->who->principal;
 	s.request->cmd.request_id = s.request->key;
 	*ret_refusal = work->batch.refusals[index];
-	buf_init(&out);
+	buf_clear(out);
 	enum status st = terminal_prepare(c, work, index);
 	if (step_refused(&s))
-		refusal_encode(ret_refusal, &work->arena, &out);
+		refusal_encode(ret_refusal, &work->arena, out);
 	else if (st == ST_OK)
-		st = run(&s, &out);
+		st = run(&s, out);
 	if (st == ST_OK)
-		st = buf_status(&out);
-	char *copy = st == ST_OK ? arena_memdup(&work->arena, out.data, out.len) : NULL;
+		st = buf_status(out);
+	char *copy = st == ST_OK ? arena_memdup(&work->arena, out->data, out->len) : NULL;
 	if (st == ST_OK && copy == NULL)
 		st = ST_NOMEM;
 	if (copy != NULL) {
-		work->responses[index] = bytes_of(copy, out.len);
+		work->responses[index] = bytes_of(copy, out->len);
 		work->results[index] = ret_refusal->result;
 		work->unrecorded[index] = s.by_receipt;
 		work->n_done = index + 1;
 	}
-	buf_release(&out);
 	if (st == ST_OK && s.request->want_receipt && s.has_id)
 		st = receipt_want(c, work, index, s.id);
 	return st;

@@ -121,7 +121,7 @@ people_is_personal(enum request_op op)
 enum status
 people_load(struct step *s, uint64_t member)
 {
-	enum status st = vault_profile(s->c->service->vault, s->request->cmd.program, member, &s->work->arena, &s->profile);
+	enum status st = vault_profile(s->c->service->vault, s->request->cmd.program, member, &s->work->arena, s->profile);
 
 	s->has_profile = st == ST_OK;
 	return st == ST_NOTFOUND ? ST_OK : st;
@@ -143,7 +143,7 @@ static enum status
 change_aliases(struct step *s)
 {
 	struct request *r = s->request;
-	struct profile *p = &s->profile;
+	struct profile *p = s->profile;
 	uint64_t owner;
 
 	for (size_t i = 0; i < r->n_remove; i++) {
@@ -191,14 +191,14 @@ write_profile(struct step *s, const struct entry *entry, struct entry_id id)
 	for (size_t i = 0; i < entry->n_merged && st == ST_OK; i++)
 		st = vault_forget(vault, entry->program, entry->merged[i], id.seq);
 	if (r->has_segments) {
-		s->profile.n_segments = r->n_segments;
+		s->profile->n_segments = r->n_segments;
 		for (size_t i = 0; i < r->n_segments; i++)
-			s->profile.segments[i] = r->segments[i];
+			s->profile->segments[i] = r->segments[i];
 	}
 	if (r->has_birthday)
-		birthday_enter(s->profile.dates, &s->profile.n_dates, r->birthday_month, r->birthday_day, entry->business_date);
+		birthday_enter(s->profile->dates, &s->profile->n_dates, r->birthday_month, r->birthday_day, entry->business_date);
 	if (st == ST_OK)
-		st = vault_put_profile(vault, entry->program, entry->member, id.seq, &s->profile);
+		st = vault_put_profile(vault, entry->program, entry->member, id.seq, s->profile);
 	if (st == ST_OK && r->has_birthday)
 		st = calendar_add(s->c->calendar, entry->program, entry->member, r->birthday_month, r->birthday_day);
 	return st;
@@ -210,10 +210,10 @@ write_provisional(struct step *s, const struct entry *entry, struct entry_id id)
 {
 	struct vault *vault = s->c->service->vault;
 
-	vault_profile_init(&s->profile);
-	s->profile.aliases[s->profile.n_aliases++] = s->request->member;
+	vault_profile_init(s->profile);
+	s->profile->aliases[s->profile->n_aliases++] = s->request->member;
 	enum status st = vault_link(vault, entry->program, s->request->member, entry->member, id.seq);
-	return st == ST_OK ? vault_put_profile(vault, entry->program, entry->member, id.seq, &s->profile) : st;
+	return st == ST_OK ? vault_put_profile(vault, entry->program, entry->member, id.seq, s->profile) : st;
 }
 
 /* The calendar may name it still: whoever asks it looks for the profile. */
@@ -223,10 +223,10 @@ forget(struct step *s, const struct entry *entry, struct entry_id id)
 	struct vault *vault = s->c->service->vault;
 	enum status st = ST_OK;
 
-	for (size_t i = 0; i < s->profile.n_aliases && st == ST_OK; i++)
-		st = vault_unlink(vault, entry->program, s->profile.aliases[i], id.seq);
-	for (size_t i = 0; i < s->profile.n_absorbed && st == ST_OK; i++)
-		st = vault_forget(vault, entry->program, s->profile.absorbed[i], id.seq);
+	for (size_t i = 0; i < s->profile->n_aliases && st == ST_OK; i++)
+		st = vault_unlink(vault, entry->program, s->profile->aliases[i], id.seq);
+	for (size_t i = 0; i < s->profile->n_absorbed && st == ST_OK; i++)
+		st = vault_forget(vault, entry->program, s->profile->absorbed[i], id.seq);
 	return st == ST_OK ? vault_forget(vault, entry->program, entry->member, id.seq) : st;
 }
 
@@ -248,7 +248,7 @@ load_merged(struct step *s)
 {
 	const struct cmd *cmd = &s->request->cmd;
 	struct vault *vault = s->c->service->vault;
-	struct profile *into = &s->profile, *from = &s->merged;
+	struct profile *into = s->profile, *from = s->merged;
 
 	vault_profile_init(into);
 	vault_profile_init(from);
@@ -288,12 +288,12 @@ static enum status
 write_merged(struct step *s, const struct entry *entry, struct entry_id id)
 {
 	struct vault *vault = s->c->service->vault;
-	enum status st = vault_put_profile(vault, entry->program, entry->member, id.seq, &s->profile);
+	enum status st = vault_put_profile(vault, entry->program, entry->member, id.seq, s->profile);
 
 	if (st == ST_OK)
-		st = vault_put_profile(vault, entry->program, entry->u.other.member, id.seq, &s->merged);
+		st = vault_put_profile(vault, entry->program, entry->u.other.member, id.seq, s->merged);
 	for (size_t i = 0; i < s->moved_dates && st == ST_OK; i++)
-		st = calendar_add(s->c->calendar, entry->program, entry->member, s->profile.dates[i].month, s->profile.dates[i].day);
+		st = calendar_add(s->c->calendar, entry->program, entry->member, s->profile->dates[i].month, s->profile->dates[i].day);
 	return st;
 }
 
@@ -304,7 +304,7 @@ static enum status
 prepare_enrolment(struct step *s)
 {
 	struct request *r = s->request;
-	struct profile *p = &s->profile;
+	struct profile *p = s->profile;
 
 	r->cmd.n_segments = r->n_segments;
 	r->cmd.segments = r->segments;
@@ -322,11 +322,11 @@ prepare_profile(struct step *s)
 {
 	struct request *r = s->request;
 
-	vault_profile_init(&s->profile);	/* for a member that the vault does not know: never a key that others know */
+	vault_profile_init(s->profile);	/* for a member that the vault does not know: never a key that others know */
 	enum status st = r->cmd.member == 0 ? ST_OK : people_load(s, r->cmd.member);
 	if (r->op == REQUEST_BIRTHDAY) {
-		r->cmd.u.birthday.n_dates = s->profile.n_dates;
-		memcpy(r->cmd.u.birthday.dates, s->profile.dates, sizeof(s->profile.dates));
+		r->cmd.u.birthday.n_dates = s->profile->n_dates;
+		memcpy(r->cmd.u.birthday.dates, s->profile->dates, sizeof(s->profile->dates));
 		r->cmd.u.birthday.given = DAY_NONE;
 	}
 	return st;

@@ -17,6 +17,7 @@
 #include "service/keeper.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,7 +181,7 @@ reset_batch(struct commit *c)
 {
 	c->sealed_first = c->sealed_last = c->rotation = NULL;
 	c->n_sealed = 0;
-	c->is_open = false;
+	c->is_open = c->space_seen = false;
 	receipts_forget(c);
 	arena_reset(&c->arena);
 }
@@ -394,6 +395,8 @@ commit_writable(struct commit *c, struct refusal *ret_refusal)
 	enum status st = ST_OK;
 
 	ret_refusal->result = LEDGER_OK;
+	if (c->space_seen)
+		return;
 	if (c->no_space && clock_monotonic_us() < c->retry_at_us) {
 		disk_refusal(ret_refusal);
 		return;
@@ -407,6 +410,7 @@ commit_writable(struct commit *c, struct refusal *ret_refusal)
 	if (st == ST_OK)
 		st = store_writable(s->store);
 	c->no_space = st != ST_OK;
+	c->space_seen = !c->no_space;
 	if (!c->no_space)
 		return;
 	c->retry_at_us = clock_monotonic_us() + DISK_RETRY_US;
@@ -774,6 +778,7 @@ commit_new(struct service *s, struct commit **ret_commit)
 	pthread_condattr_destroy(&attr);
 	arena_init(&c->arena, ARENA_BYTES_MAX);
 	buf_init(&c->scratch);
+	buf_init(&c->reply);
 	c->clock_us = apply_head(s->apply)->clock_us;
 	c->due_pending = s->manual_clock;
 	pace_init(&c->pace);
@@ -826,6 +831,9 @@ commit_free(struct commit *c)
 	sched_free(c);
 	cosigner_free(c);
 	buf_release(&c->scratch);
+	buf_release(&c->reply);
+	sodium_memzero(&c->profile, sizeof(c->profile));
+	sodium_memzero(&c->merged, sizeof(c->merged));
 	arena_release(&c->arena);
 	pthread_cond_destroy(&c->wake);
 	pthread_mutex_destroy(&c->lock);

@@ -69,7 +69,8 @@ struct commit {
 	/* the thread's own */
 	struct pace pace;
 	struct arena arena;			/* the batch's: entries, bytes, sealed */
-	struct buf scratch;
+	struct buf scratch, reply;		/* reply: of the command that runs */
+	struct profile profile, merged;		/* likewise, see struct step */
 	struct sealed *sealed_first, *sealed_last;
 	size_t n_sealed;
 	struct sealed *rotation;		/* the last of them, if it rotates a key; NULL */
@@ -86,6 +87,7 @@ struct commit {
 	int64_t base_real_us, base_boot_us;	/* what CLOCK_BOOTTIME predicts is counted from here */
 	bool unflushed;				/* the ledger has a batch that state could not take yet: nothing is decided and nothing discarded */
 	atomic_bool no_space;			/* at the last look writes were refused for want of it */
+	bool space_seen;			/* since the last flush: nothing is written before the next, so one look is enough */
 	bool undone;				/* the last flush was undone for want of it */
 	int64_t retry_at_us;			/* monotonic: before it what failed for want of space is not tried again */
 	int64_t step_us;			/* monotonic: when the step of a commit that is measured began */
@@ -123,15 +125,15 @@ int64_t commit_now_us(const struct commit *c);
 enum status tx_begin(struct commit *c, uint32_t program) MUST_CHECK;
 int64_t tx_now_us(const struct commit *c);
 /**
- * tx_add(c, entry, ret_id): applies the entry and puts it into the open transaction, or into a new one when it does not fit any more.
+ * tx_add(c, entry, bytes, ret_id, ret_entry): applies the entry, of ${bytes} as tx_make_room() measured it (0: it did not), and puts it into the open transaction, or into a new one when it does not fit any more.
  * ST_TOO_LARGE: it fits no transaction, or (exclusive) not this one; nothing was applied.
  */
-enum status tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
+enum status tx_add(struct commit *c, const struct entry *entry, size_t bytes, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
 /**
- * Seals the open transaction and begins another when the entry does not fit it: *${ret_moved}, and whoever decided it decides again, at
+ * Seals the open transaction and begins another when the entry does not fit it: then *${ret_bytes} is 0, and whoever decided it decides again, at
  * the new instant.
  */
-enum status tx_make_room(struct commit *c, const struct entry *entry, bool *ret_moved) MUST_CHECK;
+enum status tx_make_room(struct commit *c, const struct entry *entry, size_t *ret_bytes) MUST_CHECK;
 /* Ends the open transaction; nothing happens when it has no entry. */
 enum status tx_seal(struct commit *c) MUST_CHECK;
 /* A sealed one as it is stored, once the pool has signed. */

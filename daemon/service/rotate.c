@@ -277,7 +277,7 @@ recover(struct commit *c, enum key_kind kind, enum key_recovery reason, char *re
 	if (refusal.result != LEDGER_OK)
 		return recover_refuse(ret_message, refusal.sentence);
 	entry.has_fingerprint = false;
-	st = tx_add(c, &entry, &id, &stored);
+	st = tx_add(c, &entry, 0, &id, &stored);
 	if (st == ST_OK)
 		st = commit_flush(c);
 	if (st == ST_FULL)

@@ -272,7 +272,7 @@ add_due(struct commit *c, uint32_t program, uint64_t member, const struct due *d
 	if (st == ST_OK)
 		st = tx_begin(c, program);
 	if (st == ST_OK)
-		st = tx_add(c, &entry, &id, &applied);
+		st = tx_add(c, &entry, 0, &id, &applied);
 	return st;
 }
 

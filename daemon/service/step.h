@@ -10,8 +10,8 @@ struct step {
 	struct request *request;
 	struct refusal *refusal;
 	const struct program *program;		/* NULL: not found */
-	struct profile profile;			/* enrol, opening, profile, birthday, erase; merge: of the one that stays */
-	struct profile merged;			/* merge: of the one that goes */
+	struct profile *profile;		/* enrol, opening, profile, birthday, erase; merge: of the one that stays.  Nothing until it is read */
+	struct profile *merged;			/* merge: of the one that goes */
 	size_t moved_dates;			/* birthdays that it brings */
 	bool has_profile, ambiguous, too_many_aliases;
 	size_t n_others;
@@ -35,7 +35,7 @@ enum status step_follow_merges(struct step *s, uint64_t number, uint64_t *ret_me
 bool people_is_personal(enum request_op op);
 /* cmd.member and cmd.merged from the aliases of the request. */
 enum status people_find(struct step *s) MUST_CHECK;
-/* Into s->profile; has_profile: there is one. */
+/* Into *s->profile; has_profile: there is one. */
 enum status people_load(struct step *s, uint64_t member) MUST_CHECK;
 /* The profiles that the command reads, as they will be. */
 enum status people_prepare(struct step *s) MUST_CHECK;

@@ -55,15 +55,20 @@ tx_begin(struct commit *c, uint32_t program)
 }
 
 static enum status
-tx_room(struct commit *c, const struct entry *entry, size_t *ret_bytes, bool *ret_moved)
+tx_measure(struct commit *c, const struct entry *entry, size_t *ret_bytes)
 {
-	size_t bytes;
+	enum status st = codec_entry_bytes(entry, &c->scratch, ret_bytes);
+
+	*ret_bytes += entry->n_touched * CODEC_AFTER_MARGIN;
+	return st;
+}
+
+static enum status
+tx_room(struct commit *c, size_t bytes, bool *ret_moved)
+{
+	enum status st = ST_OK;
 
 	*ret_moved = false;
-	enum status st = codec_entry_bytes(entry, &c->arena, &bytes);
-	if (st != ST_OK)
-		return st;
-	bytes += entry->n_touched * CODEC_AFTER_MARGIN;
 	if (bytes + CODEC_TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX)
 		return ST_TOO_LARGE;
 	if (c->open_bytes + bytes + CODEC_TRANSACTION_OVERHEAD > LEDGER_LEAF_BYTES_MAX) {
@@ -75,27 +80,34 @@ tx_room(struct commit *c, const struct entry *entry, size_t *ret_bytes, bool *re
 			st = tx_begin(c, program);
 		*ret_moved = true;
 	}
-	*ret_bytes = bytes;
 	return st;
 }
 
 enum status
-tx_make_room(struct commit *c, const struct entry *entry, bool *ret_moved)
+tx_make_room(struct commit *c, const struct entry *entry, size_t *ret_bytes)
 {
-	size_t bytes;
+	bool moved;
 
-	return tx_room(c, entry, &bytes, ret_moved);
+	enum status st = tx_measure(c, entry, ret_bytes);
+	if (st == ST_OK)
+		st = tx_room(c, *ret_bytes, &moved);
+	if (st == ST_OK && moved)
+		*ret_bytes = 0;
+	return st;
 }
 
 enum status
-tx_add(struct commit *c, const struct entry *entry, struct entry_id *ret_id, struct entry **ret_entry)
+tx_add(struct commit *c, const struct entry *entry, size_t bytes, struct entry_id *ret_id, struct entry **ret_entry)
 {
 	enum evolve_fault fault;
-	size_t bytes;
+	enum status st = ST_OK;
 	bool moved;
 
 	assert(c->is_open);
-	enum status st = tx_room(c, entry, &bytes, &moved);
+	if (bytes == 0)
+		st = tx_measure(c, entry, &bytes);
+	if (st == ST_OK)
+		st = tx_room(c, bytes, &moved);
 	if (st != ST_OK)
 		return st;
 	struct entry *grown = arena_grow(&c->arena, c->open.entries, &c->open_cap, c->open.n_entries + 1, sizeof(*grown));

@@ -24,6 +24,7 @@
 
 #define VAULT_BATCH_BYTES ((size_t)256 * 1024 * 1024)
 #define VAULT_BUCKETS 1024
+#define KNOWN_MAX 16384			/* aliases, 640 KiB */
 
 struct change {
 	struct change *next;			/* older */
@@ -56,6 +57,9 @@ struct touch_list {
 	size_t n, cap;
 };
 
+/* An alias that this thread looked up in the environment, and whose row has not changed since: opening one costs more than all else of a look-up. */
+struct known { uint8_t hash[ALIAS_HASH_BYTES]; uint64_t member; };	/* member 0: none */
+
 struct vault {
 	struct store *store;
 	const struct keys *keys;
@@ -65,7 +69,9 @@ struct vault {
 	struct arena arena;			/* the batch's */
 	struct change *changes;
 	struct change *aliases[VAULT_BUCKETS];
-	struct store_txn *reader;
+	struct known *known;			/* [KNOWN_MAX], by hash; a turn of the epoch, with other hashes, empties it */
+	struct store_txn *reader;		/* of the batch: between batches it rests */
+	bool reader_rests;
 	enum debt debt;
 };
 
@@ -82,6 +88,11 @@ vault_new(struct store *store, const struct keys *keys, const char *keys_path, s
 
 	if (v == NULL)
 		return ST_NOMEM;
+	v->known = calloc(KNOWN_MAX, sizeof(*v->known));
+	if (v->known == NULL) {
+		free(v);
+		return ST_NOMEM;
+	}
 	v->store = store;
 	v->keys = keys;
 	v->keys_path = keys_path;
@@ -108,6 +119,7 @@ vault_free(struct vault *v)
 		epoch_key_free(v->slots[i].key);
 	pthread_mutex_destroy(&v->touched.lock);
 	free(v->touched.persons);
+	free(v->known);
 	arena_release(&v->arena);
 	free(v);
 }
@@ -174,6 +186,7 @@ vault_reader_close(struct vault *v)
 {
 	store_abort(v->reader);
 	v->reader = NULL;
+	memset(v->known, 0, KNOWN_MAX * sizeof(*v->known));
 }
 
 struct store *
@@ -280,11 +293,25 @@ vault_read(const struct vault *v, struct store_txn *txn, uint32_t program, uint6
 	return st != ST_OK ? st : person_unseal(key_of(v, txn), key.data, value, arena, ret);
 }
 
+/* Whatever this thread commits next is seen after it. */
+static void
+vault_rest(struct vault *v)
+{
+	if (v->reader != NULL && !v->reader_rests)
+		store_rest(v->reader);
+	v->reader_rests = true;
+}
+
 static enum status
 writer_reader(struct vault *v, struct store_txn **ret_txn)
 {
-	enum status st = v->reader == NULL ? store_read(v->store, STORE_VAULT, &v->reader) : store_renew(v->reader);
+	enum status st = ST_OK;
 
+	if (v->reader == NULL)
+		st = store_read(v->store, STORE_VAULT, &v->reader);
+	else if (v->reader_rests)
+		st = store_renew(v->reader);
+	v->reader_rests = st != ST_OK;
 	if (st == ST_OK)
 		*ret_txn = v->reader;
 	return st;
@@ -296,6 +323,12 @@ alias_bucket(struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES])
 	return &v->aliases[get_be32(hash) % VAULT_BUCKETS];
 }
 
+static struct known *
+known_slot(struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES])
+{
+	return &v->known[get_be32(hash) % KNOWN_MAX];
+}
+
 enum status
 vault_find(struct vault *v, uint32_t program, const char *alias, uint64_t *ret_member)
 {
@@ -303,6 +336,11 @@ vault_find(struct vault *v, uint32_t program, const char *alias, uint64_t *ret_m
 	struct store_txn *txn;
 
 	alias_hash(key_now(v), program, alias, hash);
+	struct known *known = known_slot(v, hash);
+	if (known->member != 0 && memcmp(known->hash, hash, sizeof(hash)) == 0) {
+		*ret_member = known->member;
+		return ST_OK;
+	}
 	for (const struct change *c = *alias_bucket(v, hash); c != NULL; c = c->next_alias) {
 		if (memcmp(c->key, hash, sizeof(hash)) == 0) {
 			*ret_member = c->member;
@@ -310,7 +348,13 @@ vault_find(struct vault *v, uint32_t program, const char *alias, uint64_t *ret_m
 		}
 	}
 	enum status st = writer_reader(v, &txn);
-	return st != ST_OK ? st : lookup_hash(v, txn, program, hash, ret_member);
+	if (st == ST_OK)
+		st = lookup_hash(v, txn, program, hash, ret_member);
+	if (st == ST_OK) {
+		memcpy(known->hash, hash, sizeof(hash));
+		known->member = *ret_member;
+	}
+	return st;
 }
 
 enum status
@@ -366,6 +410,7 @@ change_link(struct vault *v, struct change *c)
 		struct change **bucket = alias_bucket(v, c->key);
 		c->next_alias = *bucket;
 		*bucket = c;
+		known_slot(v, c->key)->member = 0;
 	}
 }
 
@@ -537,8 +582,7 @@ vault_bytes(const struct vault *v)
 void
 vault_discard(struct vault *v)
 {
-	if (v->reader != NULL)
-		store_rest(v->reader);
+	vault_rest(v);
 	if (v->debt != DEBT_NONE)
 		return;
 	for (struct change *c = v->changes; c != NULL; c = c->next) {

@@ -2,7 +2,8 @@
  * One queue under one lock.  unfinished counts the jobs submitted and not yet signed: those in the queue and those in a thread's hands.
  * A job belongs to the pool until unfinished has fallen to zero under the lock, which also makes its signature visible to the waiting
  * thread.  A worker is woken only when one sleeps that no earlier wake-up is on its way to (asleep > woken); a busy worker looks at the
- * queue again by itself before it sleeps, so no wake-up is lost.  The submitting thread never sleeps while the queue has a job: it signs.
+ * queue again by itself before it sleeps, so no wake-up is lost; and one sleeps on while those that are awake have no more jobs than they are,
+ * because waking it costs half a signature.  The submitting thread never sleeps while the queue has a job: it signs.
  */
 #include "signer/signer.h"
 
@@ -24,7 +25,7 @@ struct signer {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	struct sign_job *head, *tail;
-	size_t unfinished;
+	size_t queued, unfinished;
 	unsigned asleep, woken;			/* workers in a wait, and those of them that a signal was sent to */
 	bool waiting, stopping;
 	enum status failure;			/* of the jobs since the last signer_wait() */
@@ -42,6 +43,7 @@ take(struct signer *signer)
 	if (job != NULL) {
 		signer->head = job->next;
 		job->next = NULL;
+		signer->queued--;
 	}
 	return job;
 }
@@ -151,7 +153,9 @@ signer_submit(struct signer *signer, struct sign_job *job)
 		signer->tail->next = job;
 	signer->tail = job;
 	signer->unfinished++;
-	bool wake = signer->asleep > signer->woken;
+	signer->queued++;
+	unsigned awake = signer->n_workers - signer->asleep + signer->woken;
+	bool wake = signer->asleep > signer->woken && signer->queued > awake;
 	if (wake)
 		signer->woken++;
 	pthread_mutex_unlock(&signer->lock);

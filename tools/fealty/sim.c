@@ -147,14 +147,17 @@ entry_rows(const struct entry *e)
 
 /* Nearly all are far from it, which is seen without measuring. */
 enum status
-sim_entry_fits(struct sim *sim, const struct entry *e, bool *ret_fits)
+sim_entry_fits(const struct entry *e, bool *ret_fits)
 {
+	struct buf written;
 	size_t bytes;
 
 	*ret_fits = true;
 	if (entry_rows(e) < ROWS_SMALL)
 		return ST_OK;
-	enum status st = codec_entry_bytes(e, &sim->scratch, &bytes);
+	buf_init(&written);
+	enum status st = codec_entry_bytes(e, &written, &bytes);
+	buf_release(&written);
 	*ret_fits = st == ST_OK && bytes + e->n_touched * CODEC_AFTER_MARGIN + CODEC_TRANSACTION_OVERHEAD <= LEDGER_LEAF_BYTES_MAX;
 	return st;
 }
@@ -171,7 +174,7 @@ sim_run_due(struct sim *sim, uint32_t program, uint64_t member, const struct due
 
 	enum status st = decide_due(&sim->state.ledger, program, member, due, &sim->scratch, &decided);
 	if (st == ST_OK)
-		st = sim_entry_fits(sim, &decided, &fits);
+		st = sim_entry_fits(&decided, &fits);
 	if (st == ST_OK && fits)
 		return sim_apply(sim, &decided, &id, &entry);
 	if (!fits) {

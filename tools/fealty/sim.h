@@ -97,7 +97,7 @@ void sim_refuse(struct refusal *refusal, enum ledger_result result, const char *
  * sim_entry_fits(): whether it fits a transaction, as the daemon asks before it adds one.
  * sim_run_due(): one thing that is due, if there is something to write.  sim_roll(): all that is due for a member, birthdays apart.
  */
-enum status sim_entry_fits(struct sim *sim, const struct entry *e, bool *ret_fits) MUST_CHECK;
+enum status sim_entry_fits(const struct entry *e, bool *ret_fits) MUST_CHECK;
 enum status sim_apply(struct sim *sim, const struct entry *decided, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
 enum status sim_run_due(struct sim *sim, uint32_t program, uint64_t member, const struct due *due) MUST_CHECK;
 enum status sim_roll(struct sim *sim, uint32_t program, uint64_t member, int64_t until_us) MUST_CHECK;

@@ -594,7 +594,7 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		sim_refuse(refusal, LEDGER_CAP_REACHED, "into", "The two have more than %d aliases together; remove some first.", SIM_ALIASES_MAX);
 	bool fits = true;
 	if (!refused(s))
-		st = sim_entry_fits(sim, &decided, &fits);
+		st = sim_entry_fits(&decided, &fits);
 	if (!fits)
 		sim_refuse(refusal, LEDGER_TOO_LARGE, NULL, "The command does not fit one transaction; give it fewer lines.");
 	if (st != ST_OK || refused(s))
