@@ -1,6 +1,6 @@
 /*
- * Not unpacked, since that would take longer than all else.  Status and reason are the first two fields, and the server writes fields in the order
- * of their numbers: what comes behind them is not looked at, but for a receipt.
+ * Not unpacked, since that would take longer than all else.  The server begins with status and reason, as far as there are any: what comes
+ * behind them is only looked at for a receipt, which is anywhere.
  */
 #include "bench_answer.h"
 
@@ -64,7 +64,7 @@ count_one(struct figures *f, struct bytes body, bool wants_receipt)
 			reason = field.bytes;
 		else if (field.tag == FIELD_BYTES(RECEIPT))
 			has_receipt = true;
-		if (field.tag >> 3 >= (wants_receipt ? RECEIPT : REASON))
+		if (!wants_receipt && field.tag >> 3 >= REASON)
 			break;
 	}
 	if (!cursor_ok(&c))
