@@ -12,7 +12,7 @@
 #include "fealty.h"
 #include "frame.h"
 
-#define ENROL_OUTSTANDING 4u
+#define ENROL_OUTSTANDING 12u			/* the more, the fewer commits; a principal may have 16 384 commands in flight */
 #define PROGRESS_US US_PER_SECOND
 
 struct enrolment {
