@@ -4,20 +4,23 @@
 
 #include <stdbool.h>
 
+#include "bench_mix.h"
 #include "tls/tls.h"
-
-enum mix { MIX_PURCHASE, MIX_BALANCE };
 
 struct settings {
 	bool core;				/* the core alone, without a daemon */
-	const char *address, *principal, *program, *prefix, *disk;
+	const char *address, *admin, *principal, *program, *prefix, *disk, *redeem_points;
 	unsigned connections, depth, batch, threads;
+	unsigned principals;			/* 0: ${principal} itself */
 	unsigned long members, requests;	/* requests 0: for ${seconds} */
-	double seconds, flush_seconds;		/* of one fdatasync on ${disk}; 0: not asked for */
-	enum mix mix;
+	unsigned long backlog;			/* frames that may wait in an open loop */
+	double seconds, warmup_seconds, flush_seconds;	/* flush: of one fdatasync on ${disk}; 0: not asked for */
+	double rate;				/* commands a second; 0: a closed loop */
+	double zipf;				/* 0: all members alike */
+	struct mix mix;
 	struct tls_files tls;			/* ca NULL: no TLS */
 	const char *tls_server_name;		/* NULL: the host of the address */
-	bool json, receipt;			/* receipt: every purchase wants one */
+	bool json, receipt, enrol;		/* receipt: every purchase wants one */
 };
 
 /* Reads the command line; wrong usage ends the process with 2. */

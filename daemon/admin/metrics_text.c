@@ -164,6 +164,10 @@ put_process(struct buf *out, const struct metrics_process *process, const struct
 	count_of(out, "fealty_build_info", LABELS({ "version", process->version }), 1);
 	family(out, "fealty_uptime_seconds", "gauge", "Since the process began.");
 	seconds_of(out, "fealty_uptime_seconds", process->uptime_us);
+	family(out, "process_cpu_seconds_total", "counter", "CPU time of all threads, in user code and in the kernel.");
+	seconds_of(out, "process_cpu_seconds_total", process->cpu_us);
+	if (process->memory_bytes > 0)
+		gauge(out, "process_resident_memory_bytes", "Memory that is resident, files that are mapped included.", process->memory_bytes);
 	gauge(out, "fealty_ready", "1 when writes are accepted; /readyz says why not.", f != NULL && f->readiness == SERVICE_READY);
 }
 

@@ -10,6 +10,8 @@
 struct metrics_process {
 	const char *version;
 	uint64_t uptime_us;
+	uint64_t cpu_us;		/* of all threads, in user code and in the kernel */
+	uint64_t memory_bytes;		/* resident; 0: not known, and left out */
 };
 
 /* Requests to the door itself that were answered: by path ("other": none of ours) and status code. */

@@ -2,7 +2,11 @@
 #include "admin/route.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "admin/internal.h"
 #include "base/clock.h"
@@ -71,12 +75,37 @@ readyz(struct admin *admin, const char *rest, struct page *page)
 	page_text(page, reason == NULL ? 200 : 503, reason == NULL ? "ready" : reason);
 }
 
+static uint64_t
+cpu_us(void)
+{
+	struct rusage used = { 0 };
+
+	(void)getrusage(RUSAGE_SELF, &used);		/* of ourselves: cannot fail */
+	return (uint64_t)((used.ru_utime.tv_sec + used.ru_stime.tv_sec) * US_PER_SECOND + used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+/* The second number of proc(5)'s statm, in pages.  0: there is no /proc. */
+static uint64_t
+memory_bytes(void)
+{
+	uint64_t pages = 0;
+	FILE *statm = fopen("/proc/self/statm", "re");
+
+	if (statm == NULL)
+		return 0;
+	if (fscanf(statm, "%*u %" SCNu64, &pages) != 1)
+		pages = 0;
+	fclose(statm);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 static void route_requests(const struct admin *admin, struct metrics_request *ret);
 
 static void
 metrics(struct admin *admin, const char *rest, struct page *page)
 {
-	struct metrics_process process = { admin->version, (uint64_t)(clock_monotonic_us() - admin->begun_us) };
+	struct metrics_process process = { .version = admin->version, .uptime_us = (uint64_t)(clock_monotonic_us() - admin->begun_us), .cpu_us = cpu_us(),
+		.memory_bytes = memory_bytes() };
 	struct metrics_request requests[ROUTE_COUNT * CODE_COUNT];
 	struct figures figures;
 

@@ -1,7 +1,6 @@
 /**
- * A batch is a list of changes in memory, newest first: lookups walk it before they ask the environment, writes go through it in order.
- * Batches with
- * enrolments or profiles are small, so a list will do; aliases are found by a hash of buckets over it.
+ * A batch is a list of changes in memory, newest first: writes go through it in order; lookups ask it before they ask the environment, and find
+ * aliases and persons by buckets over it, since a batch may enrol thousands.
  *
  * A profile is replaced by adding a row with a greater seq and removing the older one after the ledger's commit, so that a crash between
  * the
@@ -28,7 +27,7 @@
 
 struct change {
 	struct change *next;			/* older */
-	struct change *next_alias;		/* in its bucket, older */
+	struct change *next_in_bucket;		/* older */
 	bool add;
 	enum store_table table;
 	uint8_t key[ALIAS_HASH_BYTES];		/* an alias's hash, or a person's key in its first bytes */
@@ -68,7 +67,7 @@ struct vault {
 	struct touch_list touched;
 	struct arena arena;			/* the batch's */
 	struct change *changes;
-	struct change *aliases[VAULT_BUCKETS];
+	struct change *aliases[VAULT_BUCKETS], *persons[VAULT_BUCKETS];
 	struct known *known;			/* [KNOWN_MAX], by hash; a turn of the epoch, with other hashes, empties it */
 	struct store_txn *reader;		/* of the batch: between batches it rests */
 	bool reader_rests;
@@ -329,6 +328,13 @@ known_slot(struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES])
 	return &v->known[get_be32(hash) % KNOWN_MAX];
 }
 
+/* By the last four bytes of the member's number. */
+static struct change **
+person_bucket(struct vault *v, const uint8_t key[static PERSON_PREFIX])
+{
+	return &v->persons[get_be32(key + 8) % VAULT_BUCKETS];
+}
+
 enum status
 vault_find(struct vault *v, uint32_t program, const char *alias, uint64_t *ret_member)
 {
@@ -341,7 +347,7 @@ vault_find(struct vault *v, uint32_t program, const char *alias, uint64_t *ret_m
 		*ret_member = known->member;
 		return ST_OK;
 	}
-	for (const struct change *c = *alias_bucket(v, hash); c != NULL; c = c->next_alias) {
+	for (const struct change *c = *alias_bucket(v, hash); c != NULL; c = c->next_in_bucket) {
 		if (memcmp(c->key, hash, sizeof(hash)) == 0) {
 			*ret_member = c->member;
 			return c->member == 0 ? ST_NOTFOUND : ST_OK;
@@ -364,7 +370,7 @@ vault_profile(struct vault *v, uint32_t program, uint64_t member, struct arena *
 	struct store_txn *txn;
 
 	person_key(program, member, 0, key);
-	for (const struct change *c = v->changes; c != NULL; c = c->next) {
+	for (const struct change *c = *person_bucket(v, key); c != NULL; c = c->next_in_bucket) {
 		if (c->forgets && memcmp(c->key, key, 12) == 0)
 			return ST_NOTFOUND;
 		if (c->profile != NULL && memcmp(c->key, key, 12) == 0) {
@@ -406,12 +412,11 @@ change_link(struct vault *v, struct change *c)
 {
 	c->next = v->changes;
 	v->changes = c;
-	if (c->table == TABLE_ALIAS) {
-		struct change **bucket = alias_bucket(v, c->key);
-		c->next_alias = *bucket;
-		*bucket = c;
+	struct change **bucket = c->table == TABLE_ALIAS ? alias_bucket(v, c->key) : person_bucket(v, c->key);
+	c->next_in_bucket = *bucket;
+	*bucket = c;
+	if (c->table == TABLE_ALIAS)
 		known_slot(v, c->key)->member = 0;
-	}
 }
 
 static enum status
@@ -444,7 +449,7 @@ supersede(struct vault *v, const uint8_t key[static PERSON_KEY], uint64_t seq)
 	struct bytes old_key, value;
 	struct change *gone;
 
-	for (const struct change *c = v->changes; c != NULL; c = c->next) {
+	for (const struct change *c = *person_bucket(v, key); c != NULL; c = c->next_in_bucket) {
 		if (c->profile == NULL || memcmp(c->key, key, 12) != 0 || c->seq == seq)
 			continue;
 		gone = change_new(v, false, TABLE_PERSON, bytes_of(c->key, PERSON_KEY), seq);
@@ -552,7 +557,7 @@ vault_forget(struct vault *v, uint32_t program, uint64_t member, uint64_t seq)
 	struct store_txn *txn;
 
 	person_key(program, member, 0, key);
-	for (struct change *c = v->changes; c != NULL; c = c->next) {
+	for (struct change *c = *person_bucket(v, key); c != NULL; c = c->next_in_bucket) {
 		if (c->profile == NULL || memcmp(c->key, key, 12) != 0)
 			continue;
 		enum status st = forget_row(v, bytes_of(c->key, PERSON_KEY), seq);
@@ -591,6 +596,7 @@ vault_discard(struct vault *v)
 	}
 	v->changes = NULL;
 	memset(v->aliases, 0, sizeof(v->aliases));
+	memset(v->persons, 0, sizeof(v->persons));
 	arena_reset(&v->arena);
 }
 
@@ -619,7 +625,7 @@ superseded(const struct vault *v, const struct change *c)
 	if (c->table == TABLE_ALIAS) {
 		const struct change *newest = v->aliases[get_be32(c->key) % VAULT_BUCKETS];
 		while (newest != NULL && memcmp(newest->key, c->key, ALIAS_HASH_BYTES) != 0)
-			newest = newest->next_alias;
+			newest = newest->next_in_bucket;
 		return newest != c;
 	}
 	return false;

@@ -164,7 +164,8 @@ class Metrics:
 
 
 # Names are a promise: dashboards and alerts are made of them.
-PROCESS = {"fealty_build_info", "fealty_uptime_seconds", "fealty_ready", "fealty_http_requests_total"}
+PROCESS = {"fealty_build_info", "fealty_uptime_seconds", "fealty_ready", "fealty_http_requests_total", "process_cpu_seconds_total",
+           "process_resident_memory_bytes"}
 FAMILIES = PROCESS | {
     "fealty_ledger_info", "fealty_ledger_transactions", "fealty_entries_total", "fealty_system_entries_total",
     "fealty_commands_total", "fealty_results_total", "fealty_refusals_total", "fealty_replays_total", "fealty_terminal_gaps_total",

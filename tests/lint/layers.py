@@ -30,7 +30,7 @@ LAYERS = {
     "tools": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "fetch"},
     "bench": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "signer", "tls"},
     "tests": {"base", "proto", "messages", "client", "ledger", "codec", "merkle", "store", "apply", "signer", "tls", "net", "fetch", "service",
-              "admin", "sandbox", "tools"},
+              "admin", "sandbox", "tools", "bench"},
 }
 
 # Some may look at a part of a module only: (who, whose) -> the headers
@@ -38,6 +38,7 @@ PARTS = {
     ("admin", "service"): {"daemon/service/figures.h", "daemon/service/log_read.h"},
     ("config", "service"): {"daemon/service/limits.h"},
     ("client", "signer"): {"daemon/signer/verify.h"},
+    ("tests", "bench"): {f"tools/bench_{part}.h" for part in ("daemon", "encode", "figures", "mix", "random", "zipf")},
     ("tests", "tools"): {"tools/fealty/report_math.h", "tools/fealty/sim.h", "tools/fealty/program_file.h"},
 }
 

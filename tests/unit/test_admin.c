@@ -41,7 +41,7 @@ assert_text(const struct metrics_process *process, const struct figures *figures
 static void
 before_the_service_is_open_there_is_the_process(void **state)
 {
-	static const struct metrics_process process = { "0.1.0", 1500000 };
+	static const struct metrics_process process = { "0.1.0", 1500000, 2250000, 4096 };
 	static const char *const lines[] = {
 		"# HELP fealty_build_info The version that runs.",
 		"# TYPE fealty_build_info gauge",
@@ -49,6 +49,12 @@ before_the_service_is_open_there_is_the_process(void **state)
 		"# HELP fealty_uptime_seconds Since the process began.",
 		"# TYPE fealty_uptime_seconds gauge",
 		"fealty_uptime_seconds 1.5",
+		"# HELP process_cpu_seconds_total CPU time of all threads, in user code and in the kernel.",
+		"# TYPE process_cpu_seconds_total counter",
+		"process_cpu_seconds_total 2.25",
+		"# HELP process_resident_memory_bytes Memory that is resident, files that are mapped included.",
+		"# TYPE process_resident_memory_bytes gauge",
+		"process_resident_memory_bytes 4096",
 		"# HELP fealty_ready 1 when writes are accepted; /readyz says why not.",
 		"# TYPE fealty_ready gauge",
 		"fealty_ready 0",
@@ -72,7 +78,7 @@ figures_new(void)
 static void
 labels_are_escaped(void **state)
 {
-	static const struct metrics_process process = { "\"\\\n", 0 };
+	static const struct metrics_process process = { "\"\\\n", 0, 0, 0 };
 	static const char *const lines[] = {
 		"fealty_build_info{version=\"\\\"\\\\\\n\"} 1",
 		"fealty_ledger_info{origin=\"test.example/x\",clock=\"manual\",engine=\"1\"} 1",
@@ -102,7 +108,7 @@ seconds_are_exact(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		const struct metrics_process process = { "v", cases[i].us };
+		const struct metrics_process process = { "v", cases[i].us, 0, 0 };
 		const char *const lines[] = { cases[i].line, NULL };
 		assert_text(&process, NULL, lines, false);
 	}
@@ -111,7 +117,7 @@ seconds_are_exact(void **state)
 static void
 a_histogram_is_cumulative(void **state)
 {
-	static const struct metrics_process process = { "v", 0 };
+	static const struct metrics_process process = { "v", 0, 0, 0 };
 	static const char *const lines[] = {
 		"# TYPE fealty_commit_transactions histogram",
 		"fealty_commit_transactions_bucket{le=\"1\"} 2",
@@ -148,7 +154,7 @@ a_histogram_is_cumulative(void **state)
 static void
 commands_are_summed_by_operation_and_by_reason(void **state)
 {
-	static const struct metrics_process process = { "v", 0 };
+	static const struct metrics_process process = { "v", 0, 0, 0 };
 	static const char *const lines[] = {
 		"fealty_commands_total{op=\"purchase\"} 9",
 		"fealty_commands_total{op=\"redeem\"} 4",
@@ -177,7 +183,7 @@ commands_are_summed_by_operation_and_by_reason(void **state)
 static void
 witnesses_are_there_when_there_are_any(void **state)
 {
-	static const struct metrics_process process = { "v", 0 };
+	static const struct metrics_process process = { "v", 0, 0, 0 };
 	static const char *const lines[] = {
 		"fealty_public_checkpoint_size 12",
 		"fealty_served_checkpoint_size 10",
