@@ -198,7 +198,7 @@ def test_a_warm_up_is_not_counted(world):
     ledger = world.running(programs.PLAIN)
     r = bench(ledger, "-s", 0.5, "--warmup", 1, "-c", 2, "-m", 10)
     made = len(entries(ledger))
-    assert r["seconds"] == 0.5 and r["warmup_seconds"] == 1 and 0 < r["commands"] < made, (made, r)
+    assert r["seconds"] == 0.5 and r["warmup_seconds"] == 1 and 0 < r["commands"] < 0.65 * made, (made, r)
     r = whole(bench(ledger, "-s", 0.5, "--warmup", 1, "--rate", 200, "-m", 10))
     near(r["offered"], 100, 10, "due in half a second")
     near(len(entries(ledger)) - made, 300, math.sqrt(300), "due in one and a half")
@@ -271,9 +271,9 @@ def test_a_backlog_is_bounded(world):
 def test_what_the_daemon_says(world):
     ledger = world.running(programs.PLAIN, *ADMIN)
     where = port(ledger)
-    r = bench(ledger, "-s", 1, "--warmup", 0.2, "-c", 1, "-b", 100, "-m", 500, "--admin", f"127.0.0.1:{where}")
+    r = bench(ledger, "-s", 1, "--warmup", 1, "-c", 1, "-b", 100, "-m", 500, "--admin", f"127.0.0.1:{where}")
     d = r["daemon"]
-    assert d.keys() == DAEMON and 0.9 < d["seconds"] < 10, d
+    assert d.keys() == DAEMON and 0.9 < d["seconds"] < (1.7 if SANITIZER == "" else 10), d
     assert d["commands_per_commit"] == 100, "one connection with one batch in flight; no enrolment, no warm-up"
     assert d["cpu_us_per_command"] > 0.5 and d["cpu_seconds"] > 0 and d["memory_bytes"] > 1 << 20, d
     assert abs(d["commits_per_second"] * d["commands_per_commit"] - d["commands_per_second"]) <= 0.2 * d["commands_per_second"] + 200, d
