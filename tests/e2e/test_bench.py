@@ -192,6 +192,22 @@ def test_members_of_an_earlier_run(world):
     assert "enrolment: " in complains("-a", ledger.address, "-n", 10, "-m", 5, "--prefix", "c", code=1)
 
 
+@plain_build
+def test_many_members_are_enrolled_as_fast_as_few(world):
+    """By the daemon's CPU time, whatever else the machine does: commits of 12 000 enrolments, against those of 100."""
+    ledger = world.running(programs.PLAIN, *ADMIN)
+    where = port(ledger)
+
+    def cpu(prefix, members):
+        before = Metrics(where)("process_cpu_seconds_total")
+        bench(ledger, "-n", 1, "-c", 1, "-m", members, "--prefix", prefix)
+        return (Metrics(where)("process_cpu_seconds_total") - before) * 1e6 / members
+    few = sum(cpu(f"few{i}", 100) for i in range(20)) / 20
+    many = cpu("many", 24000)
+    print(f"{few:.0f} µs of CPU a member in hundreds, {many:.0f} µs in thousands")
+    assert many < 2 * few, (few, many)
+
+
 # ---- time ----
 
 def test_a_warm_up_is_not_counted(world):
