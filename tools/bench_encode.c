@@ -83,7 +83,7 @@ request_set(Fealty__V1__Request *r, union op_message *m, enum bench_op op, char 
 	case BENCH_OP_COUNT:
 		break;
 	}
-	assert(!"an operation");
+	assert(false);			/* no operation */
 }
 
 static bool

@@ -93,7 +93,7 @@ show_progress(struct enrolment *e)
 	fprintf(stderr, "\r%lu of %lu members enrolled, %.0f/s", e->enrolled, e->settings->members, rate);
 	if (rate > 0)
 		fprintf(stderr, ", %.0f s to go", (double)(e->settings->members - e->enrolled) / rate);
-	fputs("\033[K", stderr);
+	fprintf(stderr, "\033[K");
 	e->shown_us = now_us;
 }
 

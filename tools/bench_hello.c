@@ -46,15 +46,47 @@ refuse(const char *option, const char *what, unsigned long asked, unsigned long 
 	exit(2);
 }
 
+struct allowed { uint32_t in_flight, commands, bytes; };
+
 static void
-check(const struct settings *s, const Fealty__V1__HelloOk *ok, size_t frame_bytes)
+check(const struct settings *s, struct allowed allowed, size_t frame_bytes)
 {
-	if (ok->has_in_flight_max && s->depth > ok->in_flight_max)
-		refuse("--depth", "in flight on a connection", s->depth, ok->in_flight_max);
-	if (ok->has_batch_commands_max && s->batch > ok->batch_commands_max)
-		refuse("--batch", "commands in a frame", s->batch, ok->batch_commands_max);
-	if (s->batch > 1 && ok->has_batch_bytes_max && frame_bytes > ok->batch_bytes_max)
-		refuse("--batch", "bytes in a frame", frame_bytes, ok->batch_bytes_max);
+	if (s->depth > allowed.in_flight)
+		refuse("--depth", "in flight on a connection", s->depth, allowed.in_flight);
+	if (s->batch > allowed.commands)
+		refuse("--batch", "commands in a frame", s->batch, allowed.commands);
+	if (s->batch > 1 && frame_bytes > allowed.bytes)
+		refuse("--batch", "bytes in a frame", frame_bytes, allowed.bytes);
+}
+
+/* What is left out is not limited. */
+static struct allowed
+take_ok(struct bytes body)
+{
+	Fealty__V1__HelloOk *ok = fealty__v1__hello_ok__unpack(NULL, body.len, body.data);
+
+	if (ok == NULL)
+		die("HELLO", "the server did not answer with HELLO_OK");
+	struct allowed allowed = {
+		.in_flight = ok->has_in_flight_max ? ok->in_flight_max : UINT32_MAX,
+		.commands = ok->has_batch_commands_max ? ok->batch_commands_max : UINT32_MAX,
+		.bytes = ok->has_batch_bytes_max ? ok->batch_bytes_max : UINT32_MAX,
+	};
+	fealty__v1__hello_ok__free_unpacked(ok, NULL);
+	return allowed;
+}
+
+static _Noreturn void
+die_of_error(struct bytes body)
+{
+	Fealty__V1__Error *e = fealty__v1__error__unpack(NULL, body.len, body.data);
+	char text[256];
+
+	if (e == NULL)
+		die("HELLO", "the server refused it, and nobody can read why");
+	snprintf(text, sizeof text, "%s", e->message != NULL ? e->message : frame_error_str((enum frame_error)e->reason));
+	fealty__v1__error__free_unpacked(e, NULL);
+	die("HELLO", text);
 }
 
 void
@@ -101,12 +133,9 @@ hello_say(const struct settings *s, struct bench_socket *socket, unsigned number
 	if (bad != FRAME_ERROR_NONE || h.body_bytes > sizeof body)
 		die("HELLO", frame_error_str(bad));
 	read_all(socket, body, h.body_bytes);
-	Fealty__V1__Error *e = h.type == FRAME_ERROR ? fealty__v1__error__unpack(NULL, h.body_bytes, body) : NULL;
-	if (e != NULL)
-		die("HELLO", e->message != NULL ? e->message : frame_error_str((enum frame_error)e->reason));
-	Fealty__V1__HelloOk *ok = h.type == FRAME_HELLO_OK ? fealty__v1__hello_ok__unpack(NULL, h.body_bytes, body) : NULL;
-	if (ok == NULL)
+	if (h.type == FRAME_ERROR)
+		die_of_error(bytes_of(body, h.body_bytes));
+	if (h.type != FRAME_HELLO_OK)
 		die("HELLO", "the server did not answer with HELLO_OK");
-	check(s, ok, frame_bytes);
-	fealty__v1__hello_ok__free_unpacked(ok, NULL);
+	check(s, take_ok(bytes_of(body, h.body_bytes)), frame_bytes);
 }

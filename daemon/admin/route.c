@@ -2,8 +2,8 @@
 #include "admin/route.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -88,15 +88,17 @@ cpu_us(void)
 static uint64_t
 memory_bytes(void)
 {
-	uint64_t pages = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
+	char text[128] = "", *second;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 
-	if (statm == NULL)
+	if (fd < 0)
 		return 0;
-	if (fscanf(statm, "%*u %" SCNu64, &pages) != 1)
-		pages = 0;
-	fclose(statm);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	(void)strtoull(text, &second, 10);
+	return strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void route_requests(const struct admin *admin, struct metrics_request *ret);

@@ -192,13 +192,29 @@ def test_members_of_an_earlier_run(world):
     assert "enrolment: " in complains("-a", ledger.address, "-n", 10, "-m", 5, "--prefix", "c", code=1)
 
 
+@plain_build
+def test_many_members_are_enrolled_as_fast_as_few(world):
+    """By the daemon's CPU time, whatever else the machine does: commits of 12 000 enrolments, against those of 100."""
+    ledger = world.running(programs.PLAIN, *ADMIN)
+    where = port(ledger)
+
+    def cpu(prefix, members):
+        before = Metrics(where)("process_cpu_seconds_total")
+        bench(ledger, "-n", 1, "-c", 1, "-m", members, "--prefix", prefix)
+        return (Metrics(where)("process_cpu_seconds_total") - before) * 1e6 / members
+    few = sum(cpu(f"few{i}", 100) for i in range(20)) / 20
+    many = cpu("many", 24000)
+    print(f"{few:.0f} µs of CPU a member in hundreds, {many:.0f} µs in thousands")
+    assert many < 2 * few, (few, many)
+
+
 # ---- time ----
 
 def test_a_warm_up_is_not_counted(world):
     ledger = world.running(programs.PLAIN)
     r = bench(ledger, "-s", 0.5, "--warmup", 1, "-c", 2, "-m", 10)
     made = len(entries(ledger))
-    assert r["seconds"] == 0.5 and r["warmup_seconds"] == 1 and 0 < r["commands"] < made, (made, r)
+    assert r["seconds"] == 0.5 and r["warmup_seconds"] == 1 and 0 < r["commands"] < 0.65 * made, (made, r)
     r = whole(bench(ledger, "-s", 0.5, "--warmup", 1, "--rate", 200, "-m", 10))
     near(r["offered"], 100, 10, "due in half a second")
     near(len(entries(ledger)) - made, 300, math.sqrt(300), "due in one and a half")
@@ -262,7 +278,8 @@ def test_a_backlog_is_bounded(world):
     ledger = world.running(programs.PLAIN)
     r = whole(bench(ledger, "--rate", 200000, "-s", 0.5, "-c", 1, "--backlog", 20, "-m", 10, code=1))
     assert r["not_sent"] > 1000 and r["errors"] == {} and r["commands"] > 0, r
-    assert len(entries(ledger)) == r["commands"] + r["late"] <= r["commands"] + 21, r
+    assert len(entries(ledger)) == r["commands"] + r["late"], r
+    assert r["late"] < 100, "twenty wait at the end, one is in flight, and a few more were due when the end was noticed"
 
 
 # ---- the daemon's figures ----
@@ -271,9 +288,9 @@ def test_a_backlog_is_bounded(world):
 def test_what_the_daemon_says(world):
     ledger = world.running(programs.PLAIN, *ADMIN)
     where = port(ledger)
-    r = bench(ledger, "-s", 1, "--warmup", 0.2, "-c", 1, "-b", 100, "-m", 500, "--admin", f"127.0.0.1:{where}")
+    r = bench(ledger, "-s", 1, "--warmup", 1, "-c", 1, "-b", 100, "-m", 500, "--admin", f"127.0.0.1:{where}")
     d = r["daemon"]
-    assert d.keys() == DAEMON and 0.9 < d["seconds"] < 10, d
+    assert d.keys() == DAEMON and 0.9 < d["seconds"] < (1.7 if SANITIZER == "" else 10), d
     assert d["commands_per_commit"] == 100, "one connection with one batch in flight; no enrolment, no warm-up"
     assert d["cpu_us_per_command"] > 0.5 and d["cpu_seconds"] > 0 and d["memory_bytes"] > 1 << 20, d
     assert abs(d["commits_per_second"] * d["commands_per_commit"] - d["commands_per_second"]) <= 0.2 * d["commands_per_second"] + 200, d
