@@ -82,7 +82,7 @@ class Fealty:
         try:
             door.request("GET", "/readyz")
             return door.getresponse().status == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
         finally:
             door.close()

@@ -23,6 +23,8 @@ def run(argv, seconds=900, codes=(0,), **options):
     argv = [str(word) for word in argv]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False, **options)
+    except FileNotFoundError as e:
+        raise Failed(f"{argv[0]} is not installed") from e
     except (OSError, subprocess.TimeoutExpired) as e:
         raise Failed(f"{os.path.basename(argv[0])}: {e}") from e
     if done.returncode not in codes:

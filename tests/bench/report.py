@@ -205,7 +205,8 @@ def latency_table(figures):
     rows = [[name, figure_text(figures, name, "/s"), figure_text(figures, f"{name}/p50_ms", " ms"), figure_text(figures, f"{name}/p99_ms", " ms"),
              *(number_text(figures.median(f"{name}/{part}"), unit) for part, unit in (("commits", "/s"), ("together", ""), ("cpu_us", " µs")))]
             for name in names]
-    return table(["who, what, connections × in flight on each", "rate", "p50", "p99", "commits", "commands of a commit", "the daemon's CPU time of a command"], rows)
+    return table(["who, what, connections × in flight on each", "rate", "p50", "p99", "commits", "commands of a commit", "the daemon's CPU for a command"],
+                 rows)
 
 
 def limit_table(figures):
@@ -222,7 +223,8 @@ def limit_table(figures):
 def memory_table(figures, idle):
     rows = []
     for members in (GROWTH_BEGIN, *GROWN):
-        rows.append([f"{members:,} members, after the load"] + [figure_text(figures, f"memory/{members}/{part}_mib", " MiB") for part in ("rss", "anon", "file")])
+        rows.append([f"{members:,} members, after the load"] +
+                    [figure_text(figures, f"memory/{members}/{part}_mib", " MiB") for part in ("rss", "anon", "file")])
     rows.append(["at rest, just started"] + [figure_text(figures, f"memory/rest/{part}_mib", " MiB") for part in ("rss", "anon", "file")])
     for door, words in (("unix", "UNIX socket"), ("tls", "mutual TLS")):
         rows.append([f"with {idle:,} idle connections, {words}"] +
@@ -253,11 +255,11 @@ def machine_lines(facts):
 def how_lines(facts):
     settings = {name: ", ".join(f"{key} = {value or 'none'}" for key, value in of.items()) for name, of in facts["settings"].items()}
     return [
-        f"Each figure is the median of {plural(facts['rounds'], 'round')}, with the least and the most; in a round fealty and its peers take turns. All load comes "
-        "from this machine. Connections are to UNIX sockets, for all, but where TLS is said. There are 10 000 members, taken at random. Every answer to a "
-        "write is for what an fdatasync covers; fealty signs each transaction besides.", "",
-        "- fealty: `fealty-bench`, one thread, batches by 16 connections with 2 in flight. The load is one principal from one address, whose limits, "
-        f"which hold by TCP alone, are raised for it: {settings['fealty']}.",
+        f"Each figure is the median of {plural(facts['rounds'], 'round')}, with the least and the most; in a round fealty and its peers take turns. "
+        "All load comes from this machine, and all connections are to UNIX sockets, but those with TLS. There are 10 000 members, taken at random. "
+        "An answer to a write says that it is on the disk, with all three; fealty signs each transaction besides.", "",
+        "- fealty: `fealty-bench`, one thread, batches by 16 connections with 2 in flight. The load is one principal from one address; their limits, which "
+        f"hold by TCP alone, are raised for it: {settings['fealty']}.",
         f"- PostgreSQL: `purchase.sql`, `pgbench -M prepared -n -f`, 2 threads; {settings['postgresql']}.",
         f"- Redis: `purchase.lua`, `redis-benchmark`, one thread; {settings['redis']}.",
         f"- TigerBeetle was not measured here: {TIGERBEETLE_PER_SECOND:,} transfers a second is what its build of June 2024 is published with, unsigned.",
