@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # install.sh: sourced by tests/run and tools/quickstart; defines functions and does nothing by itself.
 #
-# install_packages build|test|long
+# install_packages build|test|long|peers
 #	Make sure that the Debian packages of that set (each contains the one before) are installed.  Asks dpkg first: when all are there it
 #	is quick, silent and needs no network.  What is missing is installed with apt-get, as root.  Returns 1, with a sentence on standard
-#	error, when it cannot be.
+#	error, when it cannot be.  "peers" is a set of its own; services that its packages bring are not started.
 # install_node
 #	Make sure that there are node and npm, from wherever; where not, Debian's packages, in the same way.
 # check_libevent
@@ -17,6 +17,8 @@ PACKAGES_BUILD="meson ninja-build pkg-config gcc libc6-dev libevent-dev liblmdb-
 # systemd for systemd-analyze, which judges our unit file; binutils for readelf, by which the programs are looked into
 PACKAGES_TEST="clang python3 python3-protobuf python3-nacl python3-yaml openssl git faketime golang-go golang-golang-x-mod-dev systemd binutils"
 PACKAGES_LONG="libclang-rt-14-dev clang-tidy cppcheck"
+# what tests/bench/run measures beside fealty
+PACKAGES_PEERS="postgresql-15 postgresql-client-15 redis-server redis-tools"
 LIBEVENT_FIXED="2.1.12-stable-8+deb12u1"
 
 packages_missing()
@@ -38,11 +40,30 @@ install_packages()
 	build) wanted="$PACKAGES_BUILD" ;;
 	test) wanted="$PACKAGES_BUILD $PACKAGES_TEST" ;;
 	long) wanted="$PACKAGES_BUILD $PACKAGES_TEST $PACKAGES_LONG" ;;
-	*) echo "install_packages: \"${1:-}\" is no set of packages: build, test or long" >&2; return 1 ;;
+	peers) wanted="$PACKAGES_PEERS" ;;
+	*) echo "install_packages: \"${1:-}\" is no set of packages: build, test, long or peers" >&2; return 1 ;;
 	esac
 	# shellcheck disable=SC2086  # a list of words
 	missing="$(packages_missing $wanted)"
-	[ -z "$missing" ] || packages_install "$missing"
+	[ -n "$missing" ] || return 0
+	if [ "$1" = peers ]; then
+		without_services packages_install "$missing"
+	else
+		packages_install "$missing"
+	fi
+}
+
+# without_services COMMAND...: meanwhile no package that is installed starts its service, as /usr/sbin/policy-rc.d says it on Debian.
+without_services()
+{
+	local policy=/usr/sbin/policy-rc.d code=0
+	if [ -e "$policy" ] || ! { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"; } 2>/dev/null; then
+		"$@"
+		return
+	fi
+	"$@" || code=$?
+	rm -f "$policy"
+	return "$code"
 }
 
 install_node()

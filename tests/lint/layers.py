@@ -38,7 +38,7 @@ PARTS = {
     ("admin", "service"): {"daemon/service/figures.h", "daemon/service/log_read.h"},
     ("config", "service"): {"daemon/service/limits.h"},
     ("client", "signer"): {"daemon/signer/verify.h"},
-    ("tests", "bench"): {f"tools/bench_{part}.h" for part in ("daemon", "encode", "figures", "mix", "random", "zipf")},
+    ("tests", "bench"): {f"tools/bench_{part}.h" for part in ("daemon", "disk", "encode", "figures", "mix", "random", "zipf")},
     ("tests", "tools"): {"tools/fealty/report_math.h", "tools/fealty/sim.h", "tools/fealty/program_file.h"},
 }
 
