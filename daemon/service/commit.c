@@ -710,6 +710,7 @@ run(void *arg)
 	enum status st = ST_OK;
 	bool more = false;
 
+	(void)pthread_setname_np(pthread_self(), "commit");
 	for (;;) {
 		int64_t wait_us;
 		bool stopping;

@@ -1,0 +1,153 @@
+"""Every allocation, every call of LMDB and every write fails in turn, and the clock jumps: nothing crashes, hangs, is lost or applied twice."""
+from collections import Counter
+
+import programs
+from case import long, plain_build, seconds, tell
+from injector import ANY, COMMIT, MEMORY, Fault, attempt
+from wire import keyless, pb
+from world import expect
+
+ARGUMENTS = ("--sign-threads", "1", "--net-threads", "1")
+
+
+def purchase(w, key, **fields):
+    return w.call("purchase", member="m1", amount="3", key=key, **fields)
+
+
+def batch(w, key, atomic=False):
+    return w.batch([keyless("purchase", member="m1", amount="2"), keyless("enrol", member=f"b-{key}"), keyless("redeem", member="m1", points="1")], key=key, atomic=atomic)
+
+
+definitions = {}
+
+
+def take_definition(w, key):
+    definitions[key] = w.ok("show_program").program
+    definitions[key].name = f"plain {key}"
+
+
+# name: (what there must be before it, the command)
+WORK = {
+    "enrol": (None, lambda w, key: w.call("enrol", member=f"n-{key}", birthday="03-04", aliases=[f"card:{key}"], key=key)),
+    "profile": (lambda w, key: w.ok("enrol", member=f"p-{key}", key=key + ".e"),
+                lambda w, key: w.call("profile", member=f"p-{key}", birthday="05-06", add_aliases=[f"app:{key}"], key=key)),
+    "purchase": (None, purchase),
+    "receipt": (None, lambda w, key: purchase(w, key, want_receipt=True)),
+    "redeem": (None, lambda w, key: w.call("redeem", member="m1", points="2", key=key)),
+    "batch": (None, batch),
+    "atomic": (None, lambda w, key: batch(w, key, atomic=True)),
+    "return": (lambda w, key: w.ok("purchase", member="m1", amount="9", key=key + ".p"),
+               lambda w, key: w.call("return", member="m1", purchase=key + ".p", key=key)),
+    "erase": (lambda w, key: w.ok("enrol", member=f"g-{key}", birthday="07-08", key=key + ".e"), lambda w, key: w.call("erase", member=f"g-{key}", key=key)),
+    "publish": (take_definition, lambda w, key: w.call("publish", definition=definitions[key], key=key)),
+    "hold": (None, lambda w, key: w.call("hold", member="m1", points="2", ttl="30d", key=key)),
+    "capture": (lambda w, key: w.ok("hold", member="m1", points="2", ttl="30d", key=key + ".h"),
+                lambda w, key: w.call("capture", member="m1", hold=key + ".h", points="1", key=key)),
+    "replay": (lambda w, key: w.ok("purchase", member="m1", amount="9", key=key), lambda w, key: w.call("purchase", member="m1", amount="9", key=key)),
+}
+
+
+def prepared(world, fault, **options):
+    ledger = world.ledger(**options)
+    ledger.start(*ARGUMENTS, env=fault.env)
+    ledger.publish(programs.PLAIN)
+    with ledger.wire() as wire:
+        wire.ok("enrol", member="m1", key="e1")
+        wire.ok("adjust", member="m1", points="1000000", reason="opening", key="a1")
+    return ledger
+
+
+class Round:
+    """Plays commands with a fault in each, and sends each again until it is applied."""
+
+    def __init__(self, world, fault, **options):
+        self.world, self.fault = world, fault
+        self.ledger = prepared(world, fault, **options)
+        self.wire = self.ledger.wire()
+        self.done = {}                  # request id -> entries, as they were answered
+        self.ends = Counter()
+
+    def again(self):
+        """A daemon and a connection, whatever became of those before."""
+        self.fault.disarm()
+        if self.ledger.daemon.ended:
+            self.ledger.start(*ARGUMENTS, env=self.fault.env)
+        self.wire.close()
+        self.wire = self.ledger.wire()
+
+    def one(self, name, key, **fault):
+        """True when the fault happened; it is made good."""
+        before, act = WORK[name]
+        if before:
+            before(self.wire, key)
+        self.fault.arm(**fault)
+        try:
+            first = attempt(self.ledger, self.wire, lambda w: act(w, key))
+        except BaseException:
+            print(f"the fault: {self.fault.what() if self.fault.fired else 'none'}")
+            raise
+        fired = self.fault.fired > 0
+        try:
+            self.made_good(name, key, act, first)
+        except BaseException:
+            print(f"the fault: {self.fault.what() if fired else 'none'}; then {first.how}, {first.why}")
+            raise
+        if fired:
+            self.ends[first.how] += 1
+        return fired
+
+    def made_good(self, name, key, act, first):
+        if first.how in ("ended", "closed"):
+            self.again()
+        self.fault.disarm()
+        second = act(self.wire, key)
+        results = second.results if isinstance(second, pb.BatchResponse) else [second]
+        assert all(r.status == pb.OK for r in results) and len(results) > 0, second
+        ids = [r.id for r in results]
+        if first.how == "ok":
+            said = first.answer.results if isinstance(first.answer, pb.BatchResponse) else [first.answer]
+            assert [r.id for r in said] == ids and all(r.replayed for r in results), (first.answer, second)
+        elif first.how == "refused" and name != "replay":
+            assert not any(r.replayed for r in results) or name == "batch", f"it was refused, and applied: {second}"
+        self.done[key] = ids
+
+    def all_of(self, name, label, first=1, step=1, **fault):
+        """The ${first}-th call fails, and so on, until one goes through without; how many there were."""
+        k = first
+        while self.one(name, f"{label}-{name}-{k}", at=k, **fault):
+            k += step
+        return k - 1
+
+    def finish(self):
+        """What was answered is there once, and the ledger is good."""
+        self.fault.disarm()
+        books = self.ledger.books()                 # verifies that no request id is there twice
+        for key, ids in self.done.items():
+            names = [f"{key}.{i + 1}" for i in range(len(ids))] if len(ids) > 1 else [key]
+            for name, one in zip(names, ids, strict=True):
+                assert books.requests["operator/test", name] == one, f"{name}: {one}"
+        self.wire.close()
+        self.ledger.stop()
+        expect(self.ledger.audit(), status="OK")
+
+
+def fail_allocations(world, names, step):
+    r = Round(world, Fault(world))
+    points = Counter()
+    for name in names:
+        points[name] = r.all_of(name, "mem", step=step, kind=MEMORY, threads=COMMIT)
+    r.finish()
+    tell(f"{sum(points.values())} allocations of the commit thread ({', '.join(f'{n} {c}' for n, c in points.items())}); the command then: {dict(r.ends)}")
+
+
+@plain_build
+@seconds(100)
+def test_allocations_of_a_commit(world):
+    fail_allocations(world, WORK, 7)
+
+
+@long
+@plain_build
+@seconds(900)
+def test_every_allocation_of_a_commit(world):
+    fail_allocations(world, WORK, 1)
