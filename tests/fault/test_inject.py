@@ -3,9 +3,9 @@ from collections import Counter
 
 import programs
 from case import long, plain_build, seconds, tell
-from injector import ANY, COMMIT, MEMORY, Fault, attempt
-from wire import keyless, pb
-from world import expect
+from injector import ANY, COMMIT, MEMORY, NET, Fault, attempt
+from wire import Closed, Fatal, Wire, keyless, pb
+from world import eventually, expect
 
 ARGUMENTS = ("--sign-threads", "1", "--net-threads", "1")
 
@@ -131,13 +131,17 @@ class Round:
         expect(self.ledger.audit(), status="OK")
 
 
+def said(ends):
+    return ", ".join(f"{how} {n}" for how, n in sorted(ends.items()))
+
+
 def fail_allocations(world, names, step):
     r = Round(world, Fault(world))
     points = Counter()
     for name in names:
         points[name] = r.all_of(name, "mem", step=step, kind=MEMORY, threads=COMMIT)
     r.finish()
-    tell(f"{sum(points.values())} allocations of the commit thread ({', '.join(f'{n} {c}' for n, c in points.items())}); the command then: {dict(r.ends)}")
+    tell(f"{r.ends.total()} of {sum(points.values())} allocations of the commit thread failed; {said(r.ends)}")
 
 
 @plain_build
@@ -151,3 +155,117 @@ def test_allocations_of_a_commit(world):
 @seconds(900)
 def test_every_allocation_of_a_commit(world):
     fail_allocations(world, WORK, 1)
+
+
+# ---- the threads of the connections ----
+
+def follow(w, _):
+    n = w.hello_ok.size
+    return w.leaves(w.subscribe(credits=n), n) and None
+
+
+NET_WORK = {
+    "hello": None,
+    "ping": lambda w, key: w.ping() and None,
+    "balance": lambda w, key: w.call("balance", member="m1"),
+    "history": lambda w, key: w.call("history", member="m1"),
+    "transaction": lambda w, key: w.call("transaction", seq=2),
+    "checkpoint": lambda w, key: w.call("checkpoint"),
+    "proof": lambda w, key: w.call("proof", seq=1),
+    "program": lambda w, key: w.call("show_program"),
+    "lots": lambda w, key: w.call("balance", member="m1", as_of="2026-06-01T00:00:00Z"),
+    "subscription": follow,
+    "purchase": purchase,
+    "batch": batch,
+    "refused": lambda w, key: w.call("purchase", member="m1", amount="no number", key=key),
+}
+
+
+def net_attempt(ledger, fault, act, key, k):
+    """How a connection ended that met the fault: never in silence, never with the blame on the peer."""
+    wire = None
+    try:
+        if act is None:
+            fault.arm(MEMORY, k, threads=NET)
+        wire = Wire(ledger.address, timeout=10)
+        if act is None:
+            return "ok"
+        fault.arm(MEMORY, k, threads=NET)
+        answer = act(wire, key)
+        bad = [] if answer is None else [p for p in (getattr(answer, "results", None) or [answer]) if isinstance(p, pb.Response) and p.status != pb.OK]
+        for p in bad:
+            assert p.message and (p.status in (pb.UNAVAILABLE, pb.INTERNAL, pb.RESOURCE_EXHAUSTED) or p.status == pb.INVALID_ARGUMENT and p.field == "amount"), p
+        return "refused" if bad else "ok"
+    except Fatal as e:
+        assert e.reason == "INTERNAL", f"no fault of the peer's: {e}"
+        return "error"
+    except Closed:
+        return "closed"
+    except TimeoutError as e:
+        raise AssertionError("neither answered nor closed") from e
+    finally:
+        if wire is not None:
+            wire.close()
+
+
+def grows(fault, before):
+    """Whether there is more memory in use than before, for longer than what is under way may take."""
+    try:
+        eventually(lambda: fault.live <= before, "", seconds=0.5)
+        return False
+    except AssertionError:
+        return True
+
+
+def net_leaks(ledger, fault, act, name, k):
+    """Four times more: what stays for later use does not grow each time."""
+    for again in range(4):
+        before = fault.live
+        net_attempt(ledger, fault, act, f"leak-{name}-{k}-{again}", k)
+        fault.disarm()
+        if not grows(fault, before):
+            return False
+    return True
+
+
+def fail_net_allocations(world, names, step):
+    fault = Fault(world)
+    ledger = prepared(world, fault)
+    ends, done = Counter(), 0
+    for name in names:
+        act = NET_WORK[name]
+        for k in range(1, 10000, step):
+            before = fault.live
+            try:
+                how = net_attempt(ledger, fault, act, f"net-{name}-{k}", k)
+                fired = fault.fired > 0
+                fault.disarm()
+                if not fired:
+                    break
+                assert not grows(fault, before) or not net_leaks(ledger, fault, act, name, k), "memory is lost"
+            except BaseException:
+                print(f"{name} {k}: {fault.what()}")
+                raise
+            ends[how] += 1
+            done += 1
+    with ledger.wire() as wire:
+        for name in ("purchase", "batch"):
+            if name in names:
+                NET_WORK[name](wire, f"net-{name}-1")
+    ledger.books()
+    ledger.stop()
+    expect(ledger.audit(), status="OK")
+    tell(f"{done} allocations for connections failed; {said(ends)}")
+
+
+@plain_build
+@seconds(100)
+def test_allocations_of_connections(world):
+    fail_net_allocations(world, NET_WORK, 5)
+
+
+@long
+@plain_build
+@seconds(900)
+def test_every_allocation_of_connections(world):
+    fail_net_allocations(world, NET_WORK, 1)
