@@ -3,7 +3,7 @@ from collections import Counter
 
 import programs
 from case import long, plain_build, seconds, tell
-from injector import ANY, COMMIT, MEMORY, NET, Fault, attempt
+from injector import AFTER, ANY, COMMIT, LMDB, LMDB_ERRORS, MEMORY, NET, Fault, attempt
 from wire import Closed, Fatal, Wire, keyless, pb
 from world import eventually, expect
 
@@ -175,6 +175,7 @@ NET_WORK = {
     "program": lambda w, key: w.call("show_program"),
     "lots": lambda w, key: w.call("balance", member="m1", as_of="2026-06-01T00:00:00Z"),
     "subscription": follow,
+    "events": lambda w, key: w.cancel(w.subscribe(credits=50, events=True)) or w.ping() and None,
     "purchase": purchase,
     "batch": batch,
     "refused": lambda w, key: w.call("purchase", member="m1", amount="no number", key=key),
@@ -269,3 +270,121 @@ def test_allocations_of_connections(world):
 @seconds(900)
 def test_every_allocation_of_connections(world):
     fail_net_allocations(world, NET_WORK, 1)
+
+
+# ---- LMDB ----
+
+# What each call may plausibly say; a commit also may have happened all the same.
+LMDB_CALLS = {
+    "txn_begin": ("ENOMEM", "EIO", "READERS_FULL"),
+    "put": ("MAP_FULL", "TXN_FULL", "PAGE_NOTFOUND", "CORRUPTED", "BAD_TXN", "ENOMEM", "EIO"),
+    "del": ("MAP_FULL", "TXN_FULL", "CORRUPTED", "ENOMEM"),
+    "get": ("PAGE_NOTFOUND", "CORRUPTED", "BAD_TXN", "ENOMEM", "EIO"),
+    "cursor_open": ("ENOMEM", "BAD_TXN"),
+    "cursor_get": ("PAGE_NOTFOUND", "CORRUPTED", "EIO"),
+    "txn_commit": ("MAP_FULL", "TXN_FULL", "BAD_TXN", "ENOMEM", "EIO", "ENOSPC"),
+    "env_sync": ("EIO", "ENOSPC"),
+}
+
+
+def fail_lmdb(world, names, pick):
+    """${pick} says which of the errors of a call are tried at its k-th."""
+    r = Round(world, Fault(world))
+    by_error = Counter()
+    for name in names:
+        for call, errors in LMDB_CALLS.items():
+            tried = [(e, mode) for e in errors for mode in ((0, AFTER) if call == "txn_commit" and e == "EIO" else (0,))]
+            k, left = 1, True
+            while left:
+                left = False
+                for error, mode in pick(tried, k):
+                    fired = r.one(name, f"l-{name}-{call}-{error}-{mode}-{k}", at=k, kind=LMDB, call=call, error=LMDB_ERRORS[error], mode=mode)
+                    by_error[error] += fired
+                    left = left or fired
+                k += 1
+    r.finish()
+    tell(f"{r.ends.total()} calls of LMDB failed ({said(by_error)}); {said(r.ends)}")
+
+
+@plain_build
+@seconds(100)
+def test_calls_of_lmdb_in_a_commit(world):
+    fail_lmdb(world, ("enrol", "purchase", "atomic", "erase"), lambda tried, k: [tried[k % len(tried)]])
+
+
+@long
+@plain_build
+@seconds(1800)
+def test_every_call_of_lmdb_in_a_commit(world):
+    fail_lmdb(world, WORK, lambda tried, k: tried)
+
+
+# ---- the start ----
+
+def start_with(ledger, fault, arguments=(), **how):
+    """How a start that met the fault ended: it serves, or says why not."""
+    fault.arm(**how)
+    daemon = ledger.daemon = ledger.launch(*ARGUMENTS, *arguments, env=fault.env)
+    try:
+        if daemon.started():
+            return "started"
+        log = daemon.wait_end(None)
+        code = daemon.process.returncode
+        assert code in (1, 70) and len(log.strip().splitlines()[-1]) > 20, f"exit {code}, and it said: {log}"
+        assert code == 1 or "commit.failed" in log, log
+        return "refused" if code == 1 else "ended"
+    except BaseException:
+        print(f"the fault: {fault.what()}")
+        raise
+    finally:
+        fault.disarm()
+
+
+def lives(ledger, fault, how):
+    """A daemon that started in spite of it works and stops well, and so does the one after a refusal; but for one whose threads met it later."""
+    if how == "started":
+        try:
+            with ledger.wire() as wire:
+                wire.call("balance", member="m1")
+        except (Closed, Fatal, ConnectionRefusedError, FileNotFoundError):
+            pass
+        log = ledger.daemon.stop(code=None)
+        assert ledger.daemon.process.returncode in (0, 70), f"exit {ledger.daemon.process.returncode}: {fault.what()}\n{log}"
+
+
+def fail_starts(world, first, step, **fault_of):
+    fault = Fault(world)
+    ledger = prepared(world, fault)
+    with ledger.wire() as wire:
+        wire.ok("enrol", member="card:2", birthday="02-03", key="e2")
+    ends, k = Counter(), first
+    ledger.daemon.kill()                            # so that there is something to recover
+    while True:
+        how = start_with(ledger, fault, at=k, **fault_of)
+        if fault.fired == 0:
+            break
+        lives(ledger, fault, how)
+        ends[how] += 1
+        k += step
+    ledger.stop()
+    ledger.start()
+    with ledger.wire() as wire:
+        expect(wire.ok("balance", member="m1"), available="1000000")
+    ledger.stop()
+    expect(ledger.audit(), status="OK")
+    return ends
+
+
+@plain_build
+@seconds(100)
+def test_allocations_of_a_start(world):
+    ends = fail_starts(world, 7, 131, kind=MEMORY, threads=ANY)
+    tell(f"{ends.total()} allocations of a start failed; {said(ends)}")
+
+
+@long
+@plain_build
+@seconds(1800)
+def test_every_allocation_of_a_start(world):
+    ends = fail_starts(world, 1, 1, kind=MEMORY, threads=ANY)
+    tell(f"{ends.total()} allocations of a start failed; {said(ends)}")
