@@ -330,6 +330,8 @@ def start_with(ledger, fault, arguments=(), **how):
             return "started"
         log = daemon.wait_end(None)
         code = daemon.process.returncode
+        if code < 0 and "sandbox_enter" in fault.what():
+            return "ended by a filter that is none"     # libseccomp loads one that forbids everything, the last word as well
         assert code in (1, 70) and len(log.strip().splitlines()[-1]) > 20, f"exit {code}, and it said: {log}"
         assert code == 1 or "commit.failed" in log, log
         return "refused" if code == 1 else "ended"
@@ -363,9 +365,10 @@ def fail_starts(world, first, step, **fault_of):
         how = start_with(ledger, fault, at=k, **fault_of)
         if fault.fired == 0:
             break
+        # libseccomp without memory mostly goes round until the daemon's patience ends: not each of its hundreds is waited for
+        k += max(5 * step, 83) if "sandbox_enter" in fault.what() else step
         lives(ledger, fault, how)
         ends[how] += 1
-        k += step
     ledger.stop()
     ledger.start()
     with ledger.wire() as wire:
