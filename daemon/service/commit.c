@@ -409,6 +409,8 @@ commit_writable(struct commit *c, struct refusal *ret_refusal)
 	c->no_space = st != ST_OK;
 	if (!c->no_space)
 		return;
+	if (st != ST_FULL)
+		c->broken = st;		/* space will not mend it */
 	c->retry_at_us = clock_monotonic_us() + DISK_RETRY_US;
 	disk_refusal(ret_refusal);
 }
@@ -733,6 +735,8 @@ run(void *arg)
 		st = run_due(c, &more);
 		if (st == ST_OK)
 			st = run_queue(c);
+		if (st == ST_OK)
+			st = c->broken;
 		if (st != ST_OK)
 			break;
 	}

@@ -65,7 +65,7 @@ class Fault:
     def what(self):
         """What failed, where: the call, its file, and the functions of ours that asked for it."""
         _, _, _, call, path, n, base, *frames = self._tail()
-        text = call.rstrip(b"\0").decode() + " " + path.split(b"\0")[0].decode()
+        text = call.split(b"\0")[0].decode() + " " + path.split(b"\0")[0].decode() + " in "
         lines = subprocess.run(["addr2line", "-f", "-s", "-e", FEALTYD, *(hex(f - base - 1) for f in frames[:n] if f > base)], capture_output=True, text=True,
                                check=False).stdout.splitlines()
         functions = [f"{name}({where.split(' ')[0]})" for name, where in zip(lines[::2], lines[1::2]) if "?" not in name + where]
