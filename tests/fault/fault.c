@@ -1,6 +1,6 @@
 /*
  * A library to preload, in which a call fails when the case that runs the daemon says so: the k-th allocation, the k-th call of LMDB, the k-th
- * call that changes a file, of some threads or of all.
+ * call that changes a file, of some threads or of all; and where clocks go wrong.
  *
  * The case and the daemon share a page of memory, struct fault, in the file that FAULT names; tests/fault/injector.py is its other side.  What is
  * counted and not yet failed goes through as it came.  A fault happens once, unless `lasting`: then until the case takes it back.
@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FRAMES 24
@@ -43,6 +44,7 @@ struct fault {
 	uint64_t mode, lasting;
 	char call[32];				/* only calls with this name; "": all of the kind */
 	char path[128];				/* of files: only those with this in their path */
+	int64_t real_us, boot_us;		/* by how much CLOCK_REALTIME and CLOCK_BOOTTIME are ahead of what they are */
 	_Atomic uint64_t seen, fired;		/* from here on for the case to read */
 	_Atomic int64_t live;			/* allocations that were not freed */
 	char what[32], file[128];
@@ -87,6 +89,8 @@ fails(enum kind kind, const char *call, const char *file)
 		return false;
 	if ((fault->call[0] != '\0' && strcmp(fault->call, call) != 0) || (kind == KIND_FILE && strstr(file, fault->path) == NULL))
 		return false;
+	if (fault->error == ENOSPC && strcmp(call, "unlink") == 0)
+		return false;		/* it makes space */
 	uint64_t n = atomic_fetch_add(&fault->seen, 1) + 1;
 	if (fault->fail_at == 0 || (fault->lasting ? n < fault->fail_at : n != fault->fail_at))
 		return false;
@@ -341,6 +345,32 @@ open(const char *path, int flags, ...)
 	mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
 	va_end(arguments);
 	return openat64(AT_FDCWD, path, flags, mode);
+}
+
+/* ---- clocks ---- */
+
+int
+clock_gettime(clockid_t id, struct timespec *ret_now)
+{
+	int64_t ahead_us = fault == NULL ? 0 : id == CLOCK_REALTIME ? fault->real_us : id == CLOCK_BOOTTIME ? fault->boot_us : 0;
+
+	int rc = (int)syscall(SYS_clock_gettime, id, ret_now);
+	if (rc != 0 || ahead_us == 0)
+		return rc;
+	int64_t us = (int64_t)ret_now->tv_sec * 1000000 + ret_now->tv_nsec / 1000 + ahead_us;
+	*ret_now = (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+	return 0;
+}
+
+time_t
+time(time_t *ret_now)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (ret_now != NULL)
+		*ret_now = now.tv_sec;
+	return now.tv_sec;
 }
 
 /* ---- LMDB ---- */

@@ -18,7 +18,7 @@ ANY = MAIN | COMMIT | NET | OTHER
 LMDB_ERRORS = {"MAP_FULL": -30792, "TXN_FULL": -30788, "PAGE_NOTFOUND": -30797, "CORRUPTED": -30796, "BAD_TXN": -30782, "READERS_FULL": -30790,
                "ENOMEM": errno.ENOMEM, "EIO": errno.EIO, "ENOSPC": errno.ENOSPC}
 
-HEAD = struct.Struct("<QQQqQQ32s128s")              # struct fault, up to what the daemon writes
+HEAD = struct.Struct("<QQQqQQ32s128sqq")             # struct fault, up to what the daemon writes
 TAIL = struct.Struct("<QQq32s128sQQ24Q")
 BYTES = HEAD.size + TAIL.size
 
@@ -34,14 +34,20 @@ class Fault:
             f.write(bytes(mmap.PAGESIZE))
         with open(self.path, "r+b") as f:
             self.page = mmap.mmap(f.fileno(), mmap.PAGESIZE)
+        self.ahead = (0, 0)
         self.env = {"LD_PRELOAD": LIBRARY, "FAULT": self.path}
 
     def arm(self, kind, at, threads=COMMIT, error=errno.ENOMEM, mode=INSTEAD, lasting=False, call="", path=""):
         self.disarm()
         self.page[HEAD.size:HEAD.size + 16] = bytes(16)
-        self.page[8:HEAD.size] = HEAD.pack(0, threads, at, error, mode, lasting, call.encode(), path.encode())[8:]
+        self.page[8:HEAD.size] = HEAD.pack(0, threads, at, error, mode, lasting, call.encode(), path.encode(), *self.ahead)[8:]
         self.page[0:8] = struct.pack("<Q", kind)
         return self
+
+    def clocks(self, real_seconds, boot_seconds=0):
+        """By how much the daemon's clocks are ahead from now on; CLOCK_MONOTONIC never is."""
+        self.ahead = (int(real_seconds * 1e6), int(boot_seconds * 1e6))
+        self.page[HEAD.size - 16:HEAD.size] = struct.pack("<qq", *self.ahead)
 
     def disarm(self):
         self.page[0:8] = bytes(8)

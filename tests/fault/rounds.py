@@ -25,6 +25,12 @@ def take_definition(w, key):
     definitions[key].name = f"plain {key}"
 
 
+def rich(w, key):
+    """A member may have 64 holds: each has another."""
+    w.ok("enrol", member=f"h-{key}", key=key + ".e")
+    return w.ok("adjust", member=f"h-{key}", points="100", reason="opening", key=key + ".a")
+
+
 # name: (what there must be before it, the command)
 WORK = {
     "enrol": (None, lambda w, key: w.call("enrol", member=f"n-{key}", birthday="03-04", aliases=[f"card:{key}"], key=key)),
@@ -39,9 +45,9 @@ WORK = {
                lambda w, key: w.call("return", member="m1", purchase=key + ".p", key=key)),
     "erase": (lambda w, key: w.ok("enrol", member=f"g-{key}", birthday="07-08", key=key + ".e"), lambda w, key: w.call("erase", member=f"g-{key}", key=key)),
     "publish": (take_definition, lambda w, key: w.call("publish", definition=definitions[key], key=key)),
-    "hold": (None, lambda w, key: w.call("hold", member="m1", points="2", ttl="30d", key=key)),
-    "capture": (lambda w, key: w.ok("hold", member="m1", points="2", ttl="30d", key=key + ".h"),
-                lambda w, key: w.call("capture", member="m1", hold=key + ".h", points="1", key=key)),
+    "hold": (rich, lambda w, key: w.call("hold", member=f"h-{key}", points="2", ttl="30d", key=key)),
+    "capture": (lambda w, key: rich(w, key) and w.ok("hold", member=f"h-{key}", points="2", ttl="30d", key=key + ".h"),
+                lambda w, key: w.call("capture", member=f"h-{key}", hold=key + ".h", points="1", key=key)),
     "replay": (lambda w, key: w.ok("purchase", member="m1", amount="9", key=key), lambda w, key: w.call("purchase", member="m1", amount="9", key=key)),
 }
 
