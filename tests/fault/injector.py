@@ -23,6 +23,18 @@ TAIL = struct.Struct("<QQq32s128sQQ24Q")
 BYTES = HEAD.size + TAIL.size
 
 
+ONLY = os.environ.get("FEALTY_FAULT", "")           # one failing point alone, by the label that is printed when it fails
+
+
+def passes_over(label):
+    """None: it is to be played.  Otherwise whether there may be one to play behind it; a label ends with the number of the call."""
+    if label == ONLY or not ONLY:
+        return None
+    name, _, number = label.rpartition("-")
+    wanted, _, last = ONLY.rpartition("-")
+    return name == wanted and int(number) < int(last)
+
+
 class Fault:
     """One at a time.  ${fired} counts how often it happened, ${seen} the calls that it could have been."""
 

@@ -1,9 +1,12 @@
 """Every allocation and every call of LMDB fails in turn: nothing crashes, hangs, is lost or applied twice."""
 from collections import Counter
+from http.client import HTTPConnection, HTTPException
 
 from case import long, plain_build, seconds, tell
-from injector import AFTER, ANY, COMMIT, LMDB, LMDB_ERRORS, MEMORY, NET, Fault
-from rounds import WORK, Round, batch, fail_starts, prepared, purchase, said
+from injector import AFTER, ANY, COMMIT, LMDB, LMDB_ERRORS, MEMORY, NET, OTHER, Fault, passes_over
+from rounds import ARGUMENTS, WORK, Round, batch, fail_starts, prepared, purchase, said
+from test_admin import port
+from test_tls import Door
 from wire import Closed, Fatal, Wire, pb
 from world import eventually, expect
 
@@ -54,31 +57,21 @@ NET_WORK = {
 }
 
 
-def net_attempt(ledger, fault, act, key, k):
-    """How a connection ended that met the fault: never in silence, never with the blame on the peer."""
-    wire = None
+def ended_well(try_once):
+    """How a connection ended that met a fault: never in silence, never with the blame on the peer."""
     try:
-        if act is None:
-            fault.arm(MEMORY, k, threads=NET)
-        wire = Wire(ledger.address, timeout=10)
-        if act is None:
-            return "ok"
-        fault.arm(MEMORY, k, threads=NET)
-        answer = act(wire, key)
+        answer = try_once()
         bad = [] if answer is None else [p for p in (getattr(answer, "results", None) or [answer]) if isinstance(p, pb.Response) and p.status != pb.OK]
         for p in bad:
             assert p.message and (p.status in (pb.UNAVAILABLE, pb.INTERNAL, pb.RESOURCE_EXHAUSTED) or p.status == pb.INVALID_ARGUMENT and p.field == "amount"), p
         return "refused" if bad else "ok"
     except Fatal as e:
-        assert e.reason == "INTERNAL", f"no fault of the peer's: {e}"
+        assert e.reason == "INTERNAL" or "no memory" in e.error.message, f"no fault of the peer's: {e}"
         return "error"
-    except Closed:
-        return "closed"
     except TimeoutError as e:
         raise AssertionError("neither answered nor closed") from e
-    finally:
-        if wire is not None:
-            wire.close()
+    except (Closed, HTTPException, OSError):
+        return "closed"
 
 
 def grows(fault, before):
@@ -90,58 +83,165 @@ def grows(fault, before):
         return True
 
 
-def net_leaks(ledger, fault, act, name, k):
-    """Four times more: what stays for later use does not grow each time."""
-    for again in range(4):
+def loses_memory(fault, try_once, name, k):
+    """What stays for later use does not grow each time."""
+    for again in range(5):
         before = fault.live
-        net_attempt(ledger, fault, act, f"leak-{name}-{k}-{again}", k)
+        ended_well(lambda n=again: try_once(f"leak-{name}-{k}-{n}", k))
         fault.disarm()
         if not grows(fault, before):
             return False
     return True
 
 
-def fail_net_allocations(world, names, step):
-    fault = Fault(world)
-    ledger = prepared(world, fault)
-    ends, done = Counter(), 0
-    for name in names:
-        act = NET_WORK[name]
-        for k in range(1, 10000, step):
+def each_allocation(fault, name, try_once, step, ends):
+    """${try_once} arms the fault, and does what is to meet it."""
+    k = 1
+    while True:
+        label = f"{name}-{k}"
+        passed_over = passes_over(label)
+        if passed_over is None:
             before = fault.live
             try:
-                how = net_attempt(ledger, fault, act, f"net-{name}-{k}", k)
+                how = ended_well(lambda n=k, key=label: try_once(key, n))
                 fired = fault.fired > 0
                 fault.disarm()
-                if not fired:
-                    break
-                assert not grows(fault, before) or not net_leaks(ledger, fault, act, name, k), "memory is lost"
+                assert not fired or not grows(fault, before) or not loses_memory(fault, try_once, name, k), "memory is lost"
             except BaseException:
-                print(f"{name} {k}: {fault.what()}")
+                print(f"{label}: {fault.what()}")
                 raise
-            ends[how] += 1
-            done += 1
-    with ledger.wire() as wire:
-        for name in ("purchase", "batch"):
-            if name in names:
-                NET_WORK[name](wire, f"net-{name}-1")
-    ledger.books()
+            ends[how] += fired
+        if passed_over is False or passed_over is None and not fired:
+            return
+        k += step
+
+
+def try_net(fault, connect, act):
+    def once(key, k):
+        if act is None:
+            fault.arm(MEMORY, k, threads=NET)
+        with connect() as wire:
+            if act is None:
+                return None
+            fault.arm(MEMORY, k, threads=NET)
+            return act(wire, key)
+    return once
+
+
+def fail_net_allocations(world, step):
+    fault = Fault(world)
+    ledger = prepared(world, fault)
+    ends = Counter()
+    for name, act in NET_WORK.items():
+        each_allocation(fault, name, try_net(fault, lambda: Wire(ledger.address, timeout=10), act), step, ends)
+    ledger.books()                                  # no request id is there twice
     ledger.stop()
     expect(ledger.audit(), status="OK")
-    tell(f"{done} allocations for connections failed; {said(ends)}")
+    tell(f"{ends.total()} allocations for connections failed; {said(ends)}")
 
 
 @plain_build
 @seconds(100)
 def test_allocations_of_connections(world):
-    fail_net_allocations(world, NET_WORK, 5)
+    fail_net_allocations(world, 5)
 
 
 @long
 @plain_build
 @seconds(900)
 def test_every_allocation_of_connections(world):
-    fail_net_allocations(world, NET_WORK, 1)
+    fail_net_allocations(world, 1)
+
+
+def fail_tls_allocations(world, step):
+    fault = Fault(world)
+    door = Door(world, *ARGUMENTS, env=fault.env)
+    till = door.authority.issue("pos/0042/07")
+    ends = Counter()
+    each_allocation(fault, "handshake", try_net(fault, lambda: door.wire(till, timeout=10), None), step, ends)
+    with door.wire(till) as wire:
+        wire.ping()
+    tell(f"{ends.total()} allocations of a TLS handshake failed; {said(ends)}")
+
+
+@plain_build
+@seconds(100)
+def test_allocations_of_a_handshake(world):
+    fail_tls_allocations(world, 61)
+
+
+@long
+@plain_build
+@seconds(900)
+def test_every_allocation_of_a_handshake(world):
+    fail_tls_allocations(world, 1)
+
+
+def get(ledger, path):
+    connection = HTTPConnection("127.0.0.1", port(ledger), timeout=2)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+def get_without_memory(ledger, path, fault):
+    """evhttp of libevent 2.1 does not survive each failure of its own: those of ours must be answered."""
+    try:
+        status = get(ledger, path)
+        assert status in (200, 400, 404, 500, 503), status
+        how = "answered"
+    except (HTTPException, OSError) as e:
+        how = "silent" if isinstance(e, TimeoutError) else "closed"
+    if ledger.daemon.process.poll() is not None:
+        how = "ended by evhttp"
+    evhttp_alone = fault.what().count("(") == 1 and "run(admin.c:" in fault.what()
+    assert how != "silent" and "ended" not in how or evhttp_alone, f"{how}: {fault.what()}"
+    return how
+
+
+def fail_http_allocations(world, step):
+    fault = Fault(world)
+    arguments = ("--admin", "127.0.0.1:0")
+    ledger = prepared(world, fault, arguments)
+    ends = Counter()
+    for path in ("/metrics", "/readyz", "/checkpoint", "/tile/0/000", "/nothing"):
+        for k in range(1, 1000, step):
+            if passes_over(f"{path}-{k}") is not None:
+                continue
+            fault.arm(MEMORY, k, threads=OTHER)
+            try:
+                how = get_without_memory(ledger, path, fault)
+            except BaseException:
+                print(f"{path}-{k}: {fault.what()}")
+                raise
+            if fault.fired == 0:
+                break
+            ends[how] += 1
+            if "ended" in how:
+                ledger.daemon.wait_end(None)
+                ledger.start(*ARGUMENTS, *arguments, env=fault.env)
+        fault.disarm()
+        assert get(ledger, path) in (200, 404), path
+    ledger.stop()
+    expect(ledger.audit(), status="OK")
+    tell(f"{ends.total()} allocations for HTTP failed; {said(ends)}")
+
+
+@plain_build
+@seconds(100)
+def test_allocations_of_http(world):
+    fail_http_allocations(world, 13)
+
+
+@long
+@plain_build
+@seconds(900)
+def test_every_allocation_of_http(world):
+    fail_http_allocations(world, 1)
 
 
 # ---- LMDB ----
