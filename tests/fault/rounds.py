@@ -14,7 +14,8 @@ def purchase(w, key, **fields):
 
 
 def batch(w, key, atomic=False):
-    return w.batch([keyless("purchase", member="m1", amount="2"), keyless("enrol", member=f"b-{key}"), keyless("redeem", member="m1", points="1")], key=key, atomic=atomic)
+    commands = [keyless("purchase", member="m1", amount="2"), keyless("enrol", member=f"b-{key}"), keyless("redeem", member="m1", points="1")]
+    return w.batch(commands, key=key, atomic=atomic)
 
 
 definitions = {}

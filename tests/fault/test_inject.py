@@ -63,7 +63,8 @@ def ended_well(try_once):
         answer = try_once()
         bad = [] if answer is None else [p for p in (getattr(answer, "results", None) or [answer]) if isinstance(p, pb.Response) and p.status != pb.OK]
         for p in bad:
-            assert p.message and (p.status in (pb.UNAVAILABLE, pb.INTERNAL, pb.RESOURCE_EXHAUSTED) or p.status == pb.INVALID_ARGUMENT and p.field == "amount"), p
+            ours = p.status in (pb.UNAVAILABLE, pb.INTERNAL, pb.RESOURCE_EXHAUSTED)
+            assert p.message and (ours or p.status == pb.INVALID_ARGUMENT and p.field == "amount"), p
         return "refused" if bad else "ok"
     except Fatal as e:
         assert e.reason == "INTERNAL" or "no memory" in e.error.message, f"no fault of the peer's: {e}"
