@@ -53,6 +53,10 @@ WORK = {
 }
 
 
+# The alias that a command gives to somebody, before its request id.
+ALIAS = {"enrol": "n-", "profile": "app:", "atomic": "b-"}
+
+
 def prepared(world, fault, arguments=(), **options):
     ledger = world.ledger(**options)
     ledger.start(*ARGUMENTS, *arguments, env=fault.env)
@@ -109,6 +113,8 @@ class Round:
         if first.how in ("ended", "closed"):
             self.again()
         self.fault.disarm()
+        if name in ALIAS and first.how != "ok":
+            self.is_nobody_elses(ALIAS[name] + key, first.how == "refused")
         second = act(self.wire, key)
         results = second.results if isinstance(second, pb.BatchResponse) else [second]
         assert all(r.status == pb.OK for r in results) and len(results) > 0, second
@@ -119,6 +125,12 @@ class Round:
         elif first.how == "refused" and name != "replay":
             assert not any(r.replayed for r in results) or name == "batch", f"it was refused, and applied: {second}"
         self.done[key] = ids
+
+    def is_nobody_elses(self, alias, refused):
+        """What a command that did not happen put into the vault is not found, and least of all as the next one's, who has that number now."""
+        other = self.wire.ok("enrol", member=f"other-{alias}")
+        found = self.wire.call("balance", member=alias)
+        assert found.reason == "NOT_FOUND" or not refused and found.member_no != other.member_no, f"{alias} is {found}, and {other.member_no} somebody else"
 
     def all_of(self, name, label, first=1, step=1, **fault):
         """The ${first}-th call fails, and so on, until one goes through without; how many there were."""

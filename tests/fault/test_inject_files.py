@@ -35,7 +35,7 @@ def fail_files(world, names, pick, *arguments):
 @plain_build
 @seconds(100)
 def test_writes_of_a_commit(world):
-    fail_files(world, ("enrol", "purchase", "atomic", "erase"), lambda faults, k: faults if k < 3 else [faults[k % len(faults)]])
+    fail_files(world, ("enrol", "purchase", "erase"), lambda faults, k: [faults[k % len(faults)], faults[(k + 2) % len(faults)]])
 
 
 @long
@@ -55,7 +55,7 @@ def until_fired(fault, ledger, what, seconds_=4):
         return False
 
 
-def fail_elsewhere(world, path, provoke, pick, good, *arguments):
+def fail_elsewhere(world, path, provoke, pick, good, *arguments, step=1):
     """${provoke} makes a thread that is not the writer's write to ${path}; ${good} looks at what there is in the end."""
     r = Round(world, Fault(world), arguments=arguments)
     by_fault = Counter()
@@ -86,7 +86,7 @@ def fail_elsewhere(world, path, provoke, pick, good, *arguments):
             except BaseException:
                 print(f"{label}: {seen}")
                 raise
-        k += 1
+        k += step
     r.fault.disarm()
     good(r)
     r.finish()
@@ -123,7 +123,7 @@ def head_is_published(r):
 @plain_build
 @seconds(100)
 def test_writes_of_a_snapshot(world):
-    fail_elsewhere(world, "/snapshot/", buy, lambda faults, k: [faults[k % len(faults)]], snapshot_is_good, "--snapshot-seconds", "1")
+    fail_elsewhere(world, "/snapshot/", buy, lambda faults, k: [faults[k % len(faults)]], snapshot_is_good, "--snapshot-seconds", "1", step=3)
 
 
 @long
@@ -136,7 +136,7 @@ def test_every_write_of_a_snapshot(world):
 @plain_build
 @seconds(100)
 def test_writes_of_the_published_head(world):
-    fail_elsewhere(world, ".head.lock", buy, lambda faults, k: [faults[k % len(faults)]], head_is_published)
+    fail_elsewhere(world, ".head.lock", buy, lambda faults, k: [faults[k % len(faults)]], head_is_published, step=2)
 
 
 @long
@@ -208,13 +208,24 @@ def test_every_write_of_a_turn(world):
 
 # ---- the start ----
 
-@plain_build
-@seconds(200)
-def test_files_and_lmdb_at_a_start(world):
+def fail_files_and_lmdb_at_starts(world, faults, errors, step):
     ends = Counter()
-    for error, mode in FAULTS.values():
-        ends += fail_starts(world, 1, 1, name=f"f{error}{mode}", kind=FILE, threads=ANY, error=error, mode=mode, path=world.dir)
+    for error, mode in faults:
+        ends += fail_starts(world, 1, step, name=f"f{error}{mode}", kind=FILE, threads=ANY, error=error, mode=mode, path=world.dir)
     files = ends.total()
-    for error in ("CORRUPTED", "ENOMEM", "EIO", "READERS_FULL"):
-        ends += fail_starts(world, 1, 7, name=f"l{error}", kind=LMDB, threads=ANY, error=LMDB_ERRORS[error])
+    for error in errors:
+        ends += fail_starts(world, 1, step, name=f"l{error}", kind=LMDB, threads=ANY, error=LMDB_ERRORS[error])
     tell(f"{files} calls that change a file failed at a start, {ends.total() - files} of LMDB; {said(ends)}")
+
+
+@plain_build
+@seconds(100)
+def test_files_and_lmdb_at_a_start(world):
+    fail_files_and_lmdb_at_starts(world, [FAULTS["EIO"], FAULTS["ENOSPC"]], ["CORRUPTED"], 5)
+
+
+@long
+@plain_build
+@seconds(900)
+def test_every_file_and_lmdb_at_a_start(world):
+    fail_files_and_lmdb_at_starts(world, FAULTS.values(), LMDB_ERRORS, 1)
