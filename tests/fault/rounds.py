@@ -3,6 +3,7 @@ from collections import Counter
 
 import programs
 from injector import Fault, attempt, passes_over
+from test_keys import new_key
 from wire import Closed, Fatal, keyless, pb
 from world import expect
 
@@ -18,7 +19,11 @@ def batch(w, key, atomic=False):
     return w.batch(commands, key=key, atomic=atomic)
 
 
-definitions = {}
+definitions, new_keys = {}, {}
+
+
+def make_key(w, key):
+    new_keys[key] = bytes.fromhex(new_key(w.ledger))
 
 
 def take_definition(w, key):
@@ -49,6 +54,7 @@ WORK = {
     "hold": (rich, lambda w, key: w.call("hold", member=f"h-{key}", points="2", ttl="30d", key=key)),
     "capture": (lambda w, key: rich(w, key) and w.ok("hold", member=f"h-{key}", points="2", ttl="30d", key=key + ".h"),
                 lambda w, key: w.call("capture", member=f"h-{key}", hold=key + ".h", points="1", key=key)),
+    "rotate": (make_key, lambda w, key: w.call("rotate_key", new_key=new_keys[key], key=key)),
     "replay": (lambda w, key: w.ok("purchase", member="m1", amount="9", key=key), lambda w, key: w.call("purchase", member="m1", amount="9", key=key)),
 }
 
@@ -73,7 +79,7 @@ class Round:
     def __init__(self, world, fault, arguments=(), **options):
         self.fault, self.arguments = fault, arguments
         self.ledger = prepared(world, fault, arguments, **options)
-        self.wire = self.ledger.wire()
+        self.connect()
         self.done = {}                  # request id -> entries, as they were answered
         self.ends = Counter()
 
@@ -83,7 +89,11 @@ class Round:
         if self.ledger.daemon.ended:
             self.ledger.start(*ARGUMENTS, *self.arguments, env=self.fault.env)
         self.wire.close()
+        self.connect()
+
+    def connect(self):
         self.wire = self.ledger.wire()
+        self.wire.ledger = self.ledger
 
     def one(self, name, key, **fault):
         """True when the fault happened; it is made good."""
@@ -125,6 +135,9 @@ class Round:
         elif first.how == "refused" and name != "replay":
             assert not any(r.replayed for r in results) or name == "batch", f"it was refused, and applied: {second}"
         self.done[key] = ids
+        if name == "rotate":            # a key's file that could not be renamed is put in its place by the next start
+            self.ledger.stop()
+            self.again()
 
     def is_nobody_elses(self, alias, refused):
         """What a command that did not happen put into the vault is not found, and least of all as the next one's, who has that number now."""
