@@ -19,6 +19,7 @@
 #include "tls/tls.h"
 
 #define TICK_SECONDS 1
+#define FILTER_SECONDS_MAX 5		/* making it takes some milliseconds */
 
 enum { EXIT_STARTED_NOT = 1, EXIT_FATAL = 70 };
 
@@ -201,7 +202,7 @@ on_damaged_page(int signal_number)
 }
 
 static void
-guard_pages(void (*handler)(int))
+guard_signals(void (*handler)(int))
 {
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT };
 	struct sigaction action = { .sa_handler = handler };
@@ -224,9 +225,9 @@ open_service(struct daemon *d, const struct options *o)
 	};
 
 	sd_notify(0, "STATUS=Recovering");
-	guard_pages(on_damaged_page);
+	guard_signals(on_damaged_page);
 	enum status st = service_open(&params, &d->service, message);
-	guard_pages(SIG_DFL);
+	guard_signals(SIG_DFL);
 	if (st == ST_OK)
 		return true;
 	fprintf(stderr, "fealtyd: %s\n", message);
@@ -234,11 +235,35 @@ open_service(struct daemon *d, const struct options *o)
 	return false;
 }
 
+/* libseccomp 2.5 does not look whether it was given memory: without any it crashes, or goes round for ever. */
+static void
+on_filter_lost(int signal_number)
+{
+	static const char text[] = "fealtyd: the filter of system calls could not be made, most likely for want of memory. Start it again when there is some.\n";
+	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+	(void)n;
+	(void)signal_number;
+	_exit(EXIT_STARTED_NOT);
+}
+
+static enum status
+enter_sandbox_guarded(enum sandbox_reach reach)
+{
+	guard_signals(on_filter_lost);
+	(void)signal(SIGALRM, on_filter_lost);
+	(void)alarm(FILTER_SECONDS_MAX);
+	enum status st = sandbox_enter(reach);
+	guard_signals(SIG_DFL);
+	(void)signal(SIGALRM, SIG_IGN);		/* behind the filter the alarm cannot be taken back */
+	return st;
+}
+
 /* When every door is open and nobody has come in. */
 static bool
 enter_sandbox(struct daemon *d, const struct options *o)
 {
-	if (sandbox_enter(o->witnesses != NULL ? SANDBOX_ASKS : SANDBOX_SERVES) != ST_OK) {
+	if (enter_sandbox_guarded(o->witnesses != NULL ? SANDBOX_ASKS : SANDBOX_SERVES) != ST_OK) {
 		fprintf(stderr, "fealtyd: the filter of system calls could not be installed: %s. The kernel must have CONFIG_SECCOMP_FILTER, and what starts "
 		    "fealtyd must allow it; a build with -Dseccomp=false does without.\n", strerror(errno));
 		return false;

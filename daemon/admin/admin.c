@@ -29,6 +29,7 @@ run(void *arg)
 {
 	struct admin *admin = arg;
 
+	(void)pthread_setname_np(pthread_self(), "admin");
 	while (!admin->ending) {
 		int rc = event_base_loop(admin->base, EVLOOP_ONCE);
 		assert(rc == 0);		/* -1: epoll itself is broken; 1: no event, but wake always is */

@@ -53,6 +53,7 @@ arena_reset(struct arena *a)
 	}
 	a->chunks = keep;
 	a->used_bytes = 0;
+	a->starved = false;
 }
 
 static struct arena_chunk *
@@ -65,8 +66,10 @@ chunk_add(struct arena *a, size_t len)
 	if (cap < len)
 		cap = len;
 	struct arena_chunk *c = malloc(sizeof(*c) + cap);
-	if (c == NULL)
+	if (c == NULL) {
+		a->starved = true;
 		return NULL;
+	}
 	c->next = a->chunks;
 	c->cap = cap;
 	c->used = 0;

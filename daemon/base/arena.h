@@ -2,6 +2,7 @@
 #ifndef FEALTY_BASE_ARENA_H
 #define FEALTY_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
@@ -12,6 +13,7 @@ struct arena {
 	struct arena_chunk *chunks;	/* newest first */
 	size_t used_bytes;		/* given out since the last reset, padding included */
 	size_t budget_bytes;		/* used_bytes never exceeds it */
+	bool starved;			/* since the last reset the system had no memory: what failed was not the budget */
 };
 
 /**

@@ -55,6 +55,7 @@ on_accept_again(evutil_socket_t fd, short what, void *ctx)
 }
 
 static const char too_many[] = "the server has as many connections as it takes (limit connections)",
+    no_memory[] = "the server has no memory for another connection",
     address_too_many[] = "your address has as many connections here as one may have (limit address_connections)";
 
 /* For peers beyond those that we wait for: the error may be lost when they have sent something already. */
@@ -81,7 +82,12 @@ find_room(struct net *net, const struct sockaddr_storage *peer, struct net_addre
 		counter_add(&net->refused_total, 1);
 		return too_many;
 	}
-	if (addresses_take(&net->addresses, peer, net->limits.address_connections_max, ret_address) != ST_OK) {
+	enum status st = addresses_take(&net->addresses, peer, net->limits.address_connections_max, ret_address);
+	if (st == ST_NOMEM) {
+		counter_add(&net->refused_total, 1);
+		return no_memory;
+	}
+	if (st != ST_OK) {
 		counter_add(&net->refused_address_total, 1);
 		return address_too_many;
 	}

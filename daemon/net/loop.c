@@ -323,6 +323,7 @@ loop_run(void *ctx)
 	struct net_loop *loop = ctx;
 
 	loop->owner = pthread_self();
+	(void)pthread_setname_np(pthread_self(), "net");
 	atomic_store(&loop->thread_ran, true);
 	while (!loop->stopping || !TAILQ_EMPTY(&loop->all) || is_busy(loop)) {
 		int rc = event_base_loop(loop->base, EVLOOP_ONCE | (is_busy(loop) ? EVLOOP_NONBLOCK : 0));

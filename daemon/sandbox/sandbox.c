@@ -15,7 +15,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef PR_SET_VMA
@@ -176,6 +178,13 @@ fill(scmp_filter_ctx filter, enum sandbox_reach reach)
 	return rc != 0 ? rc : add_calls(filter, SCMP_ACT_KILL_PROCESS, hostile, COUNT(hostile));
 }
 
+/* libseccomp 2.5 does not look whether it was given memory, and may load a filter that is not ours: this call is on no list. */
+static bool
+filter_holds(void)
+{
+	return syscall(SYS_getpriority, PRIO_PROCESS, 0) == -1 && errno == EPERM;
+}
+
 enum status
 sandbox_enter(enum sandbox_reach reach)
 {
@@ -188,6 +197,8 @@ sandbox_enter(enum sandbox_reach reach)
 	if (rc == 0)
 		rc = seccomp_load(filter);
 	seccomp_release(filter);
+	if (rc == 0 && !filter_holds())
+		rc = -ENOTRECOVERABLE;
 	if (rc == 0)
 		return ST_OK;
 	errno = -rc;

@@ -71,6 +71,7 @@ run(void *arg)
 {
 	struct calendar *c = arg;
 
+	(void)pthread_setname_np(pthread_self(), "calendar");
 	enum status st = vault_each_birthday(c->vault, visit, c);
 	if (c->status == ST_OK)
 		c->status = st;

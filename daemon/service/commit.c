@@ -413,6 +413,8 @@ commit_writable(struct commit *c, struct refusal *ret_refusal)
 	c->space_seen = !c->no_space;
 	if (!c->no_space)
 		return;
+	if (st != ST_FULL)
+		c->broken = st;		/* space will not mend it */
 	c->retry_at_us = clock_monotonic_us() + DISK_RETRY_US;
 	disk_refusal(ret_refusal);
 }
@@ -714,6 +716,7 @@ run(void *arg)
 	enum status st = ST_OK;
 	bool more = false;
 
+	(void)pthread_setname_np(pthread_self(), "commit");
 	for (;;) {
 		int64_t wait_us;
 		bool stopping;
@@ -736,6 +739,8 @@ run(void *arg)
 		st = run_due(c, &more);
 		if (st == ST_OK)
 			st = run_queue(c);
+		if (st == ST_OK)
+			st = c->broken;
 		if (st != ST_OK)
 			break;
 	}

@@ -89,6 +89,7 @@ struct commit {
 	atomic_bool no_space;			/* at the last look writes were refused for want of it */
 	bool space_seen;			/* since the last flush: nothing is written before the next, so one look is enough */
 	bool undone;				/* the last flush was undone for want of it */
+	enum status broken;			/* what was looked at for space failed otherwise: the thread ends */
 	int64_t retry_at_us;			/* monotonic: before it what failed for want of space is not tried again */
 	int64_t step_us;			/* monotonic: when the step of a commit that is measured began */
 	struct signed_head checkpoint, checkpoint_next;	/* the newest that is durable; and that is being written */

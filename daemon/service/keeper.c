@@ -209,6 +209,7 @@ turn(void *arg)
 {
 	struct keeper *k = arg;
 
+	(void)pthread_setname_np(pthread_self(), "turn");
 	enum status st = vault_copy_run(k->copy, &k->stop);
 	if (st == ST_OK && hand_over(k))
 		settle(k);

@@ -278,6 +278,7 @@ snapshot(void *arg)
 	struct store_txn *state;
 	uint64_t size = 0;
 
+	(void)pthread_setname_np(pthread_self(), "snapshot");
 	enum status st = store_read(s->store, STORE_STATE, &state);
 	if (st == ST_OK) {
 		st = apply_read_size(state, &size);

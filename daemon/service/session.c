@@ -26,6 +26,16 @@ fail(struct session *s, enum frame_error reason, const char *message, uint64_t t
 	net_conn_fail(s->conn, reason, message, tag, 0);
 }
 
+/* A body that could not be decoded into ${arena}, which is NULL when there was not even memory for one: whose fault it is. */
+static void
+fail_body(struct session *s, enum status st, const struct arena *arena, const char *too_large, const char *malformed, uint64_t tag)
+{
+	if (st == ST_NOMEM && (arena == NULL || arena->starved))
+		fail(s, FRAME_ERROR_INTERNAL, "The server has no memory for this frame; nothing was written. Connect again and send it again.", tag);
+	else
+		fail(s, FRAME_ERROR_MALFORMED, st == ST_NOMEM ? too_large : malformed, tag);
+}
+
 void
 session_reached(struct session *s, enum limit limit)
 {
@@ -170,8 +180,9 @@ on_hello(struct session *s, struct bytes body)
 		return;
 	}
 	arena_reset(&s->loop->arena);
-	if (codec_hello_decode(body, &s->loop->arena, &hello) != ST_OK) {
-		fail(s, FRAME_ERROR_MALFORMED, "The HELLO is no fealty.v1.Hello message.", 0);
+	enum status st = codec_hello_decode(body, &s->loop->arena, &hello);
+	if (st != ST_OK) {
+		fail_body(s, st, &s->loop->arena, "The HELLO unpacks into more memory than it may take.", "The HELLO is no fealty.v1.Hello message.", 0);
 		return;
 	}
 	if (hello.version_min > FRAME_VERSION || hello.version_max < FRAME_VERSION) {
@@ -210,13 +221,19 @@ session_tag_used(const struct session *s, uint64_t tag)
 	return false;
 }
 
-static void
-send_response(struct session *s, uint64_t tag, struct buf *response)
+void
+session_send(struct session *s, enum frame_type type, uint64_t tag, const struct buf *body)
 {
-	if (buf_status(response) != ST_OK || response->len > FRAME_REPLY_BYTES_MAX)
+	if (buf_status(body) != ST_OK || body->len > FRAME_REPLY_BYTES_MAX)
 		net_conn_fail(s->conn, FRAME_ERROR_INTERNAL, "The reply could not be made.", tag, 0);
 	else
-		net_conn_send(s->conn, FRAME_RESPONSE, 0, tag, buf_bytes(response));
+		net_conn_send(s->conn, type, 0, tag, buf_bytes(body));
+}
+
+static void
+send_response(struct session *s, uint64_t tag, const struct buf *response)
+{
+	session_send(s, FRAME_RESPONSE, tag, response);
 	if (net_conn_output_bytes(s->conn) > OUTPUT_PAUSE_BYTES) {
 		net_conn_pause(s->conn);
 		net_conn_want_room(s->conn, OUTPUT_PAUSE_BYTES);
@@ -493,9 +510,9 @@ on_request(struct session *s, uint64_t tag, struct bytes body)
 		answer_request(s, tag, w);
 		return;
 	}
+	fail_body(s, st, w == NULL ? NULL : &w->arena, "The request unpacks into more memory than a request may take.",
+	    "The body is no fealty.v1.Request message.", tag);
 	work_free(w);
-	fail(s, FRAME_ERROR_MALFORMED, st == ST_NOMEM ? "The request unpacks into more memory than a request may take."
-	    : "The body is no fealty.v1.Request message.", tag);
 }
 
 static void
@@ -508,9 +525,9 @@ on_batch(struct session *s, uint64_t tag, struct bytes body)
 	char *copy = w == NULL ? NULL : arena_memdup(&w->arena, body.data, body.len);
 	enum status st = copy == NULL ? ST_NOMEM : codec_batch_decode(bytes_of(copy, body.len), &w->arena, &w->batch);
 	if (st != ST_OK) {
+		fail_body(s, st, w == NULL ? NULL : &w->arena, "The batch unpacks into more memory than a batch may take.",
+		    "The body is no fealty.v1.Batch message.", tag);
 		work_free(w);
-		fail(s, FRAME_ERROR_MALFORMED, st == ST_NOMEM ? "The batch unpacks into more memory than a batch may take."
-		    : "The body is no fealty.v1.Batch message.", tag);
 		return;
 	}
 	w->is_batch = true;
@@ -537,14 +554,14 @@ on_ping(struct session *s, uint64_t tag, struct bytes body)
 	uint64_t nonce;
 
 	arena_reset(&s->loop->arena);
-	if (codec_ping_decode(body, &s->loop->arena, &nonce) != ST_OK) {
-		fail(s, FRAME_ERROR_MALFORMED, "The body is no fealty.v1.Ping message.", tag);
+	enum status st = codec_ping_decode(body, &s->loop->arena, &nonce);
+	if (st != ST_OK) {
+		fail_body(s, st, &s->loop->arena, "The PING unpacks into more memory than it may take.", "The body is no fealty.v1.Ping message.", tag);
 		return;
 	}
 	buf_clear(out);
 	codec_pong_encode(nonce, out);
-	if (buf_status(out) == ST_OK)
-		net_conn_send(s->conn, FRAME_PONG, 0, tag, buf_bytes(out));
+	session_send(s, FRAME_PONG, tag, out);
 }
 
 static void
@@ -553,8 +570,9 @@ on_credit(struct session *s, uint64_t tag, struct bytes body)
 	uint32_t credits;
 
 	arena_reset(&s->loop->arena);
-	if (codec_credit_decode(body, &s->loop->arena, &credits) != ST_OK)
-		fail(s, FRAME_ERROR_MALFORMED, "The body is no fealty.v1.Credit message.", tag);
+	enum status st = codec_credit_decode(body, &s->loop->arena, &credits);
+	if (st != ST_OK)
+		fail_body(s, st, &s->loop->arena, "The CREDIT unpacks into more memory than it may take.", "The body is no fealty.v1.Credit message.", tag);
 	else
 		subscription_credit(s, tag, credits);
 }

@@ -36,10 +36,13 @@ struct session {
 /* A limit was reached: counts it, and says so. */
 void session_reached(struct session *session, enum limit limit);
 
-/* The response to a tag in flight. */
 /* Nothing new is to be sent here; what is in flight is answered. */
 void session_say_goaway(struct session *s, const char *message);
 
+/* A frame that somebody waits for; when there was no memory to make it, or it is too long for one, the connection ends with INTERNAL instead. */
+void session_send(struct session *session, enum frame_type type, uint64_t tag, const struct buf *body);
+
+/* The response to a tag in flight. */
 void session_reply(struct session *session, uint64_t tag, struct buf *response);
 bool session_tag_used(const struct session *session, uint64_t tag);
 

@@ -46,8 +46,7 @@ respond(struct session *s, uint64_t tag, const struct refusal *refusal)
 
 	buf_clear(out);
 	refusal_encode(refusal, &s->loop->arena, out);
-	if (buf_status(out) == ST_OK)
-		net_conn_send(s->conn, FRAME_RESPONSE, 0, tag, buf_bytes(out));
+	session_send(s, FRAME_RESPONSE, tag, out);
 }
 
 /* Of several subscriptions the one that is furthest behind counts: resumed there, none misses anything. */
@@ -157,8 +156,7 @@ subscription_cancel(struct session *s, uint64_t tag)
 	struct buf *out = &s->loop->out;
 	buf_clear(out);
 	codec_cancelled_encode(out);
-	if (buf_status(out) == ST_OK)
-		net_conn_send(s->conn, FRAME_RESPONSE, 0, tag, buf_bytes(out));
+	session_send(s, FRAME_RESPONSE, tag, out);
 	return true;
 }
 
@@ -184,12 +182,13 @@ push_some(struct session *s, struct subscription *sub, uint64_t head, size_t *re
 	buf_clear(out);
 	codec_push_encode(&push, out);
 	enum status st = buf_status(out);
-	if (st == ST_OK)
-		net_conn_send(s->conn, FRAME_PUSH, 0, sub->tag, buf_bytes(out));
+	if (st != ST_OK)
+		return st;
+	net_conn_send(s->conn, FRAME_PUSH, 0, sub->tag, buf_bytes(out));
 	sub->next_seq += push.n;
 	sub->credits -= push.n;
 	subscription_sent(s);
-	return st;
+	return ST_OK;
 }
 
 static enum status

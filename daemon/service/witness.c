@@ -595,6 +595,7 @@ run(void *arg)
 	struct service *s = ws->service;
 	struct signed_head head;
 
+	(void)pthread_setname_np(pthread_self(), "witnesses");
 	while (!atomic_load(&ws->stopping)) {
 		unsigned wait_ms = 1000;
 		pthread_mutex_lock(&s->head_lock);

@@ -69,6 +69,7 @@ worker_main(void *arg)
 	struct worker *worker = arg;
 	struct signer *signer = worker->signer;
 
+	(void)pthread_setname_np(pthread_self(), "sign");
 	pthread_mutex_lock(&signer->lock);
 	while (!signer->stopping) {
 		struct sign_job *job = take(signer);

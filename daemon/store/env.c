@@ -57,9 +57,10 @@ env_status(const struct store *store, int rc)
 	case MDB_INCOMPATIBLE:
 	case MDB_PAGE_FULL:
 	case MDB_CURSOR_FULL: return ST_CORRUPT;
+	case MDB_PANIC: return file_status(EIO);	/* however little space there is: it stays so until the environment is opened again */
 	default: break;
 	}
-	/* MDB_PANIC, and the codes that only a misuse of ours could bring, count as a refusal of the system. */
+	/* The codes that only a misuse of ours could bring count as a refusal of the system. */
 	return io_status(store, rc > 0 ? rc : EIO);
 }
 

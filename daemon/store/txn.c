@@ -139,6 +139,18 @@ store_rest(struct store_txn *txn)
 	txn->renewals++;
 }
 
+/* Whether LMDB gave up: its meta page could not be written, so that nobody knows which one is on the disk. */
+static bool
+is_panicked(struct env *e)
+{
+	MDB_txn *mdb;
+
+	int rc = mdb_txn_begin(e->mdb, NULL, 0, &mdb);
+	if (rc == 0)
+		mdb_txn_abort(mdb);
+	return rc == MDB_PANIC;
+}
+
 enum status
 store_commit(struct store_txn *txn)
 {
@@ -152,6 +164,8 @@ store_commit(struct store_txn *txn)
 	struct store *store = txn->store;
 	struct env *e = txn->env;
 	enum status st = env_status(store, mdb_txn_commit(txn->mdb));
+	if (st == ST_FULL && is_panicked(e))
+		st = file_status(EIO);
 	if (st != ST_OK && st != ST_FULL && st != ST_NOMEM && e->env != STORE_STATE)
 		atomic_store(&e->failed, true);
 	txn_free(txn);

@@ -142,7 +142,8 @@ tls_session_new(struct tls *tls, int fd, const char *server_name)
 		goto fail;
 	BIO_set_data(bio, s);
 	SSL_set_bio(s->ssl, bio, bio);
-	SSL_set_app_data(s->ssl, s);
+	if (SSL_set_app_data(s->ssl, s) != 1)
+		goto fail;
 	if (tls->side == TLS_SERVER)
 		SSL_set_accept_state(s->ssl);
 	else
