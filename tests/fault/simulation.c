@@ -58,9 +58,10 @@ static struct {
 	char message[SERVICE_MESSAGE_BYTES];
 	int64_t start_us;			/* when the next process begins */
 	int64_t trouble_us, watch_us, space_us;
-	uint32_t wanted_commands;
+	uint32_t wanted_commands, crashes_max;
 	bool settling;
 	uint32_t rotation, acceptance;		/* the newest rotate_key, clock_accept; NONE */
+	bool up_to_date;
 	bool power_loss;			/* is what was planned */
 } world = { .rotation = NONE, .acceptance = NONE };
 
@@ -85,11 +86,7 @@ trace(const char *format, ...)
 static void
 remove_files(void)
 {
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -rf '%s' '%s'", world.files.root, world.root);
-	if (system(command) != 0)
-		fprintf(stderr, "simulation: %s stays\n", world.root);
+	disk_remove(world.root);
 }
 
 void
@@ -111,6 +108,12 @@ bool
 excused(void)
 {
 	return world.excused;
+}
+
+bool
+up_to_date(void)
+{
+	return world.up_to_date;
 }
 
 /* ---- the process ---- */
@@ -239,7 +242,9 @@ end_process(void)
 static void
 plan_fault(enum disk_fault fault, uint32_t calls)
 {
-	if (disk_planned() || disk_is_full() || figures.crashes >= CRASHES_MAX)
+	bool kills = fault == DISK_KILL || fault == DISK_POWER_LOSS;
+
+	if (disk_planned() || disk_is_full() || (kills && figures.crashes >= world.crashes_max))
 		return;
 	trace("%s in %u calls", disk_fault_str(fault), calls);
 	world.power_loss = fault == DISK_POWER_LOSS;
@@ -383,8 +388,7 @@ run_process(void)
 		bury(world.power_loss);
 	else if (world.process != NULL && fiber_done(world.process))
 		end_process();
-	if (world.service != NULL && world.ready)
-		follow(world.service->store, world.excused);
+	world.up_to_date = world.service != NULL && world.ready && follow(world.service->store);
 }
 
 static void
@@ -466,6 +470,7 @@ begin(uint64_t seed)
 	disk_set_flush_us(4000);
 	links_begin(&world.network_dice, clients_receive);
 	clients_begin(&world.dice);
+	world.crashes_max = dice_once_in(&world.dice, 8) ? 0 : CRASHES_MAX;
 	world.wanted_commands = 100 + dice_below(&world.dice, 400);
 	world.trouble_us = time_us() + 2 * US_PER_SECOND;
 	world.start_us = world.watch_us = time_us();
@@ -483,6 +488,8 @@ play(uint64_t seed, uint8_t ret_digest[static SHA256_BYTES])
 	figures.lived_us = time_real_us() - begun_us;
 	crypto_generichash_final(&world.digest, ret_digest, SHA256_BYTES);
 	links_free();
+	clients_free();
+	commands_free();
 	keys_free(world.files.keys);
 	arena_release(&world.files.arena);
 	remove_files();
@@ -497,7 +504,17 @@ hex(const uint8_t digest[static SHA256_BYTES], char ret[static 2 * SHA256_BYTES 
 		snprintf(ret + 2 * i, 3, "%02x", digest[i]);
 }
 
-static int
+/* What was allocated by processes that were killed is no leak of theirs. */
+static _Noreturn void
+end(int code)
+{
+	fflush(stdout);
+	if (figures.crashes > 0)
+		_exit(code);
+	exit(code);
+}
+
+static void
 play_one(uint64_t seed, bool traces)
 {
 	uint8_t digest[SHA256_BYTES];
@@ -507,7 +524,7 @@ play_one(uint64_t seed, bool traces)
 	play(seed, digest);
 	hex(digest, text);
 	printf("seed %llu at %s: %s\n", (unsigned long long)seed, FEALTY_COMMIT, text);
-	return 0;
+	end(0);
 }
 
 struct report { struct life figures; uint8_t digest[SHA256_BYTES]; };
@@ -526,9 +543,7 @@ play_apart(uint64_t seed, struct report *ret)
 		play(seed, ret->digest);
 		ret->figures = figures;
 		bool told = write(pipe_fds[1], ret, sizeof(*ret)) == sizeof(*ret);
-		if (figures.crashes > 0)
-			_exit(told ? 0 : 1);
-		exit(told ? 0 : 1);
+		end(told ? 0 : 1);
 	}
 	close(pipe_fds[1]);
 	bool ok = pid > 0 && read(pipe_fds[0], ret, sizeof(*ret)) == sizeof(*ret);
@@ -595,6 +610,8 @@ main(int argc, char **argv)
 	int64_t seconds = 0;
 	bool one = false, traces = false;
 
+	if (access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 0);	/* in memory: what a disk would do is simulated anyway */
 	for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		switch (o) {
 		case 's': seed = strtoull(optarg, NULL, 10); one = true; break;
@@ -609,5 +626,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "Usage: simulation --seed N [--trace], or --from N --count M [--seconds S]\n");
 		return 2;
 	}
-	return one ? play_one(seed, traces) : play_many(from, count, seconds);
+	if (one)
+		play_one(seed, traces);
+	return play_many(from, count, seconds);
 }

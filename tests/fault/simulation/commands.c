@@ -86,6 +86,12 @@ command_find(const char *key)
 	return index < commands.n && *end == '\0' ? (uint32_t)index : NONE;
 }
 
+void
+commands_free(void)
+{
+	free(commands.of);
+}
+
 /* A newer one of a deed, of that member; NONE. */
 static uint32_t
 recent(struct dice *dice, enum deed deed, unsigned member)

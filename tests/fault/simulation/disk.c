@@ -386,6 +386,12 @@ move_tree(const char *from, const char *to)
 }
 
 void
+disk_remove(const char *path)
+{
+	move_tree(path, "");
+}
+
+void
 disk_forget(void)
 {
 	for (struct file *f = disk.files; f < disk.files + FILES_MAX; f++) {

@@ -42,6 +42,8 @@ void disk_stop(void);
  * another one.  Nothing that ran before may run again.
  */
 void disk_restart(const char *root, bool power_loss);
+/* A directory with all that is in it. */
+void disk_remove(const char *path);
 /* Without a crash: nothing is owed to the disk any more. */
 void disk_forget(void);
 

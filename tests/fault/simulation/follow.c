@@ -162,16 +162,16 @@ take(uint64_t seq, struct bytes leaf)
 	trace("transaction %llu: %s, %zu entries", (unsigned long long)seq, op_str(t.entries[0].op), t.n_entries);
 }
 
-void
-follow(struct store *store, bool excused)
+bool
+follow(struct store *store)
 {
 	struct store_txn *ledger;
 
 	if (log_seen.arena.budget_bytes == 0)
 		arena_init(&log_seen.arena, ARENA_BYTES);
 	enum status st = store_read(store, STORE_LEDGER, &ledger);
-	if (st != ST_OK && excused)
-		return;
+	if (st != ST_OK && excused())
+		return false;
 	if (st != ST_OK)
 		broken("the ledger cannot be read: %s", status_str(st));
 	uint64_t size = ledger_size(ledger);
@@ -180,6 +180,7 @@ follow(struct store *store, bool excused)
 	for (uint64_t seq = log_seen.size; seq < size; seq++)
 		take(seq, leaf_at(ledger, seq));
 	store_abort(ledger);
+	return true;
 }
 
 /* ---- at the end ---- */
@@ -334,7 +335,8 @@ follow_check(const char *data_path, const char *head_lock_path)
 	struct store_txn *ledger;
 
 	struct store *store = open_store(data_path, head_lock_path);
-	follow(store, false);
+	if (!follow(store))
+		broken("the ledger cannot be read afterwards");
 	check_commands();
 	if (store_read(store, STORE_LEDGER, &ledger) != ST_OK)
 		broken("the ledger cannot be read");

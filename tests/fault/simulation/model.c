@@ -25,7 +25,7 @@ struct person {
 	uint64_t number;
 	struct lots lots;
 	struct hold_of holds[HOLDS_MAX];
-	int64_t debt, rolled_us, changed_us;
+	int64_t debt, rolled_us;
 	uint64_t changed_seq;
 	bool birthdays;				/* it has one, so what a read looks ahead to is not known */
 };
@@ -300,7 +300,6 @@ system_entry(const struct transaction *t, uint32_t index)
 	if (p == NULL || e->op == OP_TIER_REVIEW || e->op == OP_TIER_LOOK)
 		return;
 	p->changed_seq = t->seq;
-	p->changed_us = t->committed_at_us;
 	if (e->op == OP_BIRTHDAY) {
 		adopt(p, e);
 		return;
@@ -338,12 +337,10 @@ model_entry(const struct transaction *t, uint32_t index, struct command *c)
 	if (c->deed == DEED_TRANSFER) {
 		compare(t, index, other, other_number);
 		other->changed_seq = t->seq;
-		other->changed_us = now_us;
 	}
 	c->want_available = lots_sum(&p->lots);
 	c->want_held = held(p);
 	p->changed_seq = t->seq;
-	p->changed_us = now_us;
 }
 
 bool
@@ -360,14 +357,19 @@ model_balance(unsigned member, uint64_t seq, int64_t at_us, bool *ret_there, int
 	return true;
 }
 
+static bool
+unchanged(const struct person *p, const struct command *c)
+{
+	return p->changed_seq < c->first_size && p->rolled_us <= c->first_us && !p->birthdays;
+}
+
 bool
-model_would_accept(const struct command *c, int64_t since_us, int64_t now_us)
+model_would_accept(const struct command *c, int64_t now_us)
 {
 	struct person p = model.people[c->member], other = model.people[c->other];
+	int64_t since_us = c->first_us;
 
-	if (c->deed >= DEED_PUBLISH || p.changed_us >= since_us || p.rolled_us > since_us || other.changed_us >= since_us || p.birthdays || c->amount == 0)
-		return false;
-	if (day_of(since_us) != day_of(now_us))
+	if (c->deed >= DEED_PUBLISH || c->amount == 0 || now_us < since_us || !unchanged(&p, c) || !unchanged(&other, c))
 		return false;
 	roll(&p, since_us);
 	roll(&other, since_us);

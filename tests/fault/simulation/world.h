@@ -31,7 +31,8 @@ struct command {
 	uint8_t new_key[32];
 
 	unsigned n_sent, n_answered;
-	int64_t first_us;			/* monotonic: first sent */
+	int64_t first_us;			/* first sent, by the system's clock */
+	uint64_t first_size;			/* transactions that had been followed by then */
 	bool over;				/* nobody asks any more */
 	bool ok;				/* acknowledged, with id and balance */
 	struct entry_id id;
@@ -51,6 +52,8 @@ extern struct life figures;
 void broken(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* The disk has given the process a reason to fail. */
 bool excused(void);
+/* The ledger has been followed to its end: nothing that was decided by now is unknown to the model. */
+bool up_to_date(void);
 /* An event: into the digest, and printed with --trace. */
 void trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void trace_digest(uint8_t ret_digest[static SHA256_BYTES]);
@@ -62,7 +65,8 @@ struct command *command_at(uint32_t index);
 uint32_t command_new(enum deed deed, unsigned client);
 /* By its key, whoever sent it; NONE. */
 uint32_t command_find(const char *key);
-/* Of the client's commands some dice choose; it is new, and not sent. */
+void commands_free(void);
+/* A new one that the client may send, as dice choose. */
 uint32_t command_invent(struct dice *dice, unsigned client);
 bool command_has_birthday(const struct command *enrol);
 /* Appends the body of a REQUEST, or of a BATCH. */
@@ -73,12 +77,13 @@ void command_encode(uint32_t index, struct arena *arena, struct buf *out);
 void model_entry(const struct transaction *t, uint32_t index, struct command *c);
 /* What the member would have at ${at_us} if no transaction above ${seq} was about it; false: there was one, or nobody can say. */
 bool model_balance(unsigned member, uint64_t seq, int64_t at_us, bool *ret_there, int64_t *ret_available, int64_t *ret_held);
-/* Whether the member has had it just so since ${since_us}: a command that the model would not refuse, then or now. */
-bool model_would_accept(const struct command *c, int64_t since_us, int64_t now_us);
+/* A command that was just refused, and that the model would have accepted when it was sent as well as now, with no transaction about its members since. */
+bool model_would_accept(const struct command *c, int64_t now_us);
 
 /* ---- clients.c ---- */
 
 void clients_begin(struct dice *dice);
+void clients_free(void);
 void clients_receive(void *client, const struct frame_header *header, struct bytes body);
 int64_t clients_due_us(void);
 void clients_act(struct net *net);
@@ -92,8 +97,8 @@ bool client_command(uint32_t index);
 
 /* ---- follow.c: the ledger, as it grows ---- */
 
-/* Reads what is durable by now, in order, and compares it with the model.  ${excused}: that it cannot be read is no fault. */
-void follow(struct store *store, bool excused);
+/* Reads what is durable by now, in order, and compares it with the model.  False: it cannot be read just now, for which the process is excused. */
+bool follow(struct store *store);
 uint64_t followed(void);
 /* Somebody was given transaction ${seq}, and this is its leaf's SHA-256. */
 void follow_claim(uint64_t seq, const uint8_t leaf[static SHA256_BYTES]);
