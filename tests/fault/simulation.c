@@ -23,7 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commit.h"
+#include <simulation_commit.h>		/* the build makes it */
+
 #include "ledger_world.h"
 #include "service/figures.h"
 #include "service/internal.h"
