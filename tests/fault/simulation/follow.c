@@ -318,6 +318,20 @@ check_replay(struct store *store)
 	}
 }
 
+/* Each has one alias and one profile, and nobody else has any: of those who were erased, or whose enrolment a crash took back, nothing is left. */
+static void
+check_vault(struct store *store)
+{
+	struct store_txn *vault;
+
+	if (store_read(store, STORE_VAULT, &vault) != ST_OK)
+		broken("the vault cannot be read");
+	uint64_t aliases = store_rows(vault, TABLE_ALIAS), persons = store_rows(vault, TABLE_PERSON);
+	store_abort(vault);
+	if (aliases != model_people() || persons != model_people())
+		broken("the vault has %llu aliases and %llu persons; the model has %u", (unsigned long long)aliases, (unsigned long long)persons, model_people());
+}
+
 static void
 check_commands(void)
 {
@@ -343,6 +357,7 @@ follow_check(const char *data_path, const char *head_lock_path)
 	check_signatures(ledger);
 	check_checkpoints(ledger);
 	store_abort(ledger);
+	check_vault(store);
 	check_replay(store);
 	store_close(store, true);
 	trace("ledger of %llu transactions", (unsigned long long)log_seen.size);

@@ -343,6 +343,16 @@ model_entry(const struct transaction *t, uint32_t index, struct command *c)
 	p->changed_seq = t->seq;
 }
 
+unsigned
+model_people(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < MEMBERS; i++)
+		n += model.people[i].there;
+	return n;
+}
+
 bool
 model_balance(unsigned member, uint64_t seq, int64_t at_us, bool *ret_there, int64_t *ret_available, int64_t *ret_held)
 {

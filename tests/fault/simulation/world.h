@@ -75,6 +75,8 @@ void command_encode(uint32_t index, struct arena *arena, struct buf *out);
 /* ---- model.c: what the program says, once more ---- */
 
 void model_entry(const struct transaction *t, uint32_t index, struct command *c);
+/* How many are enrolled. */
+unsigned model_people(void);
 /* What the member would have at ${at_us} if no transaction above ${seq} was about it; false: there was one, or nobody can say. */
 bool model_balance(unsigned member, uint64_t seq, int64_t at_us, bool *ret_there, int64_t *ret_available, int64_t *ret_held);
 /* A command that was just refused, and that the model would have accepted when it was sent as well as now, with no transaction about its members since. */
