@@ -178,6 +178,12 @@ start_process(void)
 	world.process = fiber_new(process_main, NULL);
 }
 
+static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void
 set_paths(const char *root)
 {
@@ -190,7 +196,7 @@ set_paths(const char *root)
 static int64_t
 pause_us(void)
 {
-	switch (dice_below(&world.dice, 8)) {
+	switch (world.settling ? 2 : dice_below(&world.dice, 8)) {
 	case 0: return dice_between(&world.dice, HOUR_US, 40 * 24 * HOUR_US);
 	case 1: return dice_between(&world.dice, US_PER_SECOND, HOUR_US);
 	default: return dice_between(&world.dice, 1000, 5 * US_PER_SECOND);
@@ -352,6 +358,7 @@ world_acts(void)
 	if (!world.settling && commands_count() >= world.wanted_commands) {
 		trace("no more commands");
 		world.settling = true;
+		world.start_us = least(world.start_us, time_us() + US_PER_SECOND);
 		disk_has_space();
 		disk_plan(DISK_NO_FAULT, 0);
 		disk_set_flush_us(1000);
@@ -361,12 +368,6 @@ world_acts(void)
 }
 
 /* ---- a life ---- */
-
-static int64_t
-least(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 static int64_t
 next_us(void)
