@@ -333,7 +333,7 @@ acknowledge(struct command *c, const Fealty__V1__Response *r)
 	*c = now;
 	if (c->recorded && (c->at.seq != c->id.seq || c->at.index != c->id.index))
 		broken("%s %s is acknowledged as %s and in the ledger at %llu.%u", deed_str(c->deed), c->key, r->id, (unsigned long long)c->at.seq, c->at.index);
-	if (c->recorded && c->deed < DEED_PUBLISH && (c->want_available != c->available || c->want_held != c->held))
+	if (c->recorded && command_is_predicted(c) && (c->want_available != c->available || c->want_held != c->held))
 		broken("%s %s is answered with %lld available and %lld held; the model says %lld and %lld", deed_str(c->deed), c->key, (long long)c->available,
 		    (long long)c->held, (long long)c->want_available, (long long)c->want_held);
 }
@@ -356,7 +356,7 @@ erased_since(const struct command *enrol)
 {
 	for (uint32_t i = 0; i < commands_count(); i++) {
 		const struct command *c = command_at(i);
-		if (c->deed == DEED_ERASE && c->member == enrol->member && c->recorded && c->at.seq > enrol->id.seq)
+		if (c->deed == DEED_ERASE && c->member == enrol->member && c->recorded && c->at.seq > enrol->at.seq)
 			return true;
 	}
 	return false;
@@ -370,8 +370,10 @@ refuse(struct command *c, const Fealty__V1__Response *r)
 	figures.refusals++;
 	if (c->ok && strcmp(r->reason, "DEADLINE_EXCEEDED") == 0)
 		return;				/* it is judged before the request id */
-	if (c->ok && c->deed == DEED_ENROL && strcmp(r->reason, "REQUEST_ID_REUSED") == 0 && erased_since(c))
+	if (c->recorded && c->deed == DEED_ENROL && strcmp(r->reason, "REQUEST_ID_REUSED") == 0 && erased_since(c)) {
+		c->over = true;
 		return;				/* what it said went with the member's key */
+	}
 	if (c->ok)
 		broken("%s %s was acknowledged, and asked again refused: %s", deed_str(c->deed), c->key, r->reason);
 	if (c->recorded && c->deadline_ms == 0)

@@ -181,6 +181,12 @@ command_has_birthday(const struct command *enrol)
 	return enrol->member % 4 == 3;
 }
 
+bool
+command_is_predicted(const struct command *c)
+{
+	return c->deed < DEED_PUBLISH && !(c->deed == DEED_ENROL && command_has_birthday(c));
+}
+
 /* ---- bytes ---- */
 
 struct text { char data[4096]; size_t len; };

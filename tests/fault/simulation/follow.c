@@ -129,7 +129,7 @@ check_acknowledged(const struct command *c)
 	if (c->id.seq != c->at.seq || c->id.index != c->at.index)
 		broken("%s %s was acknowledged as %llu.%u and is in the ledger at %llu.%u", deed_str(c->deed), c->key, (unsigned long long)c->id.seq, c->id.index,
 		    (unsigned long long)c->at.seq, c->at.index);
-	if (c->deed < DEED_PUBLISH && (c->available != c->want_available || c->held != c->want_held))
+	if (command_is_predicted(c) && (c->available != c->want_available || c->held != c->want_held))
 		broken("%s %s was answered with %lld available and %lld held; the model says %lld and %lld", deed_str(c->deed), c->key, (long long)c->available,
 		    (long long)c->held, (long long)c->want_available, (long long)c->want_held);
 }

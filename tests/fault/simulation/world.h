@@ -69,6 +69,8 @@ void commands_free(void);
 /* A new one that the client may send, as dice choose. */
 uint32_t command_invent(struct dice *dice, unsigned client);
 bool command_has_birthday(const struct command *enrol);
+/* Whether the model knows what the answer says: not of who may be enrolled on their very birthday. */
+bool command_is_predicted(const struct command *c);
 /* Appends the body of a REQUEST, or of a BATCH. */
 void command_encode(uint32_t index, struct arena *arena, struct buf *out);
 
