@@ -34,6 +34,7 @@
 
 #define HOUR_US (INT64_C(3600) * US_PER_SECOND)
 #define SETTLE_US (6 * HOUR_US)
+#define LIFE_SECONDS 300		/* a life takes a fifth of one: threads that run for ever end by SIGALRM */
 #define CRASHES_MAX 10			/* each leaves a map of the address space behind */
 
 enum trouble {
@@ -542,6 +543,7 @@ play_apart(uint64_t seed, struct report *ret)
 		return false;
 	pid_t pid = fork();
 	if (pid == 0) {
+		alarm(LIFE_SECONDS);
 		play(seed, ret->digest);
 		ret->figures = figures;
 		bool told = write(pipe_fds[1], ret, sizeof(*ret)) == sizeof(*ret);
