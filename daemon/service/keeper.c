@@ -27,6 +27,7 @@ struct keeper {
 	pthread_t thread;
 	bool running;				/* the main thread's: there is one to join */
 	atomic_bool stop, asked, ended;
+	atomic_bool lost;			/* which vault is in use is not known: the process is about to end, and no other turn begins */
 	_Atomic enum state state;		/* set under the lock */
 	pthread_mutex_t lock;			/* guards what follows but the last lines */
 	pthread_cond_t changed;
@@ -295,7 +296,7 @@ keeper_tick(struct keeper *k)
 {
 	if (k->running && atomic_load(&k->ended))
 		end(k);
-	if (k->running)
+	if (k->running || atomic_load(&k->lost))
 		return;
 	destroy_old(k);
 	if (is_due(k))
@@ -343,6 +344,7 @@ keeper_finish(struct commit *c)
 	k->shown.failed = true;
 	k->shown.why = st;
 	pthread_mutex_unlock(&k->lock);
+	atomic_store(&k->lost, !harmless);
 	set_state(k, STATE_IDLE);
 	return harmless ? ST_OK : st;
 }

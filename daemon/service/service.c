@@ -123,12 +123,12 @@ open_all(struct service *s, char *ret_message)
 		st = open_store(s, ret_message);
 	if (st != ST_OK)
 		return st;
-	snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The service could not be started.");
 	st = open_vault(s, ret_message);
 	if (st == ST_OK)
 		st = start_recover(s, ret_message);
 	if (st != ST_OK)
 		return st;
+	snprintf(ret_message, SERVICE_MESSAGE_BYTES, "The service could not be started.");
 	s->programs = apply_programs(s->apply);
 	if (s->params.witnesses_path != NULL) {
 		st = witnesses_new(s, &s->witnesses, ret_message);

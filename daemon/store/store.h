@@ -133,7 +133,8 @@ void store_delete(struct store_txn *txn, enum store_table table, struct bytes ke
 /**
  * store_commit(txn): commits and frees; durable on return for ledger and vault.  Errors: a write's, or ST_FULL (disk or map; LMDB reports
  * a full disk as EIO, so statvfs decides), ST_NOMEM, ST_CORRUPT: nothing is committed then; ST_IO: whether it was shows only at the next
- * store_open().
+ * store_open(), and until then nobody may be able to read either; also when it was for space that LMDB could not write its meta page, as on
+ * file systems that copy what is overwritten.
  * store_abort(txn): accepts NULL.
  */
 enum status store_commit(struct store_txn *txn) MUST_CHECK;

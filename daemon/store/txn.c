@@ -139,15 +139,15 @@ store_rest(struct store_txn *txn)
 	txn->renewals++;
 }
 
-/* Whether LMDB gave up: its meta page could not be written, so that nobody knows which one is on the disk. */
+/* Whether a failed commit took the environment with it: LMDB gives it up, for readers too, when its own page of two could not be written. */
 static bool
-is_panicked(struct env *e)
+is_given_up(const struct env *e)
 {
-	MDB_txn *mdb;
+	MDB_txn *probe;
 
-	int rc = mdb_txn_begin(e->mdb, NULL, 0, &mdb);
+	int rc = mdb_txn_begin(e->mdb, NULL, MDB_RDONLY, &probe);
 	if (rc == 0)
-		mdb_txn_abort(mdb);
+		mdb_txn_abort(probe);
 	return rc == MDB_PANIC;
 }
 
@@ -164,8 +164,10 @@ store_commit(struct store_txn *txn)
 	struct store *store = txn->store;
 	struct env *e = txn->env;
 	enum status st = env_status(store, mdb_txn_commit(txn->mdb));
-	if (st == ST_FULL && is_panicked(e))
-		st = file_status(EIO);
+	if (st != ST_OK && is_given_up(e)) {
+		errno = EIO;
+		st = ST_IO;
+	}
 	if (st != ST_OK && st != ST_FULL && st != ST_NOMEM && e->env != STORE_STATE)
 		atomic_store(&e->failed, true);
 	txn_free(txn);
