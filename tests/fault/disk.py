@@ -60,12 +60,19 @@ def read_log(path):
     return records
 
 
+def put_sector(content, n, sector):
+    """Into a bytearray that grows as needed."""
+    if len(content) < n * SECTOR:
+        content.extend(bytes(n * SECTOR - len(content)))
+    content[n * SECTOR:(n + 1) * SECTOR] = sector
+
+
 class File:
     """Its bytes as the kernel shows them, as they are durable, and what of each sector came between."""
 
     def __init__(self, content=b""):
         self.live = bytearray(content)
-        self.sectors = {n: content[n * SECTOR:(n + 1) * SECTOR].ljust(SECTOR, b"\0") for n in range((len(content) + SECTOR - 1) // SECTOR)}
+        self.durable = bytearray(content)       # may go on behind the durable length, with sectors that came before it
         self.size = len(content)
         self.pending = {}               # sector -> [(record, bytes)]
         self.sizes = []                 # [(record, size)]
@@ -98,7 +105,7 @@ class File:
                 continue
             durable = [version for number, version in versions if number < before]
             if durable:
-                self.sectors[n] = durable[-1]
+                put_sector(self.durable, n, durable[-1])
                 self.pending[n] = [v for v in versions if v[0] >= before]
                 if not self.pending[n]:
                     del self.pending[n]
@@ -116,15 +123,12 @@ class File:
         for number, one in self.sizes:
             if keep(number, "size"):
                 size = one
-        content = bytearray(size)
-        for n in range((size + SECTOR - 1) // SECTOR):
-            sector = self.sectors.get(n)
-            for number, version in self.pending.get(n, ()):
-                if keep(number, n):
-                    sector = version
-            if sector is not None:
-                content[n * SECTOR:(n + 1) * SECTOR] = sector
-        return bytes(content[:size])
+        content = bytearray(self.durable)
+        for n, versions in self.pending.items():
+            there = [version for number, version in versions if keep(number, n)]
+            if there:
+                put_sector(content, n, there[-1])
+        return bytes(content[:size]).ljust(size, b"\0")
 
 
 class Directory:
