@@ -36,6 +36,7 @@ class Ledgered:
             self.people[number] = {"aliases": [fields["member"]], "segments": []}
         person = self.people[number]
         person["aliases"] += fields.get("aliases", fields.get("add_aliases", []))
+        person["aliases"] = [alias for alias in person["aliases"] if alias not in fields.get("remove_aliases", [])]
         person["segments"] = fields.get("segments", person["segments"])
 
     def has(self, command):

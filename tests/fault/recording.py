@@ -151,6 +151,7 @@ class Recording(History):
         super().__init__(world, os.path.join(self.scratch, "disk"))
         self.dice, self.rounds = random.Random(seed), rounds
         self.members = []               # that are there: their first aliases
+        self.more_aliases = []          # (member, alias), acknowledged
         self.next_member = self.next_alias = 0
 
     def __enter__(self):
@@ -176,7 +177,10 @@ class Recording(History):
             return self.command("redeem", member=member, points=str(self.dice.randint(1, 9)))
         if kind < 0.7:
             return self.command("profile", member=member, add_aliases=[self.alias()])
-        if kind < 0.75:
+        if kind < 0.75 and self.more_aliases:
+            member, alias = self.more_aliases.pop(self.dice.randrange(len(self.more_aliases)))
+            return self.command("profile", member=member, remove_aliases=[alias])
+        if kind < 0.8:
             return self.command("profile", member=member, segments=[f"t{self.next_alias}"])
         batch = [("purchase", {"member": self.dice.choice(self.members), "amount": str(self.dice.randint(20, 99))}) for _ in range(self.dice.randint(2, 9))]
         return self.command("batch", batch=batch, atomic=kind < 0.9)
@@ -187,11 +191,15 @@ class Recording(History):
             self.members += [c.fields["member"] for c in enrolled]
 
     def round(self, n):
-        fresh = [self.enrol() for _ in range(self.dice.randint(1, 2))] if n % 3 == 0 else []
-        self.together(fresh + [self.any_command() for _ in range(self.dice.randint(1, 6))])
+        fresh = [self.enrol() for _ in range(self.dice.randint(1, 2))]
+        commands = fresh + [self.any_command() for _ in range(self.dice.randint(1, 6))]
+        self.together(commands)
         self.welcome(fresh)
-        if n % 8 == 7:
+        self.more_aliases += [(c.fields["member"], alias) for c in commands if c.op in ("enrol", "profile")
+                              for alias in c.fields.get("aliases", c.fields.get("add_aliases", []))]
+        if n % 2 == 1:
             gone = self.members.pop(self.dice.randrange(len(self.members)))
+            self.more_aliases = [(member, alias) for member, alias in self.more_aliases if member != gone]
             purchase = self.command("purchase", member=self.members[0], amount="30")
             self.together([self.command("erase", member=gone), purchase])
 
@@ -219,7 +227,7 @@ class Recording(History):
         end = time.monotonic() + 1.2
         while time.monotonic() < end:
             self.together([self.any_command()])
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def restart(self, kill=False):
         self.stop(kill)
