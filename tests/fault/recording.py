@@ -206,7 +206,10 @@ class Recording(History):
     # ---- what happens beside them ----
 
     def publish(self):
-        self.ledger.publish(programs.PLAIN.replace("name: Plain", f"name: Plain {len(self.commands)}"), at=None)
+        c = self.command("publish")
+        path = self.world.write("program.yaml", programs.PLAIN.replace("name: Plain", f"name: Plain {c.key}"))
+        done = self.ledger.cli("program", "publish", path, "--key", c.key, principal=c.principal).json
+        c.ids, c.acked_at = [done["id"]], self.log.count()
 
     def rotate_key(self, kind):
         made = subprocess.run([FEALTY, "key", "new", self.ledger.keys, "--kind", kind, "--json"], env={**os.environ, **self.env}, check=True,
