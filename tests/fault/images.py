@@ -118,7 +118,10 @@ def repeat(ledger, books, commands, dice):
 
 
 def check(world, history, path, at, killed, dice):
-    """The image at ${path} is one of ${history}, after ${at} records; ${killed}: of a crash of the process alone, so this is the same boot."""
+    """The image at ${path} is one of ${history}, after ${at} records; ${killed}: of a crash of the process alone, so this is the same boot.
+
+    Gives what state was made of.
+    """
     ledger = Ledger(world, os.path.join(path, "l"), "real")
     trusted = trust(history, os.path.join(ledger.data, "state.mark"), killed)
     published = published_size(ledger.head_lock) if os.path.exists(ledger.head_lock) else 0
@@ -133,7 +136,9 @@ def check(world, history, path, at, killed, dice):
     world.daemons.remove(ledger.daemon)
     audit = expect(ledger.audit("--head-lock", ledger.head_lock), status="OK")
     assert audit["state"]["compared"], audit
+    log = ledger.daemon.log()
     os.unlink(ledger.daemon.log_path)
+    return "what was there" if "state.not_trusted" not in log else "a snapshot" if "usable=yes" in log else "the ledger alone"
 
 
 def check_started(ledger, history, at, published, dice):

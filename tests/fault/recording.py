@@ -237,7 +237,7 @@ class Recording(History):
         self.start()
 
     def run(self):
-        """Each of the events comes once in twelfths of the rounds, the later ones with more to lose."""
+        """The events come at equal distances."""
         self.start()
         self.publish()
         first = [self.enrol() for _ in range(6)]

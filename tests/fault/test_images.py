@@ -46,14 +46,13 @@ def each(history, chosen):
 
 def try_image(world, history, image, path):
     try:
-        check(world, history, path, image.at, image.kind == "killed", random.Random(image.seed))
+        return check(world, history, path, image.at, image.kind == "killed", random.Random(image.seed))
     except BaseException as e:
         raise AssertionError(f"image {image} of {history.dir} (seed {SEED}): {e}") from e
 
 
 def try_all(world, history, chosen):
-    for image, path in each(history, chosen):
-        try_image(world, history, image, path)
+    return [try_image(world, history, image, path) for image, path in each(history, chosen)]
 
 
 class Tally:
@@ -61,18 +60,20 @@ class Tally:
 
     def __init__(self):
         self.recordings = self.calls = self.commands = self.moments = 0
-        self.kinds = Counter()
+        self.kinds, self.states = Counter(), Counter()
 
-    def add(self, history, tried):
+    def add(self, history, tried, states):
         self.recordings += 1
         self.calls += len(history.records)
         self.commands += sum(c.acked_at is not None for c in history.commands)
         self.moments += len({image.at for image in tried})
         self.kinds.update(image.kind for image in tried)
+        self.states.update(states)
 
     def say(self):
         tell(f"{sum(self.kinds.values())} images at {self.moments} crash points of {self.recordings} recordings, of {self.calls} calls and "
-             f"{self.commands} acknowledged commands (seed {SEED}): {', '.join(f'{n} {kind}' for kind, n in sorted(self.kinds.items()))}")
+             f"{self.commands} acknowledged commands (seed {SEED}): {', '.join(f'{n} {kind}' for kind, n in sorted(self.kinds.items()))}; "
+             f"state was made of {', '.join(f'{what} in {n}' for what, n in sorted(self.states.items()))}")
 
 
 def how_many(usual):
@@ -84,8 +85,7 @@ def live(world, tally, rounds, n, killed, seed=SEED):
     with Recording(world, seed, rounds) as recording:
         recording.run()
         chosen = images(recording.records, n, killed, dice)
-        try_all(world, recording, chosen)
-        tally.add(recording, chosen)
+        tally.add(recording, chosen, try_all(world, recording, chosen))
 
 
 def recovery(world, tally, recording, image, path, n, dice):
@@ -99,11 +99,11 @@ def recovery(world, tally, recording, image, path, n, dice):
     try:
         again.run(alive[:5])
         chosen = images(again.records, n, n // 5, dice)
-        try_all(world, again, chosen)
+        states = try_all(world, again, chosen)
     except BaseException as e:
         raise AssertionError(f"image {image} of {recording.dir} (seed {SEED}), recovering: {e}") from e
     shutil.rmtree(again.dir)
-    tally.add(again, chosen)
+    tally.add(again, chosen, states)
 
 
 def recoveries(world, tally, rounds, n, each_n, seed=SEED):
