@@ -20,9 +20,16 @@ OPTIONS = ("--snapshot-seconds", "1", "--erasure-days", "0")
 PATIENCE_SECONDS = 30
 
 
-def scratch_parent(world):
-    """In memory, where it can be: thousands of images come and go."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else world.dir
+SCRATCH = "fealty-images-"
+
+
+def scratch(world):
+    """A directory in memory, where it can be: thousands of images come and go.  Those of cases that were killed are removed."""
+    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else world.dir
+    for name in os.listdir(parent):
+        if name.startswith(SCRATCH) and not os.path.exists(f"/proc/{name.split('-')[2]}"):
+            shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir=parent)
 
 
 class Log:
@@ -147,7 +154,7 @@ class Recording(History):
     """${rounds} rounds of commands from a new ledger on, with all that happens beside them."""
 
     def __init__(self, world, seed, rounds):
-        self.scratch = tempfile.mkdtemp(prefix="fealty-images-", dir=scratch_parent(world))
+        self.scratch = scratch(world)
         super().__init__(world, os.path.join(self.scratch, "disk"))
         self.dice, self.rounds = random.Random(seed), rounds
         self.members = []               # that are there: their first aliases
