@@ -1,7 +1,7 @@
 """Who members are: provisional ones, members moved in from elsewhere, referrals, consent, and erasure."""
 from . import pools
 from .dates import day_of
-from .ladder import member_may, refuse, touch
+from .ladder import member_may, not_over, refuse, touch
 from .lots import in_order, put, term_today
 from .member import Lot, Member, Waiting
 from .merging import absorb
@@ -57,6 +57,9 @@ def opening(model, event):
     names = [tier.id for tier in program.tiers]
     if event.get("tier") and event.get("tier") not in names:
         refuse("NOT_FOUND", "tier")
+    for lot in event.get("lots") or []:
+        not_over(event, "last_day", lot)
+    not_over(event, "tier_until")
     member = newcomer(model, event)
     for lot in event.get("lots") or []:
         points = program.points(lot["points"])
