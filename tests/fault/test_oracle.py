@@ -5,14 +5,13 @@ differs), what is wrong with the commands around it, the program, and the comman
 """
 import json
 import os
-import random
-import signal
 import threading
 import time
 
 import oracle
 import players
 from case import long, seconds, tell
+from disturbance import Disturbance
 from history import Entry, Wrong, check
 from wire import PATIENCE_SECONDS
 from world import expect
@@ -77,36 +76,6 @@ def judge(ledger, play, versions, seed, restarts):
 
 # ---- what is played ----
 
-class Disturbance(threading.Thread):
-    """Kills and stops a daemon until it is told to end."""
-
-    def __init__(self, ledger, seed):
-        super().__init__(daemon=True)
-        self.ledger, self.dice, self.over = ledger, random.Random(seed), threading.Event()
-        self.kills = self.stops = 0
-        self.error = None
-
-    def run(self):
-        try:
-            while not self.over.wait(self.dice.uniform(.002, .02)):
-                if self.kills <= self.stops:
-                    self.ledger.daemon.kill()
-                    self.ledger.start("--snapshot-seconds", "1")
-                    self.kills += 1
-                else:
-                    self.ledger.daemon.signal(signal.SIGSTOP)
-                    time.sleep(self.dice.uniform(.001, .03))
-                    self.ledger.daemon.signal(signal.SIGCONT)
-                    self.stops += 1
-        except BaseException as e:
-            self.error = e
-
-    def end(self):
-        self.over.set()
-        self.join(4 * PATIENCE_SECONDS)
-        assert not self.is_alive() and self.error is None, self.error
-
-
 def one_case(world, seed, case, disturbed, totals):
     versions, events = case
     ledger = world.ledger(f"l{world.next_number()}")
@@ -117,14 +86,14 @@ def one_case(world, seed, case, disturbed, totals):
     members = sorted({event["member"] for event in body if "member" in event})
     play = players.Play(lambda principal: players.TimedWire(ledger.address, principal), parcels, members, seed)
     if disturbed:
-        disturbance = Disturbance(ledger, f"{seed} {totals['seeds']}")
+        disturbance = Disturbance(ledger, f"{seed} {totals['seeds']}", lambda: ledger.start("--snapshot-seconds", "1"))
         disturbance.start()
         try:
             play.run()
         finally:
             disturbance.end()
-        totals["kills"] += disturbance.kills
-        totals["stops"] += disturbance.stops
+        totals["kills"] += disturbance.counts["kills"]
+        totals["stops"] += disturbance.counts["stops"]
     else:
         play.run()
     play.again(players.look(parcels, looks))

@@ -140,8 +140,9 @@ def refer(model, event, member, record):
         if not int(spec["pending_days"]):
             activate(each, [waiting], event.day)
         made.rewards.append((each, points, waiting))
-    for each, _ in who[1:]:
-        change_tier(model.program, each, event.today, lambda: look_up(model.program, other, event.today, event.today, only_balance=True))
+    if not int(spec["pending_days"]):          # who gets nothing yet is not looked at before the night
+        for each, _ in who[1:]:
+            change_tier(model.program, each, event.today, lambda: look_up(model.program, other, event.today, event.today, only_balance=True))
     return [each for each, _ in who]
 
 
