@@ -8,19 +8,19 @@ from wire import PATIENCE_SECONDS
 
 
 class Disturbance(threading.Thread):
-    """Until end(); ${start} starts the daemon again after its end."""
+    """Until end(), or ${most} times; ${start} starts the daemon again after its end.  ${waits}, ${stops}: seconds, from the least to the most."""
 
-    def __init__(self, ledger, seed, start, waits=(.002, .02), stops=(.001, .03), restarts=False):
+    def __init__(self, ledger, seed, start, waits=(.002, .02), stops=(.001, .03), restarts=False, most=1 << 30):
         super().__init__(daemon=True)
         self.ledger, self.dice, self.start_daemon, self.waits, self.pauses = ledger, random.Random(seed), start, waits, stops
-        self.over = threading.Event()
+        self.over, self.most = threading.Event(), most
         self.todo = ["kill", "stop"] + ["restart"] * restarts
         self.counts = dict.fromkeys(("kills", "stops", "restarts"), 0)
         self.error = None
 
     def run(self):
         try:
-            while not self.over.wait(self.dice.uniform(*self.waits)):
+            while sum(self.counts.values()) < self.most and not self.over.wait(self.dice.uniform(*self.waits)):
                 what = self.todo[sum(self.counts.values()) % len(self.todo)]
                 getattr(self, "do_" + what)()
                 self.counts[what + "s"] += 1

@@ -55,6 +55,10 @@ class Op:
     def who(self):
         return self.event.get("principal", ""), self.event.get("key")
 
+    def asked(self):
+        """Each command that it asked for, by who and which."""
+        return {(event["principal"], event["key"]): event for event in self.event.get("commands", [self.event]) if event.get("key")}
+
     def low(self):
         """The earliest place that its answer allows."""
         if self.place is not None:
@@ -88,7 +92,7 @@ def check_once(ops, entries):
         if (entry.principal, entry.key) in there:
             raise Wrong("twice", f"{entry.key} of {entry.principal} has the entries {there[entry.principal, entry.key]} and {entry.place}")
         there[entry.principal, entry.key] = entry.place
-    sent = {op.who for op in ops if not op.read}
+    sent = {who for op in ops for who in op.asked()}
     for op in ops:
         if op.place is not None and there.get(op.who) != op.place:
             raise Wrong("lost", f"it was acknowledged as {op.place}, the ledger has {there.get(op.who)}", [op])
@@ -187,8 +191,8 @@ def check_answers(ops, entries, model, restarts):
     places = [entry.place for entry in entries]
     of = {}                             # the op that made the entry, or whose body it has
     for op in sorted(ops, key=lambda op: (op.place is None, not (op.reply or {}).get("replayed"), op.sent)):
-        if not op.read:
-            of.setdefault(op.who, op)
+        for who, event in op.asked().items():
+            of.setdefault(who, (op, event))
     waiting = sorted(windows(ops, places), key=lambda window: window.least)
     moves = {op.event["at_us"] for op in ops if op.event.get("at_us") is not None}
     open_windows, judged, done = [], 0, []
@@ -199,9 +203,9 @@ def check_answers(ops, entries, model, restarts):
         open_windows, fitting = those_left(open_windows, n, model, lambda op, u=until: clocks(op, model, u, moves), done)
         judged += fitting
         if n < len(entries):
-            op = of[entries[n].principal, entries[n].key]
-            wanted = model.at(op.event, entries[n].now)
-            said = model.differs(op.event, op.reply, wanted) if op.place is not None else model.refuses(wanted)
+            op, event = of[entries[n].principal, entries[n].key]
+            wanted = model.at(event, entries[n].now)
+            said = model.differs(event, op.reply, wanted) if op.place is not None else model.refuses(wanted)
             if said:
                 raise Wrong("state", f"the model says {said}", done[-8:] + [op])
             judged += op.place is not None

@@ -58,12 +58,12 @@ def as_sent(event, principal, clock):
     return sent | {"at_us": at}, at
 
 
-def plan(events, seed, batches=True):
+def plan(events, seed, principals=PRINCIPALS):
     """Parcels, in the order of the events.  Every request id belongs to one principal, and so do all that repeat it."""
     dice = random.Random(seed)
     owners, parcels, clock = {}, [], None
     for event in events:
-        allowed = [p for p in PRINCIPALS if may_send(p, event)]
+        allowed = [p for p in principals if may_send(p, event)]
         fitting = [p for p in allowed if event["op"] not in oracle.FORBIDDEN[oracle.role(p)]]
         principal = dice.choice(allowed if dice.random() < .04 else fitting)
         if event.get("key"):
@@ -74,7 +74,7 @@ def plan(events, seed, batches=True):
         if joins and fits_in(last, sent):
             last.events.append(sent)
         else:
-            kind = dice.choice(("one", "pipeline", "pipeline", "batch", "atomic") if batches else ("one", "pipeline"))
+            kind = dice.choice(("one", "pipeline", "pipeline", "batch", "atomic"))
             kind = "one" if kind in ("batch", "atomic") and sent["op"] in oracle.READS else kind
             kind = "batch" if kind == "atomic" and "at_us" in sent else kind       # which is of one instant
             parcels.append(Parcel(0, principal, [sent], kind))
@@ -104,20 +104,26 @@ def look(parcels, events, principal="operator/a"):
 class Play:
     """One run of a plan against a daemon."""
 
-    def __init__(self, connect, parcels, members, seed, readers=2):
-        self.connect, self.parcels, self.members, self.seed = connect, parcels, members, seed
+    def __init__(self, connect, parcels, members, seed, *, readers=2, window=WINDOW, abandons=0):
+        """${abandons}: how often of a thousand a command whose connection was lost is not sent again."""
+        self.window, self.abandons, self.dice = window, abandons, random.Random(seed)
+        self.connect, self.members, self.seed = connect, members, seed
         self.ops, self.rows = [], []            # rows: histories that were read
         self.lock = threading.Condition()
-        self.open = {parcel.first: parcel for parcel in parcels}
+        self.set_parcels(parcels)
         self.failed = None
         self.names = iter(range(1 << 30))
-        self.sent_again = 0
+        self.sent_again = self.retried = self.abandoned = 0
         self.readers = readers
         self.over = False
 
+    def set_parcels(self, parcels):
+        self.parcels = list(parcels)
+        self.open = {parcel.first: parcel for parcel in parcels}
+
     def run(self, seconds=4 * PATIENCE_SECONDS):
         threads = [threading.Thread(target=self.guarded, args=(self.till, principal, n), daemon=True)
-                   for principal in PRINCIPALS for n in range(2)]
+                   for principal in sorted({parcel.principal for parcel in self.parcels}) for n in range(2)]
         watchers = [threading.Thread(target=self.guarded, args=(self.watch, "backend/app", n), daemon=True) for n in range(self.readers)]
         for thread in threads + watchers:
             thread.start()
@@ -133,9 +139,9 @@ class Play:
         assert not hung, f"{hung} have no answer within {seconds:.0f} s; open: {[p.events for p in list(self.open.values())[:3]]}"
         return self
 
-    def again(self, parcels):
-        """More, one after the other."""
-        link = Link(self, PRINCIPALS[0], "last")
+    def more(self, parcels):
+        """One after the other, all as one principal."""
+        link = Link(self, parcels[0].principal, "alone")
         for parcel in parcels:
             link.play(parcel)
         link.close()
@@ -158,7 +164,7 @@ class Play:
                 mine = [p for p in self.parcels if p.principal == principal]
                 if not mine or self.failed is not None:
                     return None
-                if mine[0].first < min(self.open) + WINDOW:
+                if mine[0].first < min(self.open) + self.window:
                     self.parcels.remove(mine[0])
                     return mine[0]
                 self.lock.wait(.1)
@@ -206,20 +212,29 @@ class Link:
                 self.wire = self.wire or self.owner.connect(self.principal)
                 again = (self.play_batch if parcel.kind in ("batch", "atomic") else self.play_pipeline)(parcel, first_sent)
                 parcel = Parcel(-1, self.principal, again, "pipeline")
-                first_sent = {}
             except (Closed, Fatal, OSError) as why:
-                self.close()
-                with self.owner.lock:
-                    self.owner.sent_again += 1
-                    if self.owner.failed is not None:
-                        raise self.owner.failed from why
-                    self.owner.lock.wait(.005)
+                self.lost(parcel, first_sent, why)
+
+    def lost(self, parcel, first_sent, why):
+        """The connection.  Commands that were sent may have been applied or not; some are given up, the others are sent again."""
+        self.close()
+        owner = self.owner
+        with owner.lock:
+            owner.sent_again += 1
+            if owner.failed is not None:
+                raise owner.failed from why
+            given_up = [e for e in parcel.events if e.get("key") in first_sent and owner.dice.randrange(1000) < owner.abandons and parcel.kind != "atomic"]
+            owner.ops += [Op(self.name, event, first_sent[event["key"]]) for event in given_up]
+            owner.abandoned += len(given_up)
+            parcel.events = [event for event in parcel.events if not any(event is gone for gone in given_up)]
+            owner.retried += sum(event.get("key") in first_sent for event in parcel.events)
+            owner.lock.wait(.005)
 
     def note(self, event, sent, tag, response, **more):
         came = self.wire.came[tag]
         reply = oracle.plain(response)
         read = event["op"] in (*oracle.READS, "history")
-        assert reply.get("reason") not in ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "RATE_LIMITED", "DATA_LOSS"), f"{event}: {reply}"
+        assert reply.get("reason") not in ("UNKNOWN", "INTERNAL", "RATE_LIMITED", "DATA_LOSS"), f"{event}: {reply}"
         seen = response.seq if response.HasField("seq") else None
         place = tuple(map(int, response.id.split("."))) if response.id and not response.replayed else None
         if response.id and seen is not None:
@@ -234,7 +249,7 @@ class Link:
         """Gives back what is to be sent once more.  What was answered before the connection was lost leaves the parcel."""
         open_tags, again = {}, []
         for event in parcel.events:
-            sent = first_sent.setdefault(id(event), time.monotonic_ns()) if event.get("key") else time.monotonic_ns()
+            sent = first_sent.setdefault(event["key"], time.monotonic_ns()) if event.get("key") else time.monotonic_ns()
             open_tags[self.wire.start_request(oracle.request_of(event))] = event, sent
         try:
             while open_tags:
@@ -244,24 +259,29 @@ class Link:
             again += self.those_that_came(parcel, open_tags)
             parcel.events += again
             raise
-        return again
+        return parcel.events + again
 
     def those_that_came(self, parcel, open_tags):
         again = []
         for tag in self.wire.answers.keys() & open_tags.keys():
             event, sent = open_tags.pop(tag)
             response = self.wire.answers.pop(tag)
+            if response.reason == "UNAVAILABLE":        # the daemon is about to end, or begins
+                continue
             self.note(event, sent, tag, response)
-            parcel.events.remove(event)
+            parcel.events = [other for other in parcel.events if other is not event]
             again += late(event, response)
         return again
 
     def play_batch(self, parcel, first_sent):
-        sent = first_sent.setdefault(0, time.monotonic_ns())
+        for event in parcel.events:
+            sent = first_sent.setdefault(event["key"], time.monotonic_ns())
         events, atomic = [dict(event, in_batch=True) for event in parcel.events], parcel.kind == "atomic"
         tag = self.wire.start_batch([oracle.request_of(event) for event in events], atomic=atomic)
         answer = self.wire.wait(tag)
         name = (self.name, tag, sent)
+        if "UNAVAILABLE" in {answer.outcome.reason, *(one.reason for one in answer.results)}:
+            raise Closed("the daemon is about to end")
         if answer.outcome.status != pb.OK:
             assert atomic and not answer.results, answer
             self.note({"op": "batch", "principal": self.principal, "key": None, "commands": events, "atomic": True}, sent, tag, answer.outcome)

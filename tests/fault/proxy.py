@@ -86,20 +86,21 @@ class Connection:
         self.ended = asyncio.Event()
 
     async def run(self):
+        tasks = []
         try:
             self.server = socket.socket(socket.AF_INET)
             self.server.setblocking(False)
             await self.loop.sock_connect(self.server, self.proxy.upstream)
-            pumps = [self.loop.create_task(self.pump(0, self.client, self.server)), self.loop.create_task(self.pump(1, self.server, self.client))]
-            ended = self.loop.create_task(self.ended.wait())
-            whole = asyncio.gather(*pumps, return_exceptions=True)
-            await asyncio.wait({whole, ended}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (*pumps, ended):
-                task.cancel()
-            await asyncio.gather(*pumps, ended, return_exceptions=True)
+            tasks += [self.loop.create_task(self.pump(0, self.client, self.server)), self.loop.create_task(self.pump(1, self.server, self.client)),
+                      self.loop.create_task(self.ended.wait())]
+            both = asyncio.gather(*tasks[:2], return_exceptions=True)
+            await asyncio.wait({both, tasks[2]}, return_when=asyncio.FIRST_COMPLETED)
         except OSError:
             self.proxy.counts["not connected"] += 1
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             for one in (self.client, self.server):
                 if one is not None:
                     one.close()

@@ -22,9 +22,9 @@ ONLY = (("holds", "redeem", "caps"), ("tiers", "expiry", "pending"), ("returns",
         ("memberships", "referral"), ("replays", "errors"), ("birthday", "anniversary"))
 
 
-def entries_of(books):
+def entries_of(books, principals=players.PRINCIPALS):
     return [Entry((t.seq, index), e.principal, e.request_id, e.at) for t in books.transactions for index, e in enumerate(t.entries)
-            if e.principal in players.PRINCIPALS]
+            if e.principal in principals]
 
 
 def split(events):
@@ -96,7 +96,7 @@ def one_case(world, seed, case, disturbed, totals):
         totals["stops"] += disturbance.counts["stops"]
     else:
         play.run()
-    play.again(players.look(parcels, looks))
+    play.more(players.look(parcels, looks))
     totals["answers judged"] += judge(ledger, play, versions, seed, disturbed)
     totals["seeds"] += 1
     totals["commands"] += sum(not op.read for op in play.ops)
@@ -124,11 +124,11 @@ def chosen(seeds):
 
 
 def test_a_few_seeds(world):
-    rounds(world, chosen(range(1, 5)))
+    rounds(world, chosen(range(1, 4)))
 
 
 def test_a_few_seeds_under_kills(world):
-    rounds(world, chosen(range(101, 104)), disturbed=True)
+    rounds(world, chosen(range(101, 103)), disturbed=True)
 
 
 @long
