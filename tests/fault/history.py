@@ -204,7 +204,9 @@ def check_answers(ops, entries, model, restarts):
         judged += fitting
         if n < len(entries):
             op, event = of[entries[n].principal, entries[n].key]
-            wanted = model.at(event, entries[n].now)
+            if op.place is not None and event.get("at_us") not in (None, entries[n].now):
+                raise Wrong("state", f"it was to be decided at {event['at_us']}, and was at {entries[n].now}", [op])
+            wanted = model.at(event | {"at_us": None}, entries[n].now)
             said = model.differs(event, op.reply, wanted) if op.place is not None else model.refuses(wanted)
             if said:
                 raise Wrong("state", f"the model says {said}", done[-8:] + [op])

@@ -176,7 +176,7 @@ class QueuedTill:
         network.ledger.cli("queue", "add", self.path, principal=QUEUED, stdin=lines)
 
     def upload(self, over):
-        waiting, end = self.count, time.monotonic() + 3 * PATIENCE_SECONDS
+        waiting, end = self.count, time.monotonic() + 6 * PATIENCE_SECONDS
         while waiting:
             assert time.monotonic() < end, f"{waiting} commands still wait after {self.uploads} uploads"
             waiting = self.one_upload(self.uploads < 3 and self.dice.uniform(.05, 1))
@@ -249,6 +249,11 @@ def enrolment(members):
     return [players.Parcel(n, "operator/a", [event], "one") for n, event in enumerate(events)]
 
 
+def looks(members):
+    """Everybody's balance at the end."""
+    return [players.Parcel(n, "operator/a", [{"op": "balance", "member": m, "principal": "operator/a"}], "one") for n, m in enumerate(members)]
+
+
 def check_all(network, play, tills, follower, others):
     """What holds at the end.  ${others}: points of members whose commands the play did not send."""
     ledger = network.ledger
@@ -273,10 +278,10 @@ def chaos(world, seed, tls, count, totals, node=None):
     network = Network(world, seed, tls)
     dice = random.Random(seed)
     members = ["m1", "m2", "m3"]
-    play = players.Play(network.connect, [], members, seed, window=300, abandons=60)
-    local, play.connect = play.connect, lambda principal: players.TimedWire(network.ledger.address, principal)
+    play = players.Play(None, [], members, seed, window=300, abandons=60)
+    direct = play.connect = lambda principal: players.TimedWire(network.ledger.address, principal)
     play.more(enrolment([*members, "queued", "node"]))
-    play.connect = local
+    play.connect = network.connect
     play.set_parcels(players.plan(shopping(dice, count, members), seed, BY_TCP))
     till, follower = QueuedTill(network, count // 3), Follower(network, "backend/app")
     tills, workers = [till], [Worker(follower.follow), Worker(till.upload)]
@@ -286,9 +291,10 @@ def chaos(world, seed, tls, count, totals, node=None):
     disturbance = Disturbance(network.ledger, seed, network.start, waits=(.05, .4), stops=(.01, .3), restarts=True, most=count // 10)
     disturbance.start()
     try:
-        play.run(3 * PATIENCE_SECONDS)
+        patience = (2 if count < 100 else 6) * PATIENCE_SECONDS
+        play.run(patience)
         for worker in workers[1:]:
-            worker.result(4 * PATIENCE_SECONDS)
+            worker.result(patience)
     finally:
         disturbance.end()
         network.calm()
@@ -297,6 +303,8 @@ def chaos(world, seed, tls, count, totals, node=None):
     workers[0].over.set()
     workers[0].result(PATIENCE_SECONDS)
     network.close()
+    play.connect = direct
+    play.more(looks(members))
     totals["answers judged"] += check_all(network, play, tills, follower, {"queued": till.count - till.count // 10, "node": count + 1 if node else 0})
     totals["of the client for Node"] += count + 1 if node else 0
     count_up(totals, play, network, disturbance)
