@@ -209,10 +209,17 @@ def check_answers(ops, entries, model, restarts):
             wanted = model.at(event | {"at_us": None}, entries[n].now)
             said = model.differs(event, op.reply, wanted) if op.place is not None else model.refuses(wanted)
             if said:
-                raise Wrong("state", f"the model says {said}", done[-8:] + [op])
+                raise Wrong("state", f"the model says {said}", about(op, done) + [op])
             judged += op.place is not None
             done.append(op)
     return judged
+
+
+def about(op, done):
+    """The last commands before it that have a member in common with it."""
+    def members(one):
+        return {event[name] for event in one.event.get("commands", [one.event]) for name in ("member", "to", "into", "head", "referrer") if event.get(name)}
+    return [one for one in done if members(one) & members(op)][-8:]
 
 
 def those_left(open_windows, n, model, clocks_of, done):
@@ -225,7 +232,7 @@ def those_left(open_windows, n, model, clocks_of, done):
         else:
             said = "; or ".join(dict.fromkeys(window.said))
             raise Wrong("state", f"no state between its sending and its answer explains it ({window.least} to {window.most} entries): {said}",
-                        done[-8:] + [window.op])
+                        about(window.op, done) + [window.op])
     return left, fitting
 
 
