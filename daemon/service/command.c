@@ -204,6 +204,15 @@ find_approved(struct step *s)
 	return st == ST_OK && entry != NULL ? step_follow_merges(s, entry->member, &cmd->member) : st;
 }
 
+/* Of the newest transaction that an answer sees: the open one, or the last that was sealed. */
+static uint64_t
+newest_seq(const struct commit *c)
+{
+	uint64_t size = apply_head(c->apply)->size;
+
+	return c->is_open && c->open.n_entries > 0 ? size : size - 1;
+}
+
 /* ---- replays ---- */
 
 /* The first outcome of ${id}, from this batch or from the ledger, with the member as it is now. */
@@ -223,7 +232,7 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 			st = read_entry(ledger, id, &s->work->arena, &t, &stored);
 		entry = stored;
 	}
-	struct answer answer = { .service = s->c->service, .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = apply_head(s->c->apply)->size - 1 };
+	struct answer answer = { .service = s->c->service, .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = newest_seq(s->c) };
 	counter_add(&s->c->service->metrics.replays, 1);
 	s->has_id = true;
 	s->id = id;
@@ -540,9 +549,7 @@ answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct
 {
 	const struct ledger_state *state = apply_state(s->c->apply);
 	struct answer answer = { .service = s->c->service, .refusal = s->refusal, .as_of_us = commit_now_us(s->c),
-	    .seq = apply_head(s->c->apply)->size, .terminal = s->c->terminal_note };
-	if (!s->c->is_open || s->c->open.n_entries == 0)
-		answer.seq--;			/* the newest is the last that was sealed */
+	    .seq = newest_seq(s->c), .terminal = s->c->terminal_note };
 	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
 
 	if (entry != NULL) {

@@ -240,6 +240,13 @@ append_all(struct commit *c)
 	return store_commit(txn);
 }
 
+/* Before readers see the state of that instant: they look at it first, and then at the clock. */
+static void
+show_clock(struct commit *c)
+{
+	atomic_store(&c->service->now_us, apply_head(c->apply)->clock_us);
+}
+
 static void
 show_head(struct commit *c)
 {
@@ -250,7 +257,7 @@ show_head(struct commit *c)
 	s->head.size = head->size;
 	merkle_tree_root(apply_tree(c->apply), s->head.root);
 	pthread_mutex_unlock(&s->head_lock);
-	atomic_store(&s->now_us, head->clock_us);
+	show_clock(c);
 	atomic_store(&s->size, head->size);
 }
 
@@ -311,6 +318,7 @@ write_rest(struct commit *c)
 		return st;
 	vault_discard(c->service->vault);
 	st = receipts_give(c);
+	show_clock(c);
 	if (st == ST_OK)
 		st = write_state(c);
 	commit_step_done(c, FIGURE_STEP_STATE);

@@ -121,6 +121,10 @@ sched_keep(struct commit *c)
 	return st == ST_OK ? apply_set_schedule(c->apply, buf_bytes(&c->scratch)) : st;
 }
 
+/**
+ * No further than the day after the newest transaction's: of later midnights it is known that nobody had a birthday then, and who enrols now may
+ * have one, when the clock starts before them again, as a manual one does.
+ */
 static void
 positions_load(struct commit *c)
 {
@@ -132,8 +136,9 @@ positions_load(struct commit *c)
 			continue;
 		}
 		const uint8_t *p = kept.data + i * POSITION_BYTES;
-		c->sched[i].day = (int32_t)get_be32(p);
-		c->sched[i].from = get_be64(p + 4);
+		int32_t day = (int32_t)get_be32(p), next = c->sched[i].day + 1;
+		c->sched[i].day = day < next ? day : next;
+		c->sched[i].from = day <= next ? get_be64(p + 4) : 0;
 	}
 }
 

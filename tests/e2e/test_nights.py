@@ -320,3 +320,22 @@ def test_a_night_that_is_over_is_not_gone_through_again(world):
         expect(wire.ok("purchase", member="m1", amount="10000", key="p2"), available="20")
         wire.ok("enrol", member="m4", key="e4", at="2027-06-20T00:00:00+09:00")
         expect(wire.ok("balance", member="m1"), available="70")
+
+
+def test_a_night_that_was_looked_at_in_vain_comes_again_after_a_restart(world):
+    """A refused command moves the clock over midnights on which nothing happens.  After a restart the clock stands at the newest entry again, and what
+    is entered then has its birthday on one of them."""
+    ledger = world.running(programs.birthday(guard_days=0), at="2026-01-01T00:00:00+09:00")
+    for n, end in enumerate(("stop", "kill")):
+        with ledger.wire() as wire:
+            wire.ok("enrol", member=f"m{n}", key=f"e{n}", at=f"2026-0{2 + n}-01T12:00:00+09:00")
+            wire.refused("NOT_FOUND", "purchase", member="nobody", amount="1", at=f"2026-0{2 + n}-20T12:00:00+09:00")
+            wire.ping()
+        getattr(ledger.daemon, end)()
+        ledger.start()
+        with ledger.wire() as wire:
+            wire.ok("enrol", member=f"b{n}", birthday=f"0{2 + n}-10", key=f"b{n}", at=f"2026-0{2 + n}-02T12:00:00+09:00")
+            wire.ok("purchase", member=f"m{n}", amount="1000", at=f"2026-0{2 + n}-15T12:00:00+09:00")
+            expect(wire.ok("balance", member=f"b{n}"), available="50")
+    ledger.stop()
+    expect(ledger.audit(), status="OK")

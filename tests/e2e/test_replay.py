@@ -2,6 +2,7 @@
 import programs
 from case import reduced
 from wire import pb
+from wire import request as wire_request
 from world import expect
 
 
@@ -114,3 +115,14 @@ def test_the_same_id_at_the_same_time(world):
         answers = [w.wait(t) for w, t in zip(wires, tags)]
         assert len({a.id for a in answers}) == 1 and sum(not a.replayed for a in answers) == 1, answers
     expect(wires[0].ok("balance", member="m1"), available="100", visits=10)
+
+
+def test_a_replay_has_seen_the_entry_that_it_names(world):
+    """Also of a command that is not sealed yet: the same twice in one batch, which is one transaction."""
+    ledger = enrolled(world)
+    with ledger.wire() as wire:
+        r = wire.batch([wire_request("purchase", key=key, member="m1", amount="10") for key in ("p1", "p2", "p1")])
+        first, second, again = r.results
+        expect(again, replayed=True, id=first.id, granted="10")
+        assert first.seq == second.seq == again.seq == 3, r.results
+        expect(wire.ok("purchase", member="m1", amount="10", key="p1"), replayed=True, seq=3)

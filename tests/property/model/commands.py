@@ -2,7 +2,7 @@
 keys, or raises Refusal before it changed anything."""
 from . import birthdays, earning, people, pools, stamps, vouchers
 from .dates import day_of, decimal
-from .ladder import member_may, open_member, refuse, touch
+from .ladder import member_may, not_over, open_member, refuse, touch
 from .lots import credit, credit_all, make_lot, pay_debt, put, refresh, rows, take, term_today
 from .member import Lot, Waiting
 from .merging import absorb
@@ -304,6 +304,7 @@ def birthday(model, event, member):
 def adjust(model, event, member):
     program = model.program
     points = program.points(event.get("points"))
+    not_over(event, "last_day")
     member_may(member)
     if points < 0 and -points > member.available:
         refuse("INSUFFICIENT_POINTS")
@@ -332,6 +333,7 @@ def tier(model, event, member):
         refuse("NOT_OFFERED")
     if name and name not in [each.id for each in program.tiers]:
         refuse("NOT_FOUND", "tier")
+    not_over(event, "until")
     member_may(member)
     touch(model, event, member)
     until = day_of(event.get("until")) if event.get("until") else None

@@ -1,4 +1,5 @@
 """The refusals that every command has, and what every command does."""
+from .dates import day_of
 from .lots import term_today
 
 
@@ -13,6 +14,13 @@ class Refusal(Exception):
 
 def refuse(reason, field=None):
     raise Refusal(reason, field)
+
+
+def not_over(event, name, fields=None):
+    """A last day that is over when it is given: malformed, as far as the clock tells."""
+    day = (event.fields if fields is None else fields).get(name)
+    if day and day_of(day) < event.today:
+        refuse("INVALID_ARGUMENT", name)
 
 
 def touch(model, event, member):

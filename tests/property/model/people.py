@@ -1,7 +1,7 @@
 """Who members are: provisional ones, members moved in from elsewhere, referrals, consent, and erasure."""
 from . import pools
 from .dates import day_of
-from .ladder import member_may, refuse, touch
+from .ladder import member_may, not_over, refuse, touch
 from .lots import in_order, put, term_today
 from .member import Lot, Member, Waiting
 from .merging import absorb
@@ -57,6 +57,9 @@ def opening(model, event):
     names = [tier.id for tier in program.tiers]
     if event.get("tier") and event.get("tier") not in names:
         refuse("NOT_FOUND", "tier")
+    for lot in event.get("lots") or []:
+        not_over(event, "last_day", lot)
+    not_over(event, "tier_until")
     member = newcomer(model, event)
     for lot in event.get("lots") or []:
         points = program.points(lot["points"])
@@ -137,8 +140,9 @@ def refer(model, event, member, record):
         if not int(spec["pending_days"]):
             activate(each, [waiting], event.day)
         made.rewards.append((each, points, waiting))
-    for each, _ in who[1:]:
-        change_tier(model.program, each, event.today, lambda: look_up(model.program, other, event.today, event.today, only_balance=True))
+    if not int(spec["pending_days"]):          # who gets nothing yet is not looked at before the night
+        for each, _ in who[1:]:
+            change_tier(model.program, each, event.today, lambda: look_up(model.program, other, event.today, event.today, only_balance=True))
     return [each for each, _ in who]
 
 
