@@ -126,7 +126,8 @@ int64_t commit_now_us(const struct commit *c);
 enum status tx_begin(struct commit *c, uint32_t program) MUST_CHECK;
 int64_t tx_now_us(const struct commit *c);
 /**
- * tx_add(c, entry, bytes, ret_id, ret_entry): applies the entry, of ${bytes} as tx_make_room() measured it (0: it did not), and puts it into the open transaction, or into a new one when it does not fit any more.
+ * tx_add(c, entry, bytes, ret_id, ret_entry): applies the entry, of ${bytes} as tx_make_room() measured it (0: it did not), and puts it into the
+ * open transaction, or into a new one when it does not fit any more.
  * ST_TOO_LARGE: it fits no transaction, or (exclusive) not this one; nothing was applied.
  */
 enum status tx_add(struct commit *c, const struct entry *entry, size_t bytes, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
