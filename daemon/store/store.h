@@ -154,6 +154,8 @@ void store_cursor_close(struct store_cursor *cursor);
 
 /* Of the vault in use; and of that which a transaction is in, which another may have replaced: store_renew() moves it. */
 uint64_t store_vault_epoch(struct store *store);
+/* The newest that is on disk: beside a running daemon it may be above the one that was opened.  Errors: ST_NOTFOUND; ST_NOMEM; ST_IO. */
+enum status store_vault_newest(struct store *store, uint64_t *ret_epoch) MUST_CHECK;
 uint64_t store_txn_epoch(const struct store_txn *txn);
 bool store_txn_outdated(const struct store_txn *txn);
 
