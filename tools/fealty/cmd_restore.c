@@ -14,19 +14,21 @@
 #include <unistd.h>
 
 #include "backup.h"
+#include "codec/codec.h"
 #include "commands.h"
 #include "guard.h"
 
 #define THREADS_MAX 256
 #define VAULT_COMMIT_BYTES ((size_t)8 << 20)
 
-enum { KEY_FROM = KEY_COMMAND, KEY_DATA, KEY_HEAD_LOCK, KEY_THREADS, KEY_PROGRESS };
+enum { KEY_FROM = KEY_COMMAND, KEY_DATA, KEY_HEAD_LOCK, KEY_ACCEPT, KEY_REASON, KEY_THREADS, KEY_PROGRESS };
 
 struct restore_input {
 	struct args args;
 	bool json, progress;
-	char *from, *data, *head_lock;
-	uint64_t threads;
+	char *from, *data, *head_lock, *reason, *principal;
+	bool accepts;			/* a loss: transactions of the backup's size and above */
+	uint64_t accept_from, threads;
 };
 
 struct restoring {
@@ -38,10 +40,32 @@ struct restoring {
 	struct store *store;
 	struct store_txn *ledger, *vault;	/* NULL: nothing is written just now */
 	size_t vault_bytes;			/* in that transaction */
-	bool has_head, head_found;		/* the published head; it is one of the backup's */
+	bool has_head, head_found, lost;	/* the published head; it is one of the backup's; it is not, and that was accepted */
 	struct store_head head;
 	enum status write_status;
 };
+
+static bool
+is_code(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= 32 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
+}
+
+static error_t
+judge(struct argp_state *state, const struct restore_input *in)
+{
+	if (in->from == NULL || in->data == NULL)
+		return cli_usage(state, "--from and --data are needed: the backup, and the directory to make of it");
+	if (!in->accepts)
+		return in->reason == NULL && in->principal == NULL ? 0 : cli_usage(state, "--reason and --as go with --accept-loss-from");
+	if (in->reason == NULL || !is_code(in->reason))
+		return cli_usage(state, "--accept-loss-from needs --reason CODE, of a to z, 0 to 9 and _, at most 32: the ledger records it for good");
+	if (in->principal == NULL || strncmp(in->principal, "operator/", 9) != 0 || !principal_valid(in->principal))
+		return cli_usage(state, "--accept-loss-from needs --as operator/NAME: the ledger records who accepted the loss");
+	return 0;
+}
 
 static error_t
 parse(int key, char *arg, struct argp_state *state)
@@ -58,6 +82,15 @@ parse(int key, char *arg, struct argp_state *state)
 	case KEY_HEAD_LOCK:
 		in->head_lock = arg;
 		return 0;
+	case KEY_ACCEPT:
+		in->accepts = true;
+		return option_number(state, "--accept-loss-from", arg, UINT64_MAX - 1, &in->accept_from);
+	case KEY_REASON:
+		in->reason = arg;
+		return 0;
+	case KEY_AS:
+		in->principal = arg;
+		return 0;
 	case KEY_THREADS:
 		if (option_number(state, "--threads", arg, THREADS_MAX, &in->threads) == 0 && in->threads > 0)
 			return 0;
@@ -71,7 +104,7 @@ parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		return args_take(state, arg, &in->args, 0);
 	case ARGP_KEY_END:
-		return in->from != NULL && in->data != NULL ? 0 : cli_usage(state, "--from and --data are needed: the backup, and the directory to make of it");
+		return judge(state, in);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -176,27 +209,56 @@ read_head(struct restoring *r)
 	    r->head_lock, cli_status_words(st));
 }
 
+#define HOW "Restore a newer backup. If there is none, `--accept-loss-from %" PRIu64 " --reason CODE --as operator/NAME` goes on all the same: the ledger " \
+	"records it, and whoever has a later checkpoint, receipt or cosignature will be told that the log was forked"
+
+/* Before anything is read: whether more was published than the backup has. */
 static enum exit_code
 judge_size(const struct restoring *r)
 {
 	uint64_t size = r->read.manifest.head.size;
 
-	if (!r->has_head || r->head.size <= size)
+	if (r->in->accepts && r->in->accept_from != size)
+		return cli_fail(r->in->json, EXIT_USAGE, "--accept-loss-from: the backup in %s has %" PRIu64 " transactions, so the loss would be from %" PRIu64 " on",
+		    r->in->from, size, size);
+	if (r->in->accepts && !r->has_head)
+		return cli_fail(r->in->json, EXIT_USAGE, "--accept-loss-from: there is no %s, so nothing says that anything is lost", r->head_lock);
+	if (!r->has_head || r->head.size <= size || r->in->accepts)
 		return EXIT_DONE;
 	return cli_fail(r->in->json, EXIT_REFUSED,
 	    "the backup in %s has %" PRIu64 " transactions, and the ledger has published %" PRIu64 " (%s): going on would fork the log, and the %" PRIu64
-	    " transactions from %" PRIu64 " on would be lost, with every receipt and checkpoint of them. Restore a newer backup", r->in->from, size,
-	    r->head.size, r->head_lock, r->head.size - size, size);
+	    " transactions from %" PRIu64 " on would be lost. " HOW, r->in->from, size, r->head.size, r->head_lock, r->head.size - size, size, size);
 }
 
+/* And afterwards, whether what was published is in it. */
 static enum exit_code
-judge_history(const struct restoring *r)
+judge_history(struct restoring *r)
 {
-	if (!r->has_head || r->head.size > r->read.manifest.head.size || r->head_found)
+	uint64_t size = r->read.manifest.head.size;
+
+	r->lost = r->has_head && (r->head.size > size || !r->head_found);
+	if (r->in->accepts && !r->lost)
+		return cli_fail(r->in->json, EXIT_USAGE, "--accept-loss-from: nothing is lost, all that was published is in the backup. Run it without");
+	if (!r->lost || r->in->accepts)
 		return EXIT_DONE;
 	return cli_fail(r->in->json, EXIT_REFUSED,
-	    "the backup in %s has other transactions than those that the ledger has published (%" PRIu64 " of them, %s): it is of another history of this "
-	    "ledger. Restore a backup that was made after that head, or find the head.lock that belongs to this one", r->in->from, r->head.size, r->head_lock);
+	    "the backup in %s has other transactions than the %" PRIu64 " that were published (%s): it is of another history of this ledger. " HOW, r->in->from,
+	    r->head.size, r->head_lock, size);
+}
+
+/* For the first start to record. */
+static enum status
+leave_acceptance(const struct restoring *r)
+{
+	const struct log_head *head = &r->read.manifest.head;
+	struct store_loss loss = { .kept = { .size = head->size }, .lost = r->head };
+
+	if (!r->lost)
+		return ST_OK;
+	memcpy(loss.kept.root, head->root, sizeof(head->root));
+	(void)snprintf(loss.principal, sizeof(loss.principal), "%s", r->in->principal);
+	(void)snprintf(loss.reason, sizeof(loss.reason), "%s", r->in->reason);
+	return store_loss_write(r->work, &loss);
 }
 
 /* ---- the directory ---- */
@@ -321,6 +383,8 @@ fill(struct restoring *r)
 		return code;
 	enum status st = finish_vault(r);
 	if (st == ST_OK)
+		st = leave_acceptance(r);
+	if (st == ST_OK)
 		st = give_name(r);
 	return st == ST_OK ? EXIT_DONE : tell_write(r, st);
 }
@@ -338,6 +402,9 @@ report(const struct restoring *r, double seconds)
 		if (!r->has_head)
 			(void)printf("There was no %s, so nobody could say whether more was published since: compare with a checkpoint that somebody else has.\n",
 			    r->head_lock);
+		if (r->lost)
+			(void)printf("Lost: what was published from transaction %" PRIu64 " on, up to %" PRIu64 ". The daemon records that, by %s, when it starts.\n",
+			    m->head.size, r->head.size, r->in->principal);
 		(void)printf("The daemon builds state/ again when it starts. It needs the key directory with vault.%" PRIu64 ".key.\n", m->epoch);
 		return EXIT_DONE;
 	}
@@ -349,6 +416,7 @@ report(const struct restoring *r, double seconds)
 	json_put_hex(object, "root", bytes_of(m->head.root, SHA256_BYTES));
 	json_put_number(object, "epoch", m->epoch);
 	json_put(object, "head_compared", json_boolean(r->has_head));
+	json_put(object, "lost_size", r->lost ? json_integer((json_int_t)r->head.size) : json_null());
 	json_put_number(object, "vault_rows", r->read.rows[BACKUP_VAULT]);
 	json_put(object, "seconds", json_real(seconds));
 	return json_print_line(object, EXIT_DONE);
@@ -383,6 +451,10 @@ cmd_restore(int argc, char **argv)
 		{ "data", KEY_DATA, "DIR", 0, "The data directory to make: not there yet, or empty", 0 },
 		{ "head-lock", KEY_HEAD_LOCK, "FILE", 0,
 		    "The daemon's note of the head it published last (default: the data directory's name and .head.lock, if it is there)", 0 },
+		{ "accept-loss-from", KEY_ACCEPT, "SIZE", 0,
+		    "Go on although more was published than the backup has: SIZE is the number of its transactions, the first that is lost", 0 },
+		{ "reason", KEY_REASON, "CODE", 0, "With --accept-loss-from: why, as a code; the ledger records it", 0 },
+		{ "as", KEY_AS, "PRINCIPAL", 0, "With --accept-loss-from: operator/NAME, who accepts it; the ledger records it", 0 },
 		{ "threads", KEY_THREADS, "N", 0, "How many threads verify signatures (default: one for each core)", 0 },
 		{ "progress", KEY_PROGRESS, NULL, 0, "Show how far it is also when standard error is no terminal", 0 },
 		{ "json", KEY_JSON, NULL, 0, "Print JSON", 0 },
@@ -391,7 +463,11 @@ cmd_restore(int argc, char **argv)
 	static const struct argp argp = { options, parse, "--from DIR --data DIR",
 		"Make a data directory of a backup.\v"
 		"Everything is verified once more while it is written. A backup with fewer transactions than head.lock says were published, or with others, is "
-		"refused: a daemon that went on from there would fork the log. packaging/BACKUP.md says what to do then.",
+		"refused: a daemon that went on from there would fork the log. --accept-loss-from accepts that, and the daemon's first start records it in the ledger "
+		"before anything else, for every audit to see. packaging/BACKUP.md says what is lost then, and who notices.\n\n"
+		"JSON: status, origin, made, size, root, epoch, head_compared, lost_size (or null), vault_rows, seconds. A damaged backup: status DATA_LOSS, reason, "
+		"message, and where they are known file, seq.\n\n"
+		"Exit codes: 0 done; 1 refused, or the backup is damaged; 2 wrong usage, or no backup; 3 a backup is written there just now; 5 disk, memory.",
 		NULL, NULL, NULL };
 	static struct restore_input in;
 	static struct restoring r;
