@@ -78,6 +78,7 @@ typedef enum status audit_find_fn(void *ctx, uint64_t seq, struct arena *arena, 
 struct audit_redecide {
 	bool begun, off;			/* off: entries are counted only */
 	uint64_t seen, equal, other_engine, not_decided;
+	json_t *losses;				/* array: what restores have lost, as their entries say */
 	struct arena arena;			/* of one entry */
 	audit_find_fn *find;			/* for entries that name an earlier one; NULL: they cannot be decided again */
 	void *find_ctx;
