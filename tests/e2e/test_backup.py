@@ -14,7 +14,7 @@ from test_keys import rotate
 from test_privacy import turn
 from test_witness import begin, enrol as enrol_some, port, served_with
 from wire import keyless
-from world import FEALTY, Ledger, eventually, expect, run_fealty
+from world import BUILD, FEALTY, Ledger, eventually, expect, run_fealty
 
 # Ends the process before the Nth call that changes something in a directory.
 KILL_SOURCE = r"""
@@ -645,29 +645,9 @@ def test_a_fork_of_the_same_size_is_a_loss_too(world):
 def test_many_transactions(world):
     """A hundred thousand: how fast, how it goes on when it is killed, and how long a restore takes."""
     ledger = world.running(clock="real", at=None)
-    with ledger.wire() as wire:
-        wire.batch([keyless("enrol", member=f"m:{i}") for i in range(1000)], key="members")
+    bench = os.path.join(BUILD, "tools", "fealty-bench")
     begun = time.monotonic()
-
-    def load(part):
-        with ledger.wire(f"pos/{part}/1") as wire:
-            pending = 0
-            for i in range(50000):
-                wire.send("purchase", member=f"m:{i % 1000}", amount="10", key=f"{part}-{i}")
-                pending += 1
-                if pending == 60:
-                    while pending > 0:
-                        wire.receive()
-                        pending -= 1
-            while pending > 0:
-                wire.receive()
-                pending -= 1
-
-    threads = [threading.Thread(target=load, args=(part,)) for part in range(2)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    subprocess.run([bench, "-a", ledger.address, "-n", "100000", "-m", "1000", "-c", "32", "-d", "16"], check=True, stdout=subprocess.DEVNULL)
     written = time.monotonic() - begun
     place = world.path("backup")
     words = [FEALTY, "backup", "--data", ledger.data, "--to", place]

@@ -9,7 +9,7 @@
 
 #include "audit.h"
 
-#define BACKUP_FILE_BYTES ((size_t)32 << 20)		/* a file is ended when it has so many, the ledger's at the next checkpoint; */
+#define BACKUP_FILE_BYTES ((size_t)16 << 20)		/* a file is ended when it has so many, the ledger's at the next checkpoint; */
 #define BACKUP_FILE_BYTES_MAX ((size_t)256 << 20)	/* none is longer than this */
 #define BACKUP_NAME_BYTES 56				/* of a file, with its NUL */
 #define BACKUP_MANIFEST "manifest"
