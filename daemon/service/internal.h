@@ -164,12 +164,11 @@ void approve_replays(struct apply *apply);
 /* ---- loss.c ---- */
 
 /**
- * loss_judge(service, size, ret_accepted): the ledger, of ${size} transactions, does not have what was published, or there is no head.lock: whether an operator has accepted just
- * that, with the restore that made it.  If so published becomes what was kept.  Errors: as store_read().
+ * loss_judge(service, size, ret_accepted): the ledger, of ${size} transactions, does not have what was published, or there is no head.lock: whether an
+ * operator has accepted just that, with the restore that made it.  If so published becomes what was kept.  Errors: as store_read().
  * loss_record(commit, ret_message): makes that an entry, before anything else is written; nothing happens when there is none, or the ledger has it.
  * loss_published(service): head.lock has a head with it.
  */
-struct commit;
 enum status loss_judge(struct service *service, uint64_t size, bool *ret_accepted) MUST_CHECK;
 enum status loss_record(struct commit *commit, char *ret_message) MUST_CHECK;
 void loss_published(struct service *service);

@@ -126,7 +126,8 @@ function describe(report, log) {
 		return `  ${program}, ${versions} version${versions === 1 ? "" : "s"}, ${members} members: ${sums.join(", ")}\n`;
 	});
 	return `${report.origin} holds: ${report.transactions} transactions, ${report.entries} entries, ${report.signatures} signatures.\n` +
-		`Root ${report.root}.\n${describeKeys(report.keys)}${describeLosses(report.losses)}${lines.join("")}${Math.round(report.rate)} transactions a second, ${report.seconds} s.\n` +
+		`Root ${report.root}.\n${describeKeys(report.keys)}${describeLosses(report.losses)}` +
+		`${lines.join("")}${Math.round(report.rate)} transactions a second, ${report.seconds} s.\n` +
 		(report.key_given ? "" : REMARK);
 }
 
