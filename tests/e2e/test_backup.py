@@ -174,7 +174,8 @@ def test_only_the_owner_can_read_it(world):
 
 @seconds(120)
 def test_under_load(world):
-    """Backups while four tills write: each is whole, and the last has all that was acknowledged up to its size, and its members."""
+    """Backups while four tills write and the vault turns its epochs: each is whole, and the last has all that was acknowledged up to its size, and its
+    members."""
     ledger = world.running(clock="real", at=None)
     place, stop, done, failures = world.path("backup"), threading.Event(), [], []
 
@@ -191,7 +192,15 @@ def test_under_load(world):
         except Exception as e:          # noqa: BLE001: told below
             failures.append(e)
 
-    threads = [threading.Thread(target=till, args=(n,)) for n in range(4)]
+    def keeper():
+        try:
+            while not stop.is_set():
+                turns.append(turn(ledger)["epoch"])
+        except Exception as e:          # noqa: BLE001: told below
+            failures.append(e)
+
+    turns = []
+    threads = [*(threading.Thread(target=till, args=(n,)) for n in range(4)), threading.Thread(target=keeper)]
     for t in threads:
         t.start()
     sizes = [backup(ledger, place)["size"]]
@@ -220,7 +229,8 @@ def test_under_load(world):
                     assert wire.ok("purchase", member=name, amount="10", key=key).replayed
     other.stop()
     expect(other.audit(), status="OK", transactions=sizes[-1])
-    tell(f"{len(sizes)} backups beside {len(done)} purchases")
+    assert len(turns) > 1, turns
+    tell(f"{len(sizes)} backups beside {len(done)} purchases and {len(turns)} turns of the epoch")
 
 
 def killer(world):
@@ -638,6 +648,32 @@ def test_a_fork_of_the_same_size_is_a_loss_too(world):
 
 
 # ---- long ----
+
+@long
+def test_without_a_checkpoint_it_waits_and_says_so(world):
+    """A daemon that died within the second: nobody has signed what it wrote last."""
+    ledger = world.running()
+    place = world.path("backup")
+    enrol(ledger, 0, 2)
+    size = backup(ledger, place)["size"]
+
+    def newest():
+        return max(int(row["key"]) for row in table(ledger, "checkpoint"))
+    for i in range(20):
+        enrol(ledger, 10 + i, 1)
+        ledger.daemon.kill()
+        if newest() < ledger.audit("--no-state")["transactions"]:
+            break
+        ledger.start()
+    else:
+        raise AssertionError("it was never killed in between")
+    found = backup(ledger, place, code=3)
+    assert "have no checkpoint" in found["message"], found
+    expect(verify(ledger, place), size=size)
+    ledger.start()
+    assert backup(ledger, place)["size"] > size
+    expect(verify(ledger, place), status="OK")
+
 
 @long
 @plain_build
