@@ -47,18 +47,55 @@ store_loss_write(const char *data_path, const struct store_loss *loss)
 	return st;
 }
 
+static bool
+take_word(const char **text, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (strncmp(*text, word, len) != 0)
+		return false;
+	*text += len;
+	return true;
+}
+
+static bool
+take_head(const char **text, const char *word, struct store_head *ret)
+{
+	char *end;
+
+	if (!take_word(text, word))
+		return false;
+	errno = 0;
+	ret->size = strtoull(*text, &end, 10);
+	if (errno != 0 || *end != ' ' || strlen(end + 1) < HEX_BYTES || !hex_get(ret->root, sizeof(ret->root), end + 1))
+		return false;
+	*text = end + 1 + HEX_BYTES;
+	return true;
+}
+
+static bool
+take_text(const char **text, const char *word, char *ret, size_t cap)
+{
+	if (!take_word(text, word))
+		return false;
+	size_t len = strcspn(*text, "\n");
+	if (len == 0 || len >= cap)
+		return false;
+	memcpy(ret, *text, len);
+	*text += len;
+	return true;
+}
+
 /* What is printed once more must be what was read. */
 static bool
 parse_loss(const char *text, size_t len, struct store_loss *ret)
 {
-	char kept[HEX_BYTES + 1], lost[HEX_BYTES + 1], again[TEXT_MAX];
 	struct store_loss loss = { .principal = "" };
+	const char *rest = text;
+	char again[TEXT_MAX];
 
-	if (sscanf(text, "kept %" SCNu64 " %64s lost %" SCNu64 " %64s by %128s reason %32s", &loss.kept.size, kept, &loss.lost.size, lost, loss.principal,
-		loss.reason) != 6)
-		return false;
-	if (strlen(kept) != HEX_BYTES || strlen(lost) != HEX_BYTES || !hex_get(loss.kept.root, SHA256_BYTES, kept) ||
-	    !hex_get(loss.lost.root, SHA256_BYTES, lost))
+	if (!take_head(&rest, "kept ", &loss.kept) || !take_head(&rest, "\nlost ", &loss.lost) ||
+	    !take_text(&rest, "\nby ", loss.principal, sizeof(loss.principal)) || !take_text(&rest, "\nreason ", loss.reason, sizeof(loss.reason)))
 		return false;
 	if (print_loss(&loss, again) != (int)len || memcmp(again, text, len) != 0)
 		return false;

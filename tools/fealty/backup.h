@@ -90,7 +90,7 @@ struct backup_pack {
 
 /* Goes on with ${data}, which it takes over, as what the file has already; NULL: nothing. */
 void backup_pack_begin(struct backup_pack *p, struct backup_dir *dir, struct backup_manifest *manifest, enum backup_kind kind, uint64_t first,
-    struct buf *data);
+    const struct buf *data);
 /* ST_NOMEM, and that of the file that was ended because it is full. */
 enum status backup_pack_row(struct backup_pack *p, enum store_table table, struct bytes key, struct bytes value) MUST_CHECK;
 /* Writes what there is; the next file begins with ${first}. */

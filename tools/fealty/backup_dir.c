@@ -202,9 +202,13 @@ static bool
 names_it(const struct backup_manifest *m, const char *name)
 {
 	char other[BACKUP_NAME_BYTES];
+	size_t len = strlen(name);
+	uint8_t hash[8];
 
+	if (len < 2 * sizeof(hash) || !hex_parse(name + len - 2 * sizeof(hash), hash, sizeof(hash)))
+		return false;
 	for (size_t i = 0; i < m->n; i++)
-		if (strcmp(backup_file_name(&m->files[i], other), name) == 0)
+		if (memcmp(m->files[i].sha256, hash, sizeof(hash)) == 0 && strcmp(backup_file_name(&m->files[i], other), name) == 0)
 			return true;
 	return false;
 }

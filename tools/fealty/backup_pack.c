@@ -15,7 +15,7 @@ static const struct { char letter; enum store_table table; } tables[] = {
 
 void
 backup_pack_begin(struct backup_pack *p, struct backup_dir *dir, struct backup_manifest *manifest, enum backup_kind kind, uint64_t first,
-    struct buf *data)
+    const struct buf *data)
 {
 	*p = (struct backup_pack){ .dir = dir, .manifest = manifest, .kind = kind, .first = first };
 	if (data != NULL)

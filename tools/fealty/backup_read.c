@@ -254,9 +254,10 @@ static enum status
 judge_file(struct backup_read *r, const struct backup_file *file, struct bytes data)
 {
 	uint8_t sha256[SHA256_BYTES];
-	char name[BACKUP_NAME_BYTES], why[120];
+	char name[BACKUP_NAME_BYTES];
 
 	if (data.len != file->bytes) {
+		char why[120];
 		(void)snprintf(why, sizeof(why), "is damaged: it has %zu bytes, and %" PRIu64 " belong there", data.len, file->bytes);
 		return find_damage(r, file, data, why);
 	}

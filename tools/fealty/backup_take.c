@@ -353,7 +353,7 @@ static enum status
 resume(struct backup_take *t, struct store_txn *ledger)
 {
 	static struct key_history keys;
-	struct bytes genesis, newest;
+	struct bytes genesis = { 0 }, newest = { 0 };
 	uint8_t key[8] = { 0 };
 
 	enum status st = store_renew(ledger);
