@@ -331,6 +331,14 @@ put_consent(struct buf *out, const struct entry *e)
 	put_uint_unless_zero(out, CONSENT_GIVEN, e->u.consent.given);
 }
 
+static void
+put_restore(struct buf *out, const struct entry *e)
+{
+	put_uint_unless_zero(out, RESTORE_LOST_SIZE, e->u.restore.lost_size);
+	put_bytes_unless_empty(out, RESTORE_LOST_ROOT, e->u.restore.lost_root);
+	put_text_unless_empty(out, RESTORE_REASON, e->u.restore.reason);
+}
+
 static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e) = {
 	[OP_GENESIS] = put_genesis, [OP_PUBLISH] = put_publish, [OP_ENROL] = put_enrol, [OP_PROFILE] = put_nothing,
 	[OP_PURCHASE] = put_purchase, [OP_HOLD] = put_hold, [OP_CAPTURE] = put_capture, [OP_RELEASE] = put_capture,
@@ -347,7 +355,7 @@ static void (*const put_input[OP_COUNT])(struct buf *out, const struct entry *e)
 	[OP_MEMBERSHIP_START] = put_membership, [OP_MEMBERSHIP_RENEW] = put_membership, [OP_MEMBERSHIP_CANCEL] = put_membership,
 	[OP_MEMBERSHIP_END] = put_nothing,
 	[OP_NOTICE] = put_nothing, [OP_POOL_JOIN] = put_pool_join, [OP_POOL_LEAVE] = put_nothing,
-	[OP_OPENING] = put_opening, [OP_CONSENT] = put_consent, [OP_ERASE] = put_nothing,
+	[OP_OPENING] = put_opening, [OP_CONSENT] = put_consent, [OP_ERASE] = put_nothing, [OP_RESTORE] = put_restore,
 };
 
 static void

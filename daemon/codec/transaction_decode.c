@@ -479,6 +479,20 @@ get_consent(struct message *m, struct entry *e)
 	}
 }
 
+static void
+get_restore(struct message *m, struct entry *e)
+{
+	e->u.restore.reason = "";
+	m->singular = FIELDS(RESTORE_LOST_SIZE, RESTORE_REASON);
+	for (uint32_t n; (n = next(m)) != 0;) {
+		switch (n) {
+		case RESTORE_LOST_SIZE: e->u.restore.lost_size = get_uint(m, UINT64_MAX); break;
+		case RESTORE_LOST_ROOT: e->u.restore.lost_root = get_bytes(m); break;
+		case RESTORE_REASON: e->u.restore.reason = get_text(m); break;
+		}
+	}
+}
+
 static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_GENESIS] = get_genesis, [OP_PUBLISH] = get_publish, [OP_ENROL] = get_enrol, [OP_PROFILE] = get_nothing,
 	[OP_PURCHASE] = get_purchase, [OP_HOLD] = get_hold, [OP_CAPTURE] = get_capture, [OP_RELEASE] = get_capture,
@@ -495,7 +509,7 @@ static void (*const get_input[OP_COUNT])(struct message *m, struct entry *e) = {
 	[OP_MEMBERSHIP_START] = get_membership, [OP_MEMBERSHIP_RENEW] = get_membership, [OP_MEMBERSHIP_CANCEL] = get_membership,
 	[OP_MEMBERSHIP_END] = get_nothing,
 	[OP_NOTICE] = get_nothing, [OP_POOL_JOIN] = get_pool_join, [OP_POOL_LEAVE] = get_nothing,
-	[OP_OPENING] = get_opening, [OP_CONSENT] = get_consent, [OP_ERASE] = get_nothing,
+	[OP_OPENING] = get_opening, [OP_CONSENT] = get_consent, [OP_ERASE] = get_nothing, [OP_RESTORE] = get_restore,
 };
 
 /* A oneof: exactly one operation that we know. */

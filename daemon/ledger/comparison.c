@@ -341,7 +341,7 @@ same_inputs(struct comparison *c, const struct entry *a, const struct entry *b)
 		same_text(c, "inputs.consent.purpose", a->u.consent.purpose, b->u.consent.purpose);
 		same_bool(c, "inputs.consent.given", a->u.consent.given, b->u.consent.given);
 		break;
-	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT: case OP_PROFILE: case OP_ERASE: case OP_BIRTHDAY:
+	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_RESTORE: case OP_COUNT: case OP_PROFILE: case OP_ERASE: case OP_BIRTHDAY:
 	case OP_CLOCK_ACCEPT: case OP_MEMBERSHIP_END: case OP_POOL_LEAVE:
 	case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY:
 	case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_NOTICE: case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:

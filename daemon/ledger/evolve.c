@@ -38,7 +38,7 @@ op_is_members(enum op op)
 	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
 	case OP_OPENING: case OP_CONSENT: case OP_ERASE:
 		return true;
-	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY:
+	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ROTATE_KEY: case OP_RESTORE:
 	case OP_APPROVER_KEY: case OP_COUNT:
 		break;
 	}
@@ -70,6 +70,18 @@ evolve_keys(struct evolution *e)
 	if (keys == NULL)
 		return e->entry->op == OP_GENESIS ? ST_OK : evolution_fault(e, EVOLVE_KEYS);
 	return key_history_follow(keys, e->entry, e->id.seq) ? ST_OK : evolution_fault(e, EVOLVE_KEYS);
+}
+
+/* Changes nothing; but it must say what was lost, and who accepted it. */
+static enum status
+evolve_restore(struct evolution *e)
+{
+	const struct entry *entry = e->entry;
+
+	if (entry->program != 0 || entry->u.restore.lost_size == 0 || entry->u.restore.lost_root.len != 32 || entry->u.restore.reason == NULL ||
+	    entry->u.restore.reason[0] == '\0' || entry->principal == NULL || strncmp(entry->principal, "operator/", strlen("operator/")) != 0)
+		return evolution_fault(e, EVOLVE_MALFORMED);
+	return ST_OK;
 }
 
 static enum status
@@ -586,6 +598,8 @@ evolve(const struct ledger_state *state, struct entry *entry, struct entry_id id
 		st = evolve_keys(&e);
 	else if (entry->op == OP_APPROVER_KEY)
 		st = evolve_approver(&e);
+	else if (entry->op == OP_RESTORE)
+		st = evolve_restore(&e);
 	*ret_fault = e.fault;
 	return st;
 }

@@ -157,6 +157,7 @@ op_name(enum op op)
 		[OP_OPENING] = "opening",
 		[OP_CONSENT] = "consent",
 		[OP_ERASE] = "erase",
+		[OP_RESTORE] = "restore",
 	};
 
 	return op < OP_COUNT ? names[op] : NULL;

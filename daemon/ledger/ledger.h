@@ -113,7 +113,7 @@ enum op {
 	OP_CLOSE = 37, OP_RETURN = 38, OP_REVERSE_REDEEM = 39, OP_TRANSFER = 40, OP_MERGE = 41, OP_ADVANCE = 42,
 	OP_ROTATE_KEY = 43, OP_APPROVE = 44, OP_APPROVER_KEY = 45, OP_VOUCHER_USE = 46, OP_VOUCHER_VOID = 47, OP_VOUCHER_EXPIRE = 48,
 	OP_AUTO_REDEEM = 49, OP_STAMP_EXPIRE = 50, OP_POOL_JOIN = 53, OP_POOL_LEAVE = 54, OP_MEMBERSHIP_START = 55, OP_MEMBERSHIP_RENEW = 56,
-	OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_OPENING = 51, OP_CONSENT = 52, OP_ERASE = 59, OP_NOTICE = 60,
+	OP_MEMBERSHIP_CANCEL = 57, OP_MEMBERSHIP_END = 58, OP_OPENING = 51, OP_CONSENT = 52, OP_ERASE = 59, OP_NOTICE = 60, OP_RESTORE = 61,
 	OP_COUNT = 64				/* above them all */
 };
 bool op_known(enum op op);			/* the numbers have gaps */
@@ -645,6 +645,7 @@ struct entry {
 
 	union {
 		struct { uint32_t format; const char *origin; struct bytes transaction_key, checkpoint_key; bool manual_clock; } genesis;
+		struct { uint64_t lost_size; struct bytes lost_root; const char *reason; } restore;
 		struct { const char *id; uint32_t version; struct bytes definition, zone_data; } publish;
 		struct {
 			int64_t amount, paid_with_points;

@@ -320,7 +320,7 @@ entry_command(const struct ledger_state *state, const struct entry *entry, const
 		cmd->u.approver_key.public_key = entry->u.approver_key.public_key;
 		cmd->u.approver_key.until = entry->u.approver_key.until;
 		return ST_OK;
-	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_COUNT:
+	case OP_NONE: case OP_GENESIS: case OP_ZONE_DATA: case OP_RESTORE: case OP_COUNT:
 	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK:
 	case OP_INACTIVITY: case OP_HOLD_EXPIRE: case OP_ANNIVERSARY: case OP_VOUCHER_EXPIRE: case OP_MEMBERSHIP_END: case OP_NOTICE:
 	case OP_AUTO_REDEEM: case OP_STAMP_EXPIRE:
@@ -354,7 +354,7 @@ due_kind_of(enum op op, enum due_kind *ret)
 	case OP_RELEASE: case OP_REDEEM: case OP_ADJUST: case OP_TIER: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_ACTIVITY:
 	case OP_FREEZE: case OP_UNFREEZE: case OP_CLOSE: case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:
 	case OP_ROTATE_KEY: case OP_APPROVE: case OP_APPROVER_KEY: case OP_MEMBERSHIP_START: case OP_MEMBERSHIP_RENEW:
-	case OP_MEMBERSHIP_CANCEL: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_COUNT:
+	case OP_MEMBERSHIP_CANCEL: case OP_VOUCHER_USE: case OP_VOUCHER_VOID: case OP_POOL_JOIN: case OP_POOL_LEAVE: case OP_RESTORE: case OP_COUNT:
 		break;
 	}
 	return false;

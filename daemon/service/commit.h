@@ -124,6 +124,8 @@ void pace_learn(struct pace *pace);
 int64_t commit_now_us(const struct commit *c);
 /* The open transaction's `now`, opening one for ${program} if needed (sealing what is open for another, or at another instant). */
 enum status tx_begin(struct commit *c, uint32_t program) MUST_CHECK;
+/* One of the whole ledger, at the start: nobody vouches by it for a clock that is far ahead; then it comes right after the newest transaction. */
+enum status tx_begin_unvouched(struct commit *c) MUST_CHECK;
 int64_t tx_now_us(const struct commit *c);
 /**
  * tx_add(c, entry, bytes, ret_id, ret_entry): applies the entry, of ${bytes} as tx_make_room() measured it (0: it did not), and puts it into the

@@ -133,6 +133,8 @@ struct service {
 	_Atomic int64_t now_us;			/* manual ledgers: the clock's instant; else committed_at of the newest transaction */
 	atomic_bool draining, failed;
 	struct store_head published;		/* main thread's: what head.lock says */
+	struct store_loss loss;			/* with loss_open: of a restored backup, until a head with its record is published */
+	bool loss_open, loss_recorded;
 	struct signed_head public_checkpoint;	/* the newest at or below what head.lock says, for whoever asks; guarded by head_lock */
 	struct log_note served;			/* the checkpoint that is shown when no size is asked for; guarded by head_lock */
 	int64_t snapshot_at_us;			/* main thread's: when the next one may begin */
@@ -158,6 +160,18 @@ enum status rotate_settle(struct service *service, const struct key_history *key
 
 /* A replay of the ledger verifies approvals from now on. */
 void approve_replays(struct apply *apply);
+
+/* ---- loss.c ---- */
+
+/**
+ * loss_judge(service, size, ret_accepted): the ledger, of ${size} transactions, does not have what was published, or there is no head.lock: whether an
+ * operator has accepted just that, with the restore that made it.  If so published becomes what was kept.  Errors: as store_read().
+ * loss_record(commit, ret_message): makes that an entry, before anything else is written; nothing happens when there is none, or the ledger has it.
+ * loss_published(service): head.lock has a head with it.
+ */
+enum status loss_judge(struct service *service, uint64_t size, bool *ret_accepted) MUST_CHECK;
+enum status loss_record(struct commit *commit, char *ret_message) MUST_CHECK;
+void loss_published(struct service *service);
 
 enum status start_recover(struct service *service, char *ret_message) MUST_CHECK;
 

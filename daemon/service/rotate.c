@@ -243,17 +243,6 @@ recover_check(const struct service *s, enum key_kind kind, enum key_recovery rea
 	return ST_OK;
 }
 
-/* Nobody vouches for a clock that is far ahead by recovering a key: then its transaction comes right after the newest. */
-static enum status
-recover_begin(struct commit *c)
-{
-	enum status st = tx_begin(c, 0);
-
-	if (st == ST_OK && c->clock_suspect)
-		c->open.committed_at_us = apply_head(c->apply)->committed_at_us + 1;
-	return st;
-}
-
 static enum status
 recover(struct commit *c, enum key_kind kind, enum key_recovery reason, char *ret_message)
 {
@@ -265,7 +254,7 @@ recover(struct commit *c, enum key_kind kind, enum key_recovery reason, char *re
 
 	enum status st = recover_check(s, kind, reason, ret_message);
 	if (st == ST_OK)
-		st = recover_begin(c);
+		st = tx_begin_unvouched(c);
 	if (st != ST_OK)
 		return st;
 	cmd.u.rotate_key.kind = kind;

@@ -139,6 +139,8 @@ open_all(struct service *s, char *ret_message)
 	if (st == ST_OK)
 		st = commit_new(s, &s->commit);
 	if (st == ST_OK)
+		st = loss_record(s->commit, ret_message);
+	if (st == ST_OK)
 		st = rotate_recover(s->commit, ret_message);
 	return st == ST_OK ? keeper_new(s, &s->keeper) : st;
 }
@@ -263,8 +265,10 @@ publish_head(struct service *s)
 		log_event(s->log, LOG_LEVEL_ERROR, "head_lock.failed", "why", status_str(st), NULL);
 		return;
 	}
-	if (newest.head.size > s->published.size)
+	if (newest.head.size > s->published.size) {
 		s->published = newest.head;
+		loss_published(s);
+	}
 	pthread_mutex_lock(&s->head_lock);
 	s->public_checkpoint = newest;
 	pthread_mutex_unlock(&s->head_lock);

@@ -305,26 +305,42 @@ replay(struct start *st)
 	return status == ST_INVALID ? ST_CORRUPT : status;
 }
 
+/* ST_FORK: it is not of this ledger, and nobody has accepted that. */
+static enum status
+compare_published(struct start *st)
+{
+	struct service *s = st->s;
+	uint8_t root[SHA256_BYTES];
+	bool accepted = false;
+
+	enum status status = s->published.size <= st->size ? apply_root_at(s->apply, s->published.size, root) : ST_FORK;
+	if (status == ST_OK && memcmp(root, s->published.root, sizeof(root)) != 0)
+		status = ST_FORK;
+	if (status != ST_FORK)
+		return status;
+	status = loss_judge(s, st->size, &accepted);
+	return status == ST_OK && !accepted ? ST_FORK : status;
+}
+
 static enum status
 check_published_head(struct start *st)
 {
 	struct service *s = st->s;
-	uint8_t root[SHA256_BYTES];
+	bool accepted;
 
 	enum status status = store_head_read(s->store, &s->published);
 	if (status == ST_NOTFOUND)
-		return ST_OK;
+		return loss_judge(s, st->size, &accepted);
 	if (status != ST_OK) {
 		SAY(st, "%s cannot be read (%s). It holds the last head that others have seen; restore it, do not remove it.", s->params.head_lock_path,
 		    status_str(status));
 		return status;
 	}
-	status = s->published.size <= st->size ? apply_root_at(s->apply, s->published.size, root) : ST_FORK;
-	if (status == ST_OK && memcmp(root, s->published.root, sizeof(root)) != 0)
-		status = ST_FORK;
+	status = compare_published(st);
 	if (status == ST_FORK)
 		SAY(st, "The ledger does not contain the head that was published (size %llu in %s): this is an older copy, or another ledger. Going on would fork "
-		    "the log. Restore the newest copy of the data directory.", (unsigned long long)s->published.size, s->params.head_lock_path);
+		    "the log. Restore the newest backup with `fealty restore`; when none is new enough, it says how the loss is accepted, and the ledger "
+		    "records it.", (unsigned long long)s->published.size, s->params.head_lock_path);
 	else if (status != ST_OK)
 		SAY(st, "The published head could not be compared (%s).", status_str(status));
 	return status;

@@ -54,6 +54,16 @@ tx_begin(struct commit *c, uint32_t program)
 	return ST_OK;
 }
 
+enum status
+tx_begin_unvouched(struct commit *c)
+{
+	enum status st = tx_begin(c, 0);
+
+	if (st == ST_OK && c->clock_suspect)
+		c->open.committed_at_us = apply_head(c->apply)->committed_at_us + 1;
+	return st;
+}
+
 static enum status
 tx_measure(struct commit *c, const struct entry *entry, size_t *ret_bytes)
 {

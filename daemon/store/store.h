@@ -9,6 +9,7 @@
  *   <data>/state.mark    "clean\n", or "running <boot id>\n" while a daemon may write state
  *   <data>/snapshot/     <size>.mdb, compacted copies of state, each with <size>.sum: over its chunks of 1 MiB (the last one shorter,
  * maybe                        empty) sum = BLAKE2b-256 of the chunk keyed with the sum so far, zeros at first; hex and "\n"
+ *   <data>/loss.accepted  what an operator accepted with a restore, until the ledger has it
  *   <head lock>          "<size> <hex of the root>\n": the last head shown to anybody; outside the data directory
  *
  * Keys are big-endian so that LMDB's order is ours.  A value read is borrowed from its transaction and ends with it.
@@ -155,6 +156,8 @@ void store_cursor_close(struct store_cursor *cursor);
 
 /* Of the vault in use; and of that which a transaction is in, which another may have replaced: store_renew() moves it. */
 uint64_t store_vault_epoch(struct store *store);
+/* The newest that is on disk: beside a running daemon it may be above the one that was opened.  Errors: ST_NOTFOUND; ST_NOMEM; ST_IO. */
+enum status store_vault_newest(struct store *store, uint64_t *ret_epoch) MUST_CHECK;
 uint64_t store_txn_epoch(const struct store_txn *txn);
 bool store_txn_outdated(const struct store_txn *txn);
 
@@ -211,6 +214,21 @@ struct store_head { uint64_t size; uint8_t root[SHA256_BYTES]; };
 enum status store_head_read(struct store *store, struct store_head *ret_head) MUST_CHECK;
 /* Replaced atomically and fsynced. */
 enum status store_head_write(struct store *store, const struct store_head *head) MUST_CHECK;
+
+/**
+ * A restore from a backup that is older than what was published, or another: <data>/loss.accepted, which `fealty restore` leaves for the next start to
+ * record in the ledger.
+ * store_loss_write(): replaced atomically and fsynced; also where no store is open.  store_loss_read(): ST_NOTFOUND; ST_CORRUPT, not of its format.
+ * store_loss_remove(): one that is not there is no error.
+ */
+struct store_loss {
+	struct store_head kept;		/* the backup's: so many transactions go on */
+	struct store_head lost;		/* what head.lock had */
+	char principal[129], reason[33];
+};
+enum status store_loss_write(const char *data_path, const struct store_loss *loss) MUST_CHECK;
+enum status store_loss_read(struct store *store, struct store_loss *ret_loss) MUST_CHECK;
+enum status store_loss_remove(struct store *store) MUST_CHECK;
 
 /* ST_FULL when less than low_space_bytes are free; for the commit thread to ask before it lets LMDB see a batch. */
 enum status store_writable(struct store *store) MUST_CHECK;

@@ -106,6 +106,17 @@ store_vault_epoch(struct store *store)
 	return epoch;
 }
 
+enum status
+store_vault_newest(struct store *store, uint64_t *ret_epoch)
+{
+	char *path;
+
+	enum status st = vault_find_path(store->data_path, &path, ret_epoch);
+	if (st == ST_OK)
+		free(path);
+	return st;
+}
+
 /* As much as the one in use must be free beside the low-space mark. */
 static enum status
 check_room(struct store *store)

@@ -104,7 +104,8 @@ class Books:
             self.requests[entry.principal, entry.request_id] = name
         else:
             recovers = entry.inputs.HasField("rotate_key") and entry.inputs.rotate_key.recovery
-            assert entry.principal == "system" or t.seq == 0 or recovers, f"{name}: only the system has no request id"
+            restores = entry.inputs.HasField("restore") and entry.principal.startswith("operator/")
+            assert entry.principal == "system" or t.seq == 0 or recovers or restores, f"{name}: only the system has no request id"
         assert sum(p.points for p in entry.postings) == 0, f"{name}: its postings do not sum to zero"
         for p in entry.postings:
             if p.account in BALANCES:

@@ -140,6 +140,11 @@ any_input(struct world *w, struct entry *e)
 		e->u.genesis.checkpoint_key = any_bytes(w, 32);
 		e->u.genesis.manual_clock = any_bool(w);
 		break;
+	case OP_RESTORE:
+		e->u.restore.lost_size = any_uint(w);
+		e->u.restore.lost_root = any_bytes(w, 32);
+		e->u.restore.reason = any_text(w);
+		break;
 	case OP_PUBLISH:
 		e->u.publish.id = any_text(w);
 		e->u.publish.version = (uint32_t)any_uint(w);

@@ -78,6 +78,11 @@ same_input(const struct entry *a, const struct entry *b)
 		assert_true(bytes_equal(a->u.genesis.checkpoint_key, b->u.genesis.checkpoint_key));
 		assert_int_equal(a->u.genesis.manual_clock, b->u.genesis.manual_clock);
 		break;
+	case OP_RESTORE:
+		assert_true(a->u.restore.lost_size == b->u.restore.lost_size);
+		assert_true(bytes_equal(a->u.restore.lost_root, b->u.restore.lost_root));
+		same_text(a->u.restore.reason, b->u.restore.reason);
+		break;
 	case OP_PUBLISH:
 		same_text(a->u.publish.id, b->u.publish.id);
 		assert_int_equal(a->u.publish.version, b->u.publish.version);

@@ -337,7 +337,7 @@ accepted(struct ladder *l, enum op op)
 		c.u.activity.qty = 1;
 		break;
 	case OP_NONE: case OP_GENESIS: case OP_PUBLISH: case OP_ENROL: case OP_PROFILE: case OP_TIER: case OP_BIRTHDAY:
-	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA:
+	case OP_HOLD_TIMEOUT: case OP_TIER_END: case OP_EXPIRE: case OP_CLOCK_ACCEPT: case OP_ZONE_DATA: case OP_RESTORE:
 	case OP_LAPSE: case OP_ACTIVATE: case OP_TIER_REVIEW: case OP_TIER_LOOK: case OP_INACTIVITY: case OP_HOLD_EXPIRE:
 	case OP_ANNIVERSARY: case OP_FREEZE: case OP_UNFREEZE:
 	case OP_RETURN: case OP_REVERSE_REDEEM: case OP_TRANSFER: case OP_MERGE: case OP_ADVANCE:	/* test_returns.c, test_moves.c */

@@ -608,6 +608,75 @@ no_memory_is_passed_up(void **state)
 	stage_release(&c.s);
 }
 
+static void
+spoil_nothing(struct entry *e)
+{
+	(void)e;
+}
+static void
+spoil_program(struct entry *e)
+{
+	e->program = 1;
+}
+static void
+spoil_size(struct entry *e)
+{
+	e->u.restore.lost_size = 0;
+}
+static void
+spoil_root(struct entry *e)
+{
+	e->u.restore.lost_root.len = 31;
+}
+static void
+spoil_reason(struct entry *e)
+{
+	e->u.restore.reason = "";
+}
+static void
+spoil_principal(struct entry *e)
+{
+	e->principal = "pos/0042/07";
+}
+static void
+spoil_member(struct entry *e)
+{
+	e->member = 1;
+}
+
+/* What a restore has lost is said whole, by an operator, and changes nothing. */
+static void
+a_restore_says_what_is_lost(void **state)
+{
+	static const struct { const char *name; void (*spoil)(struct entry *e); enum evolve_fault want; } cases[] = {
+		{ "as it should be", spoil_nothing, EVOLVE_OK },
+		{ "of a program", spoil_program, EVOLVE_MALFORMED },
+		{ "of nothing", spoil_size, EVOLVE_MALFORMED },
+		{ "half a root", spoil_root, EVOLVE_MALFORMED },
+		{ "no reason", spoil_reason, EVOLVE_MALFORMED },
+		{ "accepted by a till", spoil_principal, EVOLVE_MALFORMED },
+		{ "about a member", spoil_member, EVOLVE_MALFORMED },
+	};
+	static const uint8_t root[32] = { 1 };
+	struct scene c;
+
+	(void)state;
+	scene_set(&c);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct entry e = { .op = OP_RESTORE, .principal = "operator/kim", .engine = 1, .birthday = DAY_NONE, .business_date = DAY_NONE };
+		enum evolve_fault got;
+
+		e.u.restore.lost_size = 9;
+		e.u.restore.lost_root = bytes_of(root, sizeof(root));
+		e.u.restore.reason = "disk_lost";
+		cases[i].spoil(&e);
+		assert_int_equal(evolve(&c.s.live.state, &e, (struct entry_id){ c.s.seq, 0 }, c.s.now_us, EVOLVE_REPLAY, &got), ST_OK);
+		if (got != cases[i].want)
+			fail_msg("%s: fault %d", cases[i].name, (int)got);
+	}
+	stage_release(&c.s);
+}
+
 int
 main(void)
 {
@@ -618,6 +687,7 @@ main(void)
 		cmocka_unit_test(metrics_older_than_the_program_asks_are_dropped),
 		cmocka_unit_test(entries_of_a_member_are_linked),
 		cmocka_unit_test(no_memory_is_passed_up),
+		cmocka_unit_test(a_restore_says_what_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

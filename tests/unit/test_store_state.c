@@ -430,6 +430,39 @@ test_head_strict(void **state)
 	store_close(store, true);
 }
 
+#define LOSS "kept 7 " HEX "\nlost 9 " HEX "\nby operator/kim\nreason disk_lost\n"
+
+static void
+test_loss_strict(void **state)
+{
+	static const struct { const char *text; enum status want; } cases[] = {
+		{ LOSS, ST_OK }, { "", ST_CORRUPT }, { LOSS " ", ST_CORRUPT }, { LOSS LOSS, ST_CORRUPT }, { " " LOSS, ST_CORRUPT },
+		{ "kept +7 " HEX "\nlost 9 " HEX "\nby operator/kim\nreason disk_lost\n", ST_CORRUPT },
+		{ "kept 7 " HEX " lost 9 " HEX "\nby operator/kim\nreason disk_lost\n", ST_CORRUPT },
+		{ "kept 7 " HEX "00\nlost 9 " HEX "\nby operator/kim\nreason disk_lost\n", ST_CORRUPT },
+		{ "kept 7 " HEX "\nlost 9 001122\nby operator/kim\nreason disk_lost\n", ST_CORRUPT },
+		{ "kept 7 " HEX "\nlost 9 " HEX "\nby operator/kim\nreason \n", ST_CORRUPT },
+		{ "kept 7 " HEX "\nlost 9 " HEX "\nby operator/kim\nreason disk_lost", ST_CORRUPT },
+	};
+	struct store_loss got;
+
+	(void)state;
+	struct store *store = open_writer();
+	assert_int_equal(store_loss_read(store, &got), ST_NOTFOUND);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_file("loss.accepted", cases[i].text, strlen(cases[i].text));
+		assert_int_equal(store_loss_read(store, &got), cases[i].want);
+	}
+	assert_int_equal(got.kept.size, 7);		/* of the good one */
+	assert_int_equal(got.lost.size, 9);
+	assert_string_equal(got.principal, "operator/kim");
+	assert_string_equal(got.reason, "disk_lost");
+	assert_int_equal(store_loss_remove(store), ST_OK);
+	assert_int_equal(store_loss_remove(store), ST_OK);
+	assert_int_equal(store_loss_read(store, &got), ST_NOTFOUND);
+	store_close(store, true);
+}
+
 int
 main(void)
 {
@@ -446,6 +479,7 @@ main(void)
 		STORE_TEST(test_snapshot_beside_the_writer),
 		STORE_TEST(test_head),
 		STORE_TEST(test_head_strict),
+		STORE_TEST(test_loss_strict),
 	};
 	return cmocka_run_group_tests_name("store_state", tests, world_init, world_release);
 }

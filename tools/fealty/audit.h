@@ -78,6 +78,7 @@ typedef enum status audit_find_fn(void *ctx, uint64_t seq, struct arena *arena, 
 struct audit_redecide {
 	bool begun, off;			/* off: entries are counted only */
 	uint64_t seen, equal, other_engine, not_decided;
+	json_t *losses;				/* array: what restores have lost, as their entries say */
 	struct arena arena;			/* of one entry */
 	audit_find_fn *find;			/* for entries that name an earlier one; NULL: they cannot be decided again */
 	void *find_ctx;
@@ -109,6 +110,10 @@ struct audit_checkpoints {
 
 void audit_checkpoints_begin(struct audit_checkpoints *checkpoints);
 void audit_checkpoints_release(struct audit_checkpoints *checkpoints);		/* accepts one that was not begun */
+/* Forgets the rows that were taken; takes one, by rising size, that the chunk reaches.  ST_INVALID: it cannot be a checkpoint; ST_NOMEM. */
+void audit_checkpoints_forget(struct audit_checkpoints *checkpoints);
+enum status audit_checkpoints_take(struct audit *audit, struct bytes key, struct bytes value) MUST_CHECK;
+uint64_t audit_checkpoints_last(const struct audit_checkpoints *checkpoints);	/* the size of the last one that was taken, of which there is one */
 /* Copies those that the chunk will reach, which is filled.  ST_INVALID: a row cannot be a checkpoint. */
 enum status audit_checkpoints_fill(struct audit *audit, struct store_txn *ledger) MUST_CHECK;
 /* After a transaction was applied: judges the checkpoint of just so many, if there is one.  ST_INVALID, with a finding. */
@@ -137,6 +142,12 @@ struct audit_chain {
 };
 /* As audit_chunk(), for AUDIT_HASHES: the tree and the chain, the seqs, origins and times; entries are not read. */
 enum status audit_chain_chunk(struct audit *audit) MUST_CHECK;
+/**
+ * audit_chain_resume(audit, tree, keys, genesis, newest): goes on behind the transactions of ${tree}, which somebody has verified: ${keys} are those
+ * that they name, ${genesis} and ${newest} the first and the last of them.  ST_CORRUPT; ST_NOMEM.
+ */
+enum status audit_chain_resume(struct audit *audit, const struct merkle_tree *tree, const struct key_history *keys, struct bytes genesis,
+    struct bytes newest) MUST_CHECK;
 
 /* ---- audit_from.c: the checkpoint of the last audit ---- */
 
@@ -164,6 +175,7 @@ struct audit_evidence;
 struct audit {
 	enum audit_depth depth;
 	bool json, no_redecide, measure;
+	bool check_signatures;		/* with AUDIT_HASHES: signatures as well */
 	bool has_key, has_key_id, has_vkey;	/* pinned by the caller */
 	uint8_t key[PUBLIC_KEY_BYTES], key_id[KEY_ID_BYTES];
 	struct note_key vkey;		/* of the newest checkpoint; the name is borrowed */
@@ -250,6 +262,9 @@ enum status audit_genesis(struct audit *audit, struct bytes leaf) MUST_CHECK;
 /* The ledger of a directory, up to audit->until; that it contains the published head, if the store knows one; and unless ${no_state} the
  * comparison of its state at the right moment. */
 enum status audit_directory(struct audit *audit, struct store *source, bool no_state) MUST_CHECK;
+/* Of the transactions below ${until} as many as fit the chunk, and the checkpoints that it reaches; ${ledger} rests afterwards.  ST_INVALID, with a
+ * finding. */
+enum status audit_fill(struct audit *audit, struct store_txn *ledger, uint64_t until) MUST_CHECK;
 /* When the files of a directory could not be opened or read, with ${st}: ST_INVALID and a finding if that is damage, else ${st}. */
 enum status audit_damage(struct audit *audit, const char *data_path, enum status st) MUST_CHECK;
 

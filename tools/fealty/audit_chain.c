@@ -1,6 +1,7 @@
 /*
  * Hashes only: the pool hashes each leaf twice, as the tree has it and as the next transaction's prev has it; here they are put one behind the
- * other.  What the entries say, and who signed them, is not looked at: that the bytes are those of a signed root is all that this tells.
+ * other.  What the entries say, and unless it was asked for who signed them, is not looked at: that the bytes are those of a signed root is all that this
+ * tells.
  */
 #include "audit.h"
 
@@ -83,7 +84,8 @@ link_one(struct audit *audit, size_t i)
 enum status
 audit_chain_chunk(struct audit *audit)
 {
-	struct audit_work work = { audit->leaves, audit->n, audit->first, NULL, audit->chain.links };
+	struct key_history before = audit->chain.keys;
+	struct audit_work work = { audit->leaves, audit->n, audit->first, audit->check_signatures ? &before : NULL, audit->chain.links };
 	struct audit_verdict verdict;
 
 	enum status st = audit_pool_start(audit->pool, &work);
@@ -94,8 +96,32 @@ audit_chain_chunk(struct audit *audit)
 	size_t sound = verdict.text == NULL ? audit->n : (size_t)(verdict.seq - audit->first);
 	for (size_t i = 0; i < sound && st == ST_OK; i++)
 		st = link_one(audit, i);
-	if (st != ST_OK || verdict.text == NULL)
+	if (st != ST_OK || verdict.text == NULL) {
+		audit->signatures += audit->check_signatures ? audit->n : 0;
 		return st;
+	}
 	finding_set_at(&audit->finding, verdict.seq, "transaction %llu: %s", (unsigned long long)verdict.seq, verdict.text);
 	return ST_INVALID;
+}
+
+enum status
+audit_chain_resume(struct audit *audit, const struct merkle_tree *tree, const struct key_history *keys, struct bytes genesis, struct bytes newest)
+{
+	struct audit_chain *chain = &audit->chain;
+	struct transaction_head head;
+	struct signed_transaction s;
+
+	enum status st = log_genesis_read(genesis, &audit->genesis);
+	if (st == ST_OK)
+		st = codec_signed_decode(newest, &s);
+	if (st == ST_OK)
+		st = codec_transaction_head(s.transaction, &head);
+	if (st != ST_OK)
+		return st;
+	hash_sha256(chain->prev, &s.transaction, 1);
+	chain->committed_at_us = head.committed_at_us;
+	chain->keys = *keys;
+	chain->tree = *tree;
+	audit->first = tree->size;
+	return ST_OK;
 }

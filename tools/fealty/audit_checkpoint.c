@@ -41,8 +41,8 @@ bad(struct audit *audit, uint64_t size, const char *reason, const char *what)
 
 /* ---- reading ---- */
 
-static enum status
-take(struct audit *audit, struct bytes key, struct bytes value)
+enum status
+audit_checkpoints_take(struct audit *audit, struct bytes key, struct bytes value)
 {
 	struct audit_checkpoints *c = &audit->checkpoints;
 
@@ -65,8 +65,15 @@ take(struct audit *audit, struct bytes key, struct bytes value)
 	return ST_OK;
 }
 
-static void
-forget(struct audit_checkpoints *c)
+uint64_t
+audit_checkpoints_last(const struct audit_checkpoints *c)
+{
+	assert(c->n > 0);
+	return c->rows[c->n - 1].size;
+}
+
+void
+audit_checkpoints_forget(struct audit_checkpoints *c)
 {
 	arena_reset(&c->arena);
 	c->rows = NULL;
@@ -92,14 +99,14 @@ audit_checkpoints_fill(struct audit *audit, struct store_txn *ledger)
 
 	guard_at(GUARD_LEDGER, audit->first);
 	audit->checkpoints.compared = true;
-	forget(&audit->checkpoints);
+	audit_checkpoints_forget(&audit->checkpoints);
 	enum status st = store_cursor_open(ledger, TABLE_CHECKPOINT, rows_from(audit, from), &cursor);
 	if (st != ST_OK)
 		return st;
 	while (st == ST_OK && (st = store_cursor_next(cursor, &key, &value)) == ST_OK) {
 		if (key.len == 8 && get_be64(key.data) > audit->first + audit->n)
 			break;
-		st = take(audit, key, value);
+		st = audit_checkpoints_take(audit, key, value);
 	}
 	store_cursor_close(cursor);
 	return st == ST_NOTFOUND ? ST_OK : st;

@@ -5,6 +5,7 @@
 #include "audit.h"
 #include "guard.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -84,6 +85,22 @@ cannot_be_decided(struct redecide_difference *difference, enum op op)
 	(void)snprintf(difference->sentence, sizeof(difference->sentence), "what it goes by, in earlier entries, does not fit together");
 }
 
+/* What an operator has accepted with a restore: nothing to decide again, and for every reader of the report to see. */
+static void
+note_loss(struct audit_redecide *r, const struct entry *entry, struct entry_id id)
+{
+	json_t *loss = json_new();
+
+	json_put_number(loss, "seq", id.seq);
+	json_put_number(loss, "lost_size", entry->u.restore.lost_size);
+	json_put_hex(loss, "lost_root", entry->u.restore.lost_root);
+	json_put_text(loss, "principal", entry->principal);
+	json_put_text(loss, "reason", entry->u.restore.reason);
+	int failed = json_array_append_new(r->losses, loss);
+	assert(failed == 0);
+	(void)failed;
+}
+
 static enum status
 judge(void *ctx, const struct ledger_state *state, const struct entry *entry, struct entry_id id, int64_t now_us)
 {
@@ -92,6 +109,8 @@ judge(void *ctx, const struct ledger_state *state, const struct entry *entry, st
 	enum redecide_result result;
 
 	r->seen++;
+	if (entry->op == OP_RESTORE)
+		note_loss(r, entry, id);
 	if (r->differs || r->off)
 		return ST_OK;
 	arena_reset(&r->arena);
@@ -128,6 +147,8 @@ void
 audit_redecide_begin(struct audit_redecide *r, struct apply *apply)
 {
 	*r = (struct audit_redecide){ .begun = true, .find = r->find, .find_ctx = r->find_ctx };
+	r->losses = json_array();
+	assert(r->losses != NULL);
 	arena_init(&r->arena, ENTRY_ARENA_BYTES);
 	apply_set_judge(apply, judge, r);
 }
@@ -135,8 +156,10 @@ audit_redecide_begin(struct audit_redecide *r, struct apply *apply)
 void
 audit_redecide_release(struct audit_redecide *r)
 {
-	if (r->begun)
+	if (r->begun) {
+		json_decref(r->losses);
 		arena_release(&r->arena);
+	}
 	r->begun = false;
 }
 

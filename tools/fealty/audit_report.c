@@ -51,6 +51,7 @@ put_replay(json_t *object, const struct audit *audit, const struct audit_books *
 	for (size_t i = 0; i < books->n; i++)
 		(void)json_array_append_new(programs, program_json(&books->programs[i]));
 	json_put(object, "programs", programs);
+	json_put(object, "losses", json_incref(audit->redecide.losses));
 }
 
 static json_t *
@@ -162,6 +163,20 @@ report_redecided(const struct audit *audit)
 }
 
 static void
+report_losses(json_t *losses)
+{
+	const json_t *loss;
+	size_t i;
+
+	json_array_foreach(losses, i, loss) {
+		json_int_t seq = json_integer_value(json_object_get(loss, "seq")), lost = json_integer_value(json_object_get(loss, "lost_size"));
+		(void)printf("ATTENTION: transaction %" JSON_INTEGER_FORMAT " says that a backup of %" JSON_INTEGER_FORMAT " transactions was restored when %"
+			     JSON_INTEGER_FORMAT " had been published; %s accepted that (%s). What was published behind it is lost.\n", seq, seq, lost,
+		    json_string_value(json_object_get(loss, "principal")), json_string_value(json_object_get(loss, "reason")));
+	}
+}
+
+static void
 report_replay(const struct audit *audit, const struct audit_books *books, double seconds)
 {
 	(void)printf("%" PRIu64 " transactions with %" PRIu64 " entries: ", audit->first, audit->redecide.seen);
@@ -177,6 +192,7 @@ report_replay(const struct audit *audit, const struct audit_books *books, double
 	    per_second(audit->first, seconds));
 	if (audit->measure)
 		(void)printf("Alone, this machine verified %.0f signatures/s meanwhile.\n", per_second(audit->measured, audit->measured_seconds));
+	report_losses(audit->redecide.losses);
 	for (size_t i = 0; i < books->n; i++)
 		report_program(&books->programs[i]);
 	if (audit->state_compared)

@@ -73,6 +73,17 @@ fill_chunk(struct audit *audit, struct store_txn *ledger, uint64_t until)
 	return st;
 }
 
+enum status
+audit_fill(struct audit *audit, struct store_txn *ledger, uint64_t until)
+{
+	enum status st = fill_chunk(audit, ledger, until);
+
+	if (st == ST_OK)
+		st = audit_checkpoints_fill(audit, ledger);
+	store_rest(ledger);
+	return st;
+}
+
 /* What was read before a row that is missing or damaged is still judged first: an earlier fault there is the one to name. */
 static enum status
 replay_until(struct audit *audit, struct store_txn *ledger, uint64_t until)
@@ -82,11 +93,8 @@ replay_until(struct audit *audit, struct store_txn *ledger, uint64_t until)
 	if (audit->total < until)
 		audit->total = until;
 	while (st == ST_OK && audit->first < until) {
-		enum status filled = fill_chunk(audit, ledger, until);
-		if (filled == ST_OK)
-			filled = audit_checkpoints_fill(audit, ledger);
+		enum status filled = audit_fill(audit, ledger, until);
 		struct finding found = audit->finding;
-		store_rest(ledger);
 		st = filled == ST_OK ? audit_chunk(audit) : audit_drain(audit);
 		if (st == ST_OK && filled != ST_OK) {
 			audit->finding = found;

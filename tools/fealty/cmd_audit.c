@@ -386,9 +386,10 @@ static const char audit_text[] =
     "byte, and \"fealty audit --log DIR --policy DIR/policy\" audits it.\n\n"
     "JSON: status, origin, depth (whole, hashes), transactions, head_seq, root, transaction_key, checkpoint_key, checkpoint_key_by (auditor, "
     "genesis), keys (kind, key, key_id, named_at, from, until, overlap_until, recovery), from (size, root, entries of the last audit, or null), "
-    "entries, redecided, not_redecided, signatures, members, programs (program, number, versions, members, accounts), state (compared, size, "
-    "rows, note), checkpoints, published, seconds, threads, rate, and with --measure verify_rate (signatures a second, by as many threads and "
-    "nothing beside), cpu_us and verify_cpu_us (processor time of a transaction, and of a signature alone). A finding: status DATA_LOSS, reason, "
+    "entries, redecided, not_redecided, signatures, members, programs (program, number, versions, members, accounts), losses (seq, lost_size, "
+    "lost_root, principal, reason: what restores have lost), state (compared, size, rows, note), checkpoints, published, seconds, threads, rate, "
+    "and with --measure verify_rate (signatures a second, by as many threads and nothing beside), cpu_us and verify_cpu_us (processor time of a "
+    "transaction, and of a signature alone). A finding: status DATA_LOSS, reason, "
     "message, transactions (that hold), and where they are known seq, size (of a checkpoint), file (of an export), entry, field.\n\n"
     "Exit codes: 0 all holds; 1 a finding; 2 wrong usage, or a file given here is not what it should be; 3 daemon or server not reached; 5 disk, "
     "memory.";

@@ -9,7 +9,7 @@ command_fn cmd_init, cmd_program, cmd_enrol, cmd_profile, cmd_purchase, cmd_quot
     cmd_version, cmd_admin, cmd_simulate, cmd_activity, cmd_freeze, cmd_unfreeze, cmd_close, cmd_return,
     cmd_reverse_redeem, cmd_transfer, cmd_merge, cmd_advance, cmd_log, cmd_checkpoint, cmd_proof, cmd_key, cmd_receipt, cmd_approve,
     cmd_approver_key, cmd_rollforward, cmd_membership, cmd_queue, cmd_terminals, cmd_report, cmd_export, cmd_voucher_use, cmd_voucher_void,
-    cmd_vouchers, cmd_pool, cmd_opening, cmd_consent, cmd_erase, cmd_context, cmd_pki, cmd_member;
+    cmd_vouchers, cmd_pool, cmd_opening, cmd_consent, cmd_erase, cmd_context, cmd_pki, cmd_member, cmd_backup, cmd_restore;
 
 /* The groups' own: `fealty program …`. */
 command_fn cmd_program_check, cmd_program_diff, cmd_program_publish, cmd_program_show;

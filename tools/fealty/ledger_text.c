@@ -231,6 +231,9 @@ print_inputs(const struct ledger_text *text, const struct entry *e, FILE *out)
 	case OP_GENESIS:
 		(void)fprintf(out, " of %s%s", e->u.genesis.origin, e->u.genesis.manual_clock ? ", manual clock" : "");
 		break;
+	case OP_RESTORE:
+		(void)fprintf(out, ", the published head of %" PRIu64 " transactions is lost: %s", e->u.restore.lost_size, e->u.restore.reason);
+		break;
 	case OP_PUBLISH:
 		(void)fprintf(out, " %s version %" PRIu32, e->u.publish.id, e->u.publish.version);
 		break;

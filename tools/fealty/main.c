@@ -58,6 +58,8 @@ static const struct command commands[] = {
 	{ "report", "REPORT [DIR]", "liability, settlement, KPIs, segments, churn", cmd_report },
 	{ "export", "sqlite", "the ledger as a database for analysts", cmd_export },
 	{ "log", "export|key|policy", "the log as files for other people's tools, and its key", cmd_log },
+	{ "backup", "--data DIR --to DIR", "ledger and vault, beside the daemon, as files", cmd_backup },
+	{ "restore", "--from DIR --data DIR", "a data directory from a backup", cmd_restore },
 	{ "dump", "DIR [TABLE [KEY]]", "print what is stored, readably", cmd_dump },
 	{ "key", "new|rotate", "replace a key that signs", cmd_key },
 	{ "approver-key", "new|set", "keys of those who approve", cmd_approver_key },

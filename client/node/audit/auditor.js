@@ -45,6 +45,7 @@ class Audit {
 	#replay = true;
 	#transactions = 0;
 	#entries = 0;
+	#losses = [];
 	#signatures = 0;
 	#checkpoints = 0;
 	#checkpoint = null;
@@ -306,8 +307,14 @@ class Audit {
 			this.#books.publish(special);
 		else if (special.kind === "rotate")
 			this.#keys.follow(special);
+		else if (special.kind === "loss")
+			this.#loss(special);
 		else if (special.kind !== "genesis")
 			this.#approvals.take(special);
+	}
+
+	#loss({ seq, lost_size, lost_root, principal, reason }) {
+		this.#losses.push({ seq, lost_size, lost_root, principal, reason });
 	}
 
 	// ---- what it came to ----
@@ -323,6 +330,7 @@ class Audit {
 		return { ...report, members: this.#books.members, head_seq: this.#transactions - 1, root: this.#checkpoint.root.toString("hex"),
 			transaction_key: Buffer.from(this.#genesis.transactionKey).toString("hex"), key_id: keyIdOf(this.#genesis.transactionKey),
 			keys: this.#keys.toJSON(), programs: this.#books.report(), checkpoints: this.#checkpoints,
+			losses: this.#losses,
 			key_given: this.#options.vkey !== undefined || this.#options.transactionKey !== undefined,
 			files: this.#tiles.read, seconds: Number(seconds.toFixed(3)), rate: Number((this.#transactions / seconds).toFixed(1)) };
 	}

@@ -8,6 +8,7 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import descriptor from "../src/descriptor.js";
 import { readApproval } from "./approvals.js";
 import { Finding } from "./finding.js";
+import { readLoss, restores } from "./loss.js";
 import { keyIdOf, publicKey } from "./note.js";
 import { readRotation, recovers, signersBy } from "./rotation.js";
 import { sha256 } from "./tree.js";
@@ -160,7 +161,7 @@ function checkAsker(entry, seq, where) {
 		throw new Finding("it is missing", { ...where, field: "principal" });
 	if (entry.engine === 0)
 		throw new Finding("it is missing", { ...where, field: "engine" });
-	if (entry.requestId === "" && !system && seq > 0 && !recovers(entry))
+	if (entry.requestId === "" && !system && seq > 0 && !recovers(entry) && !restores(entry))
 		throw new Finding("it is missing, and only the system's entries have none", { ...where, field: "request_id" });
 	if (has(entry, "dueAt") && !system)
 		throw new Finding("only the system's entries fall due", { ...where, field: "due_at" });
@@ -197,6 +198,9 @@ function checkEntry(entry, index, transaction, out) {
 	const approval = readApproval(entry, { seq, index, program: transaction.program, hash: out.hash });
 	if (approval !== undefined)
 		out.specials.push(approval);
+	const loss = readLoss(entry, { seq, index, program: transaction.program });
+	if (loss !== undefined)
+		out.specials.push(loss);
 	if (op.case === "publish")
 		out.specials.push({ seq, index, kind: "publish", program: transaction.program, ...readProgram(op.value, where) });
 }

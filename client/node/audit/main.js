@@ -111,6 +111,11 @@ function describeKeys(keys) {
 		(key.recovery === undefined ? "" : attention(key))).join("");
 }
 
+function describeLosses(losses) {
+	return losses.map(({ seq, lost_size, principal, reason }) => `ATTENTION: transaction ${seq} says that a backup of ${seq} transactions was restored when ` +
+		`${lost_size} had been published; ${principal} accepted that (${reason}). What was published behind it is lost.\n`).join("");
+}
+
 function describe(report, log) {
 	if (report.status !== "OK") {
 		const lines = report.findings.map(({ message }) => `  ${message}\n`);
@@ -121,7 +126,8 @@ function describe(report, log) {
 		return `  ${program}, ${versions} version${versions === 1 ? "" : "s"}, ${members} members: ${sums.join(", ")}\n`;
 	});
 	return `${report.origin} holds: ${report.transactions} transactions, ${report.entries} entries, ${report.signatures} signatures.\n` +
-		`Root ${report.root}.\n${describeKeys(report.keys)}${lines.join("")}${Math.round(report.rate)} transactions a second, ${report.seconds} s.\n` +
+		`Root ${report.root}.\n${describeKeys(report.keys)}${describeLosses(report.losses)}` +
+		`${lines.join("")}${Math.round(report.rate)} transactions a second, ${report.seconds} s.\n` +
 		(report.key_given ? "" : REMARK);
 }
 

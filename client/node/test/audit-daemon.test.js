@@ -18,7 +18,7 @@ import { patience } from "./lib/fake.js";
 
 const MAIN = fileURLToPath(new URL("../audit/main.js", import.meta.url));
 const run = promisify(execFile);
-const SHARED = ["status", "origin", "transactions", "entries", "signatures", "members", "head_seq", "root", "transaction_key", "keys", "programs"];
+const SHARED = ["status", "origin", "transactions", "entries", "signatures", "members", "head_seq", "root", "transaction_key", "keys", "programs", "losses"];
 
 function pick(report) {
 	return Object.fromEntries(SHARED.map(name => [name, report[name]]));
@@ -117,7 +117,7 @@ const BUSY = { ...PROGRAM, expiry: { after: { months: 6 }, round_up_to: "month" 
 	tiers: [PROGRAM.tiers[0], { id: "gold", rank: 1, reach: { any: [{ all: [{ metric: "points_earned", at_least: "300" }] }] }, window: { rolling_months: 2 },
 		valid: { months: 3 } }, { id: "rich", rank: 2, reach: { any: [{ all: [{ metric: "balance", at_least: "350" }] }] }, valid: { months: 1 } }] };
 // What a program without such a section, or a ledger without such a clock, does not have.
-const ELSEWHERE = ["clock_accept", "hold_expire", "inactivity", "rotate_key", "zone_data"];
+const ELSEWHERE = ["clock_accept", "hold_expire", "inactivity", "restore", "rotate_key", "zone_data"];
 
 /** Who is frozen gets no vouchers for points: the night after does it. */
 async function frozenAndRich(client) {

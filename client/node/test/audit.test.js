@@ -502,6 +502,40 @@ for (const [name, kind, how, field, words] of ROTATED_WRONGLY) {
 	});
 }
 
+// ---- what a restore has lost ----
+
+function restored(change = () => {}) {
+	const entry = { principal: "operator/kim", engine: 1, inputs: { op: { case: "restore", value: { lostSize: 9n, lostRoot: Buffer.alloc(32, 7),
+		reason: "disk_lost" } } } };
+
+	change(entry, entry.inputs.op.value);
+	return entry;
+}
+
+test("audit: an accepted loss is in the report", async t => {
+	const ledger = new Ledger().earn(1, 4).add([restored()], { program: 0 }).earn(2, 4);
+	const report = await auditOf(t, ledger);
+	assert.deepEqual([report.status, report.losses], ["OK", [{ seq: 3, lost_size: 9, lost_root: "07".repeat(32), principal: "operator/kim", reason: "disk_lost" }]]);
+	const { out } = await run(written(t, ledger.files()), "--vkey", ledger.vkey);
+	assert.match(out, /transaction 3 says that a backup of 3 transactions was restored when 9 had been published; operator\/kim accepted that \(disk_lost\)/);
+	assert.deepEqual((await auditOf(t, new Ledger().earn(1, 4))).losses, []);
+});
+
+const RESTORED_WRONGLY = [
+	["by a till", e => { e.principal = "pos/1/1"; }, 0, "principal"],
+	["for one program", () => {}, 1, "principal"],
+	["of nothing", (_, r) => { r.lostSize = 0n; }, 0, "inputs.restore.lost_size"],
+	["with half a root", (_, r) => { r.lostRoot = Buffer.alloc(16); }, 0, "inputs.restore.lost_root"],
+	["without a reason", (_, r) => { r.reason = ""; }, 0, "inputs.restore.reason"],
+];
+
+for (const [name, change, program, field] of RESTORED_WRONGLY) {
+	test(`audit: a loss that is accepted ${name}`, async t => {
+		const report = await finding(t, new Ledger().earn(1, 4).add([restored(change)], { program }));
+		assert.deepEqual([report.seq, report.field], [3, field], report.message);
+	});
+}
+
 test("audit: what is near a rotation and must not be", async t => {
 	const again = new Ledger().earn(1, 4);
 	const first = again.transaction;
