@@ -81,7 +81,7 @@ loss_record(struct commit *c, char *ret_message)
 	entry.u.restore.reason = s->loss.reason;
 	enum status st = tx_begin_unvouched(c);
 	if (st == ST_OK)
-		st = tx_add(c, &entry, &id, &stored);
+		st = tx_add(c, &entry, 0, &id, &stored);
 	if (st == ST_OK)
 		st = commit_flush(c);
 	if (st == ST_FULL)
