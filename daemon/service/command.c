@@ -136,7 +136,6 @@ may_name(enum op op, enum op past)
 	return past == OP_PURCHASE;
 }
 
-/* *${ret_entry} is NULL unless the id is of an entry of the member that the command may name. */
 /* RULINGS section 2: from CLOCK_SKEW on a refusal shows the member's balance. */
 static bool
 shows_balance(const struct refusal *refusal)
@@ -219,6 +218,7 @@ read_stored(struct step *s, struct entry_id id, struct past *past, const struct 
 	return ST_OK;
 }
 
+/* *${ret_entry} is NULL unless the id is of an entry of the member that the command may name. */
 static enum status
 read_past(struct step *s, struct entry_id id, const struct entry **ret_entry)
 {
