@@ -220,7 +220,7 @@ open_service(struct daemon *d, const struct options *o)
 		.witnesses_path = o->witnesses, .manual_clock = o->manual_clock, .sign_threads = o->sign_threads, .snapshot_seconds = o->snapshot_seconds,
 		.low_space_bytes = (uint64_t)o->low_space_mib * 1024 * 1024, .clock = clock_system(), .log = d->log, .version = FEALTY_VERSION,
 		.recover_key = o->recover_key, .limits = &o->limits, .access_path = o->access,
-		.epoch_hours = o->epoch_hours, .erasure_days = o->erasure_days,
+		.scrub_mib_per_second = o->scrub_mib_per_second, .epoch_hours = o->epoch_hours, .erasure_days = o->erasure_days,
 		.on_fatal = on_fatal, .fatal_ctx = d,
 	};
 

@@ -242,6 +242,8 @@ export interface TerminalsFields extends Common {
 }
 /** The epochs of the vault's keys; `rotate` asks for the next. */
 export interface VaultFields extends Common { rotate?: boolean }
+/** What is read of the disk in the background, and what of it is damaged; `now` begins a pass. */
+export interface ScrubFields extends Common { now?: boolean }
 /** What the vault keeps of one person. */
 export interface PersonFields extends Common {
 	member?: string;
@@ -430,6 +432,40 @@ export interface VaultState {
 	/** Whose keys are there still. */
 	old?: OldEpoch[];
 }
+export interface ScrubFault {
+	kind: string;
+	environment: string;
+	/** In it: "transactions 17 to 20". */
+	where: string;
+	/** The first; of a checkpoint its size. */
+	seq?: number;
+	last_seq?: number;
+	/** What differs. */
+	what: string;
+	remedy: string;
+}
+export interface ScrubState {
+	enabled: boolean;
+	bytes_per_second: number;
+	/** A pass is on its way, or asked for. */
+	running: boolean;
+	stage?: string;
+	/** Transactions that it is past. */
+	position: number;
+	size: number;
+	/** Reads go to the disk; false: the file system may answer from memory. */
+	direct: boolean;
+	/** Whole ones, since the daemon started. */
+	passes: number;
+	last_at?: string;
+	last_ms?: number;
+	bytes: number;
+	transactions: number;
+	/** That are known: found by the newest whole pass, or since. */
+	known_faults: number;
+	/** The first 64. */
+	faults?: ScrubFault[];
+}
 export interface BirthdayRow { birthday: string; entered: Day }
 /** Of one who was erased: nothing. */
 export interface PersonRow {
@@ -547,6 +583,7 @@ export interface Reply {
 	consents?: ConsentRow[];
 	vault?: VaultState;
 	person?: PersonRow;
+	scrub?: ScrubState;
 }
 /** The text of a C2SP tlog-proof, with the SignedTransaction as its extra data: to keep as a file, byte for byte. */
 export type Receipt = string;
@@ -584,6 +621,7 @@ export type HistoryReply = Ok & Has<"history"> & May<"next_before" | "member_no"
 export type TransactionReply = Ok & Has<"transaction"> & May<"seq">;
 export type CheckpointReply = Ok & Has<"note" | "size"> & May<"seq">;
 export type VaultReply = Ok & Has<"vault"> & May<"seq">;
+export type ScrubReply = Ok & Has<"scrub"> & May<"seq">;
 export type PersonReply = Ok & Has<"person" | "member_no"> & May<"seq" | "as_of">;
 export type TerminalsReply = Ok & Has<"terminals"> & May<"next_after" | "seq">;
 export type ProofReply = Ok & Has<"hashes"> & May<"note" | "size" | "index" | "transaction" | "seq" | "receipt">;
@@ -816,6 +854,7 @@ export interface Client {
 	proof: Call<ProofFields, ProofReply>;
 	terminals: Call<TerminalsFields, TerminalsReply>;
 	vault: Call<VaultFields, VaultReply>;
+	scrub: Call<ScrubFields, ScrubReply>;
 	person: Call<PersonFields, PersonReply>;
 	program(fields?: ProgramFields & Abortable): Promise<ProgramReply>;
 	clock_accept(fields?: ClockAcceptFields & Abortable): Promise<WriteReply>;

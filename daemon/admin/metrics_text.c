@@ -335,6 +335,27 @@ put_files(struct buf *out, const struct figures *f)
 	gauge(out, "fealty_snapshot_transactions", "Transactions in the newest snapshot; absent when there is none.", f->snapshot_transactions);
 }
 
+static void
+put_scrub(struct buf *out, const struct figure_scrubs *b)
+{
+	gauge(out, "fealty_scrub_enabled", "1: ledger and vault are read from the disk in the background, and compared.", b->on);
+	gauge(out, "fealty_scrub_running", "1: a pass is on its way; 0: between two passes.", b->running);
+	gauge(out, "fealty_scrub_direct", "1: the newest read went to the disk; 0: the file system may have answered from memory.", b->direct);
+	counter(out, "fealty_scrub_passes_total", "Whole passes.", b->passes);
+	counter(out, "fealty_scrub_read_bytes_total", "Bytes read from the disk.", b->bytes);
+	counter(out, "fealty_scrub_transactions_total", "Transactions looked at.", b->transactions);
+	gauge(out, "fealty_scrub_position_transactions", "How far the pass is: the next transaction, or the size of the tree that checkpoints are compared with.",
+	    b->position);
+	gauge(out, "fealty_scrub_size_transactions", "How many transactions the pass has in all.", b->size);
+	family(out, "fealty_scrub_last_pass_end_seconds", "gauge", "When the newest whole pass ended, in seconds since 1970; 0: none since the start.");
+	seconds_of(out, "fealty_scrub_last_pass_end_seconds", (uint64_t)b->last_at_us);
+	family(out, "fealty_scrub_last_pass_seconds", "gauge", "How long it took.");
+	seconds_of(out, "fealty_scrub_last_pass_seconds", b->last_us);
+	family(out, "fealty_scrub_faults", "gauge", "Damage that is known, by kind: found by the newest whole pass, or since. Anything but 0 needs a person.");
+	for (enum figure_scrub kind = 0; kind < FIGURE_SCRUB_COUNT; kind++)
+		count_of(out, "fealty_scrub_faults", LABELS({ "kind", figure_scrub_str(kind) }), b->faults[kind]);
+}
+
 void
 metrics_text(const struct metrics_process *process, const struct figures *figures, struct buf *out)
 {
@@ -349,6 +370,7 @@ metrics_text(const struct metrics_process *process, const struct figures *figure
 	put_witnesses(out, figures);
 	put_start(out, figures);
 	put_files(out, figures);
+	put_scrub(out, &figures->scrub);
 }
 
 void

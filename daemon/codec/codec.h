@@ -72,7 +72,7 @@ enum request_op {
 	REQUEST_OPENING, REQUEST_CONSENT, REQUEST_ERASE,
 	REQUEST_CLOCK_ACCEPT,			/* writes up to here */
 	REQUEST_QUOTE, REQUEST_BALANCE, REQUEST_HISTORY, REQUEST_VOUCHERS, REQUEST_TRANSACTION, REQUEST_PROGRAM, REQUEST_CHECKPOINT, REQUEST_PROOF, REQUEST_TERMINALS,
-	REQUEST_VAULT, REQUEST_PERSON, REQUEST_SUBSCRIBE,
+	REQUEST_VAULT, REQUEST_SCRUB, REQUEST_PERSON, REQUEST_SUBSCRIBE,
 	REQUEST_OP_COUNT
 };
 const char *request_op_str(enum request_op op);		/* RULINGS' names: "purchase", "program", … */
@@ -113,6 +113,7 @@ struct request {
 	int64_t as_of_us;
 	uint32_t limit, version, credits;
 	bool turn_epoch;			/* vault */
+	bool scrub_now;				/* scrub */
 	uint64_t member_no;			/* person, history: when member is NULL */
 	struct { const char *principal, *after; bool with_trouble; } terminals;	/* principal NULL: everybody's; after: as a reply's next_after, NULL */
 	bool events, has_after_event;		/* subscribe */
@@ -187,6 +188,19 @@ struct reply_vault {
 	size_t n_old;
 	const struct reply_old_epoch *old;
 };
+struct reply_scrub_fault {
+	const char *kind, *environment, *where, *what, *remedy;
+	bool has_seq;
+	uint64_t seq, last;
+};
+struct reply_scrub {
+	bool enabled, running, direct;
+	uint64_t bytes_per_second, position, size, passes, last_ms, bytes, transactions, n_known;
+	const char *stage;
+	int64_t last_at_us;			/* 0: no pass has ended */
+	size_t n_faults;
+	const struct reply_scrub_fault *faults;
+};
 struct reply_person {
 	size_t n_dates, n_aliases, n_segments, n_absorbed;
 	const struct birthday_date *dates;
@@ -235,6 +249,7 @@ struct reply {
 	struct bytes next_after;		/* len 0: none */
 	const struct reply_vault *vault;	/* NULL: not asked for */
 	const struct reply_person *person;	/* likewise */
+	const struct reply_scrub *scrub;	/* likewise */
 };
 
 /* gRPC code of a result, by RULINGS section 2. */

@@ -41,9 +41,16 @@ enum { SEQ_RANGE_FIRST = 1, SEQ_RANGE_LAST };
 #define NUMBER_SHOWN_MAX ((UINT64_C(1) << 53) - 1)
 enum { RESPONSE_PROVISIONAL = 107, RESPONSE_CONSENTS };
 enum { RESPONSE_EFFECTS = 99 };
-enum { RESPONSE_VAULT = 120, RESPONSE_PERSON };
+enum { RESPONSE_VAULT = 120, RESPONSE_PERSON, RESPONSE_SCRUB };
 enum { VAULT_EPOCH = 1, VAULT_BEGUN_AT, VAULT_TURNING, VAULT_FAILED, VAULT_TURNS, VAULT_OLD };
 enum { OLD_EPOCH = 1, OLD_REPLACED_AT, OLD_DESTROYED_AT };
+enum {
+	SCRUB_ENABLED = 1, SCRUB_BYTES_PER_SECOND, SCRUB_RUNNING, SCRUB_STAGE, SCRUB_POSITION, SCRUB_SIZE, SCRUB_DIRECT, SCRUB_PASSES, SCRUB_LAST_AT,
+	SCRUB_LAST_MS, SCRUB_BYTES, SCRUB_TRANSACTIONS, SCRUB_KNOWN_FAULTS, SCRUB_FAULTS,
+};
+enum {
+	SCRUB_FAULT_KIND = 1, SCRUB_FAULT_ENVIRONMENT, SCRUB_FAULT_WHERE, SCRUB_FAULT_SEQ, SCRUB_FAULT_LAST_SEQ, SCRUB_FAULT_WHAT, SCRUB_FAULT_REMEDY,
+};
 enum { PERSON_ALIASES = 1, PERSON_BIRTHDAYS, PERSON_SEGMENTS, PERSON_ABSORBED };
 enum { BIRTHDAY_ROW_BIRTHDAY = 1, BIRTHDAY_ROW_ENTERED };
 enum { EFFECT_TYPE = 1, EFFECT_POINTS, EFFECT_REASON };
@@ -66,7 +73,7 @@ enum detail { DETAIL_ALL, DETAIL_BRIEF, DETAIL_LEAST };
 enum code {
 	CODE_OK = 0, CODE_CANCELLED = 1, CODE_INVALID_ARGUMENT = 3, CODE_DEADLINE_EXCEEDED = 4, CODE_NOT_FOUND = 5, CODE_ALREADY_EXISTS = 6,
 	CODE_PERMISSION_DENIED = 7, CODE_RESOURCE_EXHAUSTED = 8, CODE_FAILED_PRECONDITION = 9, CODE_OUT_OF_RANGE = 11,
-	CODE_UNAVAILABLE = 14,
+	CODE_UNAVAILABLE = 14, CODE_DATA_LOSS = 15,
 };
 
 unsigned
@@ -108,6 +115,7 @@ ledger_result_code(enum ledger_result r)
 		[LEDGER_UNAVAILABLE] = CODE_UNAVAILABLE,
 		[LEDGER_DEADLINE_EXCEEDED] = CODE_DEADLINE_EXCEEDED,
 		[LEDGER_RATE_LIMITED] = CODE_RESOURCE_EXHAUSTED,
+		[LEDGER_RECORD_DAMAGED] = CODE_DATA_LOSS,
 	};
 
 	assert(r < LEDGER_RESULT_COUNT);
@@ -698,6 +706,49 @@ put_vault(struct buf *out, const struct reply_vault *v)
 }
 
 static void
+put_scrub_fault(struct buf *out, const struct reply_scrub_fault *f)
+{
+	size_t begun = field_begin(out, SCRUB_FAULTS);
+
+	field_put_text(out, SCRUB_FAULT_KIND, f->kind);
+	field_put_text(out, SCRUB_FAULT_ENVIRONMENT, f->environment);
+	field_put_text(out, SCRUB_FAULT_WHERE, f->where);
+	if (f->has_seq) {
+		field_put_uint(out, SCRUB_FAULT_SEQ, f->seq);
+		field_put_uint(out, SCRUB_FAULT_LAST_SEQ, f->last);
+	}
+	field_put_text(out, SCRUB_FAULT_WHAT, f->what);
+	field_put_text(out, SCRUB_FAULT_REMEDY, f->remedy);
+	field_end(out, begun);
+}
+
+static void
+put_scrub(struct buf *out, const struct reply_scrub *b)
+{
+	size_t begun = field_begin(out, RESPONSE_SCRUB);
+
+	field_put_uint(out, SCRUB_ENABLED, b->enabled);
+	field_put_uint(out, SCRUB_BYTES_PER_SECOND, b->bytes_per_second);
+	field_put_uint(out, SCRUB_RUNNING, b->running);
+	if (b->stage[0] != '\0')
+		field_put_text(out, SCRUB_STAGE, b->stage);
+	field_put_uint(out, SCRUB_POSITION, b->position);
+	field_put_uint(out, SCRUB_SIZE, b->size);
+	field_put_uint(out, SCRUB_DIRECT, b->direct);
+	field_put_uint(out, SCRUB_PASSES, b->passes);
+	if (b->last_at_us != 0) {
+		field_put_fixed(out, SCRUB_LAST_AT, b->last_at_us);
+		field_put_uint(out, SCRUB_LAST_MS, b->last_ms);
+	}
+	field_put_uint(out, SCRUB_BYTES, b->bytes);
+	field_put_uint(out, SCRUB_TRANSACTIONS, b->transactions);
+	field_put_uint(out, SCRUB_KNOWN_FAULTS, b->n_known);
+	for (size_t i = 0; i < b->n_faults; ++i)
+		put_scrub_fault(out, &b->faults[i]);
+	field_end(out, begun);
+}
+
+static void
 put_birthday(struct buf *out, const struct birthday_date *date)
 {
 	char text[16];
@@ -775,6 +826,8 @@ encode(const struct reply *reply, enum detail detail, struct arena *arena, struc
 	put_people(out, reply, detail != DETAIL_ALL);
 	if (reply->vault != NULL)
 		put_vault(out, reply->vault);
+	if (reply->scrub != NULL)
+		put_scrub(out, reply->scrub);
 	if (reply->person != NULL)
 		put_person(out, reply->person);
 	if (detail == DETAIL_ALL)

@@ -773,6 +773,14 @@ judge_vault(struct judge *j, const Fealty__V1__Request *in)
 }
 
 static void
+judge_scrub(struct judge *j, const Fealty__V1__Request *in)
+{
+	j->ret->scrub_now = in->scrub->has_now && in->scrub->now;
+	if (in->program != NULL)
+		invalid(j, "program", "is not for the scrub, which is that of all programs");
+}
+
+static void
 judge_person(struct judge *j, const Fealty__V1__Request *in)
 {
 	const Fealty__V1__Person *p = in->person;
@@ -850,6 +858,7 @@ static const struct op_row {
 	[REQUEST_PROOF] = { "proof", OP_NONE, FEALTY__V1__REQUEST__OP_PROOF, judge_proof },
 	[REQUEST_TERMINALS] = { "terminals", OP_NONE, FEALTY__V1__REQUEST__OP_TERMINALS, judge_terminals },
 	[REQUEST_VAULT] = { "vault", OP_NONE, FEALTY__V1__REQUEST__OP_VAULT, judge_vault },
+	[REQUEST_SCRUB] = { "scrub", OP_NONE, FEALTY__V1__REQUEST__OP_SCRUB, judge_scrub },
 	[REQUEST_PERSON] = { "person", OP_NONE, FEALTY__V1__REQUEST__OP_PERSON, judge_person },
 	[REQUEST_SUBSCRIBE] = { "subscribe", OP_NONE, FEALTY__V1__REQUEST__OP_SUBSCRIBE, judge_subscribe },
 };

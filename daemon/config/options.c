@@ -14,7 +14,7 @@
 const char *argp_program_version = "fealtyd " FEALTY_VERSION;
 
 enum { OPT_INSECURE = 256, OPT_CLOCK, OPT_NET, OPT_SIGN, OPT_LEVEL, OPT_SNAPSHOT, OPT_LOW, OPT_HEAD, OPT_ADMIN, OPT_RECOVER, OPT_WITNESSES,
-	OPT_CERT, OPT_KEY, OPT_CA, OPT_CRL, OPT_DENY, OPT_DOMAIN, OPT_AGE, OPT_ACCESS, OPT_LIMIT, OPT_EPOCH, OPT_ERASURE };
+	OPT_CERT, OPT_KEY, OPT_CA, OPT_CRL, OPT_DENY, OPT_DOMAIN, OPT_AGE, OPT_ACCESS, OPT_LIMIT, OPT_EPOCH, OPT_ERASURE, OPT_SCRUB };
 
 static const struct argp_option option_table[] = {
 	{ "data", 'd', "DIR", 0, "Data directory that `fealty init` made (required)", 0 },
@@ -37,6 +37,8 @@ static const struct argp_option option_table[] = {
 	{ "sign-threads", OPT_SIGN, "N", 0, "Threads that sign, 1 to 64; default: one for each processor", 0 },
 	{ "snapshot-seconds", OPT_SNAPSHOT, "N", 0, "Between two snapshots of the derived state; 0: never; default 600", 0 },
 	{ "low-space-mib", OPT_LOW, "N", 0, "Refuse writes when less is free on the ledger's disk; default 64", 0 },
+	{ "scrub-mib-per-second", OPT_SCRUB, "N", 0, "How fast ledger and vault are read from the disk in the background, over and over, and compared with what was "
+	    "written; 0: never; at most 1024; default 4", 0 },
 	{ "epoch-hours", OPT_EPOCH, "N", 0, "Between two turns of the vault's epoch, which leave erased rows behind, at night from 24 on; 6 to 8760; 0: only when "
 	    "asked; default 24", 0 },
 	{ "erasure-days", OPT_ERASURE, "N", 0, "Days that an epoch's key outlives it, as old as backups get, until what was erased before cannot be read there "
@@ -188,6 +190,7 @@ parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_SIGN: o->sign_threads = parse_number(state, arg, "sign-threads", 1, 64); break;
 	case OPT_RECOVER: o->recover_key = parse_recovery(state, arg); break;
 	case OPT_SNAPSHOT: o->snapshot_seconds = parse_number(state, arg, "snapshot-seconds", 0, 86400); break;
+	case OPT_SCRUB: o->scrub_mib_per_second = parse_number(state, arg, "scrub-mib-per-second", 0, 1024); break;
 	case OPT_EPOCH: o->epoch_hours = parse_epoch(state, arg); break;
 	case OPT_ERASURE: o->erasure_days = parse_number(state, arg, "erasure-days", 0, 366); break;
 	case OPT_LOW: o->low_space_mib = parse_number(state, arg, "low-space-mib", 1, 1024 * 1024); break;
@@ -210,7 +213,7 @@ options_parse(int argc, char **argv, struct options *ret)
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
 	*ret = (struct options){ .net_threads = 2, .sign_threads = processors < 1 ? 1 : processors > 64 ? 64 : (unsigned)processors,
-		.snapshot_seconds = 600, .connection_age_seconds = 86400, .low_space_mib = 64, .epoch_hours = 24, .erasure_days = 30,
+		.snapshot_seconds = 600, .connection_age_seconds = 86400, .low_space_mib = 64, .scrub_mib_per_second = 4, .epoch_hours = 24, .erasure_days = 30,
 		.level = LOG_LEVEL_INFO, .limits = limits_default() };
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, ret);

@@ -13,7 +13,8 @@ struct options {
 	const char *data, *keys, *head_lock, *socket, *admin, *witnesses, *access, *log_path, *recover_key;
 	struct limits limits;
 	const char *listen[LISTEN_MAX];
-	unsigned n_listen, net_threads, sign_threads, snapshot_seconds, connection_age_seconds, epoch_hours, erasure_days;
+	unsigned n_listen, net_threads, sign_threads, snapshot_seconds, connection_age_seconds, epoch_hours, erasure_days,
+	    scrub_mib_per_second;
 	unsigned long low_space_mib;
 	struct tls_files tls;			/* cert NULL: without */
 	bool insecure_loopback, manual_clock;

@@ -54,6 +54,7 @@ ledger_result_str(enum ledger_result r)
 		[LEDGER_UNAVAILABLE] = "UNAVAILABLE",
 		[LEDGER_DEADLINE_EXCEEDED] = "DEADLINE_EXCEEDED",
 		[LEDGER_RATE_LIMITED] = "RATE_LIMITED",
+		[LEDGER_RECORD_DAMAGED] = "RECORD_DAMAGED",
 	};
 
 	return NAME(names, r);

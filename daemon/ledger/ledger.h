@@ -80,6 +80,7 @@ enum ledger_result {
 	LEDGER_UNAVAILABLE,		/* retryable; the service's, never a decision */
 	LEDGER_DEADLINE_EXCEEDED,	/* the service's */
 	LEDGER_RATE_LIMITED,		/* retryable; the service's */
+	LEDGER_RECORD_DAMAGED,		/* the service's: what was stored of it is not what was written */
 	LEDGER_RESULT_COUNT
 };
 const char *ledger_result_str(enum ledger_result r);	/* the stable reason: "INSUFFICIENT_POINTS" */

@@ -20,6 +20,13 @@ refusal_set(struct refusal *refusal, enum ledger_result result, const char *fiel
 	va_end(ap);
 }
 
+void
+refusal_damaged(struct refusal *refusal)
+{
+	refusal_set(refusal, LEDGER_RECORD_DAMAGED, "disk", "What is stored of it is damaged, so it is not shown. An operator finds more in the log, and by "
+	    "`fealty admin scrub`.");
+}
+
 static int32_t
 today_of(const struct program *program, int64_t at_us)
 {

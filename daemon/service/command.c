@@ -137,30 +137,95 @@ may_name(enum op op, enum op past)
 }
 
 /* *${ret_entry} is NULL unless the id is of an entry of the member that the command may name. */
+/* RULINGS section 2: from CLOCK_SKEW on a refusal shows the member's balance. */
+static bool
+shows_balance(const struct refusal *refusal)
+{
+	return refusal->result == LEDGER_OK || (refusal->result >= LEDGER_CLOCK_SKEW && refusal->result < LEDGER_UNAVAILABLE);
+}
+
+static enum status
+answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct buf *out)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	struct answer answer = { .service = s->c->service, .refusal = s->refusal, .as_of_us = commit_now_us(s->c),
+	    .seq = newest_seq(s->c), .terminal = s->c->terminal_note };
+	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
+
+	if (entry != NULL) {
+		answer.has_id = s->has_id = true;
+		answer.id = s->id = id;
+		answer.entry = entry;
+	}
+	answer.program = s->program;
+	answer.bytes_max = s->work->is_batch ? RESULT_BYTES_MAX : 0;
+	if (number != 0 && s->program != NULL && shows_balance(s->refusal)) {
+		enum status st = state->member(state->ctx, s->request->cmd.program, number, &answer.member);
+		if (st != ST_OK)
+			return st;
+	}
+	return answer_encode(&answer, &s->work->arena, out);
+}
+
+#define DAMAGE_REMEDY "fealty admin scrub and fealty audit say what is damaged; restore it from a backup"
+
+/* Of who the command is about, in vault or state. */
+static void
+say_damaged(struct step *s)
+{
+	refusal_damaged(s->refusal);
+	log_event(s->c->service->log, LOG_LEVEL_ERROR, "record.damaged", "op", request_op_str(s->request->op), "remedy", DAMAGE_REMEDY, NULL);
+}
+
+/* What an entry was read from: as long as it is looked at. */
+struct past { struct store_txn *state, *ledger; };
+
+static void
+past_release(struct past *past)
+{
+	store_abort(past->ledger);
+	store_abort(past->state);
+}
+
+/* An entry that is not of this batch.  When what is stored of it is damaged, s->refusal says so, and *${ret_stored} is untouched. */
+static enum status
+read_stored(struct step *s, struct entry_id id, struct past *past, const struct entry **ret_stored)
+{
+	struct service *service = s->c->service;
+	struct transaction t;
+	struct entry *entry;
+
+	enum status st = store_read(service->store, STORE_STATE, &past->state);
+	if (st == ST_OK)
+		st = store_read(service->store, STORE_LEDGER, &past->ledger);
+	if (st == ST_OK)
+		st = read_entry(past->ledger, past->state, id, &s->work->arena, &t, &entry);
+	if (st == ST_OK)
+		*ret_stored = entry;
+	if (st != ST_CORRUPT)
+		return st;
+	refusal_damaged(s->refusal);
+	log_event(service->log, LOG_LEVEL_ERROR, "record.damaged", "environment", "ledger", "seq", LOG_N(id.seq), "op", request_op_str(s->request->op),
+	    "remedy", DAMAGE_REMEDY, NULL);
+	return ST_OK;
+}
+
 static enum status
 read_past(struct step *s, struct entry_id id, const struct entry **ret_entry)
 {
 	const struct cmd *cmd = &s->request->cmd;
 	const struct entry *entry = tx_find(s->c, id);
-	struct store_txn *ledger = NULL;
-	struct transaction t;
-	struct entry *stored = NULL;
+	struct past past = { NULL, NULL };
 	bool is_its = false;
-	enum status st = ST_OK;
 
 	*ret_entry = NULL;
-	if (entry == NULL) {
-		st = store_read(s->c->service->store, STORE_LEDGER, &ledger);
-		if (st == ST_OK)
-			st = read_entry(ledger, id, &s->work->arena, &t, &stored);
-		entry = stored;
-	}
-	if (st == ST_OK && may_name(cmd->op, entry->op) && entry->program == cmd->program) {
+	enum status st = entry == NULL ? read_stored(s, id, &past, &entry) : ST_OK;
+	if (st == ST_OK && entry != NULL && may_name(cmd->op, entry->op) && entry->program == cmd->program) {
 		is_its = cmd->op == OP_APPROVE && entry->member != 0;
 		if (cmd->op != OP_APPROVE)
 			st = member_became(apply_state(s->c->apply), cmd->program, entry->member, cmd->member, &is_its);
 	}
-	store_abort(ledger);
+	past_release(&past);
 	if (st == ST_OK && is_its)
 		*ret_entry = entry;
 	return st == ST_NOTFOUND ? ST_OK : st;
@@ -221,16 +286,12 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 {
 	const struct ledger_state *state = apply_state(s->c->apply);
 	const struct entry *entry = tx_find(s->c, id);
-	struct store_txn *ledger = NULL;
-	struct transaction t;
-	struct entry *stored = NULL;
-	enum status st = ST_OK;
+	struct past past = { NULL, NULL };
 
-	if (entry == NULL) {
-		st = store_read(s->c->service->store, STORE_LEDGER, &ledger);
-		if (st == ST_OK)
-			st = read_entry(ledger, id, &s->work->arena, &t, &stored);
-		entry = stored;
+	enum status st = entry == NULL ? read_stored(s, id, &past, &entry) : ST_OK;
+	if (st == ST_OK && step_refused(s)) {
+		past_release(&past);
+		return answer_now(s, (struct entry_id){ 0 }, NULL, out);
 	}
 	struct answer answer = { .service = s->c->service, .replayed = true, .has_id = true, .id = id, .entry = entry, .seq = newest_seq(s->c) };
 	counter_add(&s->c->service->metrics.replays, 1);
@@ -248,7 +309,7 @@ answer_again(struct step *s, struct entry_id id, struct buf *out)
 	}
 	if (st == ST_OK)
 		st = answer_encode(&answer, &s->work->arena, out);
-	store_abort(ledger);
+	past_release(&past);
 	return st;
 }
 
@@ -537,36 +598,6 @@ clock_accepted(struct commit *c)
 	log_event(c->service->log, LOG_LEVEL_WARNING, "clock.accepted", NULL);
 }
 
-/* RULINGS section 2: from CLOCK_SKEW on a refusal shows the member's balance. */
-static bool
-shows_balance(const struct refusal *refusal)
-{
-	return refusal->result == LEDGER_OK || (refusal->result >= LEDGER_CLOCK_SKEW && refusal->result < LEDGER_UNAVAILABLE);
-}
-
-static enum status
-answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct buf *out)
-{
-	const struct ledger_state *state = apply_state(s->c->apply);
-	struct answer answer = { .service = s->c->service, .refusal = s->refusal, .as_of_us = commit_now_us(s->c),
-	    .seq = newest_seq(s->c), .terminal = s->c->terminal_note };
-	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
-
-	if (entry != NULL) {
-		answer.has_id = s->has_id = true;
-		answer.id = s->id = id;
-		answer.entry = entry;
-	}
-	answer.program = s->program;
-	answer.bytes_max = s->work->is_batch ? RESULT_BYTES_MAX : 0;
-	if (number != 0 && s->program != NULL && shows_balance(s->refusal)) {
-		enum status st = state->member(state->ctx, s->request->cmd.program, number, &answer.member);
-		if (st != ST_OK)
-			return st;
-	}
-	return answer_encode(&answer, &s->work->arena, out);
-}
-
 static void
 refuse_too_large(struct step *s)
 {
@@ -646,14 +677,18 @@ run(struct step *s, struct buf *out)
 
 	check_deadline(s);
 	enum status st = step_refused(s) ? ST_OK : check_request_id(s, out, &answered);
-	if (st != ST_OK || answered)
+	if (answered)
 		return st;
-	if (!step_refused(s))
+	if (st == ST_OK && !step_refused(s))
 		st = command_clock(s->c, s->request, s->refusal);
 	if (st == ST_OK && !step_refused(s))
 		st = find_program(s);
 	if (st == ST_OK && !step_refused(s))
 		st = find_member(s);
+	if (st == ST_CORRUPT) {			/* nothing is begun: a row that rotted refuses its own commands, and ends nothing */
+		say_damaged(s);
+		st = ST_OK;
+	}
 	if (st != ST_OK)
 		return st;
 	if (!step_refused(s) && clock_waits(s))

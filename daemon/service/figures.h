@@ -63,6 +63,23 @@ struct figure_witness {
 };
 const char *figure_witness_answer_str(size_t answer);	/* "200", …, "none" */
 
+/* What a scrub may find wrong. */
+enum figure_scrub {
+	FIGURE_SCRUB_TRANSACTION, FIGURE_SCRUB_CHECKPOINT, FIGURE_SCRUB_COSIGNATURE,
+	FIGURE_SCRUB_TILE,			/* state's hashes of the ledger */
+	FIGURE_SCRUB_VAULT, FIGURE_SCRUB_PAGE, FIGURE_SCRUB_COUNT
+};
+const char *figure_scrub_str(enum figure_scrub kind);		/* "transaction", "checkpoint", … */
+
+struct figure_scrubs {
+	bool on, running, direct;		/* direct: the disk is read past the page cache */
+	uint64_t passes, bytes, transactions;	/* whole passes; read by all of them */
+	uint64_t position, size;		/* transactions: of this pass, or the newest; and how many it has in all */
+	int64_t last_at_us;			/* when the last whole pass ended, since 1970; 0: none since the start */
+	uint64_t last_us;			/* how long it took */
+	uint64_t faults[FIGURE_SCRUB_COUNT];	/* that are known: found by the last whole pass, or since */
+};
+
 struct figures {
 	const char *origin;			/* borrowed from the service */
 	bool manual_clock;
@@ -101,6 +118,8 @@ struct figures {
 	size_t n_witnesses;			/* 0: there is no policy, and nothing of the rest */
 	struct figure_witness witnesses[FIGURE_WITNESSES_MAX];
 	uint64_t cosigned_size, cosigned_age_us;	/* of the newest that has its quorum; size 0: none */
+
+	struct figure_scrubs scrub;
 
 	enum figure_state start_state;		/* where state came from at the start */
 	uint64_t start_us, start_replayed;	/* how long it took, and transactions replayed in it */

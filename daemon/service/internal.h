@@ -101,6 +101,7 @@ enum status log_note_serve_public(struct service *service) MUST_CHECK;
 struct commit;
 struct witnesses;
 struct keeper;
+struct scrub;
 struct loop_context;
 
 struct service {
@@ -115,6 +116,7 @@ struct service {
 	struct commit *commit;
 	struct witnesses *witnesses;		/* NULL: without a policy */
 	struct keeper *keeper;			/* of the vault's epochs */
+	struct scrub *scrub;
 	struct net *net;
 	struct loop_context *loops;		/* one for each net loop */
 	char origin[129];
@@ -202,6 +204,8 @@ struct answer {
 enum status answer_encode(const struct answer *answer, struct arena *arena, struct buf *out) MUST_CHECK;
 void refusal_set(struct refusal *refusal, enum ledger_result result, const char *field, const char *format,
     ...) __attribute__((format(printf, 4, 5)));
+/* RECORD_DAMAGED: what is stored of it is not what was written. */
+void refusal_damaged(struct refusal *refusal);
 /* Appends a Response that refuses, for when nothing else is known. */
 void refusal_encode(const struct refusal *refusal, struct arena *arena, struct buf *out);
 
@@ -244,10 +248,20 @@ struct loop_context {
 /* Appends the Response of a read, and says what it says. */
 enum status query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out,
     enum ledger_result *ret_result) MUST_CHECK;
-/* A stored transaction's leaf, borrowed from ${ledger}. */
+/**
+ * A stored transaction's leaf, borrowed from ${ledger}, as it is there: for the start, and for who verifies it.
+ * leaf_is_good(): whether it has the hash that was computed when it was written; ${state} is a read transaction, and what it does not have yet was
+ * written a moment ago.  ST_CORRUPT: it has not.
+ * read_good_leaf(): both, for what is told to others.  ST_NOTFOUND.
+ */
+enum status leaf_is_good(struct store_txn *state, uint64_t seq, struct bytes leaf) MUST_CHECK;
+enum status read_good_leaf(struct store_txn *ledger, struct store_txn *state, uint64_t seq, struct bytes *ret_leaf) MUST_CHECK;
 enum status read_leaf(struct store_txn *ledger, uint64_t seq, struct bytes *ret_leaf) MUST_CHECK;
-/* An entry, decoded into ${arena}, and its transaction, of which entries[0] is that entry and no other is there. ST_NOTFOUND. */
-enum status read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, struct transaction *ret_t,
+/**
+ * An entry, decoded into ${arena}, and its transaction, of which entries[0] is that entry and no other is there.  ${state}: as above; NULL: the leaf is not
+ * compared.  ST_NOTFOUND; ST_CORRUPT.
+ */
+enum status read_entry(struct store_txn *ledger, struct store_txn *state, struct entry_id id, struct arena *arena, struct transaction *ret_t,
     struct entry **ret_entry) MUST_CHECK;
 /* Takes fresh snapshots of what is needed, state first, so that ledger and vault are never behind it. */
 enum status loop_renew(struct loop_context *loop) MUST_CHECK;

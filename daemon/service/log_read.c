@@ -65,9 +65,9 @@ read_hashes(struct service *s, const struct tile *tile, size_t bytes_max, struct
 
 /* ---- bundles ---- */
 
-/* Calls take() for each entry of the bundle. */
+/* Calls take() for each entry of the bundle.  With ${state} its hash is compared: caches keep for a year what is told once. */
 static enum status
-each_entry(struct store_txn *ledger, const struct tile *tile, void (*take)(void *ctx, struct bytes leaf), void *ctx)
+each_entry(struct store_txn *ledger, struct store_txn *state, const struct tile *tile, void (*take)(void *ctx, struct bytes leaf), void *ctx)
 {
 	uint64_t first = tile->index * TILE_WIDTH;
 	struct store_cursor *cursor;
@@ -82,6 +82,8 @@ each_entry(struct store_txn *ledger, const struct tile *tile, void (*take)(void 
 		st = store_cursor_next(cursor, &key, &leaf);
 		if (st == ST_OK && (key.len != 8 || get_be64(key.data) != first + i || leaf.len > TILE_ENTRY_BYTES_MAX))
 			st = ST_CORRUPT;
+		if (st == ST_OK && state != NULL)
+			st = leaf_is_good(state, first + i, leaf);
 		if (st == ST_OK)
 			take(ctx, leaf);
 	}
@@ -104,25 +106,27 @@ put_entry(void *ctx, struct bytes leaf)
 static enum status
 read_bundle(struct service *s, const struct tile *tile, size_t bytes_max, struct buf *out)
 {
-	struct store_txn *ledger;
+	struct store_txn *state = NULL, *ledger = NULL;
 	size_t len = 0;
 
-	enum status st = store_read(s->store, STORE_LEDGER, &ledger);
-	if (st != ST_OK)
-		return st;
-	st = each_entry(ledger, tile, add_length, &len);
+	enum status st = store_read(s->store, STORE_STATE, &state);
+	if (st == ST_OK)
+		st = store_read(s->store, STORE_LEDGER, &ledger);
+	if (st == ST_OK)
+		st = each_entry(ledger, state, tile, add_length, &len);
 	if (st == ST_OK && len > bytes_max)
 		st = ST_TOO_LARGE;
 	uint8_t *room = st == ST_OK ? buf_room(out, len) : NULL;
 	if (room != NULL) {
 		struct writer w = writer_of(room, len);
-		st = each_entry(ledger, tile, put_entry, &w);
+		st = each_entry(ledger, NULL, tile, put_entry, &w);
 		if (st == ST_OK)
 			st = writer_status(&w);
 		if (st == ST_OK)
 			out->len += len;
 	}
 	store_abort(ledger);
+	store_abort(state);
 	return st;
 }
 

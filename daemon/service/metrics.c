@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "service/scrub.h"
 #include "service/witness.h"
 
 /* ---- histograms ---- */
@@ -59,6 +60,15 @@ figure_state_str(enum figure_state state)
 
 	assert(state < FIGURE_STATE_COUNT);
 	return names[state];
+}
+
+const char *
+figure_scrub_str(enum figure_scrub kind)
+{
+	static const char *const names[FIGURE_SCRUB_COUNT] = { "transaction", "checkpoint", "cosignature", "tile", "vault", "page" };
+
+	assert(kind < FIGURE_SCRUB_COUNT);
+	return names[kind];
 }
 
 /* ---- the copy ---- */
@@ -208,5 +218,6 @@ service_figures(struct service *s, struct figures *ret)
 	read_commands(s, &ret->commands);
 	read_net(s, ret);
 	read_log(s, ret);
+	scrub_figures(s->scrub, &ret->scrub);
 	read_files(s, ret);
 }

@@ -53,12 +53,39 @@ read_leaf(struct store_txn *ledger, uint64_t seq, struct bytes *ret_leaf)
 }
 
 enum status
-read_entry(struct store_txn *ledger, struct entry_id id, struct arena *arena, struct transaction *ret_t, struct entry **ret_entry)
+leaf_is_good(struct store_txn *state, uint64_t seq, struct bytes leaf)
+{
+	uint8_t hash[SHA256_BYTES], stored[SHA256_BYTES];
+	uint64_t size;
+
+	enum status st = apply_read_tile(state, 0, seq, stored);
+	if (st == ST_CORRUPT) {
+		enum status read = apply_read_size(state, &size);
+		return read != ST_OK ? read : seq >= size ? ST_OK : ST_CORRUPT;
+	}
+	if (st != ST_OK)
+		return st;
+	merkle_leaf_hash(leaf, hash);
+	return memcmp(hash, stored, sizeof(hash)) == 0 ? ST_OK : ST_CORRUPT;
+}
+
+enum status
+read_good_leaf(struct store_txn *ledger, struct store_txn *state, uint64_t seq, struct bytes *ret_leaf)
+{
+	enum status st = read_leaf(ledger, seq, ret_leaf);
+
+	return st == ST_OK ? leaf_is_good(state, seq, *ret_leaf) : st;
+}
+
+enum status
+read_entry(struct store_txn *ledger, struct store_txn *state, struct entry_id id, struct arena *arena, struct transaction *ret_t, struct entry **ret_entry)
 {
 	struct signed_transaction s;
 	struct bytes leaf;
 
 	enum status st = read_leaf(ledger, id.seq, &leaf);
+	if (st == ST_OK && state != NULL)
+		st = leaf_is_good(state, id.seq, leaf);
 	if (st == ST_OK)
 		st = codec_signed_decode(leaf, &s);
 	if (st == ST_OK)
@@ -397,7 +424,7 @@ walk_back(struct query *q, struct entry_id *id, bool *more, uint32_t limit, stru
 		struct transaction t;
 		struct entry *e;
 		arena_reset(&skipped);
-		st = read_entry(q->loop->ledger, *id, shown ? &q->loop->arena : &skipped, &t, &e);
+		st = read_entry(q->loop->ledger, q->loop->state, *id, shown ? &q->loop->arena : &skipped, &t, &e);
 		const struct touched *touched = st == ST_OK ? find_touched(e, q->member) : NULL;
 		if (touched == NULL) {
 			st = st == ST_OK ? ST_CORRUPT : st;
@@ -486,7 +513,8 @@ run_about_member(struct query *q, struct buf *out)
 static bool
 about_log(enum request_op op)
 {
-	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS || op == REQUEST_VAULT;
+	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS || op == REQUEST_VAULT ||
+	    op == REQUEST_SCRUB;
 }
 
 static enum status
@@ -498,6 +526,7 @@ run_about_log(struct query *q, struct buf *out)
 	case REQUEST_PROOF: return query_proof(q, out);
 	case REQUEST_TERMINALS: return query_terminals(q, out);
 	case REQUEST_VAULT: return query_vault(q, out);
+	case REQUEST_SCRUB: return query_scrub(q, out);
 	default: assert(false); return ST_INVALID;
 	}
 }

@@ -33,6 +33,9 @@ enum status query_proof(struct query *q, struct buf *out) MUST_CHECK;
 /* query_terminal.c */
 enum status query_terminals(struct query *q, struct buf *out) MUST_CHECK;
 
+/* query_scrub.c */
+enum status query_scrub(struct query *q, struct buf *out) MUST_CHECK;
+
 /* query_person.c: `person`, whose member is found; `vault`. */
 enum status query_person(struct query *q, struct buf *out) MUST_CHECK;
 enum status query_vault(struct query *q, struct buf *out) MUST_CHECK;

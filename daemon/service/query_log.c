@@ -94,7 +94,7 @@ find_leaf(struct query *q, uint64_t *ret_seq, struct bytes *ret_leaf)
 {
 	enum status st = find_transaction(q, ret_seq);
 	if (st == ST_OK)
-		st = *ret_seq < q->size ? read_leaf(q->loop->ledger, *ret_seq, ret_leaf) : ST_NOTFOUND;
+		st = *ret_seq < q->size ? read_good_leaf(q->loop->ledger, q->loop->state, *ret_seq, ret_leaf) : ST_NOTFOUND;
 	if (st == ST_NOTFOUND) {
 		refusal_set(&q->refusal, LEDGER_NOT_FOUND, q->request->has_seq ? "seq" : "command", "There is no such transaction in the ledger.");
 		return ST_OK;

@@ -179,16 +179,17 @@ give_new(struct commit *c, const struct receipt_wish *wish, const struct span *s
 static enum status
 give_stored(struct commit *c, const struct receipt_wish *wish, const struct signed_head *head)
 {
-	struct store_txn *ledger;
+	struct store_txn *state = NULL, *ledger = NULL;
 	struct signed_transaction signed_transaction;
 	struct transaction t;
 	struct proof proof;
 	struct bytes leaf;
 
-	enum status st = store_read(c->service->store, STORE_LEDGER, &ledger);
-	if (st != ST_OK)
-		return st;
-	st = read_leaf(ledger, wish->id.seq, &leaf);
+	enum status st = store_read(c->service->store, STORE_STATE, &state);
+	if (st == ST_OK)
+		st = store_read(c->service->store, STORE_LEDGER, &ledger);
+	if (st == ST_OK)
+		st = read_good_leaf(ledger, state, wish->id.seq, &leaf);
 	if (st == ST_OK)
 		st = codec_signed_decode(leaf, &signed_transaction);
 	if (st == ST_OK)
@@ -205,6 +206,7 @@ give_stored(struct commit *c, const struct receipt_wish *wish, const struct sign
 			st = append_proof(c, wish, leaf, &proof, head);
 	}
 	store_abort(ledger);
+	store_abort(state);
 	return st == ST_NOTFOUND ? ST_CORRUPT : st;
 }
 

@@ -13,6 +13,7 @@
 #include "service/access.h"
 #include "service/commit.h"
 #include "service/keeper.h"
+#include "service/scrub.h"
 #include "service/session.h"
 #include "service/witness.h"
 
@@ -142,7 +143,9 @@ open_all(struct service *s, char *ret_message)
 		st = loss_record(s->commit, ret_message);
 	if (st == ST_OK)
 		st = rotate_recover(s->commit, ret_message);
-	return st == ST_OK ? keeper_new(s, &s->keeper) : st;
+	if (st == ST_OK)
+		st = keeper_new(s, &s->keeper);
+	return st == ST_OK ? scrub_new(s, &s->scrub) : st;
 }
 
 enum status
@@ -217,7 +220,9 @@ service_attach(struct service *s, struct net *net)
 		buf_init(&s->loops[i].out);
 	}
 	enum status st = commit_start(s->commit);
-	return st == ST_OK && s->witnesses != NULL ? witnesses_start(s->witnesses) : st;
+	if (st == ST_OK && s->witnesses != NULL)
+		st = witnesses_start(s->witnesses);
+	return st == ST_OK ? scrub_start(s->scrub) : st;
 }
 
 static void
@@ -375,6 +380,7 @@ service_drain(struct service *s)
 {
 	atomic_store(&s->draining, true);
 	witnesses_stop(s->witnesses);
+	scrub_stop(s->scrub);
 	for (unsigned i = 0; s->net != NULL && i < net_loop_count(s->net); i++) {
 		struct goaway *g = calloc(1, sizeof(*g));
 		if (g == NULL)
@@ -394,6 +400,7 @@ service_close(struct service *s)
 	if (s->commit != NULL)
 		commit_drain(s->commit);
 	snapshot_join(s);
+	scrub_free(s->scrub);
 	keeper_free(s->keeper);
 	bool clean = !atomic_load(&s->failed);
 	if (clean)

@@ -23,6 +23,7 @@ struct service_params {
 	unsigned sign_threads;
 	unsigned snapshot_seconds;	/* between two snapshots of state, when it changed; 0: never */
 	const char *witnesses_path;	/* a policy file (witness.h); NULL: no witness is asked */
+	unsigned scrub_mib_per_second;		/* that the scrub reads of the disk; 0: never */
 	unsigned epoch_hours;		/* of one epoch of the vault; 0: it turns only when asked */
 	unsigned erasure_days;		/* that the key of an epoch outlives it: the age of the oldest backup */
 	uint64_t low_space_bytes;	/* writes are refused below it; 0: the store's default */

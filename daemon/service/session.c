@@ -304,8 +304,11 @@ answer_read(struct session *s, uint64_t tag, const struct request *request)
 	}
 	log_event(s->service->log, LOG_LEVEL_ERROR, "query.failed", "op", request_op_str(request->op), "why", status_str(st), NULL);
 	struct refusal refusal;
-	refusal_set(&refusal, LEDGER_UNAVAILABLE, "disk", "The answer could not be read: %s. Try again; an operator finds more in the log.",
-	    status_str(st));
+	if (st == ST_CORRUPT)
+		refusal_damaged(&refusal);
+	else
+		refusal_set(&refusal, LEDGER_UNAVAILABLE, "disk", "The answer could not be read: %s. Try again; an operator finds more in the log.",
+		    status_str(st));
 	refuse_request(s, tag, request->op, &refusal);
 }
 

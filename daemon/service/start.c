@@ -54,7 +54,7 @@ check_genesis(struct start *st, struct store_txn *ledger, struct arena *arena)
 	struct transaction t;
 	struct entry *e;
 
-	enum status status = read_entry(ledger, (struct entry_id){ 0, 0 }, arena, &t, &e);
+	enum status status = read_entry(ledger, NULL, (struct entry_id){ 0, 0 }, arena, &t, &e);
 	if (status != ST_OK || e->op != OP_GENESIS || e->u.genesis.format != 1 || t.origin == NULL || strlen(t.origin) >= sizeof(s->origin)) {
 		SAY(st, "Transaction 0 is not a genesis of format 1: this directory is of another format, or damaged.");
 		return ST_FORMAT;
@@ -108,7 +108,7 @@ settle_keys(struct start *st, struct store_txn *ledger, struct arena *arena)
 	struct transaction t;
 	struct entry *e;
 
-	enum status status = read_entry(ledger, (struct entry_id){ st->size - 1, 0 }, arena, &t, &e);
+	enum status status = read_entry(ledger, NULL, (struct entry_id){ st->size - 1, 0 }, arena, &t, &e);
 	if (status == ST_CORRUPT || status == ST_NOTFOUND) {
 		struct replay_error error;
 		replay_error_set(&error, REPLAY_UNREADABLE, st->size - 1);

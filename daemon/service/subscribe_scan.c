@@ -98,7 +98,7 @@ look(struct scan *scan)
 	struct bytes leaf;
 
 	arena_reset(&loop->arena);
-	enum status st = read_leaf(loop->ledger, scan->sub->next_seq, &leaf);
+	enum status st = read_good_leaf(loop->ledger, loop->state, scan->sub->next_seq, &leaf);
 	if (st == ST_OK)
 		st = codec_signed_decode(leaf, &s);
 	if (st == ST_OK)

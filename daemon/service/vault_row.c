@@ -233,6 +233,35 @@ person_unseal(const struct epoch_key *epoch, const uint8_t key[static PERSON_KEY
 }
 
 enum status
+alias_opens(const struct epoch_key *key, struct bytes row_key, struct bytes value)
+{
+	uint8_t plain[ALIAS_PLAIN], bound[ALIAS_HASH_BYTES + 8];
+
+	if (row_key.len != ALIAS_HASH_BYTES || value.len != ALIAS_VALUE)
+		return ST_CORRUPT;
+	bind(bound, key, row_key);
+	enum status st = unseal(plain, epoch_key_secret(key, EPOCH_SEALS), bytes_of(value.data + 8, value.len - 8), bytes_of(bound, sizeof(bound)));
+	sodium_memzero(plain, sizeof(plain));
+	return st;
+}
+
+enum status
+person_opens(const struct epoch_key *epoch, struct bytes row_key, struct bytes value)
+{
+	uint8_t bound[PERSON_KEY + 8], key[MEMBER_KEY_SECRET_BYTES], plain[PROFILE_BYTES_MAX];
+
+	if (row_key.len != PERSON_KEY || value.len < WRAPPED + NONCE + MAC || value.len > WRAPPED + NONCE + MAC + sizeof(plain))
+		return ST_CORRUPT;
+	bind(bound, epoch, row_key);
+	enum status st = unseal(key, epoch_key_secret(epoch, EPOCH_SEALS), bytes_of(value.data, WRAPPED), bytes_of(bound, sizeof(bound)));
+	if (st == ST_OK)
+		st = unseal(plain, key, bytes_of(value.data + WRAPPED, value.len - WRAPPED), row_key);
+	sodium_memzero(key, sizeof(key));
+	sodium_memzero(plain, sizeof(plain));
+	return st;
+}
+
+enum status
 person_row(struct store_txn *txn, uint32_t program, uint64_t member, struct bytes *ret_key, struct bytes *ret_value)
 {
 	uint8_t key[PERSON_KEY];

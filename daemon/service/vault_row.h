@@ -24,6 +24,12 @@ enum status person_unseal(const struct epoch_key *epoch, const uint8_t key[stati
 /* The row of ${p}, which was read from ${value}, as another epoch has it: its key is wrapped anew, the rest is the same bytes. */
 enum status person_rewrap(const struct epoch_key *to, const uint8_t key[static PERSON_KEY], const struct profile *p, struct bytes value,
     struct buf *out) MUST_CHECK;
+/**
+ * Whether a row opens, for whoever looks for damage: what it holds is wiped at once.  ST_CORRUPT; ST_NOMEM.  The first eight bytes of an alias row's value,
+ * its seq, are not sealed.
+ */
+enum status alias_opens(const struct epoch_key *key, struct bytes row_key, struct bytes value) MUST_CHECK;
+enum status person_opens(const struct epoch_key *key, struct bytes row_key, struct bytes value) MUST_CHECK;
 /* The newest row of a person.  ST_NOTFOUND. */
 enum status person_row(struct store_txn *txn, uint32_t program, uint64_t member, struct bytes *ret_key, struct bytes *ret_value) MUST_CHECK;
 

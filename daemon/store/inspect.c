@@ -1,7 +1,6 @@
 /*
  * LMDB maps its file and follows what it finds there: one bad page number or length and the process is gone.  Here the same pages are read
- * with pread() and every number is checked before it is used, so that damage is an answer.  The layout is that of LMDB's data format 1
- * (mdb.c: MDB_meta, MDB_page, MDB_node, MDB_db) on a 64-bit machine in its own byte order.
+ * with pread() and every number is checked before it is used (page.h), so that damage is an answer.
  *
  * Keys must ascend over the whole walk, so no page can be visited twice and a walk always ends.
  */
@@ -17,42 +16,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define META_MAGIC UINT32_C(0xBEEFC0DE)
-#define META_VERSION 1
-#define PAGE_HEADER 16
-#define NODE_HEADER 8
-#define DEPTH_MAX 32
+#include "store/page.h"
+
 #define KEY_MAX STORE_KEY_MAX
-#define PSIZE_MIN 512
-#define PSIZE_MAX 65536
-/* Pages that a transaction took at the end of the file and gave back are never written; it can have no more than this. */
-#define UNWRITTEN_PAGES_MAX 131072
-
-enum { P_BRANCH = 0x01, P_LEAF = 0x02, P_OVERFLOW = 0x04, P_META = 0x08, P_IN_MEMORY = 0xC010 };
-enum { N_BIGDATA = 0x01, N_SUBDATA = 0x02 };
-
-_Static_assert(sizeof(size_t) == 8, "pages are read as a 64-bit machine writes them");
-
-struct tree {
-	uint16_t flags, depth;
-	uint64_t entries, root;
-};
-
-struct meta {
-	uint32_t psize;
-	struct tree free_tree, main_tree;
-	uint64_t last_page, txn_id;
-};
+#define METAS_TRIES 100
 
 struct walk {
 	int fd;
-	uint32_t psize;
+	struct page_form form;
 	uint64_t last_page;
 	uint64_t file_bytes;
 	uint8_t *pages;			/* one per level */
 	uint16_t depth;
 	bool shallow;			/* the root only */
-	bool integer_keys;		/* of the tree of free pages */
 	bool is_main;			/* its values are trees */
 	struct tree *ret_trees;		/* is_main: of each table found */
 	uint64_t entries;
@@ -60,31 +36,6 @@ struct walk {
 	size_t least_len;
 	struct store_key near;		/* the last key that was sound */
 };
-
-static uint16_t
-load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-static uint32_t
-load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-static uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 static enum status
 read_at(int fd, uint8_t *ret_data, size_t len, uint64_t offset)
@@ -108,37 +59,13 @@ read_at(int fd, uint8_t *ret_data, size_t len, uint64_t offset)
 
 /* ---- meta pages ---- */
 
-static struct tree
-load_tree(const uint8_t *p)
-{
-	return (struct tree){ .flags = load16(p + 4), .depth = load16(p + 6), .entries = load64(p + 32), .root = load64(p + 40) };
-}
-
 static enum status
 read_meta(int fd, uint64_t page, uint32_t psize, struct meta *ret_meta)
 {
-	uint8_t data[PAGE_HEADER + 136];
+	uint8_t data[PAGE_META_BYTES];
 
 	enum status st = read_at(fd, data, sizeof(data), page * psize);
-	if (st != ST_OK)
-		return st;
-	const uint8_t *m = data + PAGE_HEADER;
-	if (load64(data) != page || (load16(data + 10) & P_META) == 0 || load32(m) != META_MAGIC || load32(m + 4) != META_VERSION)
-		return ST_CORRUPT;
-	struct meta meta = {
-		.psize = load32(m + 24),
-		.free_tree = load_tree(m + 24),
-		.main_tree = load_tree(m + 72),
-		.last_page = load64(m + 120),
-		.txn_id = load64(m + 128),
-	};
-	bool psize_ok = meta.psize >= PSIZE_MIN && meta.psize <= PSIZE_MAX && (meta.psize & (meta.psize - 1)) == 0;
-	if (!psize_ok || (psize != 0 && meta.psize != psize) || meta.free_tree.flags != MDB_INTEGERKEY || meta.main_tree.flags != 0)
-		return ST_CORRUPT;
-	if (meta.last_page == 0 || meta.last_page > INT64_MAX / PSIZE_MAX - 1)
-		return ST_CORRUPT;
-	*ret_meta = meta;
-	return ST_OK;
+	return st == ST_OK ? page_meta(data, page, psize, ret_meta) : st;
 }
 
 static enum status
@@ -147,6 +74,20 @@ read_metas(int fd, struct meta ret_metas[static 2])
 	enum status st = read_meta(fd, 0, 0, &ret_metas[0]);
 
 	return st == ST_OK ? read_meta(fd, 1, ret_metas[0].psize, &ret_metas[1]) : st;
+}
+
+/* A writer beside us may commit between the two. */
+static enum status
+read_metas_following(int fd, struct meta ret_metas[static 2])
+{
+	enum status st = ST_OK;
+
+	for (int tries = 0; tries < METAS_TRIES && st == ST_OK; tries++) {
+		st = read_metas(fd, ret_metas);
+		if (st == ST_OK && metas_follow(ret_metas))
+			return ST_OK;
+	}
+	return st == ST_OK ? ST_CORRUPT : st;
 }
 
 static enum status
@@ -176,12 +117,6 @@ open_file(const char *env_path, int *ret_fd)
 	return err == ENOTDIR ? ST_NOTFOUND : file_status(err);
 }
 
-static bool
-long_enough(const struct meta *meta, uint64_t bytes)
-{
-	return meta->last_page + 1 <= bytes / meta->psize + UNWRITTEN_PAGES_MAX;
-}
-
 enum status
 inspect_file(const char *env_path)
 {
@@ -194,29 +129,17 @@ inspect_file(const char *env_path)
 		return st;
 	st = file_bytes(fd, &bytes);
 	if (st == ST_OK)
-		st = read_metas(fd, metas);
+		st = read_metas_following(fd, metas);
 	if (st == ST_OK)
 		st = file_bytes(fd, &bytes);	/* after the metas: a writer beside us only makes it longer */
 	close(fd);
 	for (size_t i = 0; i < 2 && st == ST_OK; i++)
-		if (!long_enough(&metas[i], bytes))
+		if (!meta_long_enough(&metas[i], bytes))
 			st = ST_CORRUPT;
 	return st;
 }
 
 /* ---- trees ---- */
-
-static int
-key_compare(const struct walk *w, struct bytes a, struct bytes b)
-{
-	if (w->integer_keys && a.len == 8 && b.len == 8) {
-		uint64_t x = load64(a.data), y = load64(b.data);
-		return (x > y) - (x < y);
-	}
-	size_t common = a.len < b.len ? a.len : b.len;
-	int order = common == 0 ? 0 : memcmp(a.data, b.data, common);
-	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
 
 static struct bytes
 near_bytes(const struct walk *w)
@@ -224,80 +147,32 @@ near_bytes(const struct walk *w)
 	return bytes_of(w->near.data, w->near.len);
 }
 
-static bool
-page_sane(const struct walk *w, const uint8_t *page, uint64_t page_no, bool leaf)
-{
-	size_t lower = load16(page + 12), upper = load16(page + 14);
-	unsigned flags = load16(page + 10) & ~(unsigned)P_IN_MEMORY;
-	size_t keys_min = leaf || w->integer_keys ? 1 : 2;
-
-	if (load64(page) != page_no || flags != (leaf ? (unsigned)P_LEAF : (unsigned)P_BRANCH))
-		return false;
-	return lower >= PAGE_HEADER + 2 * keys_min && lower % 2 == 0 && lower <= upper && upper <= w->psize;
-}
-
-/* A node of a page: its key, and for a branch the child, for a leaf the flags and the length of the value. */
-struct node {
-	struct bytes key;
-	uint64_t child;
-	unsigned flags;
-	size_t value_len;
-	const uint8_t *value;
-};
-
-static bool
-node_load(const struct walk *w, const uint8_t *page, size_t index, bool leaf, struct node *ret_node)
-{
-	size_t offset = load16(page + PAGE_HEADER + 2 * index), upper = load16(page + 14);
-
-	if (offset < upper || offset + NODE_HEADER > w->psize)
-		return false;
-	const uint8_t *p = page + offset;
-	size_t key_len = load16(p + 6), room = w->psize - offset - NODE_HEADER;
-	uint64_t low = load16(p), high = load16(p + 2), flags = load16(p + 4);
-	if (key_len > room || key_len > KEY_MAX)
-		return false;
-	struct node node = { .key = bytes_of(p + NODE_HEADER, key_len), .value = p + NODE_HEADER + key_len };
-	if (leaf) {
-		node.flags = (unsigned)flags;
-		node.value_len = (size_t)(low | high << 16);
-		size_t inline_len = (flags & N_BIGDATA) != 0 ? sizeof(uint64_t) : node.value_len;
-		if (key_len == 0 || inline_len > room - key_len)
-			return false;
-	} else {
-		node.child = low | high << 16 | flags << 32;
-	}
-	*ret_node = node;
-	return true;
-}
-
 static enum status
 walk_overflow(const struct walk *w, const struct node *node)
 {
 	uint8_t head[PAGE_HEADER];
-	uint64_t first = load64(node->value), count = (PAGE_HEADER - 1 + node->value_len) / w->psize + 1;
+	uint64_t count, first = node_overflow(&w->form, node, &count);
 
-	if (first < 2 || first > w->last_page || count > w->last_page - first + 1 || (first + count) * w->psize > w->file_bytes)
+	if (first < 2 || first > w->last_page || count > w->last_page - first + 1 || (first + count) * w->form.psize > w->file_bytes)
 		return ST_CORRUPT;
-	enum status st = read_at(w->fd, head, sizeof(head), first * w->psize);
+	enum status st = read_at(w->fd, head, sizeof(head), first * w->form.psize);
 	if (st != ST_OK)
 		return st;
-	bool ok = load64(head) == first && (load16(head + 10) & ~(unsigned)P_IN_MEMORY) == P_OVERFLOW && load32(head + 12) == count;
-	return ok ? ST_OK : ST_CORRUPT;
+	return page_is_overflow(head, first, count) ? ST_OK : ST_CORRUPT;
 }
 
 static enum status
 walk_value(struct walk *w, const struct node *node)
 {
 	if (w->is_main) {
-		if (node->flags != N_SUBDATA || node->value_len != 48)
+		if (node->flags != NODE_SUBDATA || node->value_len != 48)
 			return ST_CORRUPT;
 		for (enum store_table t = 0; t < TABLE_COUNT; t++)
 			if (bytes_equal(node->key, bytes_of(store_table_str(t), strlen(store_table_str(t)))))
-				w->ret_trees[t] = load_tree(node->value);
+				w->ret_trees[t] = tree_load(node->value);
 		return ST_OK;
 	}
-	if (node->flags == N_BIGDATA)
+	if (node->flags == NODE_BIGDATA)
 		return walk_overflow(w, node);
 	return node->flags == 0 ? ST_OK : ST_CORRUPT;
 }
@@ -305,15 +180,15 @@ walk_value(struct walk *w, const struct node *node)
 static enum status
 walk_leaf(struct walk *w, const uint8_t *page)
 {
-	size_t keys = (load16(page + 12) - (size_t)PAGE_HEADER) / 2;
+	size_t keys = page_nodes(page);
 	struct node node;
 
 	for (size_t i = 0; i < keys; i++) {
-		if (!node_load(w, page, i, true, &node))
+		if (!page_node(&w->form, page, i, true, &node))
 			return ST_CORRUPT;
-		if (w->near.len > 0 && key_compare(w, node.key, near_bytes(w)) <= 0)
+		if (w->near.len > 0 && page_key_compare(&w->form, node.key, near_bytes(w)) <= 0)
 			return ST_CORRUPT;
-		if (i == 0 && w->least_len > 0 && key_compare(w, node.key, bytes_of(w->least, w->least_len)) < 0)
+		if (i == 0 && w->least_len > 0 && page_key_compare(&w->form, node.key, bytes_of(w->least, w->least_len)) < 0)
 			return ST_CORRUPT;
 		enum status st = walk_value(w, &node);
 		if (st != ST_OK)
@@ -330,14 +205,14 @@ static enum status walk_page(struct walk *w, uint64_t page_no, uint16_t level);
 static enum status
 walk_branch(struct walk *w, const uint8_t *page, uint16_t level)
 {
-	size_t keys = (load16(page + 12) - (size_t)PAGE_HEADER) / 2;
+	size_t keys = page_nodes(page);
 	struct node node;
 
 	for (size_t i = 0; i < keys; i++) {
-		if (!node_load(w, page, i, false, &node))
+		if (!page_node(&w->form, page, i, false, &node))
 			return ST_CORRUPT;
 		if (i > 0) {	/* the first key of a branch is not used: whatever is below the second */
-			if (node.key.len == 0 || (w->near.len > 0 && key_compare(w, node.key, near_bytes(w)) <= 0))
+			if (node.key.len == 0 || (w->near.len > 0 && page_key_compare(&w->form, node.key, near_bytes(w)) <= 0))
 				return ST_CORRUPT;
 			memcpy(w->least, node.key.data, node.key.len);
 			w->least_len = node.key.len;
@@ -355,14 +230,14 @@ static enum status
 walk_page(struct walk *w, uint64_t page_no, uint16_t level)
 {
 	bool leaf = level + 1 == w->depth;
-	uint8_t *page = w->pages + (size_t)level * w->psize;
+	uint8_t *page = w->pages + (size_t)level * w->form.psize;
 
 	if (page_no < 2 || page_no > w->last_page)
 		return ST_CORRUPT;
-	enum status st = read_at(w->fd, page, w->psize, page_no * w->psize);
+	enum status st = read_at(w->fd, page, w->form.psize, page_no * w->form.psize);
 	if (st != ST_OK)
 		return st;
-	if (!page_sane(w, page, page_no, leaf))
+	if (!page_sane(&w->form, page, page_no, leaf))
 		return ST_CORRUPT;
 	return leaf ? walk_leaf(w, page) : walk_branch(w, page, level);
 }
@@ -375,12 +250,11 @@ walk_tree(struct walk *w, const struct tree *tree)
 	w->entries = 0;
 	w->least_len = 0;
 	w->near.len = 0;
-	if (tree->root == UINT64_MAX)
-		return tree->entries == 0 && tree->depth == 0 ? ST_OK : ST_CORRUPT;
-	if (tree->depth == 0 || tree->depth > DEPTH_MAX || tree->flags != (w->integer_keys ? MDB_INTEGERKEY : 0))
-		return ST_CORRUPT;
+	enum status judged = tree_judge(tree, w->form.integer_keys);
+	if (judged != ST_OK)
+		return judged == ST_NOTFOUND ? ST_OK : judged;
 
-	w->pages = malloc((size_t)w->depth * w->psize);
+	w->pages = malloc((size_t)w->depth * w->form.psize);
 	if (w->pages == NULL)
 		return ST_NOMEM;
 	enum status st = walk_page(w, tree->root, 0);
@@ -418,7 +292,7 @@ walk_init(struct walk *w, MDB_env *mdb, MDB_txn *txn, struct meta *ret_meta)
 	for (size_t i = 0; i < 2; i++) {
 		if (metas[i].txn_id != mdb_txn_id(txn))
 			continue;
-		w->psize = metas[i].psize;
+		w->form.psize = metas[i].psize;
 		w->last_page = metas[i].last_page;
 		*ret_meta = metas[i];
 		return ST_OK;
@@ -464,10 +338,10 @@ inspect_env(MDB_env *mdb, MDB_txn *txn)
 	enum status st = walk_begin(&w, mdb, txn, &meta);
 	if (st == ST_OK)
 		st = walk_main(&w, &meta, trees);
-	w.shallow = st == ST_OK && w.file_bytes / w.psize > w.last_page;
+	w.shallow = st == ST_OK && w.file_bytes / w.form.psize > w.last_page;
 	for (enum store_table t = 0; t < TABLE_COUNT && st == ST_OK; t++)
 		st = walk_tree(&w, &trees[t]);
-	w.integer_keys = true;
+	w.form.integer_keys = true;
 	return st == ST_OK ? walk_tree(&w, &meta.free_tree) : st;
 }
 
@@ -559,7 +433,7 @@ damage_of_tables(struct walk *w, const struct tree trees[static TABLE_COUNT], bo
 static enum status
 damage_of_commit(int fd, const struct meta *meta, bool earlier, struct store_damage *damage)
 {
-	struct walk w = { .fd = fd, .psize = meta->psize, .last_page = meta->last_page };
+	struct walk w = { .fd = fd, .form.psize = meta->psize, .last_page = meta->last_page };
 	struct tree trees[TABLE_COUNT];
 
 	enum status st = file_bytes(fd, &w.file_bytes);
@@ -570,12 +444,12 @@ damage_of_commit(int fd, const struct meta *meta, bool earlier, struct store_dam
 		return st == ST_CORRUPT ? ST_OK : st;
 	}
 	st = damage_of_tables(&w, trees, earlier, damage);
-	w.integer_keys = true;
+	w.form.integer_keys = true;
 	if (st == ST_OK)
 		st = walk_tree(&w, &meta->free_tree);
 	if (st == ST_CORRUPT)
 		damage_note(damage, STORE_PART_FREE, 0);
-	if (!long_enough(meta, w.file_bytes))
+	if (!meta_long_enough(meta, w.file_bytes))
 		damage_note(damage, STORE_PART_FILE, 0);
 	return st == ST_CORRUPT ? ST_OK : st;
 }
@@ -583,13 +457,13 @@ damage_of_commit(int fd, const struct meta *meta, bool earlier, struct store_dam
 static enum status
 damage_of_file(int fd, struct store_damage *damage)
 {
-	struct meta metas[2];
+	struct meta metas[2], both[2];
 	size_t n;
 
 	enum status st = sound_metas(fd, metas, &n);
 	if (st != ST_OK)
 		return st;
-	if (n < 2)
+	if (n < 2 || read_metas_following(fd, both) != ST_OK)
 		damage_note(damage, STORE_PART_META, 0);
 	for (size_t i = 0; i < n && st == ST_OK; i++) {
 		st = damage_of_commit(fd, &metas[i], i > 0, damage);

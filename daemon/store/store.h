@@ -288,4 +288,52 @@ char *store_damage_format(const struct store_damage *damage, char ret_text[stati
 /* Frees slots of readers that died; how many. */
 int store_reader_check(struct store *store);
 
+/* ---- what the disk has, whatever is in memory ---- */
+
+/* Pages that are not what was written, or that the disk does not give. */
+struct store_disk_fault {
+	enum store_env env;
+	enum store_part part;		/* META, TABLES, TABLE or FREE */
+	enum store_table table;		/* STORE_PART_TABLE */
+	uint64_t page;			/* its place in data.mdb, in pages; META: 0 or 1 */
+	bool unreadable;		/* the disk refused */
+	struct store_key from, before;	/* what was there has keys at or above the one and below the other; length 0: it is not known */
+};
+
+struct store_disk_visit {
+	void *ctx;
+	void (*row)(void *ctx, struct bytes key, struct bytes value);	/* borrowed for the call */
+	void (*fault)(void *ctx, const struct store_disk_fault *fault);
+};
+
+struct store_disk_read {
+	uint64_t bytes;			/* that were read of the disk */
+	bool direct;			/* past the page cache; false: the file system cannot, and may have answered from memory */
+	bool done;			/* there is no row behind these */
+	uint64_t epoch;			/* of the vault that was read; 0: of none */
+	struct store_key next;		/* where to go on, !done */
+};
+
+/**
+ * store_disk_open(store, env, ret_disk): the file of an environment once more, to be read past LMDB and past memory.  The caller ends it with
+ * store_disk_close(), which takes NULL.  One thread at a time.  Between two calls it has no snapshot, but keeps a slot of LMDB's readers, so that a read
+ * takes no lock; a vault that was replaced meanwhile is not gone before the next call, or the close.
+ * Errors: ST_NOTFOUND, there is none; ST_BUSY, 512 readers; ST_NOMEM; ST_IO.
+ *
+ * store_disk_read(disk, table, from, bytes_max, visit, ret):
+ * Reads rows of ${table} from the key ${from} on (length 0: from the first) from the disk, about ${bytes_max} bytes of it, and shows what it found: first
+ * the fault() of each page that is damaged, behind which it went on, then the row() of each, in order.  Every number in LMDB's pages is checked.  A
+ * snapshot is held while it reads, and not while it shows.  *${ret} is written before anything is shown.
+ *
+ * store_disk_structure(disk, visit, ret): the meta pages, the table of tables and the whole tree of free pages; no row() is called.
+ *
+ * Errors: ST_BUSY: a writer commits too fast to read beside it just now; ST_NOMEM; ST_IO: the file cannot be opened.  Damage is none.
+ */
+struct store_disk;
+enum status store_disk_open(struct store *store, enum store_env env, struct store_disk **ret_disk) MUST_CHECK;
+void store_disk_close(struct store_disk *disk);
+enum status store_disk_read(struct store_disk *disk, enum store_table table, const struct store_key *from, size_t bytes_max,
+    const struct store_disk_visit *visit, struct store_disk_read *ret) MUST_CHECK;
+enum status store_disk_structure(struct store_disk *disk, const struct store_disk_visit *visit, struct store_disk_read *ret) MUST_CHECK;
+
 #endif

@@ -175,6 +175,9 @@ FAMILIES = PROCESS | {
     "fealty_received_bytes_total", "fealty_sent_bytes_total", "fealty_subscriptions", "fealty_limit_reached_total",
     "fealty_start_seconds", "fealty_start_replayed_transactions", "fealty_start_state", "fealty_file_bytes", "fealty_disk_free_bytes",
     "fealty_public_checkpoint_size", "fealty_served_checkpoint_size",
+    "fealty_scrub_enabled", "fealty_scrub_running", "fealty_scrub_direct", "fealty_scrub_passes_total", "fealty_scrub_read_bytes_total",
+    "fealty_scrub_transactions_total", "fealty_scrub_position_transactions", "fealty_scrub_size_transactions", "fealty_scrub_last_pass_end_seconds",
+    "fealty_scrub_last_pass_seconds", "fealty_scrub_faults",
 }
 SNAPSHOT = {"fealty_snapshot_age_seconds", "fealty_snapshot_transactions"}
 

@@ -60,6 +60,7 @@ MAY = {
     "consent": (TILLS, {"member": "a", "purpose": "x", "given": True}),
     "erase": ({OPERATOR}, {"member": "a"}),
     "vault": ({OPERATOR}, {}),
+    "scrub": ({OPERATOR}, {}),
     "person": ({OPERATOR}, {"member": "a"}),
 }
 

@@ -92,7 +92,7 @@ def test_roles(world):
                      "hold": {"member": "m1", "points": "1"}, "capture": {"member": "m1", "hold": "x"}, "release": {"member": "m1", "hold": "x"},
                      "birthday": {"member": "m1"}, "enrol": {"member": "m1"}}
     operator = {"adjust": {"member": "m1", "points": "1", "reason": "x"}, "tier": {"member": "m1", "tier": "gold", "reason": "x"}, "clock_accept": {},
-                "vault": {}, "person": {"member": "m1"}}
+                "vault": {}, "scrub": {}, "person": {"member": "m1"}}
     allowed = {
         "pos/1/2": {*member_writes, "quote", "balance", "transaction", "show_program", "terminals"},
         "backend/a": {*member_writes, *reads},

@@ -176,12 +176,119 @@ admin_vault(int argc, char **argv)
 	return command_group("admin vault", commands, argc, argv);
 }
 
+/* ---- the scrub ---- */
+
+enum { OPT_SCRUB_NOW = 0x2000 };
+
+static void
+show_scrub_pass(const Fealty__V1__ScrubState *b)
+{
+	char at[INSTANT_TEXT_BYTES];
+
+	if (b->running && b->stage != NULL)
+		(void)printf("A pass is at the %s: %" PRIu64 " of %" PRIu64 " transactions.\n", b->stage, b->position, b->size);
+	else if (b->running)
+		(void)printf("A pass is about to begin.\n");
+	if (b->passes > 0)
+		(void)printf("The newest whole pass ended %s and took %" PRIu64 ".%03" PRIu64 " s; it was the %" PRIu64 ". since the daemon started.\n",
+		    instant_format(b->last_at, at), b->last_ms / 1000, b->last_ms % 1000, b->passes);
+	else
+		(void)printf("No whole pass has ended since the daemon started.\n");
+	if (!b->direct && b->bytes > 0)
+		(void)printf("The file system answers from memory: what rots on the disk may be seen only after a restart of the machine.\n");
+}
+
+static void
+show_scrub_faults(const Fealty__V1__ScrubState *b)
+{
+	if (b->known_faults == 0)
+		(void)printf("No damage is known.\n");
+	else
+		(void)printf("Damage that is known: %" PRIu64 ".\n", b->known_faults);
+	for (size_t i = 0; i < b->n_faults; i++) {
+		const Fealty__V1__ScrubFault *f = b->faults[i];
+		(void)printf("  %s: %s: %s.\n    What to do: %s.\n", f->environment, f->where, f->what, f->remedy);
+	}
+}
+
+static enum exit_code
+tell_scrub(const struct call_options *options, const Fealty__V1__Response *response, bool now)
+{
+	const Fealty__V1__ScrubState *b = response->scrub;
+
+	if (b == NULL || (now && !b->enabled))
+		return cli_fail(options->json, EXIT_REFUSED, "the scrub is off: start fealtyd with --scrub-mib-per-second above 0");
+	if (options->json)
+		return json_print_line(response_json(response, NULL), b->known_faults == 0 ? EXIT_DONE : EXIT_REFUSED);
+	if (!b->enabled) {
+		(void)printf("The scrub is off: fealtyd runs with --scrub-mib-per-second 0.\n");
+		return EXIT_DONE;
+	}
+	(void)printf("Read from the disk at up to %" PRIu64 " KiB/s; %" PRIu64 " transactions and %" PRIu64 " bytes since the daemon started.\n",
+	    b->bytes_per_second / 1024, b->transactions, b->bytes);
+	show_scrub_pass(b);
+	show_scrub_faults(b);
+	return b->known_faults == 0 ? EXIT_DONE : EXIT_REFUSED;
+}
+
+struct scrub_arguments {
+	struct call_options call;
+	bool now;
+};
+
+static error_t
+parse_scrub(int key, char *arg, struct argp_state *state)
+{
+	struct scrub_arguments *in = state->input;
+
+	(void)arg;
+	switch (key) {
+	case ARGP_KEY_INIT: state->child_inputs[0] = &in->call; return 0;
+	case OPT_SCRUB_NOW: in->now = true; return 0;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static enum exit_code
+admin_scrub(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "now", OPT_SCRUB_NOW, NULL, 0, "Begin a pass, unless one is running; it goes on behind this command", 0 },
+		{ 0 }
+	};
+	static const struct argp argp = { options, parse_scrub, NULL,
+		"Show what the daemon reads of the disk in the background, and what of it is damaged.\v"
+		"The daemon reads ledger and vault from the disk, over and over (--scrub-mib-per-second), and compares them with hashes and signatures. A pass begins "
+		"with the daemon and an hour after the one before. Exit status 1: damage is known.",
+		connect_children, NULL, NULL };
+	struct scrub_arguments in = { .now = false };
+	struct fealty_client *client;
+	struct fealty_result result;
+	Fealty__V1__Scrub body = FEALTY__V1__SCRUB__INIT;
+	Fealty__V1__Request request;
+
+	call_options_init(&in.call, CALL_TIMEOUT_MS);
+	cli_parse(&argp, argc, argv, &in);
+	enum exit_code code = call_client(&in.call, &client);
+	if (code != EXIT_DONE)
+		return code;
+	call_request_init(&in.call, FEALTY__V1__REQUEST__OP_SCRUB, &request);
+	body.has_now = body.now = in.now;
+	request.scrub = &body;
+	bool answered = fealty_call(client, &request, &result) == FEALTY_OK;
+	code = answered ? tell_scrub(&in.call, result.response, in.now) : call_tell(&in.call, &result);
+	fealty_result_release(&result);
+	fealty_client_free(client);
+	return code;
+}
+
 enum exit_code
 cmd_admin(int argc, char **argv)
 {
 	static const struct command commands[] = {
 		{ "clock", "accept", "vouch for a clock that jumped ahead", admin_clock },
 		{ "vault", "rotate|show", "the epochs of the vault's keys", admin_vault },
+		{ "scrub", "", "what is read of the disk in the background, and what of it is damaged", admin_scrub },
 		{ NULL, NULL, NULL, NULL },
 	};
 

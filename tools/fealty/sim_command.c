@@ -735,7 +735,7 @@ static bool
 is_daemons(enum request_op op)
 {
 	return op == REQUEST_CLOCK_ACCEPT || op == REQUEST_ROTATE_KEY || op == REQUEST_SUBSCRIBE || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF ||
-	    op == REQUEST_TERMINALS || op == REQUEST_VAULT || op == REQUEST_PERSON;
+	    op == REQUEST_TERMINALS || op == REQUEST_VAULT || op == REQUEST_SCRUB || op == REQUEST_PERSON;
 }
 
 /* What the daemon's service/terminal.c does: an entry says which numbers before it were refused in its own batch. */

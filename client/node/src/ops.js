@@ -57,6 +57,7 @@ export const OPS = {
 	proof: { lists: ["hashes"] },
 	terminals: { lists: ["terminals"] },
 	vault: {},
+	scrub: {},
 	person: { program: true },
 	program: { field: "show_program", program: true },
 	subscribe: { field: "subscribe" },

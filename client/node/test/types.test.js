@@ -65,7 +65,8 @@ test("index.d.ts has the fields of the .proto files, and no others", () => {
 	lines.push(...check("F.Line", wire("Line").fields, INPUT));
 	lines.push(...check("F.Reply", wire("Response").fields, OUTPUT), ...check("F.Hello", wire("HelloOk").fields, OUTPUT));
 	for (const [type, name] of [["F.Expiring", "Expiring"], ["F.Notice", "Notice"], ["F.LotRow", "LotRow"], ["F.GrantRow", "GrantRow"], ["F.Effect", "Effect"],
-		["F.HistoryRow", "HistoryRow"], ["F.CrmEvent", "Event"], ["F.TerminalRow", "TerminalRow"], ["F.SeqRange", "SeqRange"], ["F.VaultState", "VaultState"], ["F.OldEpoch", "OldEpoch"], ["F.PersonRow", "PersonRow"],
+		["F.HistoryRow", "HistoryRow"], ["F.CrmEvent", "Event"], ["F.TerminalRow", "TerminalRow"], ["F.SeqRange", "SeqRange"], ["F.VaultState", "VaultState"], ["F.OldEpoch", "OldEpoch"], ["F.ScrubState", "ScrubState"], ["F.ScrubFault", "ScrubFault"],
+		["F.PersonRow", "PersonRow"],
 		["F.BirthdayRow", "BirthdayRow"]])
 		lines.push(...check(type, wire(name).fields, OUTPUT));
 	const terminal = { ...OUTPUT };
