@@ -144,6 +144,15 @@ shows_balance(const struct refusal *refusal)
 	return refusal->result == LEDGER_OK || (refusal->result >= LEDGER_CLOCK_SKEW && refusal->result < LEDGER_UNAVAILABLE);
 }
 
+/* Of the newest transaction that an answer sees: the open one, or the last that was sealed. */
+static uint64_t
+newest_seq(const struct commit *c)
+{
+	uint64_t size = apply_head(c->apply)->size;
+
+	return c->is_open && c->open.n_entries > 0 ? size : size - 1;
+}
+
 static enum status
 answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct buf *out)
 {
@@ -267,15 +276,6 @@ find_approved(struct step *s)
 	enum status st = find_past(s, &cmd->u.approve.id, &entry);
 
 	return st == ST_OK && entry != NULL ? step_follow_merges(s, entry->member, &cmd->member) : st;
-}
-
-/* Of the newest transaction that an answer sees: the open one, or the last that was sealed. */
-static uint64_t
-newest_seq(const struct commit *c)
-{
-	uint64_t size = apply_head(c->apply)->size;
-
-	return c->is_open && c->open.n_entries > 0 ? size : size - 1;
 }
 
 /* ---- replays ---- */

@@ -37,6 +37,8 @@ struct scrub_pass {
 	struct arena arena;
 	uint64_t transactions, bytes;		/* bytes: since the last rest() */
 	unsigned rows;				/* likewise */
+	uint64_t stage_rows;			/* seen in this stage */
+	bool stage_faults;			/* pages of it are damaged */
 	bool stopped;
 	enum status failed;			/* of us */
 	/* transactions */
@@ -217,7 +219,7 @@ on_transaction(struct scrub_pass *p, struct bytes key, struct bytes leaf)
 	uint64_t seq = key.len == 8 ? get_be64(key.data) : UINT64_MAX;
 
 	if (key.len != 8) {
-		found(p, FIGURE_SCRUB_TRANSACTION, "ledger", "its key is none", NO_SEQ, "the row behind transaction %llu", ULL(p->expected));
+		found(p, FIGURE_SCRUB_TRANSACTION, "ledger", "its key is none", NO_SEQ, "the row in place of transaction %llu", ULL(p->expected));
 		return;
 	}
 	if (seq >= p->size || seq < p->expected)
@@ -431,6 +433,7 @@ on_fault(void *ctx, const struct store_disk_fault *f)
 {
 	struct scrub_pass *p = ctx;
 
+	p->stage_faults = true;
 	if (f->part == STORE_PART_TABLE && f->table == TABLE_TRANSACTION)
 		found_page_of_transactions(p, f);
 	found(p, FIGURE_SCRUB_PAGE, env_str(f->env), f->unreadable ? "the disk does not give it" : "its bytes are not what LMDB wrote", NO_SEQ,
@@ -444,6 +447,7 @@ on_row(void *ctx, struct bytes key, struct bytes value)
 
 	if (p->stopped || p->failed != ST_OK)
 		return;
+	p->stage_rows++;
 	stages[p->stage].row(p, key, value);
 	if (++p->rows >= REST_ROWS && stages[p->stage].env == STORE_LEDGER)
 		rest(p);
@@ -462,10 +466,23 @@ static const struct stage stages[] = {
 };
 #define STAGES (sizeof(stages) / sizeof(*stages))
 
+/* Rows are only added to these tables, and behind all others: who has read all has read as many as there are in the newest snapshot. */
+static void
+check_count(struct scrub_pass *p)
+{
+	const struct stage *stage = &stages[p->stage];
+	bool grows = !stage->structure && (stage->table == TABLE_TRANSACTION || stage->table == TABLE_CHECKPOINT);
+
+	if (grows && !p->stage_faults && p->stage_rows != p->read.entries)
+		found(p, FIGURE_SCRUB_PAGE, env_str(stage->env), "it says another number of rows than it has", NO_SEQ, "the table %s", store_table_str(stage->table));
+}
+
 static void
 next_stage(struct scrub_pass *p)
 {
 	p->stage++;
+	p->stage_rows = 0;
+	p->stage_faults = false;
 	p->from.len = 0;
 	if (p->stage < STAGES && stages[p->stage].env == stages[p->stage - 1].env)
 		return;
@@ -521,6 +538,7 @@ scrub_pass_step(struct scrub_pass *p, size_t bytes, bool *ret_done)
 	else if (st == ST_OK && !p->read.done)
 		p->from = p->read.next;
 	else if (st == ST_OK && !p->stopped) {
+		check_count(p);
 		if (stages[p->stage].end != NULL)
 			stages[p->stage].end(p);
 		st = p->failed;

@@ -50,6 +50,7 @@ struct store_disk {
 	bool full;			/* the chunk is; next is where the rest begins */
 	bool ended;			/* there is nothing behind it */
 	struct store_key next, last;	/* last: the newest key that was sound */
+	uint64_t n_taken;		/* rows */
 	enum status failed;		/* of us, not of the file */
 	/* what was found */
 	struct tree trees[TABLE_COUNT];
@@ -140,7 +141,7 @@ read_ahead(struct store_disk *d, const uint8_t *branch, size_t first)
 {
 	uint64_t pages[PAGES_AHEAD];
 	size_t n = 0, most = AHEAD_BYTES / d->form.psize;
-	uint64_t left = (d->bytes_max - d->bytes_taken) / d->form.psize;
+	uint64_t left = d->bytes_taken < d->bytes_max ? (d->bytes_max - d->bytes_taken) / d->form.psize : 0;
 	struct node node;
 
 	if (left < most)
@@ -320,6 +321,7 @@ walk_leaf(struct store_disk *d, const uint8_t *page)
 		if (d->from.len > 0 && page_key_compare(&d->form, node.key, d->from) < 0)
 			continue;
 		take_node(d, &node);
+		d->n_taken++;
 		key_set(&d->last, node.key);
 	}
 	if (!d->full && d->bytes_taken >= d->bytes_max && d->last.len > 0) {
@@ -376,6 +378,7 @@ walk_tree(struct store_disk *d, const struct tree *tree)
 
 	enum status st = tree_judge(tree, d->form.integer_keys);
 	d->n_ahead = 0;
+	d->n_taken = 0;
 	d->last.len = 0;
 	if (st == ST_CORRUPT)
 		note_fault(d, tree->root, false, none, none);
@@ -387,9 +390,13 @@ walk_tree(struct store_disk *d, const struct tree *tree)
 		d->failed = ST_NOMEM;
 		return;
 	}
+	size_t before = d->n_faults;
 	walk_page(d, tree->root, 0, none, none);
 	free(d->levels);
 	d->levels = NULL;
+	bool whole = d->from.len == 0 && !d->full && d->failed == ST_OK && d->n_faults == before;
+	if (whole && d->n_taken != tree->entries)
+		note_fault(d, tree->root, false, none, none);
 }
 
 /* ---- the file ---- */
@@ -620,10 +627,11 @@ show_rows(const struct store_disk *d, const struct store_disk_visit *visit)
 }
 
 static enum status
-show(struct store_disk *d, enum status st, const struct store_disk_visit *visit, struct store_disk_read *ret)
+show(struct store_disk *d, enum status st, uint64_t entries, const struct store_disk_visit *visit, struct store_disk_read *ret)
 {
 	store_rest(d->txn);
-	*ret = (struct store_disk_read){ .bytes = d->bytes_read, .direct = d->direct, .done = !d->full || d->ended, .next = d->next, .epoch = d->epoch };
+	*ret = (struct store_disk_read){ .bytes = d->bytes_read, .direct = d->direct, .done = !d->full || d->ended, .next = d->next, .epoch = d->epoch,
+		.entries = entries };
 	if (st == ST_OK)
 		st = d->failed != ST_OK ? d->failed : buf_status(&d->rows);
 	if (st == ST_CORRUPT)
@@ -641,6 +649,7 @@ store_disk_read(struct store_disk *d, enum store_table table, const struct store
     struct store_disk_read *ret)
 {
 	struct meta meta;
+	uint64_t entries = 0;
 
 	assert(store_table_env(table) == d->env);
 	enum status st = begin(d, &meta);
@@ -655,8 +664,9 @@ store_disk_read(struct store_disk *d, enum store_table table, const struct store
 		d->from = key_bytes(from);
 		d->bytes_max = d->bytes_taken + bytes_max;
 		walk_tree(d, &d->trees[table]);
+		entries = d->trees[table].entries;
 	}
-	return show(d, st, visit, ret);
+	return show(d, st, entries, visit, ret);
 }
 
 enum status
@@ -673,5 +683,5 @@ store_disk_structure(struct store_disk *d, const struct store_disk_visit *visit,
 		d->take = take_free;
 		walk_tree(d, &meta.free_tree);
 	}
-	return show(d, st, visit, ret);
+	return show(d, st, 0, visit, ret);
 }

@@ -311,6 +311,7 @@ struct store_disk_read {
 	bool direct;			/* past the page cache; false: the file system cannot, and may have answered from memory */
 	bool done;			/* there is no row behind these */
 	uint64_t epoch;			/* of the vault that was read; 0: of none */
+	uint64_t entries;		/* that the table says it has */
 	struct store_key next;		/* where to go on, !done */
 };
 

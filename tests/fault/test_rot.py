@@ -92,7 +92,7 @@ def scrub(ledger):
 
 
 def names(faults, seq):
-    return any(f["environment"] == "ledger" and f["kind"] == "transaction" and f["seq"] <= seq <= f["last_seq"] for f in faults)
+    return any(f["environment"] == "ledger" and f["kind"] == "transaction" and f.get("seq", seq + 1) <= seq <= f.get("last_seq", 0) for f in faults)
 
 
 class Count(dict):
