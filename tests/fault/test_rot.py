@@ -23,7 +23,7 @@ class Tables(LivePages):
 
     def __init__(self, path):
         self.file = read(path)
-        self.rows, self.pages = {}, {0, 1}
+        self.rows, self.pages, self.transactions = {}, {0, 1}, set()
         newest = max((self._page(n)[16:] for n in (0, 1)), key=lambda meta: struct.unpack_from("<Q", meta, 128))
         self.pages |= {page for page, _ in self._walk(_tree(newest, 24))}
         for page, tables in self._walk(_tree(newest, 72)):
@@ -33,6 +33,8 @@ class Tables(LivePages):
                 for leaf, found in self._walk(_tree(table, 0)):
                     self.pages.add(leaf)
                     rows.update({key: (leaf, value) for key, value in found})
+                    if name == b"transaction":      # a key that changed may be that of another row
+                        self.transactions |= {(leaf, key, value) for key, value in found}
 
     def values(self):
         return {name: {key: value for key, (_, value) in rows.items()} for name, rows in self.rows.items()}
@@ -48,10 +50,10 @@ class Tables(LivePages):
         return [page for page in range(len(self.file) // PAGE) if page not in self.pages]
 
 
-def rows_of(path):
+def tables_of(path):
     """None: it cannot be read any more."""
     try:
-        return Tables(path).values()
+        return Tables(path)
     except (struct.error, IndexError, ValueError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -124,13 +126,13 @@ def flips_while_it_runs(world, counts, seed):
     dice, told = random.Random(seed), Count()
     tables = Tables(path)
     good = tables.values()
-    seqs = {key: struct.unpack(">Q", key)[0] for key in good["transaction"]}
     for kind, n in counts.items():
         for _ in range(n):
             at, bit = some_places(dice, tables, kind), dice.randrange(8)
             where = f"bit {bit} of byte {at % PAGE} of page {at // PAGE}, {kind}"
             flip(path, at, bit)
-            now = rows_of(path)
+            after = tables_of(path)
+            now = None if after is None else after.values()
             state = scrub(ledger)
             faults = state.get("faults", [])
             flip(path, at, bit)
@@ -138,7 +140,7 @@ def flips_while_it_runs(world, counts, seed):
                 assert now == good and not faults, f"{where}: {faults}"
             if now is not None and now != good or now is None:
                 assert faults, f"{where}: not found"
-            changed = [] if now is None else [seqs[k] for k, v in good["transaction"].items() if now.get("transaction", {}).get(k) != v]
+            changed = [] if after is None else [struct.unpack(">Q", key)[0] for _, key, _ in tables.transactions - after.transactions]
             if kind == "a leaf":
                 assert all(names(faults, seq) for seq in changed), f"{where}: {changed} are damaged, and told is {faults}"
             told.add(f"in {kind} {'named' if faults else 'without a change'}")
