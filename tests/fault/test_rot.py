@@ -9,7 +9,7 @@ import time
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from case import long, plain_build, seconds, tell
+from case import long, reduced, seconds, tell
 from files import PAGE, Copy, LivePages, _tree, ledger_file, places, read, write_at
 from wire import pb
 from world import eventually
@@ -202,6 +202,29 @@ def test_a_bit_of_the_ledger_while_it_stands(world):
 @seconds(1800)
 def test_many_bits_of_the_ledger_while_it_stands(world):
     flips_while_it_stands(world, 400, 4)
+
+
+@reduced
+@seconds(120)
+def test_nothing_is_told_of_what_changes(world):
+    """Passes beside commands, checkpoints, snapshots and turns of the vault: what is being written is no damage."""
+    ledger = filled(world, 300, *FAST, "--snapshot-seconds", "1")
+    written = 0
+    with ledger.wire() as wire:
+        for turn in range(6):
+            passes = wire.ok("scrub", now=True).scrub.passes
+            while wire.ok("scrub", now=True).scrub.passes < passes + 2:
+                tags = [wire.start("purchase", member=f"m{i % 10}", amount="3", key=f"w{written + i}") for i in range(30)]
+                tags += [wire.start("enrol", member=f"w{written + i}", key=f"we{written + i}") for i in range(5)]
+                assert all(wire.wait(tag).status == pb.OK for tag in tags)
+                written += 30
+            ledger.cli("admin", "vault", "rotate")
+        state = wire.ok("scrub").scrub
+        assert state.known_faults == 0 and state.passes >= 12, state
+    assert scrub(ledger)["known_faults"] == 0
+    ledger.stop()
+    assert "scrub.f" not in world.daemons[-1].log(), world.daemons[-1].log()
+    tell(f"beside {written} purchases and 6 turns of the vault {state.passes} passes found nothing")
 
 
 @seconds(120)
