@@ -29,7 +29,7 @@ is_recorded(struct service *s, const struct store_loss *loss, bool *ret_recorded
 	if (st != ST_OK)
 		return st;
 	arena_init(&arena, READ_ARENA_BYTES);
-	st = read_entry(ledger, (struct entry_id){ loss->kept.size, 0 }, &arena, &t, &e);
+	st = read_entry(ledger, NULL, (struct entry_id){ loss->kept.size, 0 }, &arena, &t, &e);
 	if (st == ST_OK)
 		*ret_recorded = e->op == OP_RESTORE && e->u.restore.lost_size == loss->lost.size &&
 		    bytes_equal(e->u.restore.lost_root, bytes_of(loss->lost.root, SHA256_BYTES));
