@@ -219,6 +219,88 @@ read_stored(struct step *s, struct entry_id id, struct past *past, const struct 
 }
 
 /* *${ret_entry} is NULL unless the id is of an entry of the member that the command may name. */
+/* RULINGS section 2: from CLOCK_SKEW on a refusal shows the member's balance. */
+static bool
+shows_balance(const struct refusal *refusal)
+{
+	return refusal->result == LEDGER_OK || (refusal->result >= LEDGER_CLOCK_SKEW && refusal->result < LEDGER_UNAVAILABLE);
+}
+
+/* Of the newest transaction that an answer sees: the open one, or the last that was sealed. */
+static uint64_t
+newest_seq(const struct commit *c)
+{
+	uint64_t size = apply_head(c->apply)->size;
+
+	return c->is_open && c->open.n_entries > 0 ? size : size - 1;
+}
+
+static enum status
+answer_now(struct step *s, struct entry_id id, const struct entry *entry, struct buf *out)
+{
+	const struct ledger_state *state = apply_state(s->c->apply);
+	struct answer answer = { .service = s->c->service, .refusal = s->refusal, .as_of_us = commit_now_us(s->c),
+	    .seq = newest_seq(s->c), .terminal = s->c->terminal_note };
+	uint64_t number = entry != NULL ? entry->member : s->request->cmd.member;
+
+	if (entry != NULL) {
+		answer.has_id = s->has_id = true;
+		answer.id = s->id = id;
+		answer.entry = entry;
+	}
+	answer.program = s->program;
+	answer.bytes_max = s->work->is_batch ? RESULT_BYTES_MAX : 0;
+	if (number != 0 && s->program != NULL && shows_balance(s->refusal)) {
+		enum status st = state->member(state->ctx, s->request->cmd.program, number, &answer.member);
+		if (st != ST_OK)
+			return st;
+	}
+	return answer_encode(&answer, &s->work->arena, out);
+}
+
+#define DAMAGE_REMEDY "fealty admin scrub and fealty audit say what is damaged; restore it from a backup"
+
+/* Of who the command is about, in vault or state. */
+static void
+say_damaged(struct step *s)
+{
+	refusal_damaged(s->refusal);
+	log_event(s->c->service->log, LOG_LEVEL_ERROR, "record.damaged", "op", request_op_str(s->request->op), "remedy", DAMAGE_REMEDY, NULL);
+}
+
+/* What an entry was read from: as long as it is looked at. */
+struct past { struct store_txn *state, *ledger; };
+
+static void
+past_release(struct past *past)
+{
+	store_abort(past->ledger);
+	store_abort(past->state);
+}
+
+/* An entry that is not of this batch.  When what is stored of it is damaged, s->refusal says so, and *${ret_stored} is untouched. */
+static enum status
+read_stored(struct step *s, struct entry_id id, struct past *past, const struct entry **ret_stored)
+{
+	struct service *service = s->c->service;
+	struct transaction t;
+	struct entry *entry;
+
+	enum status st = store_read(service->store, STORE_STATE, &past->state);
+	if (st == ST_OK)
+		st = store_read(service->store, STORE_LEDGER, &past->ledger);
+	if (st == ST_OK)
+		st = read_entry(past->ledger, past->state, id, &s->work->arena, &t, &entry);
+	if (st == ST_OK)
+		*ret_stored = entry;
+	if (st != ST_CORRUPT)
+		return st;
+	refusal_damaged(s->refusal);
+	log_event(service->log, LOG_LEVEL_ERROR, "record.damaged", "environment", "ledger", "seq", LOG_N(id.seq), "op", request_op_str(s->request->op),
+	    "remedy", DAMAGE_REMEDY, NULL);
+	return ST_OK;
+}
+
 static enum status
 read_past(struct step *s, struct entry_id id, const struct entry **ret_entry)
 {

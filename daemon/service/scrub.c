@@ -261,6 +261,7 @@ run(void *arg)
 {
 	struct scrub *b = arg;
 
+	(void)pthread_setname_np(pthread_self(), "scrub");
 	while (!stops(b)) {
 		enum status st = run_pass(b);
 		wait_us(b, st == ST_OK ? PAUSE_US : RETRY_US, true);

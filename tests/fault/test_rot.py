@@ -325,10 +325,17 @@ def test_a_bit_of_the_vault(world):
                 answers = [wire.call("purchase", member=f"m{m}", amount="1", key=f"{key.hex()[:40]}-{m}") for m in range(10)]
             lost = [a for a in answers if a.status != pb.OK]
             assert all((a.status, a.reason) == (pb.DATA_LOSS, "RECORD_DAMAGED") for a in lost), lost
-            assert len(lost) == 1 or table == "person", lost
+            assert len(lost) <= 1, lost         # the writer may remember who an alias is
             flip(path, at, bit)
             told.add(f"in {table} named")
     assert scrub(ledger)["known_faults"] == 0
+    at = Tables(path).at("alias", next(iter(tables.rows["alias"])), 40)
+    flip(path, at, 2)
+    ledger.restart(*FAST)                       # nobody remembers any more
+    with ledger.wire() as wire:
+        answers = [wire.call("purchase", member=f"m{m}", amount="1", key=f"again-{m}") for m in range(10)]
+        assert sorted(a.reason for a in answers) == [""] * 9 + ["RECORD_DAMAGED"], answers
+    flip(path, at, 2)
     for _ in range(10):
         at, bit = dice.choice(Tables(path).unused()) * PAGE + dice.randrange(PAGE), dice.randrange(8)
         flip(path, at, bit)
