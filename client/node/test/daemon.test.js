@@ -59,7 +59,7 @@ async function askOfTheLog(client, ledger, bought) {
 	assert.deepEqual([vault.epoch, vault.turning], [1, false]);
 	assert.equal(typeof vault.begun_at, "string");
 	const { scrub } = await client.scrub({ now: true });
-	assert.deepEqual([scrub.enabled, scrub.known_faults, scrub.faults], [true, 0, []]);
+	assert.deepEqual([scrub.enabled, scrub.known_faults, scrub.faults], [true, 0, undefined]);
 	const { person, member_no } = await client.person({ member_no: 1 });
 	assert.ok(member_no === 1 && Array.isArray(person.aliases));
 	const accepted = await client.clock_accept();
