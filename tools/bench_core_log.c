@@ -4,6 +4,7 @@
  */
 #include "bench_core.h"
 
+#include <dirent.h>
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,24 +29,33 @@ must(enum status st, const char *what)
 		errx(2, "%s: %s", what, status_str(st));
 }
 
+/* With the keys in it. */
+static void
+remove_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+
+	for (const struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL; )
+		if (e->d_type == DT_REG)
+			(void)unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir != NULL)
+		closedir(dir);
+	if (rmdir(path) != 0)
+		warn("%s is left", path);
+}
+
 static struct keys *
 keys_make(void)
 {
 	const char *top = getenv("TMPDIR"), *bad = "keys";
-	static const char *const files[] = { "transaction", "checkpoint", "alias", "vault", "fingerprint" };
 	struct keys *keys;
-	char dir[256], path[300];
+	char dir[256];
 
 	if (snprintf(dir, sizeof(dir), "%s/fealty-bench-XXXXXX", top == NULL ? "/tmp" : top) >= (int)sizeof(dir) || mkdtemp(dir) == NULL)
 		err(2, "%s", dir);
 	must(keys_create(dir), dir);
 	enum status st = keys_load(dir, &keys, &bad);
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s.key", dir, files[i]);
-		(void)unlink(path);
-	}
-	if (rmdir(dir) != 0)
-		warn("%s is left", dir);
+	remove_dir(dir);
 	must(st, bad == NULL ? dir : bad);
 	return keys;
 }
