@@ -55,38 +55,50 @@ def until_fired(fault, ledger, what, seconds_=4):
         return False
 
 
-def fail_elsewhere(world, path, provoke, pick, good, *arguments, step=1):
-    """${provoke} makes a thread that is not the writer's write to ${path}; ${good} looks at what there is in the end."""
-    r = Round(world, Fault(world), arguments=arguments)
+def in_turn(r, path, prefix, pick, step, play):
+    """Each of the faults that ${pick} gives at the 1st call to ${path}, at the next, and so on, until ${play} says that none was met; how often each was."""
     by_fault = Counter()
     k, left = 1, True
     while left:
         left = False
         for what in pick(list(FAULTS), k):
             error, mode = FAULTS[what]
-            label = f"{path.strip('/.')}-{mode}-{error}-{k}"
+            label = f"{prefix}-{mode}-{error}-{k}"
             passed_over = passes_over(label)
             if passed_over is not None:
                 left = left or passed_over
                 continue
             r.fault.arm(at=k, kind=FILE, threads=ANY, error=error, mode=mode, path=path)
-            provoke(r, f"x-{k}-{list(FAULTS).index(what)}")
-            if not until_fired(r.fault, r.ledger, f"{path} {k} {what}"):
+            if not play(label, f"{k}-{list(FAULTS).index(what)}"):
                 break
             by_fault[what] += 1
             left = True
-            try:
-                seen = r.fault.what()
-                ended = r.ledger.daemon.process.poll() is not None
-                if ended:
-                    log = r.ledger.daemon.wait_end(70)
-                    assert "commit.failed" in log, log
-                r.ends["ended" if ended else "went on"] += 1
-                r.again()
-            except BaseException:
-                print(f"{label}: {seen}")
-                raise
         k += step
+    return by_fault
+
+
+def fail_elsewhere(world, path, provoke, pick, good, *arguments, step=1):
+    """${provoke} makes a thread that is not the writer's write to ${path}; ${good} looks at what there is in the end."""
+    r = Round(world, Fault(world), arguments=arguments)
+
+    def play(label, place):
+        provoke(r, f"x-{place}")
+        if not until_fired(r.fault, r.ledger, label):
+            return False
+        seen = r.fault.what()
+        try:
+            ended = r.ledger.daemon.process.poll() is not None
+            if ended:
+                log = r.ledger.daemon.wait_end(70)
+                assert "commit.failed" in log, log
+            r.ends["ended" if ended else "went on"] += 1
+            r.again()
+        except BaseException:
+            print(f"{label}: {seen}")
+            raise
+        return True
+
+    by_fault = in_turn(r, path, path.strip("/."), pick, step, play)
     r.fault.disarm()
     good(r)
     r.finish()
@@ -156,36 +168,26 @@ def fail_turns(world, pick, step):
     """Whatever fails, everybody is still there, and the next turn does it."""
     r = Round(world, Fault(world))
     r.wire.ok("enrol", member="card:9", aliases=["app:9"], birthday="03-04", key="nine")
-    by_fault = Counter()
-    k, left = 1, True
-    while left:
-        left = False
-        for what in pick(list(FAULTS), k):
-            error, mode = FAULTS[what]
-            label = f"turn-{mode}-{error}-{k}"
-            passed_over = passes_over(label)
-            if passed_over is not None:
-                left = left or passed_over
-                continue
-            r.fault.arm(at=k, kind=FILE, threads=ANY, error=error, mode=mode, path=r.ledger.data)
-            done = turn_of_the_vault(r)
-            if r.fault.fired == 0:
-                break
-            left = True
-            by_fault[what] += 1
-            seen = r.fault.what()
-            try:
-                ended = r.ledger.daemon.process.poll() is not None
-                assert done.code in (0, 3, 5, 6) or ended, done
-                if ended:
-                    assert "commit.failed" in r.ledger.daemon.wait_end(70)
-                r.ends["ended" if ended else "done" if done.code == 0 else "refused"] += 1
-                r.again()
-                expect(r.wire.ok("balance", member="app:9"), member_no=2)
-            except BaseException:
-                print(f"{label}: {seen}\n{done}")
-                raise
-        k += step
+
+    def play(label, _):
+        done = turn_of_the_vault(r)
+        if r.fault.fired == 0:
+            return False
+        seen = r.fault.what()
+        try:
+            ended = r.ledger.daemon.process.poll() is not None
+            assert done.code in (0, 3, 5, 6) or ended, done
+            if ended:
+                assert "commit.failed" in r.ledger.daemon.wait_end(70)
+            r.ends["ended" if ended else "done" if done.code == 0 else "refused"] += 1
+            r.again()
+            expect(r.wire.ok("balance", member="app:9"), member_no=2)
+        except BaseException:
+            print(f"{label}: {seen}\n{done}")
+            raise
+        return True
+
+    by_fault = in_turn(r, r.ledger.data, "turn", pick, step, play)
     r.again()
     assert turn_of_the_vault(r).code == 0
     expect(r.wire.ok("balance", member="app:9"), member_no=2)

@@ -229,6 +229,14 @@ option_number(struct argp_state *state, const char *option, const char *text, ui
 }
 
 error_t
+option_threads(struct argp_state *state, const char *text, uint64_t *ret_threads)
+{
+	if (option_number(state, "--threads", text, THREADS_MAX, ret_threads) == 0 && *ret_threads > 0)
+		return 0;
+	return cli_usage(state, "--threads: 1 to %d", THREADS_MAX);
+}
+
+error_t
 option_transaction(struct argp_state *state, const char *text, bool *is_command, uint64_t *ret_seq)
 {
 	if (text[strspn(text, "0123456789")] != '\0')

@@ -91,6 +91,9 @@ error_t cli_usage(struct argp_state *state, const char *format, ...) __attribute
 error_t option_instant(struct argp_state *state, const char *option, const char *text, int64_t *ret_us);
 error_t option_day(struct argp_state *state, const char *option, const char *text, int32_t *ret_day);
 error_t option_number(struct argp_state *state, const char *option, const char *text, uint64_t max, uint64_t *ret_number);
+/* What --threads says, 1 to THREADS_MAX. */
+#define THREADS_MAX 256
+error_t option_threads(struct argp_state *state, const char *text, uint64_t *ret_threads);
 /* SEQ or COMMAND: digits are a seq, unless *${is_command} is true already. */
 error_t option_transaction(struct argp_state *state, const char *text, bool *is_command, uint64_t *ret_seq);
 error_t option_duration_ms(struct argp_state *state, const char *option, const char *text, uint32_t *ret_ms);

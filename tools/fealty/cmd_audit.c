@@ -14,7 +14,6 @@
 enum { KEY_THREADS = KEY_COMMAND, KEY_NO_STATE, KEY_PUBLIC_KEY, KEY_KEY_ID, KEY_HEAD_LOCK, KEY_PROGRESS, KEY_NO_REDECIDE,
 	KEY_FROM, KEY_SAVE, KEY_HASHES_ONLY, KEY_LOG, KEY_VKEY, KEY_POLICY, KEY_EVIDENCE, KEY_MEASURE };
 
-#define THREADS_MAX 256
 #define WIRE_TIMEOUT_MS 60000
 
 struct audit_input {
@@ -91,9 +90,7 @@ parse(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &in->call;
 		return 0;
 	case KEY_THREADS:
-		if (option_number(state, "--threads", arg, THREADS_MAX, &in->threads) == 0 && in->threads > 0)
-			return 0;
-		return cli_usage(state, "--threads: 1 to %d", THREADS_MAX);
+		return option_threads(state, arg, &in->threads);
 	case KEY_NO_STATE:
 		in->no_state = true;
 		return 0;

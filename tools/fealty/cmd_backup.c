@@ -8,7 +8,6 @@
 #include "guard.h"
 #include "log_source.h"
 
-#define THREADS_MAX 256
 
 enum { KEY_DATA = KEY_COMMAND, KEY_TO, KEY_HEAD_LOCK, KEY_VERIFY, KEY_THREADS, KEY_PROGRESS };
 
@@ -48,9 +47,7 @@ parse(int key, char *arg, struct argp_state *state)
 		in->verify = arg;
 		return 0;
 	case KEY_THREADS:
-		if (option_number(state, "--threads", arg, THREADS_MAX, &in->threads) == 0 && in->threads > 0)
-			return 0;
-		return cli_usage(state, "--threads: 1 to %d", THREADS_MAX);
+		return option_threads(state, arg, &in->threads);
 	case KEY_PROGRESS:
 		in->progress = true;
 		return 0;

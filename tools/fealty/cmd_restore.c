@@ -18,7 +18,6 @@
 #include "commands.h"
 #include "guard.h"
 
-#define THREADS_MAX 256
 #define VAULT_COMMIT_BYTES ((size_t)8 << 20)
 
 enum { KEY_FROM = KEY_COMMAND, KEY_DATA, KEY_HEAD_LOCK, KEY_ACCEPT, KEY_REASON, KEY_THREADS, KEY_PROGRESS };
@@ -92,9 +91,7 @@ parse(int key, char *arg, struct argp_state *state)
 		in->principal = arg;
 		return 0;
 	case KEY_THREADS:
-		if (option_number(state, "--threads", arg, THREADS_MAX, &in->threads) == 0 && in->threads > 0)
-			return 0;
-		return cli_usage(state, "--threads: 1 to %d", THREADS_MAX);
+		return option_threads(state, arg, &in->threads);
 	case KEY_PROGRESS:
 		in->progress = true;
 		return 0;
