@@ -2,8 +2,8 @@
  * One queue under one lock.  unfinished counts the jobs submitted and not yet signed: those in the queue and those in a thread's hands.
  * A job belongs to the pool until unfinished has fallen to zero under the lock, which also makes its signature visible to the waiting
  * thread.  A worker is woken only when one sleeps that no earlier wake-up is on its way to (asleep > woken); a busy worker looks at the
- * queue again by itself before it sleeps, so no wake-up is lost; and one sleeps on while those that are awake have no more jobs than they are,
- * because waking it costs half a signature.  The submitting thread never sleeps while the queue has a job: it signs.
+ * queue again by itself before it sleeps, so no wake-up is lost; and one sleeps on while those that are awake have no more jobs than they
+ * are.  The submitting thread never sleeps while the queue has a job: it signs.
  */
 #include "signer/signer.h"
 

@@ -18,14 +18,7 @@ def filled(world, n, alone=False):
     if alone:
         eventually(lambda: 1 in stored(ledger), "a checkpoint of the genesis")
     ledger.publish()
-    with ledger.wire() as wire:
-        for m in range(10):
-            wire.ok("enrol", member=f"m{m}", key=f"e{m}")
-        left = n
-        while left > 0:
-            tags = [wire.start("purchase", member=f"m{i % 10}", amount=str(1 + i % 50), key=f"p{left}-{i}") for i in range(min(64, left))]
-            left -= len(tags)
-            assert all(wire.wait(tag).status == pb.OK for tag in tags)
+    ledger.fill(n)
     leaves = ledger.leaves()
     ledger.stop()
     expect(ledger.audit(), status="OK")

@@ -286,6 +286,17 @@ class Ledger:
         when = ["--at", at] if self.clock == "manual" and at else []
         return self.cli("program", "publish", path, *when, code=code)
 
+    def fill(self, purchases):
+        """Ten members, m0 to m9, and so many purchases of theirs."""
+        with self.wire() as wire:
+            for m in range(10):
+                wire.ok("enrol", member=f"m{m}", key=f"e{m}")
+            left = purchases
+            while left > 0:
+                tags = [wire.start("purchase", member=f"m{i % 10}", amount=str(1 + i % 50), key=f"p{left}-{i}") for i in range(min(60, left))]
+                left -= len(tags)
+                assert all(wire.wait(tag).status == 0 for tag in tags)
+
     def audit(self, *arguments, code=0, where="local"):
         result = self.cli("audit", *([self.data] if where == "local" else []), *arguments, code=code)
         return result.json

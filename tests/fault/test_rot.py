@@ -70,14 +70,7 @@ def filled(world, n, *arguments):
     """A ledger of ${n} transactions and more whose daemon runs, and nothing happens."""
     ledger = world.running(None, *arguments)
     ledger.publish()
-    with ledger.wire() as wire:
-        for m in range(10):
-            wire.ok("enrol", member=f"m{m}", key=f"e{m}")
-        left = n
-        while left > 0:
-            tags = [wire.start("purchase", member=f"m{i % 10}", amount=str(1 + i % 50), key=f"p{left}-{i}") for i in range(min(60, left))]
-            left -= len(tags)
-            assert all(wire.wait(tag).status == pb.OK for tag in tags)
+    ledger.fill(n)
     size = len(ledger.leaves())
     eventually(lambda: struct.pack(">Q", size) in Tables(ledger_file(ledger.data)).rows["checkpoint"], "a checkpoint of all")
     return ledger
