@@ -42,9 +42,71 @@ def greet(sock, principal):
         raise Failed("the daemon did not answer with HELLO_OK")
 
 
-class Fealty:
+def thread_seconds(pid):
+    """{(name, thread): CPU seconds}"""
+    found = {}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8", errors="replace") as comm, \
+                    open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as schedstat:
+                found[comm.read().strip(), thread] = int(schedstat.read().split()[0]) / 1e9
+        except OSError:                 # it ended meanwhile
+            continue
+    return found
+
+
+def core_ticks():
+    """Of all cores together, in ticks: (in which they worked, in all)."""
+    with open("/proc/stat", encoding="ascii") as file:
+        user, nice, system, idle, iowait, irq, softirq, steal = (int(n) for n in file.readline().split()[1:9])
+    worked = user + nice + system + irq + softirq + steal
+    return worked, worked + idle + iowait
+
+
+class Loaded:
+    """A server that fealty-bench measures by ${self.socket}, and whose process is ${self.server}."""
+
+    def __init__(self, place, build):
+        self.place, self.build, self.server, self.socket = place, build, None, None
+
+    def door(self, _tls):
+        return [self.socket]
+
+    def bench_argv(self, *words, tls=False, members=MEMBERS):
+        return [os.path.join(self.build, "tools", "fealty-bench"), "--json", "-m", str(members), "-a", *self.door(tls), *map(str, words)]
+
+    def bench(self, *words, **options):
+        """The figures of fealty-bench; every command must have been answered OK."""
+        out = run(self.bench_argv(*words, **options), seconds=3600, codes=(0, 1))
+        if not out:
+            raise Failed(f"fealty-bench {' '.join(map(str, words))}: the daemon did not serve it")
+        figures = json.loads(out)
+        if figures["errors"] or figures["refusals"] or figures["lost"] or figures["unanswered"] or figures.get("not_sent"):
+            said = {name: figures.get(name, 0) for name in ("errors", "refusals", "lost", "unanswered", "not_sent")}
+            raise Failed(f"not every command was sent and answered OK: {said}")
+        if not figures["commands"]:
+            raise Failed("no command was answered in the time that it had")
+        return figures
+
+    def measure(self, figures, name, *words, **options):
+        """Adds commands a second, percentiles, the CPU time of the load, how busy the cores were, and each kind of thread at most."""
+        begin, before, cores_before = time.monotonic(), thread_seconds(self.server.pid), core_ticks()
+        got = self.bench("--no-enrol", "--warmup", WARMUP_SECONDS, *words, **options)
+        seconds, after, cores = time.monotonic() - begin, thread_seconds(self.server.pid), core_ticks()
+        figures.add(name, got["per_second"])
+        for part in ("p50", "p99"):
+            figures.add(f"{name}/{part}_ms", got["latency_us"][part] / 1e3)
+        figures.add(f"{name}/load_us", got["tool"]["cpu_us_per_command"])
+        figures.add(f"{name}/busy", (cores[0] - cores_before[0]) / max(1, cores[1] - cores_before[1]))
+        for kind in {kind for kind, _ in after}:
+            busy = max(took - before.get(thread, 0) for thread, took in after.items() if thread[0] == kind)
+            figures.add(f"{name}/thread/{kind}", busy / seconds)
+        return got
+
+
+class Fealty(Loaded):
     def __init__(self, place, build, name):
-        self.place, self.build, self.server = place, build, None
+        super().__init__(place, build)
         self.data, self.socket = place.path(name), place.path(f"{name}.sock")
         self.pki, self.ports = place.path(f"{name}.pki"), {"tcp": free_port(), "admin": free_port()}
 
@@ -94,33 +156,18 @@ class Fealty:
 
     # ---- load ----
 
-    def bench_argv(self, *words, tls=False, members=MEMBERS):
-        door = [f"127.0.0.1:{self.ports['tcp']}", *(f"--tls-{name}={self.pki}.client/{file}.pem" for name, file in
-                                                   (("ca", "ca"), ("cert", "cert"), ("key", "key")))] if tls else [self.socket]
-        return [os.path.join(self.build, "tools", "fealty-bench"), "--json", "-m", str(members), "-a", *door, *map(str, words)]
-
-    def bench(self, *words, **options):
-        """The figures of fealty-bench; every command must have been answered OK."""
-        out = run(self.bench_argv(*words, **options), seconds=3600, codes=(0, 1))
-        if not out:
-            raise Failed(f"fealty-bench {' '.join(map(str, words))}: the daemon did not serve it")
-        figures = json.loads(out)
-        if figures["errors"] or figures["refusals"] or figures["lost"] or figures["unanswered"] or figures.get("not_sent"):
-            said = {name: figures.get(name, 0) for name in ("errors", "refusals", "lost", "unanswered", "not_sent")}
-            raise Failed(f"not every command was sent and answered OK: {said}")
-        if not figures["commands"]:
-            raise Failed("no command was answered in the time that it had")
-        return figures
+    def door(self, tls):
+        if not tls:
+            return [self.socket]
+        files = (("ca", "ca"), ("cert", "cert"), ("key", "key"))
+        return [f"127.0.0.1:{self.ports['tcp']}", *(f"--tls-{name}={self.pki}.client/{file}.pem" for name, file in files)]
 
     def enrol(self, members):
         self.bench("-c", 1, "-n", 1, members=members)
 
     def measure(self, figures, name, *words, **options):
-        """Adds commands a second, percentiles, and what the daemon itself says of that time."""
-        got = self.bench("--no-enrol", "--warmup", WARMUP_SECONDS, "--admin", f"127.0.0.1:{self.ports['admin']}", *words, **options)
-        figures.add(name, got["per_second"])
-        for part in ("p50", "p99"):
-            figures.add(f"{name}/{part}_ms", got["latency_us"][part] / 1e3)
+        """And what the daemon itself says of that time."""
+        got = super().measure(figures, name, "--admin", f"127.0.0.1:{self.ports['admin']}", *words, **options)
         for part, key in (("cpu_us", "cpu_us_per_command"), ("commits", "commits_per_second"), ("together", "commands_per_commit")):
             if got["daemon"] is not None and got["daemon"][key] is not None:       # reads have no commit
                 figures.add(f"{name}/{part}", got["daemon"][key])
