@@ -82,7 +82,9 @@ def replies(wire):
     """The bytes of the answers to a purchase, a balance, and a batch of ten."""
     tags = [wire.start("purchase", member="bench:bench:0000000007", amount="55"), wire.start("balance", member="bench:bench:0000000007")]
     batch = [keyless("purchase", member=f"bench:bench:{i:010}", amount="55") for i in range(10)]
-    return [wire.wait(tag).ByteSize() for tag in tags], wire.batch(batch, key="of-ten").ByteSize()
+    answers, of_batch = [wire.wait(tag) for tag in tags], wire.batch(batch, key="of-ten")
+    assert len(of_batch.results) == 10, of_batch
+    return [answer.ByteSize() for answer in answers], of_batch.ByteSize()
 
 
 def leaf_bytes(ledger):
