@@ -8,43 +8,86 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void
+tables_init(struct overlay *o)
+{
+	memset(o->first_members, 0, sizeof(o->first_members));
+	memset(o->first_rows, 0, sizeof(o->first_rows));
+	o->members = o->first_members;
+	o->rows = o->first_rows;
+	o->n_member_buckets = o->n_row_buckets = OVERLAY_BUCKETS;
+	o->dirty = NULL;
+	o->n_members = o->n_dirty = 0;
+	o->all_rows = NULL;
+	o->n_rows = 0;
+}
+
+static void
+tables_free(struct overlay *o)
+{
+	if (o->members != o->first_members)
+		free(o->members);
+	if (o->rows != o->first_rows)
+		free(o->rows);
+}
+
 void
 overlay_init(struct overlay *o, size_t budget_bytes)
 {
-	memset(o, 0, sizeof(*o));
+	tables_init(o);
 	arena_init(&o->arena, budget_bytes);
 }
 
 void
 overlay_release(struct overlay *o)
 {
+	tables_free(o);
 	arena_release(&o->arena);
 }
 
 void
 overlay_reset(struct overlay *o)
 {
-	memset(o->members, 0, sizeof(o->members));
-	memset(o->rows, 0, sizeof(o->rows));
-	o->dirty = NULL;
-	o->n_dirty = 0;
-	o->all_rows = NULL;
-	o->n_rows = 0;
+	tables_free(o);
+	tables_init(o);
 	arena_reset(&o->arena);
 }
 
 static size_t
-member_bucket(uint32_t program, uint64_t number)
+member_bucket(const struct overlay *o, uint32_t program, uint64_t number)
 {
 	uint64_t h = (number ^ (uint64_t)program << 40) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return (size_t)(h >> 40) % OVERLAY_BUCKETS;
+	return (size_t)(h >> 32) % o->n_member_buckets;
+}
+
+/* Without memory for it the chains grow longer, and nothing else happens. */
+static void
+grow_members(struct overlay *o)
+{
+	size_t n = o->n_member_buckets;
+	struct overlay_member **old = o->members, **grown = o->n_members < n ? NULL : calloc(n * 4, sizeof(struct overlay_member *));
+
+	if (grown == NULL)
+		return;
+	o->members = grown;
+	o->n_member_buckets = n * 4;
+	for (size_t i = 0; i < n; i++) {
+		for (struct overlay_member *m = old[i], *next; m != NULL; m = next) {
+			struct overlay_member **bucket = &grown[member_bucket(o, m->m.program, m->m.number)];
+			next = m->next;
+			m->next = *bucket;
+			*bucket = m;
+		}
+	}
+	if (old != o->first_members)
+		free(old);
 }
 
 struct overlay_member *
 overlay_find_member(const struct overlay *o, uint32_t program, uint64_t number)
 {
-	struct overlay_member *m = o->members[member_bucket(program, number)];
+	struct overlay_member *m = o->members[member_bucket(o, program, number)];
 
 	while (m != NULL && (m->m.number != number || m->m.program != program))
 		m = m->next;
@@ -55,15 +98,17 @@ struct overlay_member *
 overlay_add_member(struct overlay *o, uint32_t program, uint64_t number)
 {
 	struct overlay_member *m = arena_alloc(&o->arena, sizeof(*m));
-	size_t bucket = member_bucket(program, number);
 
 	if (m == NULL)
 		return NULL;
+	grow_members(o);
+	o->n_members++;
+	struct overlay_member **bucket = &o->members[member_bucket(o, program, number)];
 	m->m.program = program;
 	m->m.number = number;
 	m->m.due_at_us = m->stored_due_us = INSTANT_NEVER;
-	m->next = o->members[bucket];
-	o->members[bucket] = m;
+	m->next = *bucket;
+	*bucket = m;
 	return m;
 }
 
@@ -79,7 +124,7 @@ overlay_mark_dirty(struct overlay *o, struct overlay_member *m)
 }
 
 static size_t
-row_bucket(enum store_table table, struct bytes key)
+row_bucket(const struct overlay *o, enum store_table table, struct bytes key)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325) + (uint64_t)table;
 
@@ -89,13 +134,32 @@ row_bucket(enum store_table table, struct bytes key)
 		h = (h ^ key.data[i]) * UINT64_C(0x100000001b3);
 	}
 	/* the last byte of a key has not spread far yet, and keys of tiles differ in nothing else */
-	return (size_t)(h * UINT64_C(0x9e3779b97f4a7c15) >> 40) % OVERLAY_BUCKETS;
+	return (size_t)(h * UINT64_C(0x9e3779b97f4a7c15) >> 32) % o->n_row_buckets;
+}
+
+static void
+grow_rows(struct overlay *o)
+{
+	size_t n = o->n_row_buckets;
+	struct overlay_row **grown = o->n_rows < n ? NULL : calloc(n * 4, sizeof(struct overlay_row *));
+
+	if (grown == NULL)
+		return;
+	if (o->rows != o->first_rows)
+		free(o->rows);
+	o->rows = grown;
+	o->n_row_buckets = n * 4;
+	for (struct overlay_row *r = o->all_rows; r != NULL; r = r->next_row) {
+		struct overlay_row **bucket = &grown[row_bucket(o, r->table, r->key)];
+		r->next = *bucket;
+		*bucket = r;
+	}
 }
 
 struct overlay_row *
 overlay_bucket(const struct overlay *o, enum store_table table, struct bytes key)
 {
-	return o->rows[row_bucket(table, key)];
+	return o->rows[row_bucket(o, table, key)];
 }
 
 struct overlay_row *
@@ -123,7 +187,8 @@ overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, str
 			return ST_NOMEM;
 		r->table = table;
 		r->key = bytes_of(key_copy, key.len);
-		struct overlay_row **bucket = &o->rows[row_bucket(table, key)];
+		grow_rows(o);
+		struct overlay_row **bucket = &o->rows[row_bucket(o, table, key)];
 		r->next = *bucket;
 		*bucket = r;
 		r->next_row = o->all_rows;
