@@ -8,43 +8,86 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void
+tables_init(struct overlay *o)
+{
+	memset(o->first_members, 0, sizeof(o->first_members));
+	memset(o->first_rows, 0, sizeof(o->first_rows));
+	o->members = o->first_members;
+	o->rows = o->first_rows;
+	o->n_member_buckets = o->n_row_buckets = OVERLAY_BUCKETS;
+	o->dirty = NULL;
+	o->n_members = o->n_dirty = 0;
+	o->all_rows = NULL;
+	o->n_rows = 0;
+}
+
+static void
+tables_free(struct overlay *o)
+{
+	if (o->members != o->first_members)
+		free(o->members);
+	if (o->rows != o->first_rows)
+		free(o->rows);
+}
+
 void
 overlay_init(struct overlay *o, size_t budget_bytes)
 {
-	memset(o, 0, sizeof(*o));
+	tables_init(o);
 	arena_init(&o->arena, budget_bytes);
 }
 
 void
 overlay_release(struct overlay *o)
 {
+	tables_free(o);
 	arena_release(&o->arena);
 }
 
 void
 overlay_reset(struct overlay *o)
 {
-	memset(o->members, 0, sizeof(o->members));
-	memset(o->rows, 0, sizeof(o->rows));
-	o->dirty = NULL;
-	o->n_dirty = 0;
-	o->all_rows = NULL;
-	o->n_rows = 0;
+	tables_free(o);
+	tables_init(o);
 	arena_reset(&o->arena);
 }
 
 static size_t
-member_bucket(uint32_t program, uint64_t number)
+member_bucket(const struct overlay *o, uint32_t program, uint64_t number)
 {
 	uint64_t h = (number ^ (uint64_t)program << 40) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return (size_t)(h >> 40) % OVERLAY_BUCKETS;
+	return (size_t)(h >> 32) % o->n_member_buckets;
+}
+
+/* Without memory for it the chains grow longer, and nothing else happens. */
+static void
+grow_members(struct overlay *o)
+{
+	size_t n = o->n_member_buckets;
+	struct overlay_member **old = o->members, **grown = o->n_members < n ? NULL : calloc(n * 4, sizeof(struct overlay_member *));
+
+	if (grown == NULL)
+		return;
+	o->members = grown;
+	o->n_member_buckets = n * 4;
+	for (size_t i = 0; i < n; i++) {
+		for (struct overlay_member *m = old[i], *next; m != NULL; m = next) {
+			struct overlay_member **bucket = &grown[member_bucket(o, m->m.program, m->m.number)];
+			next = m->next;
+			m->next = *bucket;
+			*bucket = m;
+		}
+	}
+	if (old != o->first_members)
+		free(old);
 }
 
 struct overlay_member *
 overlay_find_member(const struct overlay *o, uint32_t program, uint64_t number)
 {
-	struct overlay_member *m = o->members[member_bucket(program, number)];
+	struct overlay_member *m = o->members[member_bucket(o, program, number)];
 
 	while (m != NULL && (m->m.number != number || m->m.program != program))
 		m = m->next;
@@ -55,15 +98,17 @@ struct overlay_member *
 overlay_add_member(struct overlay *o, uint32_t program, uint64_t number)
 {
 	struct overlay_member *m = arena_alloc(&o->arena, sizeof(*m));
-	size_t bucket = member_bucket(program, number);
 
 	if (m == NULL)
 		return NULL;
+	grow_members(o);
+	o->n_members++;
+	struct overlay_member **bucket = &o->members[member_bucket(o, program, number)];
 	m->m.program = program;
 	m->m.number = number;
 	m->m.due_at_us = m->stored_due_us = INSTANT_NEVER;
-	m->next = o->members[bucket];
-	o->members[bucket] = m;
+	m->next = *bucket;
+	*bucket = m;
 	return m;
 }
 
@@ -79,7 +124,7 @@ overlay_mark_dirty(struct overlay *o, struct overlay_member *m)
 }
 
 static size_t
-row_bucket(enum store_table table, struct bytes key)
+row_bucket(const struct overlay *o, enum store_table table, struct bytes key)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325) + (uint64_t)table;
 
@@ -89,13 +134,32 @@ row_bucket(enum store_table table, struct bytes key)
 		h = (h ^ key.data[i]) * UINT64_C(0x100000001b3);
 	}
 	/* the last byte of a key has not spread far yet, and keys of tiles differ in nothing else */
-	return (size_t)(h * UINT64_C(0x9e3779b97f4a7c15) >> 40) % OVERLAY_BUCKETS;
+	return (size_t)(h * UINT64_C(0x9e3779b97f4a7c15) >> 32) % o->n_row_buckets;
+}
+
+static void
+grow_rows(struct overlay *o)
+{
+	size_t n = o->n_row_buckets;
+	struct overlay_row **grown = o->n_rows < n ? NULL : calloc(n * 4, sizeof(struct overlay_row *));
+
+	if (grown == NULL)
+		return;
+	if (o->rows != o->first_rows)
+		free(o->rows);
+	o->rows = grown;
+	o->n_row_buckets = n * 4;
+	for (struct overlay_row *r = o->all_rows; r != NULL; r = r->next_row) {
+		struct overlay_row **bucket = &grown[row_bucket(o, r->table, r->key)];
+		r->next = *bucket;
+		*bucket = r;
+	}
 }
 
 struct overlay_row *
 overlay_bucket(const struct overlay *o, enum store_table table, struct bytes key)
 {
-	return o->rows[row_bucket(table, key)];
+	return o->rows[row_bucket(o, table, key)];
 }
 
 struct overlay_row *
@@ -123,7 +187,8 @@ overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, str
 			return ST_NOMEM;
 		r->table = table;
 		r->key = bytes_of(key_copy, key.len);
-		struct overlay_row **bucket = &o->rows[row_bucket(table, key)];
+		grow_rows(o);
+		struct overlay_row **bucket = &o->rows[row_bucket(o, table, key)];
 		r->next = *bucket;
 		*bucket = r;
 		r->next_row = o->all_rows;
@@ -148,28 +213,42 @@ due_key(int64_t at_us, uint32_t program, uint64_t number, uint8_t ret_key[static
 	member_key(program, number, ret_key + 8);
 }
 
+/* What is sorted has what it is sorted by beside it: to go to each record for that would miss the cache at nearly every comparison. */
+struct sorted_member { uint64_t number; uint32_t program; const struct overlay_member *m; };
+struct sorted_row { uint64_t first; const struct overlay_row *r; };
+
 static int
 member_order(const void *a, const void *b)
 {
-	const struct member *x = &(*(struct overlay_member *const *)a)->m, *y = &(*(struct overlay_member *const *)b)->m;
+	const struct sorted_member *x = a, *y = b;
 
 	if (x->program != y->program)
 		return x->program < y->program ? -1 : 1;
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
+/* The table and the first seven bytes of the key, as a number that is ordered as they are. */
+static uint64_t
+row_first(const struct overlay_row *r)
+{
+	uint8_t first[8] = { (uint8_t)r->table };
+
+	memcpy(first + 1, r->key.data, r->key.len < 7 ? r->key.len : 7);
+	return get_be64(first);
+}
+
 static int
 row_order(const void *a, const void *b)
 {
-	const struct overlay_row *x = *(struct overlay_row *const *)a, *y = *(struct overlay_row *const *)b;
+	const struct sorted_row *x = a, *y = b;
 
-	if (x->table != y->table)
-		return x->table < y->table ? -1 : 1;
-	size_t n = x->key.len < y->key.len ? x->key.len : y->key.len;
-	int order = memcmp(x->key.data, y->key.data, n);
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	struct bytes p = x->r->key, q = y->r->key;
+	int order = memcmp(p.data, q.data, p.len < q.len ? p.len : q.len);
 	if (order != 0)
 		return order;
-	return x->key.len < y->key.len ? -1 : x->key.len > y->key.len;
+	return p.len < q.len ? -1 : p.len > q.len;
 }
 
 bool
@@ -201,7 +280,7 @@ write_due(const struct overlay_member *m, struct store_txn *state)
 }
 
 static enum status
-write_sorted_members(struct overlay_member **sorted, size_t n, struct store_txn *state)
+write_sorted_members(const struct sorted_member *sorted, size_t n, struct store_txn *state)
 {
 	enum status st = ST_OK;
 	struct buf record;
@@ -210,13 +289,13 @@ write_sorted_members(struct overlay_member **sorted, size_t n, struct store_txn 
 	for (size_t i = 0; i < n && st == ST_OK; i++) {
 		uint8_t key[MEMBER_KEY_BYTES];
 		buf_clear(&record);
-		member_encode(&sorted[i]->m, &record);
+		member_encode(&sorted[i].m->m, &record);
 		st = buf_status(&record);
 		if (st != ST_OK)
 			break;
-		member_key(sorted[i]->m.program, sorted[i]->m.number, key);
+		member_key(sorted[i].program, sorted[i].number, key);
 		store_put(state, TABLE_MEMBER, bytes_of(key, sizeof(key)), buf_bytes(&record));
-		write_due(sorted[i], state);
+		write_due(sorted[i].m, state);
 	}
 	buf_release(&record);
 	return st;
@@ -226,15 +305,15 @@ write_sorted_members(struct overlay_member **sorted, size_t n, struct store_txn 
 static enum status
 write_members(const struct overlay *o, struct store_txn *state)
 {
-	struct overlay_member **sorted = malloc((o->n_dirty + 1) * sizeof(struct overlay_member *));
+	struct sorted_member *sorted = malloc((o->n_dirty + 1) * sizeof(*sorted));
 	size_t n = 0;
 
 	if (sorted == NULL)
 		return ST_NOMEM;
-	for (struct overlay_member *m = o->dirty; m != NULL; m = m->next_dirty)
-		sorted[n++] = m;
+	for (const struct overlay_member *m = o->dirty; m != NULL; m = m->next_dirty)
+		sorted[n++] = (struct sorted_member){ m->m.number, m->m.program, m };
 	assert(n == o->n_dirty);
-	qsort(sorted, n, sizeof(struct overlay_member *), member_order);
+	qsort(sorted, n, sizeof(*sorted), member_order);
 	enum status st = write_sorted_members(sorted, n, state);
 	free(sorted);
 	return st;
@@ -243,17 +322,17 @@ write_members(const struct overlay *o, struct store_txn *state)
 enum status
 overlay_write(const struct overlay *o, struct store_txn *state)
 {
-	struct overlay_row **sorted = malloc((o->n_rows + 1) * sizeof(struct overlay_row *));
+	struct sorted_row *sorted = malloc((o->n_rows + 1) * sizeof(*sorted));
 	size_t n = 0;
 
 	if (sorted == NULL)
 		return ST_NOMEM;
-	for (struct overlay_row *r = o->all_rows; r != NULL; r = r->next_row)
-		sorted[n++] = r;
+	for (const struct overlay_row *r = o->all_rows; r != NULL; r = r->next_row)
+		sorted[n++] = (struct sorted_row){ row_first(r), r };
 	assert(n == o->n_rows);
-	qsort(sorted, n, sizeof(struct overlay_row *), row_order);
+	qsort(sorted, n, sizeof(*sorted), row_order);
 	for (size_t i = 0; i < n; i++)
-		store_put(state, sorted[i]->table, sorted[i]->key, sorted[i]->value);
+		store_put(state, sorted[i].r->table, sorted[i].r->key, sorted[i].r->value);
 	free(sorted);
 	return write_members(o, state);
 }

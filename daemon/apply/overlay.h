@@ -8,7 +8,7 @@
 #include "ledger/ledger.h"
 #include "store/store.h"
 
-#define OVERLAY_BUCKETS 4096
+#define OVERLAY_BUCKETS 4096		/* at first: four times as many whenever there are as many records as buckets, until the reset */
 
 struct overlay_member {
 	struct overlay_member *next;		/* in its bucket */
@@ -28,12 +28,15 @@ struct overlay_row {
 
 struct overlay {
 	struct arena arena;
-	struct overlay_member *members[OVERLAY_BUCKETS];
+	struct overlay_member **members;	/* [n_member_buckets]; first_members, or of its own */
+	struct overlay_row **rows;		/* [n_row_buckets]; likewise */
+	size_t n_member_buckets, n_row_buckets;
 	struct overlay_member *dirty;
-	size_t n_dirty;
-	struct overlay_row *rows[OVERLAY_BUCKETS];
+	size_t n_members, n_dirty;
 	struct overlay_row *all_rows;
 	size_t n_rows;
+	struct overlay_member *first_members[OVERLAY_BUCKETS];
+	struct overlay_row *first_rows[OVERLAY_BUCKETS];
 };
 
 void overlay_init(struct overlay *o, size_t budget_bytes);

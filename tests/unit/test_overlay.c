@@ -6,7 +6,7 @@
 
 #include "apply/overlay.h"
 
-#define BUDGET_BYTES ((size_t)64 * 1024 * 1024)
+#define BUDGET_BYTES ((size_t)256 * 1024 * 1024)
 
 struct fixture {
 	struct ledger_world w;
@@ -240,6 +240,39 @@ beyond_the_budget_is_no_memory(void **state)
 	overlay_release(&small);
 }
 
+#define MANY 40000
+
+/* More than the first tables were made for, several times over; and again after a reset, which makes them small. */
+static void
+tables_grow_with_the_batch(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < MANY; i++) {
+			uint32_t key = i * 7;
+			assert_non_null(overlay_add_member(&f->o, 1 + i % 3, i));
+			assert_int_equal(overlay_put_row(&f->o, i % 2 == 0 ? TABLE_HOLD : TABLE_FOLLOWUP, bytes_of(&key, sizeof(key)), bytes_of(&i, sizeof(i))), ST_OK);
+		}
+		assert_true(f->o.n_member_buckets >= MANY && f->o.n_row_buckets >= MANY);
+		assert_int_equal(f->o.n_rows, MANY);
+		for (uint32_t i = 0; i < MANY; i++) {
+			uint32_t key = i * 7;
+			const struct overlay_member *m = overlay_find_member(&f->o, 1 + i % 3, i);
+			assert_non_null(m);
+			assert_int_equal(m->m.number, i);
+			assert_null(overlay_find_member(&f->o, 1 + (i + 1) % 3, i));
+			const struct overlay_row *r = overlay_find_row(&f->o, i % 2 == 0 ? TABLE_HOLD : TABLE_FOLLOWUP, bytes_of(&key, sizeof(key)));
+			assert_non_null(r);
+			assert_memory_equal(r->value.data, &i, sizeof(i));
+			assert_null(overlay_find_row(&f->o, i % 2 == 0 ? TABLE_FOLLOWUP : TABLE_HOLD, bytes_of(&key, sizeof(key))));
+		}
+		overlay_reset(&f->o);
+		assert_int_equal(f->o.n_member_buckets, OVERLAY_BUCKETS);
+		assert_null(overlay_find_member(&f->o, 1, 0));
+	}
+}
+
 int
 main(void)
 {
@@ -253,6 +286,7 @@ main(void)
 		TEST(due_rows_follow_the_record),
 		TEST(a_due_row_says_whether_a_hold_ends),
 		TEST(beyond_the_budget_is_no_memory),
+		TEST(tables_grow_with_the_batch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
