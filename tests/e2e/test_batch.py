@@ -1,7 +1,10 @@
 """BATCH frames: one by one, or all or nothing."""
+import json
+
+import programs
 from case import reduced
 from wire import BATCH, frame, keyless, pb, request
-from world import expect
+from world import FIRST_DAY, expect, run_fealty
 
 
 def served(world):
@@ -98,6 +101,32 @@ def test_atomic_that_does_not_fit(world):
     assert all(r.status == pb.OK for r in wire.batch([keyless("purchase", member="m1", amount="1")] * 900, key="big").results)      # not atomic it does
     expect(wire.ok("balance", member="m1"), available="1000")
     assert max(len(leaf) for leaf in ledger.leaves()) <= 60000
+
+
+def simulated(world, batch):
+    """The outcome of a batch after the enrolment and the purchase of served()."""
+    events = [{"op": "enrol", "member": "m1", "key": "e1"}, {"op": "purchase", "member": "m1", "amount": "100", "key": "p0"}, {"op": "batch", **batch}]
+    played = world.write("events.jsonl", "".join(json.dumps({"at": FIRST_DAY, "principal": "operator/test", **event}) + "\n" for event in events))
+    return json.loads(run_fealty(["simulate", "--program", world.write("plain.yaml", programs.PLAIN), played]).out.splitlines()[-1])
+
+
+def test_what_fits_is_what_fits_a_simulation(world):
+    """The longest atomic batch that a simulation takes is the longest that the daemon takes."""
+    command = {"op": "purchase", "member": "m1", "amount": "1", "lines": [{"sku": "s" * 20, "category": "c" * 20, "qty": 1, "amount": "0.01"}] * 5}
+    fits, over = 1, 900
+    while over - fits > 1:
+        n = (fits + over) // 2
+        reply = simulated(world, {"key": "b", "atomic": True, "commands": [command] * n})
+        assert reply["status"] == "OK" or (reply["reason"] == "TOO_LARGE" and reply["field"].startswith("commands[")), reply
+        fits, over = (n, over) if reply["status"] == "OK" else (fits, n)
+    refused = simulated(world, {"key": "b", "atomic": True, "commands": [command] * over})
+    ledger = served(world)
+    with ledger.wire(principal="operator/test") as wire:
+        commands = [keyless(**command)] * over
+        r = wire.batch(commands, key="b", atomic=True)
+        assert (r.outcome.reason, r.outcome.field, r.outcome.message) == tuple(refused[name] for name in ("reason", "field", "message")), r
+        r = wire.batch(commands[:fits], key="b", atomic=True)
+        assert r.outcome.status == pb.OK and len(r.results) == fits, r.outcome
 
 
 def test_too_many_commands(world):

@@ -147,19 +147,25 @@ entry_rows(const struct entry *e)
 
 /* Nearly all are far from it, which is seen without measuring. */
 enum status
-sim_entry_fits(const struct entry *e, bool *ret_fits)
+sim_entry_fits(struct sim *sim, const struct entry *e, bool *ret_fits)
 {
 	struct buf written;
 	size_t bytes;
 
 	*ret_fits = true;
-	if (entry_rows(e) < ROWS_SMALL)
+	if (!sim->exclusive && entry_rows(e) < ROWS_SMALL)
 		return ST_OK;
 	buf_init(&written);
 	enum status st = codec_entry_bytes(e, &written, &bytes);
 	buf_release(&written);
-	*ret_fits = st == ST_OK && bytes + e->n_touched * CODEC_AFTER_MARGIN + CODEC_TRANSACTION_OVERHEAD <= LEDGER_LEAF_BYTES_MAX;
-	return st;
+	if (st != ST_OK)
+		return st;
+	bytes += e->n_touched * CODEC_AFTER_MARGIN;
+	if (sim->exclusive && (!sim->is_open || sim->open.program == e->program))
+		bytes += sim->open_bytes;
+	*ret_fits = bytes + CODEC_TRANSACTION_OVERHEAD <= LEDGER_LEAF_BYTES_MAX;
+	sim->open_bytes = bytes;
+	return ST_OK;
 }
 
 /* ---- what falls due ---- */
@@ -174,9 +180,11 @@ sim_run_due(struct sim *sim, uint32_t program, uint64_t member, const struct due
 
 	enum status st = decide_due(&sim->state.ledger, program, member, due, &sim->scratch, &decided);
 	if (st == ST_OK)
-		st = sim_entry_fits(&decided, &fits);
+		st = sim_entry_fits(sim, &decided, &fits);
 	if (st == ST_OK && fits)
 		return sim_apply(sim, &decided, &id, &entry);
+	if (!fits && sim->exclusive)
+		return ST_TOO_LARGE;
 	if (!fits) {
 		(void)snprintf(sim->trouble, sizeof(sim->trouble), "what is due of member %llu, `%s`, fits no transaction; this is a bug of the engine",
 		    (unsigned long long)member, op_str(decided.op));
@@ -388,12 +396,15 @@ void
 sim_mark(struct sim *sim)
 {
 	assert(!sim->is_open);
+	sim->exclusive = true;
+	sim->open_bytes = 0;
 	sim_undo_begin(&sim->undo);
 }
 
 void
 sim_keep(struct sim *sim)
 {
+	sim->exclusive = false;
 	sim_undo_keep(&sim->undo);
 }
 
@@ -402,6 +413,7 @@ sim_back(struct sim *sim)
 {
 	enum status st = ST_OK;
 
+	sim->exclusive = false;
 	sim_undo_back(&sim->undo);
 	for (size_t i = 0; sim->is_open && i < sim->open.n_entries && st == ST_OK; i++)
 		st = touch(sim, &sim->open.entries[i]);

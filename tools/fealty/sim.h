@@ -34,7 +34,8 @@ struct sim {
 	uint64_t seq;				/* of the next transaction */
 	bool is_open;
 	struct transaction open;
-	size_t cap_open;
+	size_t cap_open, open_bytes;		/* open_bytes: of its entries, while an atomic batch plays */
+	bool exclusive;				/* an atomic batch plays: all of it is one transaction */
 	/* Every entry that was applied; members are as they are after it. */
 	void (*on_entry)(void *ctx, const struct entry *entry, struct entry_id id);
 	void *on_entry_ctx;
@@ -94,10 +95,12 @@ void sim_refuse(struct refusal *refusal, enum ledger_result result, const char *
 
 /**
  * sim_apply(): an entry that was decided; *${ret_entry} moves when the next one is applied.
- * sim_entry_fits(): whether it fits a transaction, as the daemon asks before it adds one.
+ * sim_entry_fits(): whether it fits a transaction, and in an atomic batch the one that is open, as the daemon asks before it adds one; what
+ * fits is counted there.
  * sim_run_due(): one thing that is due, if there is something to write.  sim_roll(): all that is due for a member, birthdays apart.
+ * Both ST_TOO_LARGE in an atomic batch: it does not fit any more.
  */
-enum status sim_entry_fits(const struct entry *e, bool *ret_fits) MUST_CHECK;
+enum status sim_entry_fits(struct sim *sim, const struct entry *e, bool *ret_fits) MUST_CHECK;
 enum status sim_apply(struct sim *sim, const struct entry *decided, struct entry_id *ret_id, struct entry **ret_entry) MUST_CHECK;
 enum status sim_run_due(struct sim *sim, uint32_t program, uint64_t member, const struct due *due) MUST_CHECK;
 enum status sim_roll(struct sim *sim, uint32_t program, uint64_t member, int64_t until_us) MUST_CHECK;

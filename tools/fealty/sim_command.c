@@ -570,6 +570,13 @@ prepare(struct step *s)
 	return ST_OK;
 }
 
+static void
+refuse_too_large(struct step *s)
+{
+	sim_refuse(&s->call->refusal, LEDGER_TOO_LARGE, NULL, s->sim->exclusive ? "The atomic batch does not fit one transaction; split it."
+	    : "The command does not fit one transaction; give it fewer lines.");
+}
+
 static enum status
 decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 {
@@ -594,9 +601,9 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		sim_refuse(refusal, LEDGER_CAP_REACHED, "into", "The two have more than %d aliases together; remove some first.", SIM_ALIASES_MAX);
 	bool fits = true;
 	if (!refused(s))
-		st = sim_entry_fits(&decided, &fits);
+		st = sim_entry_fits(sim, &decided, &fits);
 	if (!fits)
-		sim_refuse(refusal, LEDGER_TOO_LARGE, NULL, "The command does not fit one transaction; give it fewer lines.");
+		refuse_too_large(s);
 	if (st != ST_OK || refused(s))
 		return st;
 	st = sim_apply(sim, &decided, ret_id, ret_entry);
@@ -664,12 +671,12 @@ may_touch_more(enum request_op op)
 	return op == REQUEST_CAPTURE || op == REQUEST_RELEASE || op == REQUEST_REVERSE_REDEEM || op == REQUEST_RETURN;
 }
 
+/* The entry and what follows from it.  *${ret_entry} stays NULL when there is none. */
 static enum status
-run_decision(struct step *s)
+run_open(struct step *s, struct entry_id *ret_id, struct entry **ret_entry)
 {
 	struct request *r = s->request;
 	struct entry *entry = NULL;
-	struct entry_id id = { 0 };
 
 	enum status st = sim_roll(s->sim, r->cmd.program, r->cmd.member, s->sim->now_us);
 	if (st == ST_OK && r->reference != NULL)
@@ -684,14 +691,28 @@ run_decision(struct step *s)
 			st = prepare(s);
 	}
 	if (st == ST_OK)
-		st = decide_and_apply(s, &id, &entry);
-	uint32_t index = id.index;
+		st = decide_and_apply(s, ret_id, &entry);
+	uint32_t index = ret_id->index;
 	if (st == ST_OK && entry != NULL)
 		st = catch_up_birthday(s, entry);
 	for (size_t i = 0; st == ST_OK && entry != NULL && i < s->sim->open.entries[index].n_touched; i++)
 		st = sim_roll(s->sim, r->cmd.program, s->sim->open.entries[index].touched[i].member, s->sim->now_us);
 	if (st == ST_OK && entry != NULL)
-		entry = &s->sim->open.entries[index];		/* the roll may have moved them */
+		*ret_entry = &s->sim->open.entries[index];		/* the roll may have moved them */
+	return st;
+}
+
+static enum status
+run_decision(struct step *s)
+{
+	struct entry *entry = NULL;
+	struct entry_id id = { 0 };
+	enum status st = run_open(s, &id, &entry);
+
+	if (st == ST_TOO_LARGE) {		/* of an atomic batch, which is undone */
+		refuse_too_large(s);
+		st = ST_OK;
+	}
 	return st == ST_OK ? answer_now(s, id, entry) : st;
 }
 
