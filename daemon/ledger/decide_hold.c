@@ -84,7 +84,7 @@ take_available(struct decision *d, int64_t points, enum account to)
 	return decision_take(d, d->member->lots, d->member->n_lots, points, ACCOUNT_MEMBER, to, to, d->today);
 }
 
-/* ---- limits.redeem_per_day: what was redeemed or held on a day, less what was released on it ---- */
+/* ---- limits.redeem_per_day: what was redeemed on a day, or put on hold on it and is held still ---- */
 
 static enum status
 tally_redeemed(struct decision *d, int64_t points, int64_t count)
@@ -111,17 +111,22 @@ decision_count_redeemed(struct decision *d, int64_t points)
 	return tally_redeemed(d, points, 1);
 }
 
+/* On the hold's own day. */
 static enum status
-uncount_redeemed(struct decision *d, const struct hold *hold)
+uncount_redeemed(struct decision *d, const struct hold *hold, int64_t points)
 {
 	const struct tally *used = redeemed_today(d);
-	int64_t left = hold->pooled > 0 ? hold->pooled : hold_left(hold);
 
-	if (hold->part)
-		return ST_OK;			/* it was counted for the holder */
-	if (hold->day != d->business_date || used == NULL || used->points < left)
+	if (points == 0 || hold->day != d->business_date || used == NULL || used->points < points)
 		return ST_OK;
-	return tally_redeemed(d, -left, used->points == left ? -used->count : 0);
+	return tally_redeemed(d, -points, used->points == points ? -used->count : 0);
+}
+
+/* All that was not captured: what an erasure took out of a pool's hold was not redeemed either.  A part was counted for the holder. */
+static enum status
+uncount_hold(struct decision *d, const struct hold *hold)
+{
+	return hold->part ? ST_OK : uncount_redeemed(d, hold, hold->pooled > 0 ? hold->pooled : hold_left(hold));
 }
 
 /* ---- hold ---- */
@@ -358,7 +363,9 @@ decide_capture(struct decision *d)
 	hold_facts(d, hold, left - points);
 	if (hold->partner[0] != 0 && (d->partner = arena_strdup(d->arena, hold->partner)) == NULL)
 		return ST_NOMEM;		/* a copy: the record may be gone before the entry is written */
-	return decision_take_hold(d, hold, points, decision_redeemed(d), decision_redeemed(d));
+	if (points == left && hold->pooled > 0)
+		st = uncount_redeemed(d, hold, hold->pooled - points);
+	return st != ST_OK ? st : decision_take_hold(d, hold, points, decision_redeemed(d), decision_redeemed(d));
 }
 
 enum status
@@ -367,7 +374,7 @@ decision_release(struct decision *d, const struct hold *hold)
 	hold_facts(d, hold, 0);
 	if (hold->of_voucher)
 		return decision_release_voucher(d, hold);
-	enum status st = uncount_redeemed(d, hold);
+	enum status st = uncount_hold(d, hold);
 	if (st != ST_OK)
 		return st;
 	return decision_take(d, hold->lots, hold->n_lots, hold_left(hold), ACCOUNT_HELD, ACCOUNT_MEMBER, ACCOUNT_EXPIRED, d->today);
@@ -399,7 +406,7 @@ release_all(struct decision *d, const struct hold *hold)
 	if (st == ST_OK && left == 0)
 		return refuse_ended(d);
 	if (st == ST_OK)
-		st = uncount_redeemed(d, hold);
+		st = uncount_hold(d, hold);
 	if (st != ST_OK)
 		return st;
 	hold_facts(d, hold, 0);

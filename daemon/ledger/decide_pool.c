@@ -192,14 +192,23 @@ spendable(const struct decision *d, const struct member *m)
 	return m == d->member || m->standing == STANDING_ACTIVE ? m->available : 0;
 }
 
-/* Whether everybody has room for a part of a new hold; refused, or not. */
-static bool
-holds_fit(struct decision *d, const struct member *const *members, size_t n)
+static int64_t
+part_of(const struct decision *d, const struct member *m, int64_t left)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (members[i] != d->member && members[i]->n_holds >= LEDGER_HOLDS_MAX)
+	return spendable(d, m) < left ? spendable(d, m) : left;
+}
+
+/* Whether everybody that gives a part of a new hold has room for it; refused, or not.  The holder's own was seen to. */
+static bool
+holds_fit(struct decision *d, const struct member *const *members, size_t n, int64_t points)
+{
+	for (size_t i = 0; i < n && points > 0; i++) {
+		int64_t part = part_of(d, members[i], points);
+
+		if (part > 0 && members[i] != d->member && members[i]->n_holds >= LEDGER_HOLDS_MAX)
 			return refuse_false(d, LEDGER_CAP_REACHED, NULL, "a member of the pool has %d open holds; capture or release one first",
 			    LEDGER_HOLDS_MAX);
+		points -= part;
 	}
 	return true;
 }
@@ -228,15 +237,15 @@ decision_spend_pool(struct decision *d, int64_t points, enum account to)
 
 	if (st != ST_OK)
 		return st;
+	if (to == ACCOUNT_HELD && !holds_fit(d, members, n, points))
+		return ST_OK;
 	for (size_t i = 0; i < n; i++)
 		there += spendable(d, members[i]);
 	if (points > there)
 		return refuse(d, LEDGER_INSUFFICIENT_POINTS, "points", "%s points are available in the pool, %s were asked for", POINTS_TEXT(d, there),
 		    POINTS_TEXT(d, points));
-	if (to == ACCOUNT_HELD && !holds_fit(d, members, n))
-		return ST_OK;
 	for (size_t i = 0; i < n && left > 0 && st == ST_OK; i++) {
-		int64_t part = spendable(d, members[i]) < left ? spendable(d, members[i]) : left;
+		int64_t part = part_of(d, members[i], left);
 
 		if (part > 0)
 			st = spend_of(d, members[i], part, to);

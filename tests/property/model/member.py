@@ -43,6 +43,7 @@ class Hold:
         self.state = "open"            # open | closed | expired
         self.voucher = None            # held instead of points
         self.parts = []                # [(owner, Hold)], in the order of the pool
+        self.lost = 0                  # of others' points: taken out of it by their erasure
 
     @property
     def left(self):

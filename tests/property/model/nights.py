@@ -35,7 +35,7 @@ def roll(model, now):
 def end_hold(model, member, hold, today, state):
     """Its lots go back to whose they are; those that ended meanwhile expire."""
     hold.state = state
-    member.redeemed_on[hold.day] = member.redeemed_on.get(hold.day, 0) - hold.whole
+    member.redeemed_on[hold.day] = member.redeemed_on.get(hold.day, 0) - hold.whole - hold.lost
     for owner, part in [(member, hold)] + hold.parts:
         lots, part.lots, part.state = part.lots, [], state
         for lot in lots:

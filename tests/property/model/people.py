@@ -197,6 +197,9 @@ def erase(model, event, member):
     if member.enrolled is None:
         refuse("MEMBER_PROVISIONAL")
     pools.go(member)
+    for other in model.members:
+        for hold in other.holds.values():
+            hold.lost += sum(part.left for owner, part in hold.parts if owner is member and part.state == "open")
     for hold in member.holds.values():
         if hold.state == "open":
             for owner, part in hold.parts:

@@ -157,6 +157,7 @@ def capture(model, event, member):
     shown_rows = owner_rows(model, taken)
     if not found.whole:
         found.state = "closed"
+        member.redeemed_on[found.day] = member.redeemed_on.get(found.day, 0) - found.lost
     refresh(model.program, member, "capture", None, event.day)
     member.redeems[event.key] = Debit(taken, found.day)
     return {"lots": shown_rows, "left": model.points(found.whole), **value_of(model, points), **others_of(member, taken)}
