@@ -113,6 +113,17 @@ enum status terminal_row_decode(struct bytes key, struct bytes value, struct ter
 struct due_row { int64_t at_us; bool hold; uint32_t program; uint64_t member; };
 enum status apply_due_first(struct apply *apply, int64_t until_us, struct due_row *ret) MUST_CHECK;
 
+/**
+ * What versions make due for members that had no entry since: rows of TABLE_LOOK, which the schedule writes as it looks at them all, and which the
+ * ledger does not tell of.  One that is out of date does no harm: the member is asked.
+ * apply_look(): when something is due for a member before what its record says; INSTANT_NEVER.
+ * apply_put_look(): the row of a member is there, or (${gone}) is not any more, with the next flush.
+ * apply_look_first(): the first that is flushed behind ${after}; ST_NOTFOUND.
+ */
+enum status apply_look(struct apply *apply, uint32_t program, uint64_t member, int64_t *ret_at_us) MUST_CHECK;
+enum status apply_put_look(struct apply *apply, const struct due_row *row, bool gone) MUST_CHECK;
+enum status apply_look_first(struct apply *apply, const struct due_row *after, struct due_row *ret) MUST_CHECK;
+
 /* ---- reading flushed state from any thread ---- */
 
 /* A state read transaction's view. ST_NOTFOUND; memory from ${arena}. */

@@ -232,6 +232,40 @@ apply_due_first(struct apply *a, int64_t until_us, struct due_row *ret)
 	return ST_OK;
 }
 
+enum status
+apply_put_look(struct apply *a, const struct due_row *row, bool gone)
+{
+	uint8_t key[DUE_KEY_BYTES];
+
+	due_key(row->at_us, row->program, row->member, key);
+	if (gone)
+		return overlay_drop_row(&a->overlay, TABLE_LOOK, bytes_of(key, sizeof(key)));
+	return overlay_put_row(&a->overlay, TABLE_LOOK, bytes_of(key, sizeof(key)), bytes_of("", 0));
+}
+
+enum status
+apply_look_first(struct apply *a, const struct due_row *after, struct due_row *ret)
+{
+	uint8_t from[DUE_KEY_BYTES];
+	struct store_txn *txn;
+	struct store_cursor *cursor;
+	struct bytes key, value;
+
+	due_key(after->at_us, after->program, after->member + 1, from);
+	enum status st = apply_reader(a, &txn);
+	if (st == ST_OK)
+		st = store_cursor_open(txn, TABLE_LOOK, bytes_of(from, sizeof(from)), &cursor);
+	if (st != ST_OK)
+		return st;
+	st = store_cursor_next(cursor, &key, &value);
+	if (st == ST_OK && key.len != DUE_KEY_BYTES)
+		st = ST_CORRUPT;
+	if (st == ST_OK)
+		*ret = (struct due_row){ (int64_t)get_be64(key.data), false, get_be32(key.data + 8), get_be64(key.data + 12) };
+	store_cursor_close(cursor);
+	return st;
+}
+
 /* ---- readers ---- */
 
 enum status

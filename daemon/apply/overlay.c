@@ -196,7 +196,18 @@ overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, str
 		o->n_rows++;
 	}
 	r->value = bytes_of(copy, value.len);
+	r->dropped = false;
 	return ST_OK;
+}
+
+enum status
+overlay_drop_row(struct overlay *o, enum store_table table, struct bytes key)
+{
+	enum status st = overlay_put_row(o, table, key, bytes_of("", 0));
+
+	if (st == ST_OK)
+		overlay_find_row(o, table, key)->dropped = true;
+	return st;
 }
 
 void
@@ -331,8 +342,14 @@ overlay_write(const struct overlay *o, struct store_txn *state)
 		sorted[n++] = (struct sorted_row){ row_first(r), r };
 	assert(n == o->n_rows);
 	qsort(sorted, n, sizeof(*sorted), row_order);
-	for (size_t i = 0; i < n; i++)
-		store_put(state, sorted[i].r->table, sorted[i].r->key, sorted[i].r->value);
+	for (size_t i = 0; i < n; i++) {
+		const struct overlay_row *r = sorted[i].r;
+
+		if (r->dropped)
+			store_delete(state, r->table, r->key);
+		else
+			store_put(state, r->table, r->key, r->value);
+	}
 	free(sorted);
 	return write_members(o, state);
 }

@@ -16,7 +16,8 @@ struct overlay_member {
 	bool dirty;
 	int64_t stored_due_us;			/* of its row in TABLE_DUE; INSTANT_NEVER: none */
 	bool stored_hold;			/* what that row says */
-	struct member m;
+	struct member m;			/* as its newest entry left it, and as it is stored */
+	struct member *looked;			/* as decisions see it, when versions were published since; NULL: not asked for yet */
 };
 
 struct overlay_row {
@@ -24,6 +25,7 @@ struct overlay_row {
 	struct overlay_row *next_row;
 	enum store_table table;
 	struct bytes key, value;
+	bool dropped;				/* there is no such row any more */
 };
 
 struct overlay {
@@ -54,6 +56,8 @@ struct overlay_row *overlay_find_row(const struct overlay *o, enum store_table t
 struct overlay_row *overlay_bucket(const struct overlay *o, enum store_table table, struct bytes key);
 /* Copies key and value; replaces the value of a row that is there. */
 enum status overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, struct bytes value) MUST_CHECK;
+/* The row is to go, if there is one. */
+enum status overlay_drop_row(struct overlay *o, enum store_table table, struct bytes key) MUST_CHECK;
 
 /* Puts everything into a write transaction of state, in key order; failures stick to the transaction.  May be repeated. ST_NOMEM. */
 enum status overlay_write(const struct overlay *o, struct store_txn *state) MUST_CHECK;

@@ -35,7 +35,7 @@ apply_row(struct apply *a, enum store_table table, struct bytes key, struct byte
 
 	if (row != NULL) {
 		*ret_value = row->value;
-		return ST_OK;
+		return row->dropped ? ST_NOTFOUND : ST_OK;
 	}
 	enum status st = apply_reader(a, &txn);
 	return st != ST_OK ? st : store_get(txn, table, key, ret_value);
@@ -74,14 +74,47 @@ load_member(struct apply *a, uint32_t program, uint64_t number, struct overlay_m
 	return ST_OK;
 }
 
+/* The record, or a copy of it that is brought up to the versions since: what is stored follows from its entries alone. */
+static enum status
+member_shown(struct apply *a, struct overlay_member *m, const struct member **ret)
+{
+	*ret = &m->m;
+	if (member_is_looked(&a->state, &m->m))
+		return ST_OK;
+	if (m->looked == NULL && (m->looked = arena_alloc(&a->overlay.arena, sizeof(*m->looked))) == NULL)
+		return ST_NOMEM;
+	*m->looked = m->m;
+	member_look(&a->state, m->looked);
+	*ret = m->looked;
+	return ST_OK;
+}
+
 static enum status
 state_member(void *ctx, uint32_t program, uint64_t number, const struct member **ret)
 {
 	struct overlay_member *m;
 
 	enum status st = load_member(ctx, program, number, &m);
-	if (st == ST_OK)
-		*ret = m == NULL ? NULL : &m->m;
+	if (st == ST_OK && m != NULL)
+		return member_shown(ctx, m, ret);
+	*ret = NULL;
+	return st;
+}
+
+enum status
+apply_look(struct apply *a, uint32_t program, uint64_t number, int64_t *ret_at_us)
+{
+	const struct member *shown;
+	struct overlay_member *m;
+
+	*ret_at_us = INSTANT_NEVER;
+	(void)apply_state(a);
+	enum status st = load_member(a, program, number, &m);
+	if (st != ST_OK || m == NULL)
+		return st;
+	st = member_shown(a, m, &shown);
+	if (st == ST_OK && shown->due_at_us < m->m.due_at_us)
+		*ret_at_us = shown->due_at_us;
 	return st;
 }
 

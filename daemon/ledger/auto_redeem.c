@@ -94,7 +94,7 @@ void
 auto_look(struct member *m, const struct program *p, int64_t at_us, const struct entry *entry)
 {
 	int32_t today = zone_day(&p->zone, at_us);
-	bool this_night = entry->has_due_at && is_before(entry->op) && zone_midnight_us(&p->zone, today) == at_us;
+	bool this_night = entry != NULL && entry->has_due_at && is_before(entry->op) && zone_midnight_us(&p->zone, today) == at_us;
 
 	m->has_auto = m->available >= p->auto_at && is_for(m, p, this_night ? today - 1 : today) && vouchers_open(m) < LEDGER_VOUCHERS_MAX;
 	m->auto_day = !m->has_auto ? 0 : this_night ? today : today + 1;

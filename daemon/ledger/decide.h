@@ -49,6 +49,17 @@ bool due_next(const struct member *m, const struct program *program, int64_t unt
 int64_t due_at_us(const struct member *m, const struct program *program);
 
 /**
+ * member_look(state, m):
+ * Brings what is due for a member, whose record is as its newest entry left it, up to the versions that were published since, each as of the instant
+ * from which it is in force; *${m} is a copy that nobody stores, or what evolve() is about to store.  A version adds what it gives without an
+ * entry of the member (an anniversary, points that become vouchers, a tier by balance, notices) and takes nothing away: what an older one had set
+ * comes, and is decided under the version of its instant.  What is due before a version comes first: as long as it is not done, the look ends there.
+ * member_is_looked(): whether it would change nothing.
+ */
+void member_look(const struct ledger_state *state, struct member *m);
+bool member_is_looked(const struct ledger_state *state, const struct member *m) MUST_CHECK;
+
+/**
  * birthday_enter(dates, n_dates, month, day, today):
  * Adds a date that a member gave on ${today}, newest last: one given on the same day replaces the one before, the newest given again changes
  * nothing, and the oldest goes when there are more than LEDGER_BIRTHDAYS_MAX.

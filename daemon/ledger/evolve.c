@@ -457,12 +457,7 @@ set_anniversary(const struct evolution *e, struct member *m)
 	}
 	if (m->has_anniversary && e->entry->op != OP_ANNIVERSARY)
 		return;
-	int years = date_of_day(today).year - date_of_day(m->enrolled_day).year;
-	int32_t next = day_add_months(m->enrolled_day, 12 * (years < 1 ? 1 : years));
-	if (next <= today)
-		next = day_add_months(m->enrolled_day, 12 * (years + 1));
-	m->has_anniversary = day_ok(next);
-	m->anniversary = m->has_anniversary ? next : 0;
+	anniversary_look(m, today);
 }
 
 static void
@@ -502,6 +497,8 @@ settle(struct evolution *e, struct member *m)
 		set_noticed(e, m);
 	notice_look(m, e->program, e->at_us, e->entry->has_due_at && e->entry->op != OP_NOTICE);
 	m->due_at_us = due_at_us(m, e->program);
+	m->looked = e->program->version;
+	member_look(e->state, m);		/* done late: versions came since */
 	e->fault = member_check_books(m);
 }
 

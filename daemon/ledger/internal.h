@@ -382,7 +382,7 @@ enum status decide_membership_cancel(struct decision *d) MUST_CHECK;
 enum status decision_auto_redeem(struct decision *d, bool *ret_any) MUST_CHECK;
 /* The same when the entry gave any. */
 enum status decision_auto_credit(struct decision *d) MUST_CHECK;
-/* Sets has_auto and auto_day of a record that an entry changed at ${at_us}. */
+/* Sets has_auto and auto_day of a record that an entry changed at ${at_us}; NULL: a version came. */
 void auto_look(struct member *m, const struct program *p, int64_t at_us, const struct entry *entry);
 
 /* ---- cards of stamps ---- */
@@ -529,10 +529,15 @@ void tier_look(struct member *m, const struct program *p, int64_t at_us, bool is
 
 /**
  * notice_look(): sets told_day and notice_day of a record that was changed at ${at_us}; ${is_before}: at night, before its notices.
+ * notice_look_new(): adds what a version that came on ${today} tells later.
  * decision_notice(): the facts of a notice, as of today; none under a version that has nothing to tell.
  */
 void notice_look(struct member *m, const struct program *p, int64_t at_us, bool is_before);
+void notice_look_new(struct member *m, const struct program *p, int32_t today);
 enum status decision_notice(struct decision *d) MUST_CHECK;
+
+/* The anniversary of an enrolment that comes next after ${today}: sets has_anniversary and anniversary. */
+void anniversary_look(struct member *m, int32_t today);
 
 /* The last day of a tier whose validity counts from ${from}; when it is kept, later than ${from}. */
 int32_t tier_valid_until(const struct tier *tier, int32_t from, bool is_kept);

@@ -342,6 +342,7 @@ struct member {
 	bool has_head;
 	struct entry_id head;			/* its newest entry */
 	int64_t due_at_us;			/* next instant at which something is due without a birthday; INSTANT_NEVER */
+	uint32_t looked;			/* the newest version that it goes by; 0: the first */
 	size_t n_lots, cap_lots, n_holds, cap_holds, n_days, cap_days, n_counts, cap_counts;
 	struct lot *lots;
 	struct hold *holds;			/* in order of their ids */

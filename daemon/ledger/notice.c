@@ -153,6 +153,18 @@ notice_look(struct member *m, const struct program *p, int64_t at_us, bool is_be
 		m->notice_day = downgrade_next(m, p, m->told_day, expiring_next(m, p, m->told_day, 0));
 }
 
+void
+notice_look_new(struct member *m, const struct program *p, int32_t today)
+{
+	if (!p->has_notices || m->standing == STANDING_CLOSED)
+		return;
+	if (today > m->told_day)
+		m->told_day = today;
+	int32_t next = downgrade_next(m, p, m->told_day, expiring_next(m, p, m->told_day, 0));
+	if (next != 0 && (m->notice_day == 0 || next < m->notice_day))
+		m->notice_day = next;
+}
+
 static bool
 falls_due(int32_t last_day, int32_t today, const uint32_t *days, size_t n)
 {

@@ -30,6 +30,7 @@
 #define FLAG_POOL 2048
 #define FLAG_CARDS 512			/* of stamps; or points that become a voucher at night */
 #define FLAG_PROVISIONAL 4096
+#define FLAG_LOOKED 16384		/* by another version than the first */
 #define FLAG_PEOPLE 8192		/* referred by somebody, or has said something on a purpose */
 #define ROOM 8				/* for rows that the command will add */
 
@@ -191,7 +192,7 @@ member_encode(const struct member *m, struct buf *out)
 	    (has_notices(m) ? FLAG_NOTICED : 0) | (m->advanced != 0 || m->merged_into != 0 ? FLAG_MOVED : 0) |
 	    (m->n_vouchers > 0 ? FLAG_VOUCHERS : 0) |
 	    (m->n_memberships > 0 ? FLAG_MEMBERSHIPS : 0) | (m->pool != 0 ? FLAG_POOL : 0) | (m->n_cards > 0 || m->has_auto ? FLAG_CARDS : 0) |
-	    (m->provisional ? FLAG_PROVISIONAL : 0) | (has_people(m) ? FLAG_PEOPLE : 0);
+	    (m->provisional ? FLAG_PROVISIONAL : 0) | (has_people(m) ? FLAG_PEOPLE : 0) | (m->looked > 1 ? FLAG_LOOKED : 0);
 
 	size_t n_counters = counters_used(m);
 
@@ -243,6 +244,8 @@ member_encode(const struct member *m, struct buf *out)
 	}
 	if (m->due_at_us != INSTANT_NEVER)
 		buf_put_svarint(out, m->due_at_us);
+	if (m->looked > 1)
+		buf_put_varint(out, m->looked);
 	lots_encode(m->lots, m->n_lots, out);
 	buf_put_varint(out, m->n_holds);
 	for (size_t i = 0; i < m->n_holds; i++)
@@ -634,6 +637,10 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 	}
 	if (flags & FLAG_DUE)
 		m.due_at_us = cursor_svarint(&r.c);
+	if (flags & FLAG_LOOKED) {
+		m.looked = read_u32(&r);
+		r.corrupt |= m.looked <= 1;
+	}
 	m.lots = read_lots(&r, &m.n_lots, &m.cap_lots);
 	read_holds(&r, &m);
 	read_days(&r, &m);

@@ -340,14 +340,18 @@ flush_nothing(struct commit *c)
 			st = apply_flush(c->apply);
 		if (st != ST_OK && st != ST_FULL)
 			return st;
+		c->undone = st == ST_FULL;
 	}
 	if (!c->unflushed)
 		apply_discard(c->apply);
 	vault_discard(c->service->vault);
-	sched_flushed(c);
+	if (st == ST_OK)
+		sched_flushed(c);
+	else
+		sched_discarded(c);
 	reset_batch(c);
 	release_active(c, NULL);
-	return ST_OK;
+	return st;
 }
 
 enum status

@@ -14,11 +14,22 @@
 #define BATCH_TRANSACTIONS_MAX 4000
 #define BATCH_BYTES_MAX ((size_t)128 * 1024 * 1024)
 
-/* Where birthdays are still to be looked at: from a day and a member on. */
+/* Where birthdays are still to be looked at, from a day and a member on; and members, for what a version made due, up to all of them. */
 struct sched_position {
 	bool known;
 	int32_t day;
 	uint64_t from;
+	uint32_t look_version;
+	uint64_t look_from;
+};
+
+/* Rows of TABLE_LOOK as the flush is to leave them. */
+struct sched_looks {
+	struct look_change { struct due_row row; bool gone; } *changes;
+	size_t n, cap;
+	bool any_new;
+	struct due_row done;		/* the last that has been gone through since the last flush */
+	int64_t bound_us;		/* none is before it */
 };
 
 /* A transaction whose bytes are final; its signature may still be on its way. */
@@ -98,6 +109,7 @@ struct commit {
 	struct calendar *calendar;
 	struct sched_position *sched, *sched_flushed;	/* [program - 1]; as of the last flush */
 	size_t n_sched;
+	struct sched_looks looks;
 };
 
 /* ---- queue.c ---- */

@@ -225,7 +225,9 @@ struct view {
 	struct member m;
 	struct totals totals;
 };
-void view_init(struct view *view, struct programs *programs, struct arena *arena);	/* the caller fills view->m */
+void view_init(struct view *view, struct programs *programs, struct arena *arena);	/* the caller fills view->m, or: */
+/* apply_read_member() into view->m, brought up to the versions since. */
+enum status view_read(struct view *view, struct store_txn *state, uint32_t program, uint64_t member) MUST_CHECK;
 enum status view_roll(struct view *view, int64_t until_us) MUST_CHECK;
 /* Whether any version of the program has birthdays. */
 bool view_has_birthdays(const struct ledger_state *state, uint32_t program);

@@ -144,10 +144,10 @@ find_member(struct query *q)
 		return ST_OK;
 	view_init(&q->view, loop->service->programs, &loop->arena);
 	if (st == ST_OK)
-		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
+		st = view_read(&q->view, loop->state, q->program, q->member);
 	while (st == ST_OK && q->view.m.merged_into != 0 && !(q->request->op == REQUEST_HISTORY && q->request->member == NULL)) {
 		q->member = q->view.m.merged_into;
-		st = apply_read_member(loop->state, q->program, q->member, &loop->arena, &q->view.m);
+		st = view_read(&q->view, loop->state, q->program, q->member);
 	}
 	if (st == ST_NOTFOUND) {
 		q->member = 0;		/* the vault is ahead of this snapshot of state: not yet */
@@ -239,7 +239,7 @@ add_other(struct query *q, uint64_t number, struct pool_sums *sums)
 	if (view == NULL)
 		return ST_NOMEM;
 	view_init(view, q->loop->service->programs, &q->loop->arena);
-	enum status st = apply_read_member(q->loop->state, q->program, number, &q->loop->arena, &view->m);
+	enum status st = view_read(view, q->loop->state, q->program, number);
 	if (st == ST_OK)
 		st = roll(q, view, number);
 	sums->available += view->m.available;

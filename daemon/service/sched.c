@@ -15,7 +15,8 @@
 #include "service/commit.h"
 
 #define LOOK_BACK_DAYS 400
-#define POSITION_BYTES 12
+#define POSITION_BYTES 24
+#define LOOK_DONE UINT64_MAX
 
 static const struct program *
 program_now(struct commit *c, uint32_t number)
@@ -29,8 +30,10 @@ sched_free(struct commit *c)
 	calendar_free(c->calendar);
 	free(c->sched);
 	free(c->sched_flushed);
+	free(c->looks.changes);
 	c->calendar = NULL;
 	c->sched = c->sched_flushed = NULL;
+	c->looks.changes = NULL;
 }
 
 bool
@@ -53,11 +56,21 @@ show_positions(struct commit *c)
 	atomic_store(&c->service->birthdays_us, until_us);
 }
 
+/* The next is looked for from the beginning: those that were gone through are no longer there, or there again. */
+static void
+looks_forget(struct sched_looks *looks)
+{
+	looks->n = 0;
+	looks->any_new = false;
+	looks->done = (struct due_row){ .member = UINT64_MAX };
+}
+
 void
 sched_flushed(struct commit *c)
 {
 	if (c->n_sched > 0)
 		memcpy(c->sched_flushed, c->sched, c->n_sched * sizeof(*c->sched));
+	looks_forget(&c->looks);
 	show_positions(c);
 }
 
@@ -66,6 +79,8 @@ sched_discarded(struct commit *c)
 {
 	if (c->n_sched > 0)
 		memcpy(c->sched, c->sched_flushed, c->n_sched * sizeof(*c->sched));
+	looks_forget(&c->looks);
+	c->looks.bound_us = 0;
 }
 
 static bool
@@ -93,6 +108,8 @@ positions_update(struct commit *c)
 		if (c->sched[i].known)
 			continue;
 		c->sched[i].known = true;
+		c->sched[i].look_version = 1;		/* those of a first version have what it makes due */
+		c->sched[i].look_from = LOOK_DONE;
 		c->sched[i].day = zone_day(&program_now(c, i + 1)->zone, apply_head(c->apply)->clock_us);
 	}
 	return ST_OK;
@@ -103,10 +120,11 @@ sched_moved(const struct commit *c)
 {
 	for (size_t i = 0; i < c->n_sched; i++) {
 		const struct sched_position *now = &c->sched[i], *then = &c->sched_flushed[i];
-		if (now->known != then->known || now->day != then->day || now->from != then->from)
+		if (now->known != then->known || now->day != then->day || now->from != then->from || now->look_version != then->look_version ||
+		    now->look_from != then->look_from)
 			return true;
 	}
-	return false;
+	return c->looks.n > 0;
 }
 
 enum status
@@ -116,8 +134,12 @@ sched_keep(struct commit *c)
 	for (size_t i = 0; i < c->n_sched; i++) {
 		buf_put_be32(&c->scratch, (uint32_t)c->sched[i].day);
 		buf_put_be64(&c->scratch, c->sched[i].from);
+		buf_put_be32(&c->scratch, c->sched[i].look_version);
+		buf_put_be64(&c->scratch, c->sched[i].look_from);
 	}
 	enum status st = buf_status(&c->scratch);
+	for (size_t i = 0; i < c->looks.n && st == ST_OK; i++)
+		st = apply_put_look(c->apply, &c->looks.changes[i].row, c->looks.changes[i].gone);
 	return st == ST_OK ? apply_set_schedule(c->apply, buf_bytes(&c->scratch)) : st;
 }
 
@@ -139,6 +161,8 @@ positions_load(struct commit *c)
 		int32_t day = (int32_t)get_be32(p), next = c->sched[i].day + 1;
 		c->sched[i].day = day < next ? day : next;
 		c->sched[i].from = day <= next ? get_be64(p + 4) : 0;
+		c->sched[i].look_version = get_be32(p + 12);
+		c->sched[i].look_from = get_be64(p + 16);
 	}
 }
 
@@ -379,6 +403,119 @@ roll_due(struct commit *c, uint32_t program, uint64_t number, int64_t until_us, 
 	return st;
 }
 
+/* ---- what a version makes due ---- */
+
+static enum status
+looks_add(struct sched_looks *looks, const struct due_row *row, bool gone)
+{
+	if (looks->n == looks->cap) {
+		size_t cap = looks->cap == 0 ? SCHED_CHUNK : looks->cap * 2;
+		struct look_change *grown = realloc(looks->changes, cap * sizeof(*grown));
+		if (grown == NULL)
+			return ST_NOMEM;
+		looks->changes = grown;
+		looks->cap = cap;
+	}
+	looks->changes[looks->n++] = (struct look_change){ *row, gone };
+	if (gone) {
+		looks->done = *row;
+		return ST_OK;
+	}
+	looks->any_new = true;
+	if (row->at_us < looks->bound_us)
+		looks->bound_us = row->at_us;
+	return ST_OK;
+}
+
+static bool
+look_is_over(struct commit *c, uint32_t program)
+{
+	const struct sched_position *position = &c->sched[program - 1];
+
+	return position->look_from == LOOK_DONE && position->look_version == program_now(c, program)->version;
+}
+
+/* From when the first version is in force by which members are still to be looked at; INSTANT_NEVER. */
+static int64_t
+look_due_us(struct commit *c)
+{
+	int64_t due_us = INSTANT_NEVER;
+
+	for (uint32_t i = 1; i <= c->n_sched; i++) {
+		if (!look_is_over(c, i) && program_now(c, i)->in_force_us < due_us)
+			due_us = program_now(c, i)->in_force_us;
+	}
+	return due_us;
+}
+
+/* One member of a program whose look is not over. */
+static enum status
+look_at_next(struct commit *c, uint32_t program)
+{
+	const struct ledger_state *state = apply_state(c->apply);
+	struct sched_position *position = &c->sched[program - 1];
+	uint32_t newest = program_now(c, program)->version;
+	struct due_row row = { .program = program };
+	const struct totals *totals;
+
+	if (position->look_version != newest)
+		position->look_from = 1;
+	position->look_version = newest;
+	enum status st = state->totals(state->ctx, program, &totals);
+	if (st != ST_OK)
+		return st;
+	row.member = position->look_from++;
+	if (row.member > totals->members) {
+		position->look_from = LOOK_DONE;
+		return ST_OK;
+	}
+	st = apply_look(c->apply, program, row.member, &row.at_us);
+	return st == ST_OK && row.at_us != INSTANT_NEVER ? looks_add(&c->looks, &row, false) : st;
+}
+
+static enum status
+look_step(struct commit *c)
+{
+	for (uint32_t i = 1; i <= c->n_sched; i++) {
+		if (!look_is_over(c, i))
+			return look_at_next(c, i);
+	}
+	return ST_OK;
+}
+
+/* The first of those that look_step() found; at_us INSTANT_NEVER: none. */
+static enum status
+look_first(struct commit *c, int64_t until_us, struct due_row *ret)
+{
+	ret->at_us = INSTANT_NEVER;
+	if (c->looks.bound_us > until_us)
+		return ST_OK;
+	enum status st = apply_look_first(c->apply, &c->looks.done, ret);
+	if (st == ST_NOTFOUND)
+		ret->at_us = INSTANT_NEVER;
+	c->looks.bound_us = ret->at_us;
+	return st == ST_NOTFOUND ? ST_OK : st;
+}
+
+/* All that is due for the member by then: its row is not needed any more. */
+static enum status
+run_look(struct commit *c, const struct due_row *row)
+{
+	enum status st = roll_due(c, row->program, row->member, row->at_us, false);
+
+	return st == ST_OK ? looks_add(&c->looks, row, true) : st;
+}
+
+static bool
+look_before(const struct due_row *look, const struct due_row *due)
+{
+	if (look->at_us != due->at_us)
+		return look->at_us < due->at_us;
+	if (due->hold)
+		return false;
+	return look->program != due->program ? look->program < due->program : look->member < due->member;
+}
+
 static bool
 birthday_first(const struct birthday_row *b, const struct due_row *d)
 {
@@ -409,27 +546,76 @@ earliest_birthday(struct commit *c, struct birthday_row *nexts, int64_t until_us
 }
 
 static enum status
-step(struct commit *c, struct birthday_row *nexts, int64_t until_us, bool *ret_any)
+flush_chunk(struct commit *c)
 {
-	struct birthday_row birthday;
-	struct due_row row;
+	enum status st = commit_flush(c);
 
-	enum status st = earliest_birthday(c, nexts, until_us, &birthday);
-	if (st != ST_OK)
-		return st;
-	st = apply_due_first(c->apply, until_us, &row);
-	bool has_row = st == ST_OK, has_birthday = birthday.at_us != INSTANT_NEVER;
+	return st == ST_OK && c->unflushed ? ST_FULL : st;
+}
+
+/* What comes first of all that is due. */
+enum first { FIRST_NONE, FIRST_BIRTHDAY, FIRST_DUE, FIRST_LOOK };
+struct firsts { struct birthday_row birthday; struct due_row due, look; };
+
+static enum status
+find_first(struct commit *c, struct birthday_row *nexts, int64_t until_us, struct firsts *f, enum first *ret_what)
+{
+	enum status st = earliest_birthday(c, nexts, until_us, &f->birthday);
+
+	*ret_what = f->birthday.at_us == INSTANT_NEVER ? FIRST_NONE : FIRST_BIRTHDAY;
+	f->due.at_us = INSTANT_NEVER;
+	if (st == ST_OK)
+		st = look_first(c, until_us, &f->look);
+	if (st == ST_OK)
+		st = apply_due_first(c->apply, until_us, &f->due);
 	if (st != ST_OK && st != ST_NOTFOUND)
 		return st;
-	*ret_any = has_row || has_birthday;
-	if (!*ret_any)
+	bool is_look = f->look.at_us <= until_us && (st == ST_NOTFOUND || look_before(&f->look, &f->due));
+	if (!is_look && st == ST_NOTFOUND)
 		return ST_OK;
-	if (!has_birthday || (has_row && !birthday_first(&birthday, &row)))
-		return roll_due(c, row.program, row.member, row.at_us, row.hold);
+	const struct due_row *row = is_look ? &f->look : &f->due;
+	if (*ret_what == FIRST_NONE || !birthday_first(&f->birthday, row))
+		*ret_what = is_look ? FIRST_LOOK : FIRST_DUE;
+	return ST_OK;
+}
 
-	nexts[birthday.program - 1].at_us = 0;
-	c->sched[birthday.program - 1].from = birthday.member + 1;
-	return run_birthday(c, &birthday);
+static enum status
+run_first(struct commit *c, struct birthday_row *nexts, const struct firsts *f, enum first what)
+{
+	switch (what) {
+	case FIRST_NONE: break;
+	case FIRST_DUE: return roll_due(c, f->due.program, f->due.member, f->due.at_us, f->due.hold);
+	case FIRST_LOOK: return run_look(c, &f->look);
+	case FIRST_BIRTHDAY:
+		nexts[f->birthday.program - 1].at_us = 0;
+		c->sched[f->birthday.program - 1].from = f->birthday.member + 1;
+		return run_birthday(c, &f->birthday);
+	}
+	return ST_OK;
+}
+
+/* A version's look at the members has its place among what is due, at the instant from which it is in force. */
+static enum status
+step(struct commit *c, struct birthday_row *nexts, int64_t until_us, bool *ret_any)
+{
+	int64_t look_us = look_due_us(c), limit_us = look_us <= until_us ? look_us - 1 : until_us;
+	enum first what = FIRST_NONE;
+	enum status st = ST_OK;
+	struct firsts f;
+
+	if (c->looks.any_new && c->looks.bound_us <= limit_us)
+		st = flush_chunk(c);
+	if (st == ST_OK)
+		st = find_first(c, nexts, limit_us, &f, &what);
+	if (st != ST_OK)
+		return st;
+	*ret_any = what != FIRST_NONE || limit_us < until_us;
+	if (what != FIRST_NONE || !*ret_any)
+		return run_first(c, nexts, &f, what);
+	st = look_step(c);
+	if (look_due_us(c) != look_us)		/* birthdays were asked for up to that instant only */
+		memset(nexts, 0, (c->n_sched + 1) * sizeof(*nexts));
+	return st;
 }
 
 enum status
@@ -453,7 +639,7 @@ sched_run(struct commit *c, int64_t until_us, size_t budget, bool *ret_more)
 			break;
 		}
 		if (commit_is_large(c) || n % SCHED_CHUNK == 0)
-			st = commit_flush(c);
+			st = flush_chunk(c);
 		if (st == ST_OK && c->unflushed)
 			st = ST_FULL;
 	}
@@ -479,7 +665,10 @@ sched_next_us(struct commit *c, int64_t *ret_at_us)
 		const struct program *p = program_now(c, i + 1);
 		if (zone_midnight_us(&p->zone, c->sched[i].day) < next)
 			next = zone_midnight_us(&p->zone, c->sched[i].day);
+		if (!look_is_over(c, i + 1))
+			next = 0;
 	}
-	*ret_at_us = next;
-	return ST_OK;
+	st = look_first(c, commit_now_us(c) + US_PER_SECOND, &row);
+	*ret_at_us = st == ST_OK && row.at_us < next ? row.at_us : next;
+	return st;
 }

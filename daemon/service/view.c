@@ -124,6 +124,16 @@ view_init(struct view *v, struct programs *programs, struct arena *arena)
 }
 
 enum status
+view_read(struct view *v, struct store_txn *state, uint32_t program, uint64_t number)
+{
+	enum status st = apply_read_member(state, program, number, v->arena, &v->m);
+
+	if (st == ST_OK)
+		member_look(&v->state, &v->m);
+	return st;
+}
+
+enum status
 view_roll(struct view *v, int64_t until_us)
 {
 	return roll_ahead(&v->state, &v->m, NULL, 0, 0, until_us, v->arena);

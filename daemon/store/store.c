@@ -53,6 +53,7 @@ static const struct { const char *name; enum store_env env; } tables[TABLE_COUNT
 	[TABLE_KEY] = { "key", STORE_STATE },
 	[TABLE_APPROVER] = { "approver", STORE_STATE },
 	[TABLE_WAITING] = { "waiting", STORE_STATE },
+	[TABLE_LOOK] = { "look", STORE_STATE },
 	[TABLE_TERMINAL] = { "terminal", STORE_STATE },
 };
 

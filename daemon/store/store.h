@@ -50,6 +50,7 @@ enum store_table {
 	TABLE_KEY,		/* place in the history be32 -> a key that signs, or signed */
 	TABLE_APPROVER,		/* principal -> the key that its approvals are checked with */
 	TABLE_WAITING,		/* seq be64, index be32 of an adjust -> that it waits, or what approved it */
+	TABLE_LOOK,		/* due instant be64, program be32, member be64 -> empty: due by a version that came since the member's record */
 	TABLE_TERMINAL,		/* store, NUL, terminal, NUL, principal -> its sequence */
 	TABLE_COUNT
 };

@@ -62,9 +62,10 @@ life_swap_memory(struct life *l)
 const struct member *
 life_member(struct life *l, uint64_t number)
 {
-	const struct member *m = memory_member(l->ledger, 1, number);
+	const struct member *m;
+	enum status st = l->ledger->state.member(l->ledger, 1, number, &m);
 
-	assert(m != NULL);
+	assert(st == ST_OK && m != NULL);
 	return m;
 }
 

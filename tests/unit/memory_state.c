@@ -26,7 +26,17 @@ memory_member(struct memory_state *ms, uint32_t program, uint64_t number)
 static enum status
 on_member(void *ctx, uint32_t program, uint64_t number, const struct member **ret)
 {
-	*ret = memory_member(ctx, program, number);
+	struct memory_state *ms = ctx;
+	struct member *looked, *m = memory_member(ms, program, number);
+
+	*ret = m;
+	if (m == NULL || member_is_looked(&ms->state, m))
+		return ST_OK;
+	looked = arena_alloc(&ms->arena, sizeof(*m));
+	assert(looked != NULL);
+	*looked = *m;
+	member_look(&ms->state, looked);
+	*ret = looked;
 	return ST_OK;
 }
 

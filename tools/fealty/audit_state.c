@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* All that state holds but `meta`, which has the head itself. */
+/* All that state holds but `meta`, which has the head itself, and `look`, of which the ledger does not tell. */
 static const enum store_table compared[] = { TABLE_PROGRAM, TABLE_VERSION, TABLE_MEMBER, TABLE_HOLD, TABLE_FOLLOWUP, TABLE_REQUEST,
 	TABLE_RECEIPT, TABLE_DUE, TABLE_TILE, TABLE_KEY, TABLE_APPROVER, TABLE_WAITING, TABLE_TERMINAL };
 

@@ -111,6 +111,22 @@ touch(struct sim *sim, const struct entry *entry)
 	return ST_OK;
 }
 
+/* A version makes things due for members that it does not touch. */
+static enum status
+look_at_all(struct sim *sim, uint32_t program)
+{
+	const struct sim_program *p = &sim->state.programs[program - 1];
+	enum status st = ST_OK;
+
+	for (uint64_t i = 0; i < p->n_members && st == ST_OK; i++) {
+		if (p->members[i] == NULL)
+			continue;
+		member_look(&sim->state.ledger, p->members[i]);
+		st = sim_due_member(&sim->due, p->members[i]);
+	}
+	return st;
+}
+
 enum status
 sim_apply(struct sim *sim, const struct entry *decided, struct entry_id *ret_id, struct entry **ret_entry)
 {
@@ -126,6 +142,8 @@ sim_apply(struct sim *sim, const struct entry *decided, struct entry_id *ret_id,
 	}
 	if (st == ST_OK)
 		st = touch(sim, *ret_entry);
+	if (st == ST_OK && decided->op == OP_PUBLISH)
+		st = look_at_all(sim, decided->program);
 	if (st == ST_OK)
 		st = sim_book_put_entry(&sim->book, *ret_entry, *ret_id, &sim->terminal_note);
 	if (st == ST_OK && sim->on_entry != NULL)

@@ -35,6 +35,7 @@ static const struct { const char *parts, *form; } forms[TABLE_COUNT] = {
 	[TABLE_KEY] = { "4", "PLACE" },
 	[TABLE_APPROVER] = { "e", "PRINCIPAL" },
 	[TABLE_WAITING] = { "84", "SEQ/INDEX" },
+	[TABLE_LOOK] = { "T48", "INSTANT/PROGRAM/MEMBER" },
 	[TABLE_TERMINAL] = { "sse", "STORE/TERMINAL/PRINCIPAL" },
 };
 
@@ -485,6 +486,8 @@ member_json(struct bytes value)
 		if (m.has_head)
 			put_id(object, "head", m.head);
 		put_instant(object, "due_at", m.due_at_us);
+		if (m.looked > 1)
+			json_put_number(object, "looked_by", m.looked);
 		json_put(object, "lots", lots_json(m.lots, m.n_lots));
 		json_put(object, "holds", holds_json(&m));
 		if (m.n_vouchers > 0)
@@ -800,6 +803,7 @@ table_value_json(enum store_table table, struct bytes key, struct bytes value)
 		object = entry_row_json(value, false, "digest");
 		break;
 	case TABLE_DUE:
+	case TABLE_LOOK:
 		object = json_new();
 		break;
 	case TABLE_PROGRAM:
