@@ -31,12 +31,19 @@ look_by(struct member *m, const struct program *p)
 	m->due_at_us = due_at_us(m, p);
 }
 
+/* A record that was just begun goes by the first. */
+static uint32_t
+version_looked(const struct member *m)
+{
+	return m->looked == 0 ? 1 : m->looked;
+}
+
 bool
 member_is_looked(const struct ledger_state *state, const struct member *m)
 {
 	const struct program *newest = state->program_at(state->ctx, m->program, INT64_MAX);
 
-	return newest == NULL || newest->version <= (m->looked == 0 ? 1 : m->looked) || m->standing == STANDING_CLOSED;
+	return newest == NULL || newest->version <= version_looked(m) || m->standing == STANDING_CLOSED;
 }
 
 void
@@ -45,7 +52,7 @@ member_look(const struct ledger_state *state, struct member *m)
 	const struct program *p;
 
 	while (!member_is_looked(state, m)) {
-		uint32_t next = (m->looked == 0 ? 1 : m->looked) + 1;
+		uint32_t next = version_looked(m) + 1;
 
 		p = state->program_version(state->ctx, m->program, next);
 		if (p == NULL || m->due_at_us < p->in_force_us)

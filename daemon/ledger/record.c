@@ -571,6 +571,15 @@ read_counts(struct reader *r, struct member *m)
 	}
 }
 
+static void
+read_due(struct reader *r, uint64_t flags, struct member *m)
+{
+	if (flags & FLAG_DUE)
+		m->due_at_us = cursor_svarint(&r->c);
+	m->looked = flags & FLAG_LOOKED ? read_u32(r) : 1;
+	r->corrupt |= (flags & FLAG_LOOKED) && m->looked <= 1;
+}
+
 enum status
 member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member)
 {
@@ -635,12 +644,7 @@ member_decode(struct bytes bytes, struct arena *arena, struct member *ret_member
 		m.head.seq = cursor_varint(&r.c);
 		m.head.index = read_u32(&r);
 	}
-	if (flags & FLAG_DUE)
-		m.due_at_us = cursor_svarint(&r.c);
-	if (flags & FLAG_LOOKED) {
-		m.looked = read_u32(&r);
-		r.corrupt |= m.looked <= 1;
-	}
+	read_due(&r, flags, &m);
 	m.lots = read_lots(&r, &m.n_lots, &m.cap_lots);
 	read_holds(&r, &m);
 	read_days(&r, &m);

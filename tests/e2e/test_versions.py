@@ -4,7 +4,6 @@ import os
 import shutil
 
 from case import seconds
-
 from wire import microseconds
 from world import SOURCE, expect, run_fealty
 

@@ -26,6 +26,12 @@ FEATURES = {                      # feature → how often a case has it
 }
 
 
+def nightly(program):
+    """Its sections by which something falls due without an event, and which it can do without."""
+    names = ("anniversary", "auto_redeem", "notices") + (() if any("birthday" in tier for tier in program.get("tiers", [])) else ("birthday",))
+    return [name for name in names if name in program]
+
+
 class Maker(generate_more.MoreProgram):
     def __init__(self, seed, only=(), without=()):
         self.rng = random.Random(seed)
@@ -74,8 +80,9 @@ class Maker(generate_more.MoreProgram):
         program = self.program()
         versions = [program]
         if self.has("versions"):
+            later = {name: program.pop(name) for name in nightly(program) if self.chance(.5)}
             for _ in range(self.rng.randint(1, 2)):
-                versions.append(self.version(versions[-1]))
+                versions.append(self.version(versions[-1], later))
         return versions, Events(self, versions).make()
 
     # The program
@@ -382,9 +389,15 @@ class Maker(generate_more.MoreProgram):
     def day(self, low, high):
         return (dt.date(2026, 1, 1) + dt.timedelta(days=self.rng.randint(low, high))).isoformat()
 
-    def version(self, before):
-        """The next version: other rates, multipliers and terms; the same tiers, counters and ids."""
+    def version(self, before, later):
+        """The next version: other rates, multipliers and terms, and of what falls due by itself more or less; the same tiers, counters and ids."""
         program = copy.deepcopy(before)
+        for name in nightly(program):
+            if self.chance(.2):
+                later[name] = program.pop(name)
+        for name in list(later):
+            if name not in before and self.chance(.8):
+                program[name] = later.pop(name)
         for rule in program["earn"]:
             if "per_amount" in rule and self.chance(.5):
                 whole = rule["per_amount"].get("whole_steps")
