@@ -2,7 +2,8 @@
  * redecide.h: from a stored entry back to what decided it, so that an audit can decide it again.  Pure.
  *
  * An entry holds its command at scale, and as facts what the daemon looked up elsewhere: that an alias was free, that a birthday was due, a
- * member's segments, which entry a reference named.  Those are taken as given; everything else of the entry must come out again.
+ * member's segments, which entry a reference named.  Those are taken as given; everything else of the entry must come out again.  When a date of birth
+ * was entered is in no entry, and the day on which a birthday's voucher comes depends on it: any of its window is let pass.
  */
 #ifndef FEALTY_LEDGER_REDECIDE_H
 #define FEALTY_LEDGER_REDECIDE_H

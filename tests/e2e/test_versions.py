@@ -79,7 +79,10 @@ def test_as_it_is_simulated(world):
 # ---- many members, a real clock, and an end in the middle ----
 
 MEMBERS = 20000
-GIVES = programs.PLAIN.replace("redemption:", "vouchers: [{id: drink, name: Drink, valid: {days: 90}}]\nauto_redeem: {at: \"7\", voucher: drink}\nredemption:", 1)
+GIVES = programs.PLAIN + """
+vouchers: [{id: drink, name: Drink, valid: {days: 90}}]
+auto_redeem: {at: "7", voucher: drink}
+"""
 
 
 def fill(wire):
