@@ -398,7 +398,7 @@ stage_roll(struct stage *s, uint32_t program, uint64_t member)
 	struct entry entry = s->entry;
 	struct entry_id id = s->id;
 
-	while (p != NULL && (m = memory_member(&s->live, program, member)) != NULL && due_next(m, p, s->now_us, &due)) {
+	while (p != NULL && on_member(&s->live, program, member, &m) == ST_OK && m != NULL && due_next(m, p, s->now_us, &due)) {
 		enum status st = decide_due(&s->live.state, program, member, &due, &s->arena, &s->entry);
 		assert(st == ST_OK);
 		assert(m->due_at_us == due.at_us);

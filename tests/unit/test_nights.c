@@ -177,6 +177,61 @@ anniversaries_of_other_versions(void **state)
 	stage_release(&s);
 }
 
+/* Nobody touches the member, whose record says nothing of it. */
+static void
+a_version_gives_what_it_adds(void **state)
+{
+	struct program_def def = with_anniversary(), bare = plain("KRW"), more = with_anniversary();
+	struct stage s;
+
+	(void)state;
+	bare.expiry = more.expiry = def.expiry;
+	more.anniversary_points = "7";
+	uint64_t m = begin(&s, &bare, "2024-05-10T10:00:00");
+	stage_at(&s, "2027-05-10T00:00:00");
+	stage_publish(&s, &def);						/* that midnight is over */
+	assert_false(stage_member(&s, m)->has_anniversary);
+	assert_int_equal(stage_member(&s, m)->looked, 1);
+	stage_at(&s, "2028-05-09T23:59:59");
+	assert_int_equal(s.n_due, 0);
+	stage_at(&s, "2028-05-10T00:00:00");
+	assert_int_equal(stage_member(&s, m)->available, 100);
+	assert_int_equal(stage_member(&s, m)->looked, 2);
+	stage_at(&s, "2028-06-01T00:00:00");
+	stage_publish(&s, &bare);
+	stage_publish(&s, &more);
+	stage_at(&s, "2029-05-10T00:00:00");
+	assert_int_equal(stage_member(&s, m)->available, 7);			/* the others have ended */
+	assert_int_equal(stage_member(&s, m)->looked, 4);
+	stage_release(&s);
+}
+
+/* What was due before a version came is done first, however late, and then goes by the version as if it had been there in time. */
+static void
+a_version_comes_after_what_was_due_before(void **state)
+{
+	struct program_def def = full(), bare = full();
+	struct stage s;
+	const struct member *m;
+
+	(void)state;
+	bare.has_anniversary = bare.has_notices = false;
+	def.has_anniversary = def.has_anniversary_of = true;
+	def.anniversary_points = "100";
+	uint64_t number = begin(&s, &bare, "2026-01-15T10:00:00");
+	assert_int_equal(stage_adjust(&s, number, "10", "2026-03-01"), LEDGER_OK);
+	s.now_us = stage_member(&s, number)->due_at_us + 10 * US_PER_DAY;		/* nobody has come to it yet */
+	stage_publish(&s, &def);
+	assert_int_equal(s.live.state.member(&s.live, 1, number, &m), ST_OK);
+	assert_int_equal(m->looked, 1);
+	assert_int_equal(m->due_at_us, stage_member(&s, number)->due_at_us);
+	stage_roll(&s, 1, number);
+	assert_true(s.n_due > 0);
+	assert_int_equal(stage_member(&s, number)->looked, 2);
+	assert_int_equal(stage_member(&s, number)->anniversary, day("2027-01-15"));
+	stage_release(&s);
+}
+
 static void
 sleeping_through_anniversaries(void **state)
 {
@@ -779,6 +834,8 @@ main(void)
 		cmocka_unit_test(a_birthday_may_require_points),
 		cmocka_unit_test(anniversaries_of_a_leap_day),
 		cmocka_unit_test(anniversaries_of_other_versions),
+		cmocka_unit_test(a_version_gives_what_it_adds),
+		cmocka_unit_test(a_version_comes_after_what_was_due_before),
 		cmocka_unit_test(sleeping_through_anniversaries),
 		cmocka_unit_test(lots_leave_a_hold_at_their_midnight),
 		cmocka_unit_test(a_hold_keeps_its_terms),
