@@ -555,8 +555,7 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		refusal_set(s->refusal, LEDGER_INVALID_ARGUMENT, s->refusal->field,
 		    "More than one command there has this request id: name the entry by its id.");
 	voucher_explain(r->voucher, s->refusal);
-	if (!step_refused(s))
-		st = people_check(s);
+	st = people_check(s);
 	bool is_friends = r->op == REQUEST_PURCHASE || r->op == REQUEST_RETURN || entry.n_merged > 0;
 	if (!step_refused(s) && r->want_receipt && entry.n_touched > 1 && !is_friends && s->work->who->role != ROLE_OPERATOR)
 		refusal_set(s->refusal, LEDGER_PERMISSION_DENIED, "want_receipt",

@@ -342,12 +342,27 @@ people_prepare(struct step *s)
 	return r->op == REQUEST_ENROL || r->op == REQUEST_OPENING ? prepare_enrolment(s) : prepare_profile(s);
 }
 
+/* What is wrong with an alias goes before whose profile it is. */
+static enum status
+check_profile(struct step *s)
+{
+	struct refusal ladder = *s->refusal;
+
+	if (step_refused(s) && ladder.result != LEDGER_MEMBER_CLOSED && ladder.result != LEDGER_MEMBER_PROVISIONAL)
+		return ST_OK;
+	s->refusal->result = LEDGER_OK;
+	enum status st = change_aliases(s);
+	if (!step_refused(s))
+		*s->refusal = ladder;
+	return st;
+}
+
 enum status
 people_check(struct step *s)
 {
-	if (s->request->op == REQUEST_MERGE)
+	if (s->request->op == REQUEST_MERGE && !step_refused(s))
 		check_merge(s);
-	return s->request->op == REQUEST_PROFILE ? change_aliases(s) : ST_OK;
+	return s->request->op == REQUEST_PROFILE ? check_profile(s) : ST_OK;
 }
 
 enum status

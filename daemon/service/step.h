@@ -39,7 +39,7 @@ enum status people_find(struct step *s) MUST_CHECK;
 enum status people_load(struct step *s, uint64_t member) MUST_CHECK;
 /* The profiles that the command reads, as they will be. */
 enum status people_prepare(struct step *s) MUST_CHECK;
-/* What the vault has against it, once decide() has nothing. */
+/* What the vault has against it, once decide() has nothing, or only what comes after that. */
 enum status people_check(struct step *s) MUST_CHECK;
 /* What the entry does to the vault; nothing for most. */
 enum status people_write(struct step *s, const struct entry *entry, struct entry_id id) MUST_CHECK;

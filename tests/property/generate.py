@@ -9,7 +9,7 @@ import generate_more
 from model.dates import DAY, add_months, decimal_text, instant_text, zone, DIGITS, SECOND
 
 ZONES = [("Asia/Seoul", "KRW"), ("America/Los_Angeles", "USD"), ("UTC", "USD"), ("America/Santiago", "CLP"), ("Asia/Seoul", "USD"),
-         ("Australia/Sydney", "AUD")]
+         ("Australia/Sydney", "AUD"), ("Africa/Cairo", "KWD"), ("Asia/Beirut", "BHD"), ("Pacific/Apia", "JPY"), ("Australia/Lord_Howe", "AUD")]
 CATEGORIES = ["food", "drink", "toy"]
 SKUS = ["s1", "s2", "s3", "s4", "s5"]
 STORES = ["st1", "st2"]
@@ -45,7 +45,7 @@ class Maker(generate_more.MoreProgram):
         self.zone = zone(self.zone_name)
         self.digits = DIGITS[self.currency]
         self.unit = 10 ** self.digits if self.digits else 1000     # minor units of one "thing" of money
-        self.scale = rng.choice([0, 0, 0, 1, 2])
+        self.scale = rng.choice([0, 0, 0, 1, 2, 3, 6])
         self.priority = 0
 
     # Small pieces
@@ -109,6 +109,9 @@ class Maker(generate_more.MoreProgram):
                                                 "percent": self.pick(100, 100, 50, 33)}}
             if self.has("holds"):
                 program["expiry"]["inactivity"]["percent"] = 100
+            self.clock = program["expiry"]
+            if self.chance(.3):             # then tiers and rules may have it alone
+                program["expiry"] = self.expiry()
         elif self.has("expiry"):
             program["expiry"] = self.expiry(top=True)
         if self.has("tiers") or self.has("gifts") or self.has("balance_tiers"):
@@ -169,6 +172,10 @@ class Maker(generate_more.MoreProgram):
             term["refresh_on"] = self.some(["purchase", "activity", "checkin", "redeem"], 2)
         return term
 
+    def own_expiry(self):
+        """Of a tier or a rule: a program has one inactivity clock, so theirs is the same."""
+        return copy.deepcopy(self.clock) if self.has("inactivity") and self.chance(.4) else self.expiry()
+
     def tiers(self, program):
         rng = self.rng
         tiers = [{"id": "green", "rank": 0}]
@@ -193,8 +200,8 @@ class Maker(generate_more.MoreProgram):
                         tier["grace"]["round_up_to"] = "month"
             if self.chance(.6):
                 tier["earn_multiplier"] = self.pick("1.1", "1.2", "1.25", "1.5", "2", "1")
-            if self.has("tier_expiry") and not self.has("inactivity") and self.chance(.6):
-                tier["expiry"] = self.pick("never", self.expiry())
+            if self.has("tier_expiry") and self.chance(.6):
+                tier["expiry"] = self.pick("never", self.own_expiry())
                 if self.chance(.5):
                     tier["expiry_applies"] = "all_open_while_held"
             if self.has("birthday") and self.chance(.3):
@@ -212,7 +219,7 @@ class Maker(generate_more.MoreProgram):
         names = ["points_earned", "spend", "visits"] + (program.get("counters") or [])
         alternatives = [{"all": [threshold(metric)]}]
         if self.chance(.2):
-            alternatives[0]["all"].append(threshold(self.rng.choice(names)))
+            alternatives[0]["all"].append(threshold(self.rng.choice([name for name in names if name != metric])))
         if self.chance(.25):
             alternatives.append({"all": [threshold(self.rng.choice(names))]})
         return {"any": alternatives}
@@ -267,9 +274,11 @@ class Maker(generate_more.MoreProgram):
                     if self.has("once"):
                         rule["per_amount"]["whole_steps"] = True
                     rule["caps"] = [{"per": self.pick("transaction", "day", "month"), "points": self.points(3, 30), "over": "fallback"}]
+                    if self.chance(.3):
+                        rule["caps"].append(self.longer_cap(rule["caps"][0]["per"]))
                 rules.append(rule)
             specials = [rule for rule in rules if rule.get("caps") and rule["caps"][0]["over"] == "fallback"]
-            if len(specials) == 2 and self.chance(.6):
+            if len(specials) == 2 and all(len(rule["caps"]) == 1 for rule in specials) and self.chance(.6):
                 specials[1]["caps"] = [dict(specials[0]["caps"][0])]
                 for rule in specials:
                     rule["caps"][0]["group"] = "g"
@@ -288,6 +297,8 @@ class Maker(generate_more.MoreProgram):
                 rules.append(self.rule("acttimes", "multiplier", program, on="activity"))
         if self.has("enrol_rules"):
             rules.append({"id": "hello", "on": "enrol", "kind": self.pick("base", "bonus"), "fixed": {"points": self.points(1, 60)}})
+        if self.has("caps") and self.chance(.4):
+            self.share_cap(rules)
         rng.shuffle(rules)
         for place, rule in enumerate(rules):
             rule["priority"] = (place + 1) * 10
@@ -332,7 +343,7 @@ class Maker(generate_more.MoreProgram):
             if self.has("pending") and self.chance(.5):
                 rule["pending"] = self.pending(on)
             if self.has("rule_expiry") and self.chance(.5):
-                rule["expiry"] = self.expiry()
+                rule["expiry"] = self.own_expiry()
         return rule
 
     def pending(self, on):
@@ -390,7 +401,7 @@ class Maker(generate_more.MoreProgram):
         return (dt.date(2026, 1, 1) + dt.timedelta(days=self.rng.randint(low, high))).isoformat()
 
     def version(self, before, later):
-        """The next version: other rates, multipliers and terms, and of what falls due by itself more or less; the same tiers, counters and ids."""
+        """The next version: other rates, multipliers, terms, caps and thresholds, and of what falls due by itself more or less; the same tiers, counters and ids."""
         program = copy.deepcopy(before)
         for name in nightly(program):
             if self.chance(.2):
@@ -407,6 +418,7 @@ class Maker(generate_more.MoreProgram):
                 rule["multiply"] = self.pick("2", "1.5", "1.2")
         if self.has("expiry") and not self.has("inactivity") and self.chance(.5):
             program["expiry"] = self.expiry(top=True)
+        self.vary(program)
         return program
 
 

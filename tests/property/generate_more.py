@@ -11,6 +11,7 @@ FEATURES = {                      # as in generate.py
 }
 PARTNERS = ["p1", "p2"]
 VOUCHERS = ["cookie", "drink", "mug"]
+PERIODS = ["transaction", "day", "month", "year", "lifetime", "program"]
 
 
 class MoreProgram:
@@ -146,6 +147,59 @@ class MoreProgram:
                 rule = {"id": f"only-{name}", "priority": 800 + len(program["earn"]), "on": "purchase", "kind": self.pick("bonus", "base"),
                         "fixed": {"points": self.points(1, 9)}, "when": {"membership": name}}
                 program["earn"].append(rule)
+
+
+    # Caps that meet, and what another version has otherwise
+
+    def longer_cap(self, per):
+        """Beside a cap that falls back: one of a longer period, which does not.  Of a shorter one the rules leave open which is asked first."""
+        longer = PERIODS[PERIODS.index(per) + 1:]
+        return {"per": self.rng.choice(longer), "points": self.points(3, 30), "over": self.pick("clip", "reject")}
+
+    def share_cap(self, rules):
+        """Makes a cap of one rule that of a group with another.  Rules that replace and others share none: which is filled first is left open."""
+        capped = [rule for rule in rules if rule["on"] == "purchase" and rule["kind"] != "counter" and "replaces" not in rule and rule.get("caps")]
+        if len(capped) < 2:
+            return
+        one, other = self.rng.sample(capped, 2)
+        cap = one["caps"][0]
+        if "points" not in cap or any(each["per"] == cap["per"] for each in other["caps"]):
+            return
+        cap["group"] = "shared"
+        other["caps"].append(dict(cap, over=self.pick("clip", "reject")))
+
+    def vary(self, program):
+        """Nothing that a night looks for without an event: balances that tiers ask for, and what is redeemed by itself."""
+        for rule in program["earn"]:
+            for cap in rule.get("caps", []):
+                if "group" not in cap and self.chance(.5):
+                    cap.update({"points": self.points(1, 60)} if "points" in cap else {"count": self.rng.randint(1, 4)})
+        for tier in program.get("tiers", [])[1:]:
+            self.vary_tier(tier, "balance" in json.dumps(program["tiers"]))
+        for name in ("earn_per_day", "redeem_per_day"):
+            if name in program.get("limits", {}) and self.chance(.5):
+                program["limits"][name] = self.points(10, 80)
+        for stamp in program.get("stamps", []):
+            if "cap" in stamp and self.chance(.5):
+                stamp["cap"]["count"] = self.rng.randint(1, 7)
+        if "points" in program.get("birthday", {}).get("reward", {}) and self.chance(.4):
+            program["birthday"]["reward"]["points"] = self.points(5, 50)
+        for voucher in program.get("vouchers", []):
+            if "valid" in voucher and self.chance(.4):
+                voucher["valid"] = {"days": self.rng.randint(1, 60)}
+
+    def vary_tier(self, tier, by_balance):
+        rng = self.rng
+        if self.chance(.4):
+            tier["earn_multiplier"] = self.pick("1.1", "1.3", "2")
+        if "months" in tier.get("valid", {}) and self.chance(.4):
+            tier["valid"]["months"] = rng.randint(1, 5)
+        for alternative in tier["reach"]["any"] if self.chance(.3) and not by_balance else []:
+            threshold = alternative["all"][0]
+            if threshold["metric"] == "points_earned":
+                threshold["at_least"] = decimal_text(rng.randint(10, 90) * 10 ** self.scale, self.scale)
+            if threshold["metric"] == "spend":
+                threshold["at_least"] = decimal_text(rng.randint(10, 90) * self.unit, self.digits)
 
 
 class MoreEvents:

@@ -423,6 +423,22 @@ add_aliases(struct step *s)
 		sim_refuse(&s->call->refusal, LEDGER_INVALID_ARGUMENT, "remove_aliases", "A member keeps at least one alias.");
 }
 
+/* What is wrong with an alias goes before whose profile it is. */
+static void
+change_aliases(struct step *s)
+{
+	struct refusal *refusal = &s->call->refusal, ladder = *refusal;
+
+	if (refused(s) && ladder.result != LEDGER_MEMBER_CLOSED && ladder.result != LEDGER_MEMBER_PROVISIONAL)
+		return;
+	refusal->result = LEDGER_OK;
+	remove_aliases(s);
+	if (!refused(s))
+		add_aliases(s);
+	if (!refused(s))
+		*refusal = ladder;
+}
+
 /* Of a member that the entry made for an alias that nobody had. */
 static enum status
 write_provisional(struct step *s, const struct entry *entry)
@@ -592,11 +608,8 @@ decide_and_apply(struct step *s, struct entry_id *ret_id, struct entry **ret_ent
 		sim_refuse(refusal, LEDGER_INVALID_ARGUMENT, refusal->field,
 		    "More than one command there has this request id: name the one that is meant by its id.");
 	voucher_explain(r->voucher, refusal);
-	if (!refused(s) && r->op == REQUEST_PROFILE) {
-		remove_aliases(s);
-		if (!refused(s))
-			add_aliases(s);
-	}
+	if (r->op == REQUEST_PROFILE)
+		change_aliases(s);
 	if (!refused(s) && s->too_many_aliases)
 		sim_refuse(refusal, LEDGER_CAP_REACHED, "into", "The two have more than %d aliases together; remove some first.", SIM_ALIASES_MAX);
 	bool fits = true;

@@ -1,6 +1,6 @@
 """The refusals that every command has, and what every command does."""
 from .dates import day_of
-from .lots import term_today
+from .lots import clock_of
 
 
 class Refusal(Exception):
@@ -32,8 +32,7 @@ def touch(model, event, member):
 
 def clock_terms(model, member):
     terms = [lot.clock for lot in member.lots if lot.clock is not None]
-    terms += [term for term in (model.program.expiry, term_today(model.program, member)) if term.kind == "inactivity"]
-    return terms
+    return terms + [term for term in (clock_of(model.program),) if term is not None]
 
 
 def open_member(member):

@@ -131,15 +131,22 @@ def clock_lots(member):
     return [lot for lot in member.lots + held if lot.clock is not None]
 
 
+def clock_of(program):
+    """The one inactivity term that a program has, wherever it is written; or None."""
+    terms = [program.expiry] + [each.expiry for each in program.tiers + program.rules]
+    return next((term for term in terms if term is not None and term.kind == "inactivity"), None)
+
+
 def clock_goes_on(program, member, today):
     """A clock that ran out the day before with nothing under it starts again before anything comes this night."""
-    if program.expiry.kind == "inactivity" and not clock_lots(member) and clock_end(member, program.expiry) < today:
+    term = clock_of(program)
+    if term is not None and not clock_lots(member) and clock_end(member, term) < today:
         member.clock = today
 
 
 def clock_ends(program, member, today):
     """The inactivity clock ran out the day before: takes its share and starts again today."""
-    term = next((lot.clock for lot in clock_lots(member)), None) or (program.expiry if program.expiry.kind == "inactivity" else None)
+    term = next((lot.clock for lot in clock_lots(member)), None) or clock_of(program)
     if term is None or clock_end(member, term) >= today:
         return
     last = clock_end(member, term)

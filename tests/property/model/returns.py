@@ -141,7 +141,7 @@ def claim(record, member, rest):
     lapsed = max(record.never - waiting, 0)
     was, back = stepped(record, earlier, whole, carried, lapsed), stepped(record, record.stepped, whole, carried, lapsed)
     for earned in (whole, before, after):
-        if record.never:
+        if min(record.never, waiting):      # else what waits here took the terms of a rule that carries, because the first one gives no more
             clip(waits(earned), waiting - min(record.never, waiting))
         clip(earned.components, whole.granted)     # the rest never earns more than the whole
     target = whole.granted - after.granted + sum(back.values()) - record.clawed
