@@ -16,9 +16,13 @@ varint_at(const uint8_t *p, const uint8_t *end, uint64_t *ret)
 {
 	uint64_t v = 0;
 
-	if (p < end && *p < 0x80) {		/* most are one byte */
+	if (p < end && *p < 0x80) {		/* most are one byte, or two */
 		*ret = *p;
 		return p + 1;
+	}
+	if (end - p >= 2 && p[1] < 0x80) {
+		*ret = (uint64_t)p[1] << 7 | (p[0] & 0x7f);
+		return p + 2;
 	}
 	for (unsigned i = 0; p < end && i < VARINT_BYTES_MAX; ++i, ++p) {
 		if (i == VARINT_BYTES_MAX - 1 && *p > 1)
@@ -70,7 +74,7 @@ field_take_varint(struct bytes *rest, uint64_t *ret)
 }
 
 bool
-field_next(struct bytes *rest, struct field *ret, bool *ret_malformed)
+field_next_any(struct bytes *rest, struct field *ret, bool *ret_malformed)
 {
 	uint64_t tag;
 
