@@ -131,10 +131,26 @@ utf8_character(const uint8_t *p, size_t len)
 	return 0;
 }
 
+/* The leading bytes that are ASCII and no NUL, by eights: the first of any others is looked at by itself. */
+static size_t
+ascii_bytes(struct bytes text)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t eight;
+	size_t i = 0;
+
+	for (; i + sizeof(eight) <= text.len; i += sizeof(eight)) {
+		memcpy(&eight, text.data + i, sizeof(eight));
+		if (((eight | (eight - ones)) & tops) != 0)		/* a top bit, or one that a byte of zero has borrowed */
+			break;
+	}
+	return i;
+}
+
 bool
 field_text_valid(struct bytes text)
 {
-	for (size_t i = 0; i < text.len;) {
+	for (size_t i = ascii_bytes(text); i < text.len;) {
 		if (text.data[i] < 0x80) {
 			if (text.data[i] == 0)
 				return false;

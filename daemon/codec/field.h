@@ -21,8 +21,8 @@ struct field {
  * field_next(rest, ret, ret_malformed):
  * Reads the next field and moves *${rest} behind it.  False at the end, where *${ret} is undefined and *${ret_malformed} says whether
  * it ended badly: cut off, a group, a type that does not exist, or a number of 0.
- * field_next_any() is the same; the other one is here to be inlined, and reads by itself what nearly all fields are: a number below 16, and a value
- * or a length of one byte.
+ * field_next_any() is the same; the other one is here to be inlined, and reads by itself what most fields are: a number below 16, and a value or a
+ * length of one byte.
  */
 bool field_next_any(struct bytes *rest, struct field *ret, bool *ret_malformed) MUST_CHECK;
 
