@@ -214,6 +214,7 @@ apply_new(struct store *store, struct apply **ret_apply)
 	if (a == NULL)
 		return ST_NOMEM;
 	a->store = store;
+	state_init(a);
 	overlay_init(&a->overlay, OVERLAY_BYTES_MAX);
 	arena_init(&a->scratch, TRANSACTION_ARENA_BYTES);
 	buf_init(&a->schedule);

@@ -53,6 +53,9 @@ enum status head_decode(struct bytes value, struct apply_head *ret) MUST_CHECK;
 enum status keys_load_rows(struct store_txn *state, struct key_history *ret_keys) MUST_CHECK;
 enum status keys_store_rows(struct store_txn *state, const struct key_history *keys) MUST_CHECK;
 
+/* state.c: fills a->state, for apply_state(). */
+void state_init(struct apply *a);
+
 /* approval.c: of struct ledger_state. */
 enum status state_approver(void *ctx, const char *principal, struct approver *ret) MUST_CHECK;
 enum status state_waiting(void *ctx, struct entry_id id, struct waiting_adjust *ret) MUST_CHECK;

@@ -123,18 +123,42 @@ overlay_mark_dirty(struct overlay *o, struct overlay_member *m)
 	o->n_dirty++;
 }
 
-static size_t
-row_bucket(const struct overlay *o, enum store_table table, struct bytes key)
+static uint64_t
+mix(uint64_t h, uint64_t part)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325) + (uint64_t)table;
+	h = (h ^ part) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
 
-	for (size_t i = 0; i < key.len; i++) {
-		if (table == TABLE_REQUEST && key.data[i] == 0)
-			break;
-		h = (h ^ key.data[i]) * UINT64_C(0x100000001b3);
+/* Eight bytes at a time: each step waits for the one before it. */
+static uint64_t
+hash_bytes(uint64_t h, const uint8_t *p, size_t len)
+{
+	uint64_t part;
+
+	for (; len >= sizeof(part); p += sizeof(part), len -= sizeof(part)) {
+		memcpy(&part, p, sizeof(part));
+		h = mix(h, part);
 	}
-	/* the last byte of a key has not spread far yet, and keys of tiles differ in nothing else */
-	return (size_t)(h * UINT64_C(0x9e3779b97f4a7c15) >> 32) % o->n_row_buckets;
+	part = len;
+	for (size_t i = 0; i < len; i++)
+		part = part << 8 | p[i];
+	return mix(h, part);
+}
+
+/* All requests with one id are in one bucket, whoever's they are: the id ends with a NUL. */
+static uint64_t
+row_hash(enum store_table table, struct bytes key)
+{
+	const uint8_t *end = table == TABLE_REQUEST ? memchr(key.data, 0, key.len) : NULL;
+
+	return hash_bytes((uint64_t)table, key.data, end == NULL ? key.len : (size_t)(end - key.data));
+}
+
+static struct overlay_row **
+row_bucket(const struct overlay *o, uint64_t hash)
+{
+	return &o->rows[hash % o->n_row_buckets];
 }
 
 static void
@@ -150,7 +174,7 @@ grow_rows(struct overlay *o)
 	o->rows = grown;
 	o->n_row_buckets = n * 4;
 	for (struct overlay_row *r = o->all_rows; r != NULL; r = r->next_row) {
-		struct overlay_row **bucket = &grown[row_bucket(o, r->table, r->key)];
+		struct overlay_row **bucket = row_bucket(o, row_hash(r->table, r->key));
 		r->next = *bucket;
 		*bucket = r;
 	}
@@ -159,23 +183,28 @@ grow_rows(struct overlay *o)
 struct overlay_row *
 overlay_bucket(const struct overlay *o, enum store_table table, struct bytes key)
 {
-	return o->rows[row_bucket(o, table, key)];
+	return *row_bucket(o, row_hash(table, key));
 }
 
-struct overlay_row *
-overlay_find_row(const struct overlay *o, enum store_table table, struct bytes key)
+static struct overlay_row *
+find_in(struct overlay_row *r, enum store_table table, struct bytes key)
 {
-	struct overlay_row *r = overlay_bucket(o, table, key);
-
 	while (r != NULL && (r->table != table || !bytes_equal(r->key, key)))
 		r = r->next;
 	return r;
 }
 
+struct overlay_row *
+overlay_find_row(const struct overlay *o, enum store_table table, struct bytes key)
+{
+	return find_in(overlay_bucket(o, table, key), table, key);
+}
+
 enum status
 overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, struct bytes value)
 {
-	struct overlay_row *r = overlay_find_row(o, table, key);
+	uint64_t hash = row_hash(table, key);
+	struct overlay_row *r = find_in(*row_bucket(o, hash), table, key);
 	char *copy = arena_memdup(&o->arena, value.data, value.len);
 
 	if (copy == NULL)
@@ -188,7 +217,7 @@ overlay_put_row(struct overlay *o, enum store_table table, struct bytes key, str
 		r->table = table;
 		r->key = bytes_of(key_copy, key.len);
 		grow_rows(o);
-		struct overlay_row **bucket = &o->rows[row_bucket(o, table, key)];
+		struct overlay_row **bucket = row_bucket(o, hash);
 		r->next = *bucket;
 		*bucket = r;
 		r->next_row = o->all_rows;

@@ -297,8 +297,8 @@ state_publish(void *ctx, uint32_t program, uint32_t version, struct bytes defini
 	return st;
 }
 
-const struct ledger_state *
-apply_state(struct apply *a)
+void
+state_init(struct apply *a)
 {
 	a->state = (struct ledger_state){
 		.ctx = a,
@@ -322,5 +322,10 @@ apply_state(struct apply *a)
 		.totals_edit = state_totals_edit,
 		.publish = state_publish,
 	};
+}
+
+const struct ledger_state *
+apply_state(struct apply *a)
+{
 	return &a->state;
 }

@@ -16,9 +16,13 @@ varint_at(const uint8_t *p, const uint8_t *end, uint64_t *ret)
 {
 	uint64_t v = 0;
 
-	if (p < end && *p < 0x80) {		/* most are one byte */
+	if (p < end && *p < 0x80) {		/* most are one byte, or two */
 		*ret = *p;
 		return p + 1;
+	}
+	if (end - p >= 2 && p[1] < 0x80) {
+		*ret = (uint64_t)p[1] << 7 | (p[0] & 0x7f);
+		return p + 2;
 	}
 	for (unsigned i = 0; p < end && i < VARINT_BYTES_MAX; ++i, ++p) {
 		if (i == VARINT_BYTES_MAX - 1 && *p > 1)
@@ -70,7 +74,7 @@ field_take_varint(struct bytes *rest, uint64_t *ret)
 }
 
 bool
-field_next(struct bytes *rest, struct field *ret, bool *ret_malformed)
+field_next_any(struct bytes *rest, struct field *ret, bool *ret_malformed)
 {
 	uint64_t tag;
 
@@ -127,10 +131,26 @@ utf8_character(const uint8_t *p, size_t len)
 	return 0;
 }
 
+/* The leading bytes that are ASCII and no NUL, by eights: the first of any others is looked at by itself. */
+static size_t
+ascii_bytes(struct bytes text)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t eight;
+	size_t i = 0;
+
+	for (; i + sizeof(eight) <= text.len; i += sizeof(eight)) {
+		memcpy(&eight, text.data + i, sizeof(eight));
+		if (((eight | (eight - ones)) & tops) != 0)		/* a top bit, or one that a byte of zero has borrowed */
+			break;
+	}
+	return i;
+}
+
 bool
 field_text_valid(struct bytes text)
 {
-	for (size_t i = 0; i < text.len;) {
+	for (size_t i = ascii_bytes(text); i < text.len;) {
 		if (text.data[i] < 0x80) {
 			if (text.data[i] == 0)
 				return false;

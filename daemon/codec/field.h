@@ -21,8 +21,36 @@ struct field {
  * field_next(rest, ret, ret_malformed):
  * Reads the next field and moves *${rest} behind it.  False at the end, where *${ret} is undefined and *${ret_malformed} says whether
  * it ended badly: cut off, a group, a type that does not exist, or a number of 0.
+ * field_next_any() is the same; the other one is here to be inlined, and reads by itself what most fields are: a number below 16, and a value or a
+ * length of one byte.
  */
-bool field_next(struct bytes *rest, struct field *ret, bool *ret_malformed) MUST_CHECK;
+bool field_next_any(struct bytes *rest, struct field *ret, bool *ret_malformed) MUST_CHECK;
+
+static inline bool MUST_CHECK
+field_next(struct bytes *rest, struct field *ret, bool *ret_malformed)
+{
+	const uint8_t *p = rest->data;
+	size_t len = rest->len;
+
+	if (len < 2 || p[0] < 1 << 3 || p[0] > 0x7f || p[1] > 0x7f)
+		return field_next_any(rest, ret, ret_malformed);
+	enum wire_type type = (enum wire_type)(p[0] & 7);
+	if (type == WIRE_VARINT) {
+		ret->value = p[1];
+		ret->bytes = bytes_of(NULL, 0);
+		*rest = bytes_of(p + 2, len - 2);
+	} else if (type == WIRE_BYTES && p[1] <= len - 2) {
+		ret->value = 0;
+		ret->bytes = bytes_of(p + 2, p[1]);
+		*rest = bytes_of(p + 2 + p[1], len - 2 - p[1]);
+	} else {
+		return field_next_any(rest, ret, ret_malformed);
+	}
+	ret->number = p[0] >> 3;
+	ret->type = type;
+	*ret_malformed = false;
+	return true;
+}
 
 /* Reads a varint of at most 64 bits. */
 bool field_take_varint(struct bytes *rest, uint64_t *ret) MUST_CHECK;

@@ -3,6 +3,9 @@
  * with pread() and every number is checked before it is used (page.h), so that damage is an answer.
  *
  * Keys must ascend over the whole walk, so no page can be visited twice and a walk always ends.
+ *
+ * Leaves of a table that only grows lie one behind the other: where two of them do, those that follow are read with the next one.  Pages of our
+ * snapshot do not change meanwhile, and what else lies there is not looked at.
  */
 #include "store/internal.h"
 
@@ -20,13 +23,16 @@
 
 #define KEY_MAX STORE_KEY_MAX
 #define METAS_TRIES 100
+#define AHEAD_BYTES ((size_t)128 << 10)
 
 struct walk {
 	int fd;
 	struct page_form form;
 	uint64_t last_page;
 	uint64_t file_bytes;
-	uint8_t *pages;			/* one per level */
+	uint8_t *pages;			/* one per level; behind them AHEAD_BYTES of leaves: */
+	uint64_t ahead_no, leaf_no;	/* the first of those, and the leaf that was read last */
+	size_t n_ahead;
 	uint16_t depth;
 	bool shallow;			/* the root only */
 	bool is_main;			/* its values are trees */
@@ -226,15 +232,37 @@ walk_branch(struct walk *w, const uint8_t *page, uint16_t level)
 	return ST_OK;
 }
 
+/* Whether the leaf is among those that were read ahead.  One that cannot be is read by itself, which says why. */
+static bool
+read_ahead(struct walk *w, uint64_t page_no, const uint8_t **ret_page)
+{
+	uint8_t *ahead = w->pages + (size_t)w->depth * w->form.psize;
+	bool follows = page_no == w->leaf_no + 1;
+
+	w->leaf_no = page_no;
+	if (follows && page_no - w->ahead_no >= w->n_ahead) {
+		ssize_t n = pread(w->fd, ahead, AHEAD_BYTES, (off_t)(page_no * w->form.psize));
+		w->ahead_no = page_no;
+		w->n_ahead = n > 0 ? (size_t)n / w->form.psize : 0;
+	}
+	if (page_no - w->ahead_no >= w->n_ahead)
+		return false;
+	*ret_page = ahead + (size_t)(page_no - w->ahead_no) * w->form.psize;
+	return true;
+}
+
 static enum status
 walk_page(struct walk *w, uint64_t page_no, uint16_t level)
 {
 	bool leaf = level + 1 == w->depth;
-	uint8_t *page = w->pages + (size_t)level * w->form.psize;
+	uint8_t *own = w->pages + (size_t)level * w->form.psize;
+	const uint8_t *page = own;
+	enum status st = ST_OK;
 
 	if (page_no < 2 || page_no > w->last_page)
 		return ST_CORRUPT;
-	enum status st = read_at(w->fd, page, w->form.psize, page_no * w->form.psize);
+	if (!leaf || !read_ahead(w, page_no, &page))
+		st = read_at(w->fd, own, w->form.psize, page_no * w->form.psize);
 	if (st != ST_OK)
 		return st;
 	if (!page_sane(&w->form, page, page_no, leaf))
@@ -254,7 +282,9 @@ walk_tree(struct walk *w, const struct tree *tree)
 	if (judged != ST_OK)
 		return judged == ST_NOTFOUND ? ST_OK : judged;
 
-	w->pages = malloc((size_t)w->depth * w->form.psize);
+	w->leaf_no = 0;
+	w->n_ahead = 0;
+	w->pages = malloc((size_t)w->depth * w->form.psize + AHEAD_BYTES);
 	if (w->pages == NULL)
 		return ST_NOMEM;
 	enum status st = walk_page(w, tree->root, 0);

@@ -44,6 +44,7 @@ struct store_txn {
 	MDB_txn *mdb;
 	bool write, rested;
 	enum status failed;	/* the first write that failed */
+	MDB_cursor *put[TABLE_COUNT];	/* where each table was written last; NULL: nowhere yet.  LMDB frees them with the transaction */
 	unsigned renewals;	/* so that a cursor can tell that its snapshot is gone */
 };
 

@@ -2,6 +2,9 @@
  * Transactions.  The first write that fails sticks: everything after it is void and the commit becomes an abort, so that half a batch is
  * never stored.  A durable environment whose commit failed for another reason than space takes no more writes: the kernel reports a lost
  * page once, and the next fsync would lie.
+ *
+ * Rows are written in the order of their keys, so that the next one mostly belongs where the last one is: a cursor that stays there finds the
+ * place without a way down from the root.  A deletion sends it away, since what a cursor is worth whose row goes is LMDB's to know.
  */
 #include "store/internal.h"
 
@@ -283,6 +286,15 @@ store_rows(struct store_txn *txn, enum store_table table)
 	return mdb_stat(txn->mdb, txn->env->dbis[table], &stat) == 0 ? stat.ms_entries : 0;
 }
 
+static int
+put_here(struct store_txn *txn, enum store_table table, MDB_val *key, MDB_val *value, unsigned flags)
+{
+	MDB_cursor **cursor = &txn->put[table];
+
+	int rc = *cursor == NULL ? mdb_cursor_open(txn->mdb, txn->env->dbis[table], cursor) : 0;
+	return rc != 0 ? rc : mdb_cursor_put(*cursor, key, value, flags);
+}
+
 static void
 txn_put(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value, unsigned flags)
 {
@@ -291,7 +303,7 @@ txn_put(struct store_txn *txn, enum store_table table, struct bytes key, struct 
 	assert_usable(txn, table);
 	assert(txn->write);
 	if (txn->failed == ST_OK)
-		txn->failed = env_status(txn->store, mdb_put(txn->mdb, txn->env->dbis[table], &k, &v, flags));
+		txn->failed = env_status(txn->store, put_here(txn, table, &k, &v, flags));
 }
 
 void
@@ -322,6 +334,9 @@ store_delete(struct store_txn *txn, enum store_table table, struct bytes key)
 	assert(txn->write && txn->env->env != STORE_LEDGER);
 	if (txn->failed != ST_OK)
 		return;
+	if (txn->put[table] != NULL)
+		mdb_cursor_close(txn->put[table]);
+	txn->put[table] = NULL;
 	int rc = mdb_del(txn->mdb, txn->env->dbis[table], &k, NULL);
 	if (rc != MDB_NOTFOUND)
 		txn->failed = env_status(txn->store, rc);

@@ -399,6 +399,58 @@ the_second_signature_is_whole_or_absent(void **state)
 	}
 }
 
+/* What is inlined is what the whole of it says, of any two bytes with up to 130 behind them. */
+static void
+fields_are_read_alike(void **state)
+{
+	static const size_t lens[] = { 0, 1, 2, 3, 4, 11, 12, 66, 132 };
+	uint8_t bytes[132];
+	uint64_t read = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 37 % 251);
+	for (uint32_t first = 0; first < 65536; first++) {
+		bytes[0] = (uint8_t)(first >> 8);
+		bytes[1] = (uint8_t)first;
+		for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+			struct bytes a = bytes_of(bytes, lens[i]), b = a;
+			struct field x = { 0 }, y = { 0 };
+			bool bad_x, bad_y;
+			bool got = field_next(&a, &x, &bad_x);
+			assert_int_equal(got, field_next_any(&b, &y, &bad_y));
+			assert_int_equal(bad_x, bad_y);
+			if (!got)
+				continue;
+			assert_true(a.data == b.data && a.len == b.len && x.bytes.data == y.bytes.data && x.bytes.len == y.bytes.len);
+			assert_true(x.number == y.number && x.type == y.type && x.value == y.value);
+			read++;
+		}
+	}
+	assert_true(read > 100000);
+}
+
+/* Each sequence at each place of a text of each length: nothing is passed over because it is one of eight. */
+static void
+text_is_judged_at_each_place(void **state)
+{
+	static const struct { const char *bytes; size_t len; bool valid; } cases[] = {
+		{ "a", 1, true }, { "\x7f", 1, true }, { "\x01", 1, true }, { "\0", 1, false }, { "\x80", 1, false }, { "\xff", 1, false },
+		{ "\xc3\xa9", 2, true }, { "\xc3", 1, false }, { "\xc0\x80", 2, false }, { "\xed\xa0\x80", 3, false },
+		{ "\xf0\x9f\x8d\xb5", 4, true }, { "\0\x80", 2, false }, { "\x01\0", 2, false },
+	};
+	uint8_t text[40];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t len = cases[i].len; len <= sizeof(text); len++)
+			for (size_t at = 0; at + cases[i].len <= len; at++) {
+				memset(text, 'x', sizeof(text));
+				memcpy(text + at, cases[i].bytes, cases[i].len);
+				assert_int_equal(field_text_valid(bytes_of(text, len)), cases[i].valid);
+			}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int
@@ -410,6 +462,8 @@ main(void)
 		TEST(entries_are_decoded_one_by_one),
 		TEST(a_transactions_head_is_that_of_the_whole),
 		TEST(zeros_take_no_bytes),
+		TEST(fields_are_read_alike),
+		TEST(text_is_judged_at_each_place),
 		TEST(lengths_grow_with_their_messages),
 		TEST(what_is_no_transaction_is_corrupt),
 		TEST(decoding_keeps_its_budget),

@@ -230,6 +230,57 @@ test_get_put_delete(void **state)
 	store_close(store, true);
 }
 
+#define MODEL_KEYS 4096
+
+static void
+assert_row_is(struct store_txn *txn, enum store_table table, uint32_t k, uint32_t written)
+{
+	uint8_t key[8];
+	struct bytes value;
+
+	put_be64(key, k);
+	enum status st = store_get(txn, table, bytes_of(key, sizeof(key)), &value);
+	assert_int_equal(st, written == 0 ? ST_NOTFOUND : ST_OK);
+	assert_true(st != ST_OK || (value.len == written % 700 + 4 && get_be32(value.data) == written));
+}
+
+/* One table in order and one in no order, by turns, rows that grow, shrink and go among them: pages split under where the next row belongs. */
+static void
+test_writes_are_those_of_a_model(void **state)
+{
+	static uint32_t model[2][MODEL_KEYS];		/* what is in the row; 0: there is none */
+	static const enum store_table tables[] = { TABLE_ALIAS, TABLE_PERSON };
+	struct store_txn *txn;
+	uint8_t key[8], value[704] = { 0 };
+	uint32_t written = 0, x = 1;
+
+	(void)state;
+	struct store *store = open_writer();
+	for (unsigned round = 0; round < 4; round++) {
+		assert_int_equal(store_write(store, STORE_VAULT, &txn), ST_OK);
+		for (uint32_t i = 0; i < 3000; i++) {
+			x = x * UINT32_C(1664525) + UINT32_C(1013904223);
+			size_t t = i % 2;
+			uint32_t k = t == 0 ? (round * 7 + i / 2 * 2 + (x >> 31)) % MODEL_KEYS : (x >> 8) % MODEL_KEYS;
+			put_be64(key, k);
+			put_be32(value, ++written);
+			if ((x >> 5) % 8 == 0)
+				store_delete(txn, tables[t], bytes_of(key, sizeof(key)));
+			else
+				store_put(txn, tables[t], bytes_of(key, sizeof(key)), bytes_of(value, written % 700 + 4));
+			model[t][k] = (x >> 5) % 8 == 0 ? 0 : written;
+			assert_row_is(txn, tables[t], k, model[t][k]);
+		}
+		assert_int_equal(store_commit(txn), ST_OK);
+		assert_int_equal(store_read(store, STORE_VAULT, &txn), ST_OK);
+		for (size_t t = 0; t < 2; t++)
+			for (uint32_t k = 0; k < MODEL_KEYS; k++)
+				assert_row_is(txn, tables[t], k, model[t][k]);
+		store_abort(txn);
+	}
+	store_close(store, true);
+}
+
 static void
 test_append_sticks(void **state)
 {
@@ -637,6 +688,7 @@ main(void)
 		STORE_TEST(test_one_writer),
 		STORE_TEST(test_reopen_after_kill),
 		STORE_TEST(test_get_put_delete),
+		STORE_TEST(test_writes_are_those_of_a_model),
 		STORE_TEST(test_append_sticks),
 		STORE_TEST(test_add_is_anywhere_and_never_again),
 		STORE_TEST(test_key_limits),

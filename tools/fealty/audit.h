@@ -55,13 +55,17 @@ struct audit_work {
 	const struct bytes *leaves;
 	size_t n;
 	uint64_t first_seq;			/* of leaves[0] */
-	const struct key_history *keys;		/* who signs the leaves before them, or some of these as well; NULL: signatures are not looked at */
+	const struct key_history *keys;		/* with those that these leaves name; NULL: signatures are not looked at */
 	struct audit_link *links;		/* [n], filled; NULL: not wanted */
 };
 
 enum status audit_pool_new(unsigned threads, struct audit_pool **ret_pool) MUST_CHECK;
 void audit_pool_free(struct audit_pool *pool);		/* accepts NULL */
-enum status audit_pool_start(struct audit_pool *pool, const struct audit_work *todo) MUST_CHECK;	/* ST_NOMEM: nothing was begun */
+/* What the ${n} leaves from ${first_seq} on name is added to ${keys}, who sign the leaves before them, or some of these as well.  The pool may work
+ * meanwhile.  ST_NOMEM. */
+enum status audit_pool_follow_keys(struct audit_pool *pool, const struct bytes *leaves, size_t n, uint64_t first_seq, struct key_history *keys)
+    MUST_CHECK;
+void audit_pool_start(struct audit_pool *pool, const struct audit_work *todo);
 /* Helps, and waits. ST_NOMEM. */
 enum status audit_pool_finish(struct audit_pool *pool, struct audit_verdict *ret_verdict) MUST_CHECK;
 

@@ -84,13 +84,17 @@ link_one(struct audit *audit, size_t i)
 enum status
 audit_chain_chunk(struct audit *audit)
 {
-	struct key_history before = audit->chain.keys;
-	struct audit_work work = { audit->leaves, audit->n, audit->first, audit->check_signatures ? &before : NULL, audit->chain.links };
+	struct key_history keys = audit->chain.keys;
+	struct audit_work work = { audit->leaves, audit->n, audit->first, audit->check_signatures ? &keys : NULL, audit->chain.links };
 	struct audit_verdict verdict;
+	enum status st = ST_OK;
 
-	enum status st = audit_pool_start(audit->pool, &work);
-	if (st == ST_OK)
-		st = audit_pool_finish(audit->pool, &verdict);
+	if (audit->check_signatures)
+		st = audit_pool_follow_keys(audit->pool, work.leaves, work.n, work.first_seq, &keys);
+	if (st != ST_OK)
+		return st;
+	audit_pool_start(audit->pool, &work);
+	st = audit_pool_finish(audit->pool, &verdict);
 	if (st != ST_OK)
 		return st;
 	size_t sound = verdict.text == NULL ? audit->n : (size_t)(verdict.seq - audit->first);

@@ -1,6 +1,7 @@
 /*
- * Workers take leaves by small runs from one counter, and so does whoever waits, so all cores are busy to the last run.  Each keeps the
- * earliest leaf that fails for itself; the earliest of all is the verdict, whatever the order of the threads was.
+ * Workers take leaves by small runs from one counter, and so does whoever waits, so all cores are busy to the last run: a signature is a run
+ * of its own, since whoever waits for the last one waits for a whole run.  Each keeps the earliest leaf that fails for itself; the earliest of
+ * all is the verdict, whatever the order of the threads was.
  */
 #include "audit.h"
 
@@ -10,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN_LEAVES 16
+#define RUN_SIGNATURES 1
+#define RUN_HASHES 64
 #define ARENA_BYTES ((size_t)64 << 20)
 
 struct worker {
@@ -29,7 +31,8 @@ struct audit_pool {
 	bool stop;
 
 	struct audit_work now;
-	struct key_history keys;	/* after all leaves of the chunk */
+	struct key_history keys;
+	size_t run_leaves;
 	atomic_size_t next;
 
 	unsigned n_workers;		/* workers[0] is the caller of audit_pool_finish() */
@@ -99,10 +102,10 @@ static void
 run_all(struct worker *w)
 {
 	struct audit_pool *pool = w->pool;
-	size_t at;
+	size_t at, run = pool->run_leaves;
 
-	while ((at = atomic_fetch_add(&pool->next, RUN_LEAVES)) < pool->now.n) {
-		size_t end = at + RUN_LEAVES < pool->now.n ? at + RUN_LEAVES : pool->now.n;
+	while ((at = atomic_fetch_add(&pool->next, run)) < pool->now.n) {
+		size_t end = at + run < pool->now.n ? at + run : pool->now.n;
 		for (size_t i = at; i < end; i++) {
 			const char *text = work(w, i);
 			if (text != NULL && (w->verdict.text == NULL || pool->now.first_seq + i < w->verdict.seq))
@@ -183,39 +186,35 @@ audit_pool_free(struct audit_pool *pool)
 	free(pool);
 }
 
-static enum status
-follow_keys(struct audit_pool *pool, const struct audit_work *todo)
+enum status
+audit_pool_follow_keys(struct audit_pool *pool, const struct bytes *leaves, size_t n, uint64_t first_seq, struct key_history *keys)
 {
 	struct arena *arena = &pool->workers[0].arena;
 	enum status st = ST_OK;
 
-	if (todo->keys == NULL)
-		return ST_OK;
-	pool->keys = *todo->keys;
-	for (size_t i = 0; i < todo->n && st == ST_OK; i++) {
+	for (size_t i = 0; i < n && st == ST_OK; i++) {
 		arena_reset(arena);
-		st = apply_follow_keys(&pool->keys, todo->first_seq + i, todo->leaves[i], arena);
+		st = apply_follow_keys(keys, first_seq + i, leaves[i], arena);
 	}
 	return st;
 }
 
-enum status
+void
 audit_pool_start(struct audit_pool *pool, const struct audit_work *todo)
 {
 	pthread_mutex_lock(&pool->mutex);
 	assert(pool->busy == 0);
-	enum status st = follow_keys(pool, todo);
-	if (st == ST_OK) {
-		pool->now = *todo;
-		atomic_store(&pool->next, 0);
-		for (unsigned i = 0; i < pool->n_workers; i++)
-			pool->workers[i].verdict = (struct audit_verdict){ 0, NULL };
-		pool->busy = pool->n_workers - 1;
-		pool->round++;
-		pthread_cond_broadcast(&pool->work);
-	}
+	pool->now = *todo;
+	if (todo->keys != NULL)
+		pool->keys = *todo->keys;
+	pool->run_leaves = todo->keys != NULL ? RUN_SIGNATURES : RUN_HASHES;
+	atomic_store(&pool->next, 0);
+	for (unsigned i = 0; i < pool->n_workers; i++)
+		pool->workers[i].verdict = (struct audit_verdict){ 0, NULL };
+	pool->busy = pool->n_workers - 1;
+	pool->round++;
+	pthread_cond_broadcast(&pool->work);
 	pthread_mutex_unlock(&pool->mutex);
-	return st;
 }
 
 enum status

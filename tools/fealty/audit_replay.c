@@ -315,9 +315,8 @@ measure(struct audit *audit, const struct audit_work *work)
 	int64_t begun_us = clock_monotonic_us();
 	double begun_cpu = audit_cpu_seconds();
 
-	enum status st = audit_pool_start(audit->pool, &again);
-	if (st == ST_OK)
-		st = audit_pool_finish(audit->pool, &verdict);
+	audit_pool_start(audit->pool, &again);
+	enum status st = audit_pool_finish(audit->pool, &verdict);
 	audit->measured_seconds += (double)(clock_monotonic_us() - begun_us) / 1e6;
 	audit->measured_cpu_seconds += audit_cpu_seconds() - begun_cpu;
 	audit->measured += work->n;
@@ -372,14 +371,15 @@ swap_chunks(struct audit *audit)
 static enum status
 replay_and_verify(struct audit *audit, size_t done)
 {
-	enum status st = finish_checking(audit);
+	struct key_history keys = *apply_keys(audit->apply);
+	struct audit_work work = { audit->leaves, audit->n, audit->first, &keys, NULL };
+
+	enum status st = audit_pool_follow_keys(audit->pool, work.leaves, work.n, work.first_seq, &keys);
+	if (st == ST_OK)
+		st = finish_checking(audit);
 	if (st != ST_OK)
 		return st;
-	struct key_history before = *apply_keys(audit->apply);
-	struct audit_work work = { audit->leaves, audit->n, audit->first, &before, NULL };
-	st = audit_pool_start(audit->pool, &work);
-	if (st != ST_OK)
-		return st;
+	audit_pool_start(audit->pool, &work);
 	audit->checking = (struct audit_work){ audit->leaves, audit->n, audit->first, NULL, NULL };
 	st = replay_rest(audit, done);
 	if (st == ST_OK) {
