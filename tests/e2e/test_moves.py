@@ -644,7 +644,8 @@ def test_people_read_what_a_command_did(world):
     ledger = world.running(EFFECTS)
 
     def did(*words, **options):
-        return [line[2:] for line in ledger.cli(*words, json_output=False, **options).out.splitlines() if line.startswith("  ") and not line.endswith((" from base", " from wait"))]
+        told = ledger.cli(*words, json_output=False, **options).out.splitlines()
+        return [line[2:] for line in told if line.startswith("  ") and not line.endswith((" from base", " from wait"))]
 
     assert did("enrol", "m", "--key", "e") == ["Enrolled (enrol)"]
     assert did("purchase", "m", "20000", "--key", "p") == ["25 points earned (base, wait)", "Issued the voucher drink"]
