@@ -163,11 +163,11 @@ list_add(struct argp_state *state, struct list *list, char *text)
 	return 0;
 }
 
-static bool
-has_word(int argc, char **argv, const char *word)
+bool
+cli_wants_json(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], word) == 0)
+		if (strcmp(argv[i], "--json") == 0)
 			return true;
 	return false;
 }
@@ -176,7 +176,7 @@ has_word(int argc, char **argv, const char *word)
 void
 cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
-	bool json = has_word(argc, argv, "--json");
+	bool json = cli_wants_json(argc, argv);
 
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(argp, argc, argv, json ? ARGP_NO_ERRS : 0, NULL, input) == 0)

@@ -78,6 +78,9 @@ error_t list_add(struct argp_state *state, struct list *list, char *text);
  * nothing: once a run. */
 bool args_guard(int argc, char **argv) MUST_CHECK;
 
+/* Whether --json is among the words, so that also what is wrong with them is told so. */
+bool cli_wants_json(int argc, char **argv) MUST_CHECK;
+
 /**
  * cli_parse(argp, argc, argv, input):
  * As argp_parse(), with the usage errors in JSON when --json is among the words.  Does not return after --help, or a usage error.
