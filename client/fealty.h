@@ -239,7 +239,8 @@ struct fealty_subscriber {
  * fealty_subscribe(client, request, subscriber, ret_result):
  * Follows the ledger; blocks until the end.  ${request} has the op `subscribe`: `after`, `member` and `program` choose what is sent, `events` and
  * `after_event` make it events, `credits` how many may be under way (absent or 0: 256); the client grants more as they are consumed, and resumes behind the
- * last one after a lost connection.  deadline_ms limits the time without a connection, not the whole.  Ends as FEALTY_OK when
+ * last one after a lost connection.  deadline_ms limits the time without a connection, and the time in which each connection ends by what is no
+ * protocol (FEALTY_ERROR_PROTOCOL then); not the whole.  Ends as FEALTY_OK when
  * on_transaction() returned false, at fealty_subscription_cancel() and at the head; FEALTY_REFUSED when the server would not;
  * FEALTY_FAILED otherwise.
  */

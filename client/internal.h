@@ -46,8 +46,9 @@ struct link {
 	int64_t heard_us;		/* something came from the server */
 	int64_t next_connect_us;
 	uint32_t n_connections;		/* begun */
-	uint32_t failures;		/* connections in a row on which no call was answered */
+	uint32_t failures;		/* connections in a row on which no call was answered, and nothing new came of a subscription */
 	uint32_t connect_failures;	/* connections in a row that never came to HELLO_OK */
+	enum fealty_error lost_error;	/* by which the last connection ended; NONE: there was none, or it came to something */
 	bool ping_sent;
 	struct tls_session *tls;	/* NULL: none */
 	const char *why;		/* of the last LINK_IO_END or LINK_IO_REFUSED, for people; borrowed */
@@ -162,6 +163,8 @@ struct fealty_subscription {
 	uint64_t last_seq;
 	uint32_t window, used;		/* credits granted at first; consumed and not granted again */
 	uint32_t deadline_ms;
+	int64_t sent_us;		/* SUBSCRIBE, the last time */
+	int64_t astray_us;		/* since when its connections have ended by a breach of the protocol, with nothing new; 0: the last one did not */
 	struct event deadline;		/* without a connection, or for the answer to CANCEL */
 	struct event retry;		/* sends SUBSCRIBE, on a link that is ready */
 	struct buf body;		/* a Request without op */
@@ -174,7 +177,8 @@ void subs_on_ready(struct fealty_client *c);
 enum verdict subs_on_push(struct fealty_client *c, uint64_t tag, struct bytes body);
 /* False when the tag is not a subscription's. */
 bool subs_on_response(struct fealty_client *c, uint64_t tag, struct bytes body, enum verdict *ret_verdict);
-void subs_on_lost(struct fealty_client *c);
+/* The connection ended by ${error}, as ${why} says: one that goes on breaking the protocol ends a subscription at last. */
+void subs_on_lost(struct fealty_client *c, enum fealty_error error, const char *why);
 void subs_give_up(struct fealty_client *c, enum fealty_error error, const char *why);
 bool subs_fail_tag(struct fealty_client *c, uint64_t tag, enum fealty_error error, const char *why);
 uint32_t subs_in_flight(const struct fealty_client *c);

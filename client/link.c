@@ -122,7 +122,7 @@ link_die(struct fealty_client *c, enum fealty_error error, const char *why)
 	link_close(c);
 	link_set_state(&c->link, LINK_DEAD);
 	calls_on_lost(c);
-	subs_on_lost(c);
+	subs_on_lost(c, error, text);
 	calls_give_up(c, error, text);
 	subs_give_up(c, error, text);
 }
@@ -153,9 +153,10 @@ link_lost(struct fealty_client *c, enum fealty_error error, const char *why)
 	link_set_state(l, LINK_DOWN);
 	l->next_connect_us = clock_monotonic_us() + backoff_us(c);
 	l->failures++;
+	l->lost_error = error;
 	l->connect_failures = never_ready ? l->connect_failures + 1 : 0;
 	calls_on_lost(c);
-	subs_on_lost(c);
+	subs_on_lost(c, error, text);
 	if (c->options.connects_max > 0 && l->connect_failures >= c->options.connects_max) {
 		l->connect_failures = 0;
 		calls_give_up(c, error, text);
@@ -555,11 +556,10 @@ on_frame(struct fealty_client *c, const struct frame_header *h, struct bytes bod
 	case FRAME_RESPONSE:
 		if (!subs_on_response(c, h->tag, body, &verdict))
 			verdict = calls_on_response(c, h->tag, body);
-		l->failures = 0;
+		l->failures = verdict == GO_ON ? 0 : l->failures;
 		break;
 	case FRAME_PUSH:
 		verdict = subs_on_push(c, h->tag, body);
-		l->failures = 0;
 		break;
 	case FRAME_PONG:
 		verdict = on_pong_frame(c, body);

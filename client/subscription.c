@@ -4,6 +4,8 @@
  * - last_seq moves only forward, and only over what the callback has seen or the server has looked at for us; a new connection goes
  * on after it.
  * - Credits granted and not consumed are never more than the window.
+ * - A server that answers with what is no protocol, connection after connection, is asked ever more rarely, and given up after deadline_ms: only
+ * what moves last_seq or place clears that.
  */
 #include <assert.h>
 #include <errno.h>
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "internal.h"
 #include "scan.h"
 
@@ -115,6 +118,7 @@ sub_send(struct fealty_subscription *s)
 	}
 	s->tag = client_new_tag(c);
 	s->used = 0;
+	s->sent_us = clock_monotonic_us();
 	sub_set_state(s, SUB_SENT);
 	event_del(&s->deadline);
 	link_send(c, FRAME_REQUEST, s->tag, buf_bytes(&s->body), buf_bytes(&more));
@@ -160,8 +164,9 @@ on_deadline(evutil_socket_t fd, short what, void *ctx)
 		return;
 	}
 	assert(s->state == SUB_IDLE);
-	say(text, "no connection before the deadline; %s", c->trouble);
-	sub_end(s, FEALTY_FAILED, FEALTY_ERROR_DEADLINE, NULL, text);
+	bool nonsense = c->link.lost_error == FEALTY_ERROR_PROTOCOL;
+	say(text, nonsense ? "%s" : "no connection before the deadline; %s", c->trouble);
+	sub_end(s, FEALTY_FAILED, nonsense ? FEALTY_ERROR_PROTOCOL : FEALTY_ERROR_DEADLINE, NULL, text);
 }
 
 void
@@ -224,18 +229,40 @@ subs_on_ready(struct fealty_client *c)
 	}
 }
 
+/* One that broke the protocol only after as long as the deadline was good until then. */
+static void
+sub_astray(struct fealty_subscription *s)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	if (s->astray_us == 0 || now_us - s->sent_us >= (int64_t)s->deadline_ms * 1000)
+		s->astray_us = now_us;
+}
+
+static bool
+sub_lost_for_good(const struct fealty_subscription *s)
+{
+	return s->astray_us != 0 && clock_monotonic_us() - s->astray_us >= (int64_t)s->deadline_ms * 1000;
+}
+
 void
-subs_on_lost(struct fealty_client *c)
+subs_on_lost(struct fealty_client *c, enum fealty_error error, const char *why)
 {
 	struct fealty_subscription *s, *next;
 
-	TAILQ_FOREACH(s, &c->subs, entry)	/* all, before any callback can cancel one */
-		if (s->state == SUB_SENT)
-			sub_idle(s);
+	TAILQ_FOREACH(s, &c->subs, entry) {	/* all, before any callback can cancel one */
+		if (s->state != SUB_SENT)
+			continue;
+		if (error == FEALTY_ERROR_PROTOCOL)
+			sub_astray(s);
+		sub_idle(s);
+	}
 	for (s = TAILQ_FIRST(&c->subs); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, entry);
 		if (s->state == SUB_CANCELLING && s->tag != 0)
 			sub_end(s, FEALTY_OK, FEALTY_ERROR_NONE, NULL, NULL);
+		else if (s->state == SUB_IDLE && error == FEALTY_ERROR_PROTOCOL && sub_lost_for_good(s))
+			sub_end(s, FEALTY_FAILED, error, NULL, why);
 	}
 }
 
@@ -288,6 +315,15 @@ subs_in_flight(const struct fealty_client *c)
 
 /* ---- what the server sends ---- */
 
+/* Something new came. */
+static void
+sub_moved(struct fealty_subscription *s)
+{
+	s->astray_us = 0;
+	s->client->link.failures = 0;
+	s->client->link.lost_error = FEALTY_ERROR_NONE;
+}
+
 static void
 sub_grant(struct fealty_subscription *s, uint32_t n)
 {
@@ -333,6 +369,7 @@ sub_deliver(struct fealty_subscription *s, const Fealty__V1__Push *push)
 		bool go_on = s->to.on_transaction(s->to.ctx, &t);
 		s->has_last = true;
 		s->last_seq = t.seq;
+		sub_moved(s);
 		if (!go_on)
 			fealty_subscription_cancel(s);
 	}
@@ -395,6 +432,7 @@ sub_deliver_events(struct fealty_subscription *s, const Fealty__V1__Push *push)
 		client_saw_size(s->client, place.seq + 1);
 		bool go_on = s->to.on_event(s->to.ctx, &e);
 		s->place = place;
+		sub_moved(s);
 		if (!go_on)
 			fealty_subscription_cancel(s);
 	}
@@ -409,6 +447,7 @@ sub_progress(struct fealty_subscription *s, uint64_t last_seq)
 		return;
 	s->has_last = true;
 	s->last_seq = last_seq;
+	sub_moved(s);
 	if (s->place.text[0] != '\0' && s->place.seq <= last_seq)
 		s->place.text[0] = '\0';
 	if (s->events && s->to.on_progress != NULL && !s->to.on_progress(s->to.ctx, last_seq))

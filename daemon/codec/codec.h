@@ -343,6 +343,9 @@ enum status codec_json_parse(enum codec_message message, const char *text, struc
  */
 struct yaml_lines;
 enum status codec_yaml_parse(struct bytes text, struct arena *arena, struct buf *out, struct yaml_lines **ret_lines, struct text_error *ret_error) MUST_CHECK;
+/* The same, with what is wrong with other keys as well, up to ${max}: *${ret_n} of ${errors} are written with ST_INVALID. */
+enum status codec_yaml_parse_all(struct bytes text, struct arena *arena, struct buf *out, struct yaml_lines **ret_lines, struct text_error *errors,
+    size_t max, size_t *ret_n) MUST_CHECK;
 /* Line of a path such as `earn[0].id`, or of the nearest enclosing key; 0 when there is none.  ${lines} lives in the arena. */
 unsigned yaml_line_of(const struct yaml_lines *lines, const char *path);
 /**

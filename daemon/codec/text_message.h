@@ -21,6 +21,10 @@
 enum status text_read(const struct text_node *root, const ProtobufCMessageDescriptor *descriptor, struct arena *arena,
     ProtobufCMessage **ret_message, struct text_error *ret_error) MUST_CHECK;
 
+/* The same, with what is wrong with other keys as well, up to ${max}, in the order of the text; *${ret_n} of ${errors} are written with ST_INVALID. */
+enum status text_read_all(const struct text_node *root, const ProtobufCMessageDescriptor *descriptor, struct arena *arena,
+    ProtobufCMessage **ret_message, struct text_error *errors, size_t max, size_t *ret_n) MUST_CHECK;
+
 /* The tree, in ${arena}, borrowing the message's texts: what is set, in the order of field numbers.  ST_NOMEM. */
 enum status text_write(const ProtobufCMessage *message, struct arena *arena, struct text_node **ret_root) MUST_CHECK;
 

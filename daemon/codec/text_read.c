@@ -18,8 +18,20 @@
 
 struct reader {
 	struct arena *arena;
-	struct text_error *error;
+	struct text_error *error;		/* of what is being read */
+	struct text_error *kept;		/* of keys that were passed over, and how many there may be: then it ends */
+	size_t *n_kept, max;
 };
+
+/* Whether the next key is read although this one was wrong: it says nothing about the others. */
+static bool
+keep_error(const struct reader *r)
+{
+	if (r->kept == NULL || *r->n_kept == r->max)
+		return false;
+	r->kept[(*r->n_kept)++] = *r->error;
+	return *r->n_kept < r->max;
+}
 
 /* A message that is being filled. */
 struct target {
@@ -531,21 +543,22 @@ read_word(const struct reader *r, const struct text_place *place, const struct t
 static enum status
 read_map(const struct reader *r, const struct text_place *place, const struct text_node *node, struct target *to)
 {
-	struct words words = { .n = 0 };
-
 	for (const struct text_node *child = node->children; child != NULL; child = child->next) {
 		const ProtobufCFieldDescriptor *field = field_by_name(to->descriptor, child->key);
 		struct text_place here = { .up = place, .key = child->key };
+		struct words words = { .n = 0 };
+		enum status st;
 
 		if (field == NULL && to->descriptor == text_descriptor(CODEC_BATCH) && strcmp(child->key, "op") == 0 &&
 		    child->kind == TEXT_STRING && strcmp(child->text, "batch") == 0)
 			continue;
 		if (field == NULL) {
 			words_of_fields(&words, to->descriptor);
-			return fail_unknown_key(r, place, child, &words);
+			st = fail_unknown_key(r, place, child, &words);
+		} else {
+			st = read_field(r, &here, child, to, field);
 		}
-		enum status st = read_field(r, &here, child, to, field);
-		if (st != ST_OK)
+		if (st != ST_OK && (st != ST_INVALID || !keep_error(r)))
 			return st;
 	}
 	return ST_OK;
@@ -580,4 +593,19 @@ text_read(const struct text_node *root, const ProtobufCMessageDescriptor *descri
 	const struct reader r = { .arena = arena, .error = ret_error };
 
 	return read_message(&r, NULL, root, descriptor, ret_message);
+}
+
+enum status
+text_read_all(const struct text_node *root, const ProtobufCMessageDescriptor *descriptor, struct arena *arena, ProtobufCMessage **ret_message,
+    struct text_error *errors, size_t max, size_t *ret_n)
+{
+	struct text_error error;
+	size_t n = 0;
+	const struct reader r = { .arena = arena, .error = &error, .kept = errors, .n_kept = &n, .max = max };
+	enum status st = read_message(&r, NULL, root, descriptor, ret_message);
+
+	if (st == ST_INVALID && n == 0)		/* there are no keys */
+		errors[n++] = error;
+	*ret_n = n;
+	return st == ST_OK && n > 0 ? ST_INVALID : st;
 }

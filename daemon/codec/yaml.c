@@ -264,11 +264,14 @@ text_yaml_tree(struct bytes text, struct arena *arena, const struct text_node **
 }
 
 enum status
-codec_yaml_parse(struct bytes text, struct arena *arena, struct buf *out, struct yaml_lines **ret_lines, struct text_error *ret_error)
+codec_yaml_parse_all(struct bytes text, struct arena *arena, struct buf *out, struct yaml_lines **ret_lines, struct text_error *errors, size_t max,
+    size_t *ret_n)
 {
-	struct builder b = { .arena = arena, .error = ret_error };
+	struct builder b = { .arena = arena, .error = errors };
 	ProtobufCMessage *program = NULL;
 
+	assert(max > 0);
+	*ret_n = 1;
 	if (text.len > arena->budget_bytes)
 		return ST_NOMEM;
 	struct yaml_lines *lines = arena_alloc(arena, sizeof(*lines));
@@ -276,7 +279,7 @@ codec_yaml_parse(struct bytes text, struct arena *arena, struct buf *out, struct
 		return ST_NOMEM;
 	enum status st = yaml_tree(text, &b);
 	if (st == ST_OK)
-		st = text_read(b.root, text_descriptor(CODEC_PROGRAM), arena, &program, ret_error);
+		st = text_read_all(b.root, text_descriptor(CODEC_PROGRAM), arena, &program, errors, max, ret_n);
 	if (st != ST_OK)
 		return st;
 	lines->root = b.root;
@@ -284,6 +287,14 @@ codec_yaml_parse(struct bytes text, struct arena *arena, struct buf *out, struct
 	if (buf_status(out) == ST_OK)
 		*ret_lines = lines;
 	return buf_status(out);
+}
+
+enum status
+codec_yaml_parse(struct bytes text, struct arena *arena, struct buf *out, struct yaml_lines **ret_lines, struct text_error *ret_error)
+{
+	size_t n;
+
+	return codec_yaml_parse_all(text, arena, out, ret_lines, ret_error, 1, &n);
 }
 
 /* ---- settings ---- */

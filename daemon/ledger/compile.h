@@ -9,13 +9,17 @@
 struct compiler {
 	const struct program_def *def;
 	struct program *p;
-	struct program_error *error;
+	struct program_error *errors;	/* in their order, and how many there may be before it ends */
+	size_t n_errors, max_errors;
 	struct arena *arena;		/* the program's */
 	bool no_memory;			/* then the program is not at fault */
 };
 
-/* Always false, so that `return wrong(…)` ends the compilation. */
+/* Always false, so that `return wrong(…)` ends the compilation, or what of it does not go on. */
 bool wrong(struct compiler *c, const char *path, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Whether what is left is looked at although something was wrong.  What reads of the program what was wrong in it is not for this. */
+bool compile_goes_on(const struct compiler *c) MUST_CHECK;
 
 /* A path such as "earn[3].id", in a buffer of the caller's block. */
 #define PATH_BYTES 96

@@ -2,6 +2,9 @@
  * Points are told by the accounts that they came from or went to, not by the operation: so an operation that is added later tells of them
  * without a word here.  What an account got is the member's when only one member's points moved; of several each has the sum of what
  * happened to theirs, as far as the account goes: the rest came from another member, or went to one.
+ *
+ * That rest, and whatever else moved a member's points, is told as adjusted: what its postings sum to, less what was told of them.  So the sum
+ * of a member's events is what it has, whichever accounts an operation uses.
  */
 #include "ledger/crm.h"
 
@@ -30,6 +33,8 @@ crm_type_str(enum crm_type type)
 		[CRM_HOLD_EXPIRED] = "hold.expired",
 		[CRM_MEMBER_ENROLLED] = "member.enrolled",
 		[CRM_MEMBER_ERASED] = "member.erased",
+		[CRM_POINTS_ADJUSTED] = "points.adjusted",
+		[CRM_POINTS_ADVANCED] = "points.advanced",
 	};
 
 	return names[type];
@@ -191,6 +196,35 @@ points_of(struct telling *t, uint64_t member)
 		tell_points(t, CRM_POINTS_EXPIRED, member, points);
 }
 
+/* What the events that were told say of a member's points. */
+static wide
+told_points(const struct telling *t, uint64_t member)
+{
+	wide sum = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct crm_event *e = &t->events[i];
+
+		if (e->member == member && e->type == CRM_POINTS_EARNED)
+			sum += e->points;
+		else if (e->member == member && (e->type == CRM_POINTS_SPENT || e->type == CRM_POINTS_EXPIRED))
+			sum -= e->points;
+	}
+	return sum;
+}
+
+/* Behind all others, so that these have the numbers that they always had. */
+static void
+points_left(struct telling *t, uint64_t member)
+{
+	wide rest = member_sum(t->entry, member) - told_points(t, member);
+
+	if (rest != 0 && rest > INT64_MIN && rest < INT64_MAX)
+		tell_points(t, CRM_POINTS_ADJUSTED, member, (int64_t)rest);
+	if (member == t->entry->member && t->entry->op == OP_ADVANCE && t->entry->u.advance.points > 0)
+		tell_points(t, CRM_POINTS_ADVANCED, member, t->entry->u.advance.points);
+}
+
 /* ---- the rest ---- */
 
 static const struct tier_state *
@@ -295,6 +329,21 @@ told_of(struct telling *t)
 	}
 }
 
+/* What else ends with it is nothing to tell anybody, but of those whose points it held. */
+static void
+erased(struct telling *t)
+{
+	const struct entry *entry = t->entry;
+
+	(void)tell(t, CRM_MEMBER_ERASED, entry->member);
+	for (size_t i = 0; i < entry->n_touched; i++) {
+		if (entry->touched[i].member == entry->member)
+			continue;
+		points_of(t, entry->touched[i].member);
+		points_left(t, entry->touched[i].member);
+	}
+}
+
 enum status
 crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_us, const struct program *program, struct arena *arena,
     struct crm_event **ret_events, size_t *ret_n)
@@ -312,9 +361,9 @@ crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_u
 	if (t.events == NULL)
 		return ST_NOMEM;
 	*ret_events = t.events;
-	*ret_n = 1;
-	if (entry->op == OP_ERASE) {		/* what else ends with it is nothing to tell anybody */
-		(void)tell(&t, CRM_MEMBER_ERASED, entry->member);
+	if (entry->op == OP_ERASE) {
+		erased(&t);
+		*ret_n = t.n;
 		return ST_OK;
 	}
 	if (entry->op == OP_ENROL || entry->op == OP_OPENING)
@@ -329,13 +378,15 @@ crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_u
 		vouchers_of(&t, entry->sides[i].member, entry->sides[i].vouchers, entry->sides[i].n_vouchers);
 	hold_of(&t);
 	told_of(&t);
+	for (size_t i = 0; i < entry->n_touched; i++)
+		points_left(&t, entry->touched[i].member);
 	*ret_n = t.n;
 	return ST_OK;
 }
 
 /* ---- effects ---- */
 
-/* Program points that no event tells of; at most one of each. */
+/* Program points that events tell as adjusted, and a reply more exactly; at most one of each. */
 static const struct { enum account account; const char *type; } moves[] = {
 	{ ACCOUNT_ADJUSTED, "points.adjusted" }, { ACCOUNT_CLAWED, "points.clawed" }, { ACCOUNT_REINSTATED, "points.reinstated" },
 	{ ACCOUNT_PARTNER_REDEEMED, "points.reinstated" },
@@ -402,7 +453,7 @@ moves_of(const struct entry *entry, struct crm_effect *rows, size_t *n)
 	if (entry->op == OP_TRANSFER)
 		add_move(rows, n, "points.transferred", entry->u.other.points, code_of(entry));
 	if (entry->op == OP_ADVANCE)
-		add_move(rows, n, "points.advanced", entry->u.advance.points, code_of(entry));
+		add_move(rows, n, crm_type_str(CRM_POINTS_ADVANCED), entry->u.advance.points, code_of(entry));
 	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
 		int64_t sum = account_sum(entry, moves[i].account, ACCOUNT_NONE), points = share_of(entry, entry->member, sum);
 

@@ -12,7 +12,7 @@ enum crm_type {
 	CRM_POINTS_EARNED, CRM_POINTS_ACTIVATED, CRM_POINTS_SPENT, CRM_POINTS_EXPIRED, CRM_POINTS_EXPIRING,
 	CRM_TIER_UPGRADED, CRM_TIER_DOWNGRADED, CRM_TIER_WILL_DOWNGRADE,
 	CRM_VOUCHER_ISSUED, CRM_VOUCHER_USED, CRM_VOUCHER_REVOKED, CRM_VOUCHER_EXPIRING,
-	CRM_HOLD_EXPIRED, CRM_MEMBER_ENROLLED, CRM_MEMBER_ERASED,
+	CRM_HOLD_EXPIRED, CRM_MEMBER_ENROLLED, CRM_MEMBER_ERASED, CRM_POINTS_ADJUSTED, CRM_POINTS_ADVANCED,
 	CRM_TYPE_COUNT
 };
 const char *crm_type_str(enum crm_type type);		/* "points.earned", …; WIRE.md says what each means */
@@ -31,7 +31,7 @@ struct crm_event {
 	int64_t at_us;			/* the instant that the entry was decided at */
 	int32_t date;			/* its business date */
 	bool has_points;
-	int64_t points;
+	int64_t points;			/* above zero, but of a POINTS_ADJUSTED that takes */
 	int64_t pending;		/* POINTS_EARNED: of these, those that wait */
 	int32_t last_day;		/* DAY_NONE: none */
 	const char *tier, *tier_from;	/* NULL: none */
@@ -44,14 +44,15 @@ struct crm_event {
 /**
  * crm_events(entry, id, committed_at_us, program, arena, ret_events, ret_n):
  * The events of an entry that is ${id}, in their order; ${program} is the version that it names.  Strings are the entry's.  Most entries have
- * none, or one.  An entry may be forged: nothing in it is trusted, and what does not hold makes no event.  Errors: ST_NOMEM.
+ * none, or one.  Of each member's events, until it is erased, earned - spent - expired + adjusted is what it has: available + pending + held - debt.
+ * An entry may be forged: nothing in it is trusted, and what does not hold makes no event.  Errors: ST_NOMEM.
  */
 enum status crm_events(const struct entry *entry, struct entry_id id, int64_t committed_at_us, const struct program *program,
     struct arena *arena, struct crm_event **ret_events, size_t *ret_n) MUST_CHECK;
 
 /* What an entry did to its member, as its reply says. */
 struct crm_effect {
-	const char *type;		/* an event's, or of what no event tells: points.adjusted, .clawed, .reinstated, .transferred, .advanced */
+	const char *type;		/* an event's; of what events tell as points.adjusted, also .clawed, .reinstated, .transferred */
 	bool has_points;
 	int64_t points;			/* above zero, but of a points.adjusted that takes */
 	const char *reason;

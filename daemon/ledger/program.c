@@ -33,11 +33,20 @@ wrong(struct compiler *c, const char *path, const char *format, ...)
 {
 	va_list ap;
 
-	snprintf(c->error->path, sizeof(c->error->path), "%s", path);
+	if (c->n_errors == c->max_errors)
+		return false;
+	struct program_error *error = &c->errors[c->n_errors++];
+	snprintf(error->path, sizeof(error->path), "%s", path);
 	va_start(ap, format);
-	(void)vsnprintf(c->error->sentence, sizeof(c->error->sentence), format, ap);
+	(void)vsnprintf(error->sentence, sizeof(error->sentence), format, ap);
 	va_end(ap);
 	return false;
+}
+
+bool
+compile_goes_on(const struct compiler *c)
+{
+	return !c->no_memory && c->n_errors < c->max_errors;
 }
 
 const char *
@@ -531,18 +540,32 @@ check_ranks(struct compiler *c)
 	return true;
 }
 
+/* Without one nobody knows which is the lowest. */
+static bool
+have_ranks(const struct program_def *def)
+{
+	for (size_t i = 0; i < def->n_tiers; i++) {
+		if (!def->tiers[i].has_rank)
+			return false;
+	}
+	return true;
+}
+
 static bool
 compile_tiers(struct compiler *c)
 {
+	bool good = true;
+
 	if (c->def->n_tiers > PROGRAM_TIERS_MAX)
 		return wrong(c, "tiers", "a program has at most %d tiers", PROGRAM_TIERS_MAX);
 	if (!check_ranks(c))
 		return false;
 	for (size_t i = 0; i < c->def->n_tiers; i++) {
-		if (!compile_tier(c, i))
+		good = compile_tier(c, i) && good;
+		if (!good && (!compile_goes_on(c) || !have_ranks(c->def)))
 			return false;
 	}
-	return true;
+	return good;
 }
 
 /* ---- the rest ---- */
@@ -765,68 +788,85 @@ set_metric_days(struct program *p)
 	p->metric_days = days > METRIC_DAYS_KEPT ? days : METRIC_DAYS_KEPT;
 }
 
+static bool
+compile_program_expiry(struct compiler *c)
+{
+	return compile_expiry(c, "expiry", &c->def->expiry, &c->p->expiry);
+}
+
+static bool
+compile_late_days(struct compiler *c)
+{
+	return compile_at_most(c, "limits.late_days", c->def->has_late_days ? c->def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &c->p->late_days);
+}
+
+/* In the order in which they are judged.  ${reads}: those whose part of the program it reads; of what the others say it looks at the definition. */
+enum { HEAD = 1, COUNTERS = 2, EARN = 4, TIERS = 8, REDEMPTION = 16, VOUCHERS = 32, MEMBERSHIPS = 64 };
+static const struct { bool (*compile)(struct compiler *c); unsigned is, reads; } sections[] = {
+	{ compile_head, HEAD, 0 },
+	{ compile_counters, COUNTERS, HEAD },
+	{ compile_earn, EARN, HEAD | COUNTERS },
+	{ compile_program_expiry, 0, HEAD },
+	{ compile_tiers, TIERS, HEAD | COUNTERS },
+	{ compile_birthday, 0, HEAD },
+	{ compile_anniversary, 0, HEAD },
+	{ compile_redemption, REDEMPTION, HEAD },
+	{ compile_vouchers, VOUCHERS, HEAD },
+	{ compile_rewards, 0, HEAD },
+	{ compile_moves, 0, HEAD | REDEMPTION | VOUCHERS },
+	{ compile_limits_and_notices, 0, HEAD },
+	{ compile_late_days, 0, HEAD },
+	{ compile_partners, 0, HEAD },
+	{ compile_memberships, MEMBERSHIPS, HEAD },
+	{ compile_accounting, 0, HEAD },
+	{ compile_stacking, 0, HEAD | EARN | TIERS | MEMBERSHIPS },
+};
+
+/* What has too many of these is not all there. */
+static bool
+is_whole(const struct program_def *def)
+{
+	return def->n_rules <= PROGRAM_RULES_MAX && def->n_tiers <= PROGRAM_TIERS_MAX;
+}
+
 enum status
-program_compile(const struct program_def *def, const struct zone *zone, struct arena *arena, struct program **ret_program,
-    struct program_error *ret_error)
+program_compile_all(const struct program_def *def, const struct zone *zone, struct arena *arena, struct program **ret_program,
+    struct program_error *errors, size_t max, size_t *ret_n)
 {
 	struct program *p = arena_alloc(arena, sizeof(*p));
-	struct compiler c = { .def = def, .p = p, .error = ret_error, .arena = arena };
+	struct compiler c = { .def = def, .p = p, .errors = errors, .max_errors = max, .arena = arena };
+	unsigned good = 0;
+	bool all = true;
 
 	if (p == NULL)
 		return ST_NOMEM;
 	p->zone = *zone;
-	if (!compile_head(&c) || !compile_counters(&c) || !compile_earn(&c) || !compile_expiry(&c, "expiry", &def->expiry, &p->expiry) || !compile_tiers(&c) ||
-	    !compile_birthday(&c) || !compile_anniversary(&c) || !compile_redemption(&c) ||
-	    !compile_vouchers(&c) || !compile_rewards(&c) || !compile_moves(&c) || !compile_limits_and_notices(&c) ||
-	    !compile_at_most(&c, "limits.late_days", def->has_late_days ? def->late_days : LATE_DAYS_DEFAULT, LATE_DAYS_MAX, &p->late_days) ||
-	    !compile_partners(&c) || !compile_memberships(&c) || !compile_accounting(&c) || !compile_stacking(&c))
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]) && (all || (compile_goes_on(&c) && is_whole(def))); i++) {
+		if ((sections[i].reads & good) != sections[i].reads)
+			continue;
+		if (sections[i].compile(&c))
+			good |= sections[i].is;
+		else
+			all = false;
+	}
+	*ret_n = c.n_errors;
+	if (!all)
 		return c.no_memory ? ST_NOMEM : ST_INVALID;
 	set_metric_days(p);
 	*ret_program = p;
 	return ST_OK;
 }
 
-/* ---- asking a program ---- */
-
-const struct tier *
-program_tier(const struct program *p, const char *id)
+enum status
+program_compile(const struct program_def *def, const struct zone *zone, struct arena *arena, struct program **ret_program,
+    struct program_error *ret_error)
 {
-	for (size_t i = 0; i < p->n_tiers; i++) {
-		if (strcmp(p->tiers[i].id, id) == 0)
-			return &p->tiers[i];
-	}
-	return NULL;
+	size_t n;
+
+	return program_compile_all(def, zone, arena, ret_program, ret_error, 1, &n);
 }
 
-int32_t
-program_last_day(const struct program *p, const struct tier *tier, int32_t day)
-{
-	return rule_last_day(p, NULL, tier, day);
-}
-
-int32_t
-rule_last_day(const struct program *p, const struct rule *rule, const struct tier *tier, int32_t day)
-{
-	const struct expiry *e = rule != NULL && rule->has_expiry ? &rule->expiry : tier != NULL && tier->has_expiry ? &tier->expiry : &p->expiry;
-
-	return expiry_last_day(e, day);
-}
-
-bool
-names_have(const struct names *names, const char *name)
-{
-	for (size_t i = 0; i < names->n; i++) {
-		if (strcmp(names->name[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-const struct expiry *
-program_expiry(const struct program *p, const struct tier *tier)
-{
-	return tier != NULL && tier->has_expiry ? &tier->expiry : &p->expiry;
-}
+/* ---- terms ---- */
 
 int32_t
 expiry_last_day(const struct expiry *e, int32_t day)
@@ -847,15 +887,4 @@ expiry_last_day(const struct expiry *e, int32_t day)
 	}
 	int32_t last = e->days > 0 ? day + (int32_t)e->days : day_add_months(day, (int)e->months);
 	return day_round_up(last, e->round_up);
-}
-
-int64_t
-gcd(int64_t a, int64_t b)
-{
-	while (b != 0) {
-		int64_t rest = a % b;
-		a = b;
-		b = rest;
-	}
-	return a;
 }

@@ -455,6 +455,14 @@ struct program_error { char path[160]; char sentence[240]; };
 enum status program_compile(const struct program_def *def, const struct zone *zone, struct arena *arena, struct program **ret_program,
     struct program_error *ret_error) MUST_CHECK;
 
+/**
+ * program_compile_all(def, zone, arena, ret_program, errors, max, ret_n):
+ * The same, with as much of what is wrong as can be said at once, up to ${max}, in the same order: what was wrong first is not read by what is
+ * judged after it, so that each of them is true of the file as it is.  *${ret_n} of ${errors} are written with ST_INVALID.
+ */
+enum status program_compile_all(const struct program_def *def, const struct zone *zone, struct arena *arena, struct program **ret_program,
+    struct program_error *errors, size_t max, size_t *ret_n) MUST_CHECK;
+
 /* Digits after the point of an ISO 4217 currency code; false when the code is unknown. */
 bool currency_digits(const char *code, unsigned *ret_digits) MUST_CHECK;
 

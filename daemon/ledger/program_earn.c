@@ -577,13 +577,17 @@ bool
 compile_earn(struct compiler *c)
 {
 	struct program *p = c->p;
+	bool good = true;
 
 	if (c->def->n_rules > PROGRAM_RULES_MAX)
 		return wrong(c, "earn", "a program has at most %d rules", PROGRAM_RULES_MAX);
 	for (size_t i = 0; i < c->def->n_rules; i++) {
-		if (!compile_rule(c, i))
+		good = compile_rule(c, i) && good;
+		if (!good && !compile_goes_on(c))
 			return false;
 	}
+	if (!good)
+		return false;
 	for (size_t i = 0; i < c->def->n_rules; i++) {
 		if (!resolve_replaces(c, i))
 			return false;

@@ -183,24 +183,28 @@ compile_rewards(struct compiler *c)
 	const struct program_def *def = c->def;
 	struct program *p = c->p;
 
-	if (!compile_auto_redeem(c))
+	bool good = compile_auto_redeem(c);
+
+	if (!good && !compile_goes_on(c))
 		return false;
 	if (def->n_rewards > PROGRAM_REWARDS_MAX)
 		return wrong(c, "rewards", "a program has at most %d rewards", PROGRAM_REWARDS_MAX);
 	for (; p->n_rewards < def->n_rewards; p->n_rewards++) {
-		if (!compile_reward(c, p->n_rewards))
+		good = compile_reward(c, p->n_rewards) && good;
+		if (!good && !compile_goes_on(c))
 			return false;
 	}
 	if (def->n_cards > PROGRAM_CARDS_MAX)
 		return wrong(c, "stamps", "a program has at most %d cards of stamps", PROGRAM_CARDS_MAX);
 	for (; p->n_cards < def->n_cards; p->n_cards++) {
-		if (!compile_card(c, p->n_cards))
+		good = compile_card(c, p->n_cards) && good;
+		if (!good && !compile_goes_on(c))
 			return false;
 	}
 	if (program_stores(p) > LEDGER_PROGRAM_CAPS_MAX)
 		return wrong(c, "rewards", "a program has at most %d rewards with a stock and caps of the period program together",
 		    LEDGER_PROGRAM_CAPS_MAX);
-	return true;
+	return good;
 }
 
 const struct reward *

@@ -58,14 +58,17 @@ compile_voucher(struct compiler *c, size_t at)
 bool
 compile_vouchers(struct compiler *c)
 {
+	bool good = true;
+
 	if (c->def->n_vouchers > PROGRAM_VOUCHERS_MAX)
 		return wrong(c, "vouchers", "a program has at most %d vouchers", PROGRAM_VOUCHERS_MAX);
 	for (size_t i = 0; i < c->def->n_vouchers; i++) {
-		if (!compile_voucher(c, i))
+		good = compile_voucher(c, i) && good;
+		if (!good && !compile_goes_on(c))
 			return false;
 		c->p->n_vouchers++;
 	}
-	return true;
+	return good;
 }
 
 /* Points of a voucher's value are counted when it becomes debt. */

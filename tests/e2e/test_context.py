@@ -60,6 +60,38 @@ def test_who_goes_before_whom(world):
     c.run("balance", "m1", "--timeout", "1s", "--context", "nowhere", code=3)
 
 
+def test_options_in_front_of_a_command(world):
+    """Any that all commands to the daemon have, several, with and without a value; in front of a group's command as well; the last of two counts."""
+    a, b = two_ledgers(world)
+    c = Contexts(world, a=f"connect: {a.address}\n", b=f"connect: {b.address}\n")
+    wanted = c.json("balance", "m1", "--context", "a")
+    seq = {"as_of", "seq"}
+
+    def alike(*words):
+        got = c.run(*words).json
+        assert {k: v for k, v in got.items() if k not in seq} == {k: v for k, v in wanted.items() if k not in seq}, (words, got)
+    for words in (["--json", "--context", "a", "balance", "m1"], ["--context=a", "--json", "--timeout=5s", "balance", "m1"],
+                  ["--connect", a.address, "--as", "operator/anna", "--json", "balance", "m1"], ["--json", "balance", "--context", "a", "m1"],
+                  ["--context", "b", "--json", "balance", "m1", "--context", "a"], ["--context", "b", "--context", "a", "--json", "balance", "m1"],
+                  ["--timeout", "5s", "balance", "m1", "--connect", a.address, "--json"]):
+        alike(*words)
+    assert c.run("--context", "a", "--json", "adjust", "m1", "-1", "oops", "--key", "front").json["key"] == "front", "a negative number is a word"
+    assert c.run("--json", "--context", "a", "--key", "front", "adjust", "m1", "-1", "oops").json["replayed"]
+    shown = c.run("program", "--json", "--context", "a", "show").json
+    assert shown == c.run("--json", "program", "--context=a", "show").json == c.run("program", "show", "--context", "a", "--json").json
+    batch = run_fealty(["--json", "--context", "a", "batch", "-"], stdin='{"op":"enrol","member":"front"}\n', env=c.env)
+    assert batch.code == 0 and a.cli("balance", "front").json["available"], batch
+    for words, said in ((["--strict", "program", "check", "x"], 'as in "fealty COMMAND ... --strict"'),
+                        (["--contex", "a", "balance", "m1"], "none of the options"),
+                        (["program", "--strict", "check", "x"], 'as in "fealty program COMMAND ... --strict"'), (["-q", "simulate"], "Put it behind"),
+                        (["--json=yes", "balance", "m1"], "takes no value"), (["--context", "a", "--timeout"], "--timeout: its value is missing"),
+                        (["--timeout", "5s"], "a command is needed"), (["--connect", a.address, "frobnicate"], 'no command "frobnicate"')):
+        assert said in c.run(*words, code=2).err, words
+    for words in (["--json", "frobnicate"], ["--json", "--strict", "program"], ["--json"], ["--context", "a", "--json"]):
+        assert c.run(*words, code=2).json["reason"] == "USAGE", words
+    assert c.run("--json", "--version").json["version"] and "Usage: fealty COMMAND" in c.run("--context", "a", "--help").out
+
+
 def test_principal_and_program(world):
     a, _ = two_ledgers(world)
     c = Contexts(world, till=f"connect: {a.address}\nprincipal: pos/0042/07\n", other=f"connect: {a.address}\nprogram: other\nprincipal: backend/app\n")

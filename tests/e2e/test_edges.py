@@ -3,7 +3,9 @@ import json
 import os
 import signal
 import stat
+import time
 
+from case import long, seconds
 import liar
 import test_disk as disk
 import test_offline as offline
@@ -290,6 +292,45 @@ def test_a_server_that_lies_to_a_webhook(world):
         done = lied_to(world, secret, receiver, sent(), None, state)
         assert done.code == 2 and "liar" in done.err, done
     receiver.close()
+
+
+def breaks_the_protocol(world, timeout, tellings):
+    """Until a webhook has said so as often as that; then a ledger is back, and what there is to send is sent.  `subscribe` gives up."""
+    receiver = webhook.Receiver()
+    path, nonsense = world.path("nonsense"), [True]
+    event = pb.Event(id="1.0.0", type="points.earned", program="p", member_no=1, at=1, date=1, op="purchase", points="5")
+
+    def lie(request):
+        server.asked.append(time.monotonic())
+        if nonsense[0]:
+            return [(PUSH, [pb.Push(head=10, events=[pb.Event(id="no place")]), b"\xff\xff\xff", pb.Push(transactions=[b"x"], head=10)][len(server.asked) % 3])]
+        return [(PUSH, pb.Push(head=10, last_seq=9, events=[event]))]
+    server = liar.Liar(path, lie)
+    server.asked = []
+    ledger = type("Ledger", (), {"address": server.address})
+    hook = webhook.Webhook(world, ledger, receiver.url, "--timeout", timeout, "--to-head")
+    eventually(lambda: len(hook.told("webhook.bad_ledger")) >= tellings, "that it says what is wrong", 150)
+    told = hook.told("webhook.bad_ledger")
+    assert all("does not fit" in line["message"] for line in told) and "asked again in 2 s" in told[0]["message"], told
+    assert [line["pause_ms"] for line in told] == [2000 << i for i in range(len(told))] and not receiver.taken, told
+    assert len(server.asked) <= 15 * tellings, f"{len(server.asked)} connections"
+    done = run_fealty(["subscribe", "--events", "--timeout", "1s"], env={"FEALTY_CONNECT": server.address})
+    assert done.code == 3 and "does not fit" in done.err, done
+    nonsense[0] = False
+    hook.end()
+    assert receiver.ids() == ["1.0.0"], receiver.taken
+    server.close()
+    receiver.close()
+
+
+def test_a_server_that_breaks_the_protocol(world):
+    breaks_the_protocol(world, "1s", 1)
+
+
+@long
+@seconds(200)
+def test_a_server_that_breaks_the_protocol_for_ever(world):
+    breaks_the_protocol(world, "4s", 4)
 
 
 def test_names_that_come_and_go_in_one_batch(world):

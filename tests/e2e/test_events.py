@@ -1,7 +1,9 @@
 """Events for a CRM: what a subscription yields, from every place and after every kind of end."""
+from decimal import Decimal
 import shutil
 
 from case import reduced
+from test_approval import approval, register
 from wire import pb, request
 from world import expect
 
@@ -42,6 +44,20 @@ def lived(world):
     return ledger
 
 
+MOVES = """
+id: moves
+name: Moves
+timezone: Asia/Seoul
+currency: KRW
+points: {unit: point, scale: 1}
+earn:
+  - {id: base, priority: 1, on: purchase, kind: base, per_amount: {amount: "1000", points: "1"}}
+redemption: {value: {points: "1", amount: "1"}}
+returns: {}
+transfers: {min: "1"}
+advance: {max: "500"}
+limits: {adjust_without_approval: "100"}
+"""
 WANTED = [("member.enrolled", 1), ("member.enrolled", 2), ("points.earned", 1), ("voucher.issued", 1), ("points.earned", 2), ("points.earned", 1),
           ("points.earned", 2), ("points.earned", 1), ("tier.upgraded", 1), ("points.activated", 1), ("hold.expired", 1), ("points.spent", 1),
           ("voucher.expiring", 1), ("tier.will_downgrade", 1), ("tier.downgraded", 1), ("points.expiring", 1), ("points.expiring", 2), ("points.expiring", 1),
@@ -226,6 +242,61 @@ def test_bad_places_are_refused(world):
         tag = wire.subscribe(events=True, after_event="18446744073709551615.4294967295.4294967295")
         wire.ping()
         assert not wire.pushes.get(tag), "it waits"
+
+
+SUMS = {"points.earned": 1, "points.adjusted": 1, "points.spent": -1, "points.expired": -1}
+
+
+def told_points(events, member_no):
+    return sum(SUMS.get(e.type, 0) * Decimal(e.points or "0") for e in events if e.member_no == member_no)
+
+
+def test_events_sum_to_what_members_have(world):
+    """Whatever moved them; also of entries that are not about a member, and across a merge."""
+    ledger = world.running(MOVES, at="2026-01-01T00:00:00+09:00")
+    with ledger.wire("operator/a") as wire, ledger.wire("backend/crm") as crm:
+        def told(**has):
+            """`has`: available, pending, held, debt of members by alias."""
+            crm.ping()
+            follower = Follower(crm)
+            follower.size = wire.ok("balance", member="a").seq + 1
+            events = follower.to_head()
+            follower.cancel()
+            for alias in has:
+                b = wire.ok("balance", member=alias)
+                have = Decimal(b.available) + Decimal(b.pending) + Decimal(b.held) - Decimal(b.debt)
+                assert told_points(events, b.member_no) == have == Decimal(has[alias]), (alias, have, [(e.id, e.type, e.points) for e in events])
+            return events
+
+        wire.ok("enrol", member="a", key="e1", at="2026-01-01T10:00:00+09:00")
+        wire.ok("enrol", member="b", key="e2")
+        wire.ok("adjust", member="a", points="50", reason="sorry", key="a1")
+        told(a="50", b="0")
+        wire.ok("transfer", member="a", to="b", points="20.5", key="t1")
+        wire.ok("advance", member="a", points="9", key="l1")
+        events = told(a="29.5", b="20.5")
+        assert [(e.type, e.points) for e in events if e.op == "advance"] == [("points.advanced", "9.0")], events
+        wire.ok("purchase", member="a", amount="12000", key="p1")
+        wire.ok("return", member="a", purchase="p1", amount="7000", key="r1")
+        told(a="34.5")
+        wire.ok("hold", member="a", points="20", key="h1")
+        wire.ok("capture", member="a", hold="h1", points="5", key="c1")
+        wire.ok("release", member="a", hold="h1", key="c2")
+        wire.ok("reverse_redeem", member="a", redeem="c1", points="2", key="c3")
+        told(a="31.5", b="20.5")
+        waits = wire.ok("adjust", member="b", points="500", reason="large", key="a2")
+        assert waits.waiting
+        told(b="20.5")
+        register(wire, key="kim")
+        with ledger.wire("approver/kim") as kim:
+            kim.ok("approve", key="ok", **approval(ledger, waits.id))
+        told(b="520.5")
+        wire.ok("merge", member="a", into="b", key="m1")
+        events = told(b="552")
+        assert told_points(events, 1) == 0, "nothing is left of who went"
+        only = [e for e in events if e.type == "points.adjusted"]
+    assert [line["id"] for line in ledger.cli("subscribe", "--events", "--to-head").lines if line["type"] == "points.adjusted"] == [e.id for e in only]
+    ledger.audit()
 
 
 def test_the_cli_follows_events(world):

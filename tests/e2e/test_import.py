@@ -63,6 +63,16 @@ def test_refused_lines(world):
     assert sorted(x["line"] for x in r["refusals"]) == [3, 4, 5, 6, 8, 9, 10], r
     with open(refused, encoding="utf-8") as f:
         assert [int(line.split("\t")[0]) for line in f] == sorted(x["line"] for x in r["refusals"])
+    assert os.stat(refused).st_mode & 0o777 == 0o600, "there may be names in it"
+    os.chmod(refused, 0o644)
+    with open(refused, "a", encoding="utf-8") as f:
+        f.write("of another run\n" * 1000)
+    ledger.cli("import", path, "--refused", refused, code=None)
+    assert os.stat(refused).st_mode & 0o777 == 0o600, "it was there already"
+    with open(refused, encoding="utf-8") as f:
+        assert len(f.readlines()) == 7
+    shown = ledger.cli("import", path, "--refused", "/dev/stdout", json_output=False, code=None)
+    assert "\n3\tINVALID_ARGUMENT\t" in "\n" + shown.out, shown
     people = ledger.cli("import", path, json_output=False, code=None)
     assert "2 applied before" in people.out and "7 refused" in people.out and "line 3" in people.out, people
     unknown = ledger.cli("import", csv(world, ["nobody,2020-04-01,5"], "b.csv"), "--no-enrol", code=None)

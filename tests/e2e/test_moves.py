@@ -616,6 +616,61 @@ def test_kill_while_merging(world):
 
 # ---- the command line ----
 
+EFFECTS = """
+id: effects
+name: Effects
+timezone: Asia/Seoul
+currency: KRW
+points: {unit: point, scale: 0}
+earn:
+  - {id: base, priority: 10, on: purchase, kind: base, per_amount: {amount: "1000", points: "1"}}
+  - {id: wait, priority: 20, on: purchase, kind: bonus, fixed: {points: "5"}, when: {min_amount: "20000"}, pending: {on_activity: left, within_days: 30}}
+  - {id: gift, priority: 30, on: purchase, kind: voucher, voucher: drink, when: {min_amount: "20000"}}
+tiers:
+  - {id: green, rank: 0}
+  - {id: gold, rank: 1, reach: {any: [{all: [{metric: points_earned, at_least: "1000"}]}]}, window: lifetime}
+vouchers: [{id: drink, name: Drink}]
+redemption: {value: {points: "1", amount: "1"}}
+rewards: [{id: mug, cost: "3", voucher: drink}]
+returns: {}
+transfers: {min: "1"}
+advance: {max: "500"}
+"""
+
+
+@reduced
+def test_people_read_what_a_command_did(world):
+    """A line for each effect, under the sentence; none where there is none; in a batch as well."""
+    ledger = world.running(EFFECTS)
+
+    def did(*words, **options):
+        told = ledger.cli(*words, json_output=False, **options).out.splitlines()
+        return [line[2:] for line in told if line.startswith("  ") and not line.endswith((" from base", " from wait"))]
+
+    assert did("enrol", "m", "--key", "e") == ["Enrolled (enrol)"]
+    assert did("purchase", "m", "20000", "--key", "p") == ["25 points earned (base, wait)", "Issued the voucher drink"]
+    again = ledger.cli("purchase", "m", "20000", "--key", "p", json_output=False).out.splitlines()
+    assert again[-3:-1] == ["  25 points earned (base, wait)", "  Issued the voucher drink"] and "applied before" in again[-1], again
+    assert did("activity", "m", "left", "--purchase", "p") == ["5 points can be spent from now on (activity)"]
+    assert did("voucher-use", "m", "drink") == ["Used the voucher drink"]
+    assert did("redeem", "m", "1", "--key", "r") == ["1 point spent (redeem)"]
+    assert did("reverse-redeem", "m", "r") == ["1 point given back (reverse_redeem)"]
+    assert did("redeem", "m", "--reward", "mug") == ["3 points spent (mug)", "Issued the voucher drink"]
+    assert did("voucher-void", "m", "drink", "spoilt") == ["Revoked the voucher drink"]
+    assert did("return", "m", "p", "--amount", "1000") == ["6 points taken back (return)"]
+    assert did("adjust", "m", "9", "sorry") == ["9 points added (sorry)"]
+    assert did("adjust", "m", "-1", "oops") == ["1 point taken (oops)"]
+    assert did("hold", "m", "2", "--key", "h") == [] == did("release", "m", "h"), "points are where they were"
+    ledger.cli("enrol", "n")
+    assert did("transfer", "m", "n", "4") == ["4 points sent (transfer)"]
+    assert did("advance", "n", "7") == ["7 points lent (advance)"]
+    assert did("tier", "n", "gold", "match") == ["A higher tier (match)"]
+    assert did("tier", "n", "amends", "--remove") == ["A lower tier (amends)"]
+    batch = world.write("effects.jsonl", '{"op":"enrol","member":"o"}\n{"op":"purchase","member":"o","amount":"3000"}\n')
+    assert did("batch", batch) == ["Enrolled (enrol)", "3 points earned (base)"]
+    assert did("erase", "m") == ["20 points expired (ERASED)", "Erased (ERASED)"]
+
+
 def test_the_command_line(world):
     """Options, exit codes, what a cashier reads, --json, batches, and how entries and rows read."""
     ledger = moves(world, "m", "n")

@@ -594,3 +594,30 @@ def test_no_word_about_anybody(world):
         if "/ledger/" not in where and "/state/" not in where and "/snapshot/" not in where:      # there a birthday may be granted: a day for a number
             for day in days:
                 assert day.encode() not in data and day.replace("-", "").encode() not in data or where == "http", f"{day} is in {where}"
+
+
+def test_what_the_command_line_writes_of_members_is_its_owners(world):
+    """With no umask at all: each file that has to do with members, whoever asked for it."""
+    ledger = world.running()
+    os.umask(0)
+    place = world.path("written")
+    os.mkdir(place)
+
+    def at(name):
+        return os.path.join(place, name)
+
+    rows = world.write("rows.csv", "member,date,amount\ncard:1,2026-03-01,5\n" + ANA + ",1,x\n")
+    secret = world.path("secret")
+    ledger.cli("webhook", "--new-secret", secret)
+    ledger.cli("enrol", ANA, "--birthday", other_days(1)[0], "--receipt", at("receipt"))
+    ledger.cli("import", rows, "--columns", "member=1,date=2,amount=3", "--refused", at("refused"), code=1)
+    ledger.cli("queue", "add", at("queue"), principal="pos/1/1", stdin='{"op":"purchase","member":"' + ANA + '","amount":"5"}\n')
+    ledger.cli("member", "export", ANA, "--out", at("export"))
+    ledger.cli("export", "sqlite", at("sqlite"), ledger.data)
+    ledger.cli("backup", "--data", ledger.data, "--to", at("backup"))
+    ledger.cli("webhook", "--url", "https://receiver.example/", "--secret-file", secret, "--state", at("place"), "--after", "now", "--to-head")
+    written = [os.path.join(folder, name) for folder, folders, names in os.walk(place) for name in folders + names]
+    for name in ("receipt", "refused", "queue", "export", "sqlite", "backup", "place", "place.lock"):
+        assert at(name) in written, (name, written)
+    open_to_others = {path for path in written if os.stat(path).st_mode & 0o077}
+    assert not open_to_others, open_to_others

@@ -350,6 +350,8 @@ def judge(world, text, words):
     begin = f"{world.path('p.yaml')}:{line}: " if line else f"{world.path('p.yaml')}: "
     if done.code != 1 or done.out or not done.err.startswith(begin):
         return f"should be refused at line {line}: exit {done.code} {done.out}{done.err}"
+    if len(done.err.splitlines()) != 1:
+        return f"has one mistake, and is told several: {done.err}"
     missing = [w for w in words if w not in done.err]
     return f"does not say {missing}: {done.err}" if missing else None
 
@@ -373,6 +375,91 @@ def test_refused_as_json(world):
     assert done.code == 1 and not done.err, done
     assert {k: done.json[k] for k in ("status", "reason", "line", "field")} == {
         "status": "INVALID_ARGUMENT", "reason": "PROGRAM_REFUSED", "line": 7, "field": "expiry.after.months"}, done
+
+
+# What can be read, and not meant: in every section, and several in lists.  The lines of those that are told at once end in `#!`.
+MANY = HEAD + """earn:
+  - {id: base, priority: 10, on: purchase, kind: base, per_amount: {amount: "1.005", points: "1"}} #!
+  - {id: good, priority: 20, on: purchase, kind: bonus, fixed: {points: "1"}}
+  - {id: gift, priority: 30, on: purchase, kind: voucher, voucher: nothing} #!
+  - {id: twice, priority: 20, on: purchase, kind: bonus, fixed: {points: "1"}} #!
+expiry: {after: {days: 0}} #!
+tiers:
+  - {id: low, rank: 0, valid: {months: 12}} #!
+  - {id: high, rank: 1} #!
+birthday: {reward: {points: "0"}} #!
+redemption: {min: "1.55", value: {points: "100", amount: "10"}} #!
+rewards:
+  - {id: mug, cost: "0", voucher: mug} #!
+  - {id: cup, cost: "5", voucher: cup} #!
+vouchers:
+  - {id: mug, name: Mug, valid: {days: 0}} #!
+returns: {used_voucher: debt}
+partners: [{id: p1, issue_price: free, redeem_price: "1", settlement: postpaid}] #!
+memberships: [{id: prime, term: monthly, fee: "-1"}] #!
+limits: {redeem_per_day: "1.55"} #!
+accounting: {cost_per_point: "6.6", expected_redemption: "1.80"} #!
+"""
+
+
+def marked_lines(text):
+    return [i + 1 for i, line in enumerate(text.split("\n")) if "#!" in line]
+
+
+def told_lines(done):
+    return sorted(int(line.split(":")[1]) for line in done.err.splitlines())
+
+
+def test_all_that_is_wrong_at_once(world):
+    """What follows from a mistake is not told: debt for vouchers, that needs a good redemption; the order of rules, that needs all of them."""
+    done = check(world, MANY)
+    assert done.code == 1 and told_lines(done) == marked_lines(MANY), done
+    first, *_ = done.err.splitlines()
+    found = check(world, MANY, "--json")
+    assert found.code == 1 and sorted(e["line"] for e in found.json["errors"]) == marked_lines(MANY), found
+    one = found.json["errors"][0]
+    assert {k: found.json[k] for k in ("line", "column", "field", "message")} == one, found
+    assert f':{one["line"]}: {one["field"]}: {one["message"]}' in first, (found, first)
+    text = MANY.replace(" #!", "").replace("fixed: {points", "fixd: {points", 1).replace("rank: 1}", "rank: x} #!").replace("min:", "mim:")
+    text = text.replace("fixd: {points: \"1\"}}", "fixd: {points: \"1\"}} #!").replace('amount: "10"}}', 'amount: "10"}} #!')
+    done = check(world, text)
+    assert len(marked_lines(text)) == 3
+    assert done.code == 1 and told_lines(done) == marked_lines(text), "what cannot be read comes first, all of it: " + done.err
+    many = check(world, HEAD + "earn:\n" + "".join(f"  - {{id: r{i}, colour: red}}\n" for i in range(60)))
+    assert many.code == 1 and len(many.err.splitlines()) == 50, "the others can wait"
+    head_wrong = check(world, MANY.replace("currency: USD", "currency: usd"))
+    assert head_wrong.code == 1 and told_lines(head_wrong) == [4], "without a currency no amount can be judged"
+
+
+# Each has one mistake, and something elsewhere that reads what was wrong.
+FOLLOWS = [
+    ("debt for vouchers, by a value that is none", HEAD + "earn:\n  - {id: gift, priority: 1, on: purchase, kind: voucher, voucher: mug}\n"
+     "redemption: {value: {points: \"100\", amount: \"0\"}} #!\nvouchers: [{id: mug, name: Mug, value: {amount: \"5\"}}]\nreturns: {used_voucher: debt}\n"),
+    ("debt for a voucher whose value is none", HEAD + "earn:\n  - {id: gift, priority: 1, on: purchase, kind: voucher, voucher: mug}\n"
+     "redemption: {value: {points: \"100\", amount: \"1\"}}\nvouchers: [{id: mug, name: Mug, valid: {days: 0}, value: {amount: \"5\"}}] #!\n"
+     "returns: {used_voucher: debt}\n"),
+    ("the product of multipliers, without a rule", HEAD + "stacking: multiply\nearn:\n" + BASE
+     + "  - {id: more, priority: 20, on: purchase, kind: multiplier, multiply: \"0.5\"} #!\n"),
+    ("a rule that takes the place of one that is wrong",
+     HEAD + "earn:\n  - {id: base, priority: 10, on: purchase, kind: base, per_amount: {amount: \"0\", points: \"1\"}} #!\n"
+     "  - {id: other, priority: 20, on: purchase, kind: base, per_amount: {amount: \"1\", points: \"1\"}, replaces: base}\n"),
+    ("the lowest tier, without a rank", HEAD + "tiers:\n  - {id: high, " + REACH.strip() + "} #!\n  - {id: low, rank: 1}\n"),
+    ("a threshold of a counter that has no name", HEAD + "counters: [Nights] #!\ntiers:\n  - {id: low, rank: 0}\n"
+     "  - {id: high, rank: 1, reach: {any: [{all: [{metric: nights, at_least: \"5\"}]}]}}\n"),
+]
+
+
+def test_what_follows_from_a_mistake_is_not_told(world):
+    for name, text in FOLLOWS:
+        done = check(world, text)
+        assert done.code == 1 and told_lines(done) == marked_lines(text), (name, done)
+
+
+def test_publishing_still_names_the_first(world):
+    ledger = world.running()
+    found = check(world, MANY, "--json").json
+    published = ledger.cli("program", "publish", world.path("p.yaml"), code=2).json
+    assert {k: published[k] for k in ("line", "field", "message")} == {k: found[k] for k in ("line", "field", "message")}, (published, found)
 
 
 # name, bytes, exit code, words

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import random
 import sqlite3
 from datetime import date
 from decimal import Decimal
@@ -203,14 +204,69 @@ def test_settlement(world):
     expect(april, issued="4.9", returned="0.1", issue_price="1", issued_amount="4.93", redeemed="-3.5", reversed="3.5", redeemed_amount="-0.50", due="5.43")
     result = ledger.cli("report", "settlement", ledger.data, "--partner", "p3", code=1)
     assert "no partner `p3`" in result.json["message"], result
-    path = os.path.join(world.dir, "x.db")
-    ledger.cli("export", "sqlite", path, ledger.data)
-    for row in query(path, "SELECT * FROM report_settlement"):
-        (other,) = report(ledger, "settlement", "--month", row["month"], "--partner", row["partner"])["rows"]
-        for name, scale in (("issued", 1), ("returned", 1), ("issued_amount", 2), ("redeemed", 1), ("reversed", 1), ("redeemed_amount", 2)):
-            assert row[name] == int(Decimal(other[name]).scaleb(scale)), f"{name}: {row} {other}"
+    settles_alike(world, ledger, scale=1)
     ledger.stop()
     expect(ledger.audit(), status="OK")
+
+
+def settles_alike(world, ledger, scale):
+    """The view of a database and the report, to the last unit; the rows of the view."""
+    path = os.path.join(world.dir, "x.db")
+    ledger.cli("export", "sqlite", path, ledger.data)
+    rows = query(path, "SELECT * FROM report_settlement")
+    for row in rows:
+        (other,) = report(ledger, "settlement", "--month", row["month"], "--partner", row["partner"])["rows"]
+        for name in ("issued", "returned", "redeemed", "reversed"):
+            assert row[name] == int(Decimal(other[name]).scaleb(scale)), f"{name}: {row} {other}"
+        for name in ("issued_amount", "redeemed_amount"):
+            assert type(row[name]) is int and row[name] == int(Decimal(other[name]).scaleb(2)), f"{name}: {row} {other}"
+    return rows
+
+
+def test_a_database_settles_exactly(world):
+    """Ratios without a decimal, of several versions with other denominators in one month, sums beyond a double, and returns that go below zero."""
+    prices = [("2/3", "1/7"), ("5/11", "2/3"), ("999999893/999999937", "3/13"), ("0.07", "1/999999937")]
+
+    def priced(issue, redeem):
+        return COALITION.replace('"2/3"', f'"{issue}"').replace('"1/7"', f'"{redeem}"')
+    ledger = world.running(priced(*prices[0]), at="2026-03-01T00:00:00+09:00")
+    dice, bought, spent = random.Random(23), [], []
+    with ledger.wire() as wire:
+        wire.ok("enrol", member="m1", key="e1", at="2026-03-01T10:00:00+09:00")
+        wire.ok("adjust", member="m1", points="1000", reason="start", key="a1")
+        for v, terms in enumerate(prices):
+            if v > 0:
+                ledger.publish(priced(*terms), at=f"2026-03-{v + 1:02d}T00:00:00+09:00")
+            for n in range(12):
+                amount = dice.choice(["0.10", "0.20", f"{dice.randrange(1, 10**6)}.30", f"{dice.randrange(10**13, 3 * 10**13)}.70"])
+                bought.append(wire.ok("purchase", member="m1", amount=amount, partner="p1", key=f"p{v}-{n}").id)
+                spent.append(wire.ok("redeem", member="m1", points="0.1" if n % 2 else str(dice.randrange(1, 9)) + ".7", partner="p1", key=f"r{v}-{n}").id)
+        dice.shuffle(bought)
+        for month in ("03", "04"):
+            for n in range(10):
+                wire.ok("return", member="m1", purchase=bought.pop(), key=f"b{month}-{n}", at=f"2026-{month}-20T10:00:00+09:00")
+                wire.ok("reverse_redeem", member="m1", redeem=spent.pop(dice.randrange(len(spent))), key=f"v{month}-{n}")
+    march, april = settles_alike(world, ledger, scale=1)
+    assert march["issued_amount"] > 2**53 and april["issued_amount"] < 0 and april["redeemed_amount"] < 0, (march, april)
+
+
+def test_a_database_without_a_common_denominator(world):
+    """Prices whose sum no integer of 64 bits has: the view has no amount rather than a wrong one, and the report has it."""
+    ratios = ["1/999999937", "1/999999929", "1/999999893"]
+    ledger = world.running(COALITION.replace('"2/3"', f'"{ratios[0]}"'), at="2026-03-01T00:00:00+09:00")
+    with ledger.wire() as wire:
+        wire.ok("enrol", member="m1", key="e1", at="2026-03-01T10:00:00+09:00")
+        for v, ratio in enumerate(ratios):
+            if v > 0:
+                ledger.publish(COALITION.replace('"2/3"', f'"{ratio}"'), at=f"2026-03-{v + 1:02d}T00:00:00+09:00")
+            wire.ok("purchase", member="m1", amount="999999000.00", partner="p1", key=f"a{v}")
+        wire.ok("redeem", member="m1", points="8.5", partner="p1", key="r1")
+    path = os.path.join(world.dir, "x.db")
+    ledger.cli("export", "sqlite", path, ledger.data)
+    (row,) = query(path, "SELECT * FROM report_settlement")
+    assert row["issued_amount"] is None and row["redeemed_amount"] == 121 and row["issued"] == 3 * 9999990000, row
+    (told,) = report(ledger, "settlement", "--partner", "p1")["rows"]
+    expect(told, issued_amount="2.99", redeemed_amount="1.21")
 
 
 def test_bad_input(world):

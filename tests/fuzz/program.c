@@ -8,6 +8,7 @@
 #include "ledger/program.h"
 
 #define BUDGET_BYTES ((size_t)64 << 20)
+#define ERRORS_MAX 50
 
 static struct arena arena;
 
@@ -72,6 +73,23 @@ print_and_read(struct bytes definition)
 	buf_release(&text);
 }
 
+/* The first of all that is wrong is what a daemon says, and all of them are sentences. */
+static void
+says_alike(const struct program_def *def, const struct zone *zone, enum status st, const struct program_error *first)
+{
+	static struct program_error all[ERRORS_MAX];
+	struct program *program;
+	size_t n = 0;
+
+	enum status again = program_compile_all(def, zone, &arena, &program, all, ERRORS_MAX, &n);
+	assert(again == st || again == ST_NOMEM || st == ST_NOMEM);
+	if (again != ST_INVALID || st != ST_INVALID)
+		return;
+	assert(n > 0 && n <= ERRORS_MAX && strcmp(all[0].path, first->path) == 0 && strcmp(all[0].sentence, first->sentence) == 0);
+	for (size_t i = 0; i < n; i++)
+		assert(all[i].sentence[0] != '\0');
+}
+
 static enum status
 compile(struct bytes definition, const char **ret_id)
 {
@@ -81,8 +99,10 @@ compile(struct bytes definition, const char **ret_id)
 	struct program *program;
 
 	enum status st = codec_program_def(definition, &arena, &def, &error);
-	if (st == ST_OK)
+	if (st == ST_OK) {
 		st = program_compile(def, &zone, &arena, &program, &error);
+		says_alike(def, &zone, st, &error);
+	}
 	assert(st == ST_OK || st == ST_INVALID || st == ST_NOMEM);
 	assert(st != ST_INVALID || error.sentence[0] != '\0');
 	if (st == ST_OK)

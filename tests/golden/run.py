@@ -5,9 +5,12 @@ A case is NAME.jsonl with NAME.yaml, and NAME.2.yaml, NAME.3.yaml … when it ne
   NAME.fail    the run ends with exit code 2, and each line of this file is in what it says
   NAME.system  the entries of the system, one JSON object a line in their order; of each the keys that are named are compared
   NAME.events  the same of the events for a CRM
+Of every case of one program, whatever it is about: at each reply the points that a CRM was told of are those that the member has.
 Usage: run.py [--fealty BINARY] [--examples] [FILTER...]; --examples takes the program files in packaging/examples instead.
 Exit code 0: all passed.  The last line is "N passed, N failed".
 """
+import datetime
+import decimal
 import glob
 import json
 import os
@@ -30,8 +33,8 @@ def programs_of(base):
     return [base + ".yaml"] + sorted(further, key=lambda path: int(path[len(base) + 1:-len(".yaml")]))
 
 
-def simulate(fealty, base, *options):
-    command = [fealty, "simulate", "--quiet", *options]
+def simulate(fealty, base, *options, quiet=True):
+    command = [fealty, "simulate", *(["--quiet"] if quiet else []), *options]
     for program in programs_of(base):
         command += ["--program", program]
     done = subprocess.run(command + [base + ".jsonl"], capture_output=True, text=True, timeout=120)
@@ -63,10 +66,36 @@ def check_lines(fealty, base, what):
     return None
 
 
+POINTS_OF = {"points.earned": 1, "points.adjusted": 1, "points.spent": -1, "points.expired": -1}
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def check_sums(base, out):
+    """Of an answer from before (`replayed`), of a later day (`as_of`) and of who was erased there is no sum."""
+    ids = {line for path in programs_of(base) for line in lines_of(path) if line.startswith("id:")}
+    later = {instant(asked["as_of"]) for asked in map(json.loads, lines_of(base + ".jsonl")) if asked.get("as_of")}
+    told, erased = {}, set()
+    for line in map(json.loads, out.splitlines() if len(ids) == 1 else []):
+        member = line.get("member_no")
+        if "op" in line and "type" in line:
+            erased.update([member] if line["type"] == "member.erased" else [])
+            told[member] = told.get(member, 0) + POINTS_OF.get(line["type"], 0) * decimal.Decimal(line.get("points", "0"))
+            continue
+        if "available" not in line or member in erased or line.get("replayed") or ("id" not in line and instant(line["as_of"]) in later):
+            continue
+        has = sum(decimal.Decimal(line[key]) for key in ("available", "pending", "held")) - decimal.Decimal(line["debt"])
+        if told.get(member, 0) != has:
+            return f"events tell of {told.get(member, 0)} points of member {member}, and it has {has}: {json.dumps(line)}"
+    return None
+
+
 def check(fealty, base):
     if os.path.exists(base + ".fail"):
         return check_failure(fealty, base)
-    code, _, err = simulate(fealty, base, "--check")
+    code, out, err = simulate(fealty, base, "--check", "--events", quiet=False)
     if code != 0:
         return f"exit code {code}\n{err}"
     counted = re.search(r"(\d+) with expectations, 0 of them not met", err)
@@ -76,7 +105,7 @@ def check(fealty, base):
         wrong = check_lines(fealty, base, what) if os.path.exists(base + "." + what) else None
         if wrong is not None:
             return wrong
-    return None
+    return check_sums(base, out)
 
 
 def main(arguments):

@@ -419,6 +419,64 @@ test_words(void **state)
 	assert_string_equal(fealty_code_str((Fealty__V1__Code)99), "?");
 }
 
+/* Each connection brings a frame that does not fit; *arg counts them, and before that of the fifth something new comes. */
+static void
+script_nonsense(struct server *s)
+{
+	Fealty__V1__Push push = FEALTY__V1__PUSH__INIT;
+	unsigned *n = s->arg;
+
+	push.has_last_seq = push.has_head = true;
+	push.last_seq = 3;
+	push.head = 9;
+	while (readable_within(s->listener, 1000)) {
+		server_accept(s);
+		fealty__v1__request__free_unpacked(server_read_request(s), NULL);
+		if (++*n == 5)
+			server_send(s, FRAME_PUSH, s->header.tag, &push.base);
+		server_send(s, FRAME_HELLO_OK, 0, &s->hello.base);
+		server_expect_close(s);
+	}
+}
+
+static bool
+no_transaction(void *ctx, const struct fealty_transaction *t)
+{
+	(void)ctx, (void)t;
+	fail();
+	return false;
+}
+
+/* Given up when the deadline has gone by with nothing but that: not sooner, and never silently for ever. */
+static void
+test_subscription_gives_up_nonsense(void **state)
+{
+	struct server *s = server_start(script_nonsense);
+	struct fealty_options options = options_with_deadline(1000);
+	struct fealty_subscriber to = { .on_transaction = no_transaction };
+	Fealty__V1__Request request = FEALTY__V1__REQUEST__INIT;
+	Fealty__V1__Subscribe op = FEALTY__V1__SUBSCRIBE__INIT;
+	struct fealty_result r;
+	unsigned n = 0;
+
+	(void)state;
+	options.backoff_max_ms = 200;
+	struct fealty_client *c = client_of(s, &options);
+	s->arg = &n;
+	s->hello.size = 9;
+	request.op_case = FEALTY__V1__REQUEST__OP_SUBSCRIBE;
+	request.subscribe = &op;
+	server_go(s);
+	assert_int_equal(fealty_subscribe(c, &request, &to, &r), FEALTY_FAILED);
+	assert_int_equal(r.error, FEALTY_ERROR_PROTOCOL);
+	assert_non_null(strstr(r.message, "a frame that does not fit"));
+	fealty_result_release(&r);
+	server_join(s);
+	assert_in_range(n, 6, 30);		/* asked ever more rarely */
+	fealty_client_free(c);
+	server_end(s);
+}
+
 int
 main(void)
 {
@@ -433,6 +491,7 @@ main(void)
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_subscription_gives_up_nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,14 +220,14 @@ static const struct argp_option connect_options[] = { CONNECT_OPTIONS, { 0 } };
 	{ "terminal", KEY_TERMINAL, "TERMINAL", 0, "At which till", 0 }
 
 static const struct argp_option call_option_list[] = { CALL_OPTIONS, { 0 } };
-static const struct argp_option receipt_options[] = {
+const struct argp_option call_every_option[] = {
 	CALL_OPTIONS,
 	{ "receipt", KEY_RECEIPT, "FILE", 0, "Ask for a receipt and write it to FILE, which must not be there yet", 0 },
 	{ 0 },
 };
 static const struct argp connect_argp = { .options = connect_options, .parser = parse_connect };
 static const struct argp call_argp = { .options = call_option_list, .parser = parse_call };
-static const struct argp receipt_argp = { .options = receipt_options, .parser = parse_receipt };
+static const struct argp receipt_argp = { .options = call_every_option, .parser = parse_receipt };
 
 const struct argp_child connect_children[] = { { &connect_argp, 0, "Connection and output:", 10 }, { 0 } };
 const struct argp_child call_children[] = { { &call_argp, 0, "Connection, command and output:", 10 }, { 0 } };

@@ -29,6 +29,9 @@ extern const struct argp_child receipt_children[];
 extern const struct argp_child call_children[];
 extern const struct argp_child connect_children[];
 
+/* All options that any of these has; an element without a name ends them. */
+extern const struct argp_option call_every_option[];
+
 /**
  * call_source(state, options, has_dir, log): what of DIR, --log and --connect says where the ledger is.  One at most, and no option that the
  * one given would ignore; otherwise a usage error is told.

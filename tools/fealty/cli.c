@@ -163,11 +163,11 @@ list_add(struct argp_state *state, struct list *list, char *text)
 	return 0;
 }
 
-static bool
-has_word(int argc, char **argv, const char *word)
+bool
+cli_wants_json(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], word) == 0)
+		if (strcmp(argv[i], "--json") == 0)
 			return true;
 	return false;
 }
@@ -176,7 +176,7 @@ has_word(int argc, char **argv, const char *word)
 void
 cli_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
-	bool json = has_word(argc, argv, "--json");
+	bool json = cli_wants_json(argc, argv);
 
 	argp_err_exit_status = EXIT_USAGE;
 	if (argp_parse(argp, argc, argv, json ? ARGP_NO_ERRS : 0, NULL, input) == 0)
@@ -367,8 +367,8 @@ file_put(int fd, struct bytes data)
 	return fsync(fd) == 0 ? ST_OK : ST_IO;
 }
 
-enum status
-file_write(const char *path, struct bytes data)
+static enum status
+write_beside(const char *path, struct bytes data, mode_t mode)
 {
 	char beside[PATH_MAX];
 
@@ -379,9 +379,7 @@ file_write(const char *path, struct bytes data)
 	int fd = mkstemp(beside);
 	if (fd < 0)
 		return ST_IO;
-	mode_t mask = umask(0);
-	(void)umask(mask);
-	(void)fchmod(fd, 0666 & ~mask);
+	(void)fchmod(fd, mode);
 	enum status st = file_put(fd, data);
 	if (close(fd) != 0 && st == ST_OK)
 		st = ST_IO;
@@ -393,6 +391,38 @@ file_write(const char *path, struct bytes data)
 		errno = error;
 	}
 	return st;
+}
+
+enum status
+file_write(const char *path, struct bytes data)
+{
+	mode_t mask = umask(0);
+
+	(void)umask(mask);
+	return write_beside(path, data, 0666 & ~mask);
+}
+
+enum status
+file_write_private(const char *path, struct bytes data)
+{
+	return write_beside(path, data, 0600);
+}
+
+int
+file_open_private(const char *path)
+{
+	struct stat about;
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+
+	if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+		return fd;
+	/* Others may have read one that was there; emptied after they no longer can. */
+	if (fchmod(fd, 0600) == 0 && ftruncate(fd, 0) == 0)
+		return fd;
+	int error = errno;
+	(void)close(fd);
+	errno = error;
+	return -1;
 }
 
 static int

@@ -78,6 +78,9 @@ error_t list_add(struct argp_state *state, struct list *list, char *text);
  * nothing: once a run. */
 bool args_guard(int argc, char **argv) MUST_CHECK;
 
+/* Whether --json is among the words, so that also what is wrong with them is told so. */
+bool cli_wants_json(int argc, char **argv) MUST_CHECK;
+
 /**
  * cli_parse(argp, argc, argv, input):
  * As argp_parse(), with the usage errors in JSON when --json is among the words.  Does not return after --help, or a usage error.
@@ -129,8 +132,13 @@ enum status file_read_all(const char *path, size_t bytes_max, struct buf *ret_da
 /**
  * file_write(path, data):
  * The file becomes ${data}, whole or not at all, also over a crash: written beside it, synced, renamed.  ST_FULL; ST_IO with errno.
+ * file_write_private() makes it one that its owner alone may read, whatever the umask is: what tells of members is written by it.
  */
 enum status file_write(const char *path, struct bytes data) MUST_CHECK;
+enum status file_write_private(const char *path, struct bytes data) MUST_CHECK;
+
+/* A file that tells of members, to be written in place: made, or emptied, and its owner's alone.  -1 with errno.  The caller closes it. */
+int file_open_private(const char *path) MUST_CHECK;
 
 /* All of it into an open file, and synced. ST_FULL; ST_IO with errno. */
 enum status file_put(int fd, struct bytes data) MUST_CHECK;

@@ -53,7 +53,7 @@ show_activity(const Fealty__V1__Response *r)
 	(void)printf("Granted %s. ", POINTS(r->granted));
 	show_standing(r);
 	purchase_show_grants(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

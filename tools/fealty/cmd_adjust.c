@@ -41,7 +41,7 @@ show_adjusted(const Fealty__V1__Response *r)
 	(void)printf("It is above the program's limit, so it waits for approval (%s): nothing has changed yet.\n", id);
 	(void)printf("An approver lets it happen: fealty approve %s --as approver/NAME --key-file FILE\n", id);
 	show_standing(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

@@ -172,6 +172,7 @@ show_line(const struct item *item, const Fealty__V1__Response *r)
 	show_standing(r);
 	if (r->available == NULL)
 		(void)putchar('\n');
+	show_effects(r);
 }
 
 static enum exit_code

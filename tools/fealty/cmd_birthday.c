@@ -10,7 +10,7 @@ show_birthday(const Fealty__V1__Response *r)
 {
 	(void)printf("Happy birthday: granted %s. ", POINTS(r->granted));
 	show_standing(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

@@ -14,7 +14,7 @@ show_captured(const Fealty__V1__Response *r)
 		(void)printf("Captured; the voucher is used. ");
 	show_standing(r);
 	show_worth(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

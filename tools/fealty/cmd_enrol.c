@@ -39,7 +39,7 @@ show_enrolled(const Fealty__V1__Response *r)
 {
 	(void)printf("Enrolled as member %llu.\n", (unsigned long long)r->member_no);
 	show_standing(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

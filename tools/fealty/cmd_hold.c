@@ -58,7 +58,7 @@ show_held(const Fealty__V1__Response *r)
 	(void)printf(". ");
 	show_standing(r);
 	show_worth(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

@@ -319,7 +319,7 @@ write_document(struct export *x)
 
 	if (text == NULL || asprintf(&path, "%s/person.json", x->out) < 0)
 		return cli_fail(x->base.call.json, EXIT_INTERNAL, "%s", cli_status_words(ST_NOMEM));
-	enum status st = file_write(path, bytes_of(text, strlen(text)));
+	enum status st = file_write_private(path, bytes_of(text, strlen(text)));
 	enum exit_code code = st == ST_OK ? EXIT_DONE : cli_fail(x->base.call.json, EXIT_INTERNAL, "%s was not written: %s", path, cli_status_words(st));
 	free(path);
 	free(text);

@@ -10,7 +10,7 @@ show_merged(const Fealty__V1__Response *r)
 {
 	(void)printf("Merged into member %llu (%s). ", (unsigned long long)r->member_no, r->id != NULL ? r->id : "-");
 	show_standing(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

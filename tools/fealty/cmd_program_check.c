@@ -6,6 +6,8 @@
 #include "commands.h"
 #include "program_traps.h"
 
+#define ERRORS_MAX 50			/* then others can wait */
+
 enum { KEY_STRICT = KEY_COMMAND, KEY_ON };
 
 struct check_input {
@@ -92,22 +94,24 @@ cmd_program_check(int argc, char **argv)
 	};
 	static const struct argp argp = { options, parse, "FILE",
 		"Judge a program file as publishing it would: every key, every value, every reference.\v"
-		"Exit code 1 and the line of what is wrong first, when something is. Options that the language has and the daemon does not "
-		"evaluate yet are refused by name.\n\n"
+		"Exit code 1, and the lines of what is wrong, when something is: first all keys and values that cannot be read, and when there "
+		"are none, all that cannot be meant, but what cannot be judged before something else is right. With --json the first is where a "
+		"single one would be, and all of them in `errors`, each with line, column, field and message.\n\n"
 		"What is allowed and can hardly be meant is a warning: a tier that nobody reaches, a rule that never applies, a birthday that "
 		"can be moved into its own window. With --json they are in `warnings`, each with line, key and message.",
 		NULL, NULL, NULL };
 	struct check_input in = { 0 };
+	static struct program_file_error errors[ERRORS_MAX];
 	struct program_file file;
-	struct program_file_error error;
+	size_t n;
 
 	cli_parse(&argp, argc, argv, &in);
-	enum status st = program_file_read(in.args.v[0], &file, &error);
+	enum status st = program_file_read_all(in.args.v[0], &file, errors, ERRORS_MAX, &n);
 	enum exit_code code = EXIT_DONE;
 	if (st == ST_OK)
 		code = check(&in, &file);
 	else if (st == ST_INVALID)
-		code = program_file_tell(in.json, in.args.v[0], &error, file.text.data == NULL ? EXIT_USAGE : EXIT_REFUSED);
+		code = program_file_tell_all(in.json, in.args.v[0], errors, n, file.text.data == NULL ? EXIT_USAGE : EXIT_REFUSED);
 	else
 		code = cli_fail(in.json, EXIT_INTERNAL, "%s could not be checked: %s", in.args.v[0], cli_status_words(st));
 	program_file_release(&file);

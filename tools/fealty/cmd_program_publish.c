@@ -37,7 +37,7 @@ show_published(const Fealty__V1__Response *r)
 	if (r->has_version)
 		(void)printf(" as version %u", r->version);
 	(void)printf(" (%s). It is in force from now on.\n", r->id != NULL ? r->id : "-");
-	show_replayed(r);
+	show_end(r);
 }
 
 /* As call_run(), with the warnings in the answer. */

@@ -19,7 +19,7 @@ show_purchase(const Fealty__V1__Response *r)
 	show_standing(r);
 	purchase_show_grants(r);
 	show_next_tier(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

@@ -45,9 +45,7 @@ show_redeemed(const Fealty__V1__Response *r)
 	(void)printf("Redeemed (%s). ", r->id != NULL ? r->id : "-");
 	show_standing(r);
 	show_worth(r);
-	for (size_t i = 0; i < r->n_issued; i++)
-		(void)printf("It brought the voucher %s.\n", r->issued[i]);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

@@ -10,7 +10,7 @@ show_released(const Fealty__V1__Response *r)
 {
 	(void)printf("Released. ");
 	show_standing(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

@@ -39,7 +39,7 @@ show_returned(const Fealty__V1__Response *r)
 	(void)printf("Clawed back %s (%s). ", POINTS(r->clawed), r->id != NULL ? r->id : "-");
 	show_standing(r);
 	show_worth(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

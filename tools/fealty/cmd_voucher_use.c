@@ -39,7 +39,7 @@ show_used(const Fealty__V1__Response *r)
 		(void)printf("Used. ");
 	show_standing(r);
 	show_worth(r);
-	show_replayed(r);
+	show_end(r);
 }
 
 enum exit_code

@@ -25,7 +25,8 @@ enum { KEY_URL = KEY_COMMAND, KEY_SECRET_FILE, KEY_STATE, KEY_MEMBER, KEY_TYPE, 
 
 #define PARALLEL_DEFAULT 8
 #define PARALLEL_MAX 32
-#define AGAIN_SECONDS 2
+#define AGAIN_SECONDS 2u
+#define AGAIN_SECONDS_MAX 300u
 #define FIGURES_US (60 * US_PER_SECOND)
 
 struct webhook_input {
@@ -44,6 +45,7 @@ struct following {
 	struct fealty_client *client;
 	struct event_after after;
 	bool lost;				/* the ledger cannot be reached, as was told */
+	unsigned nonsense;			/* times in a row that the server was given up because it breaks the protocol */
 	bool odd;				/* the server sent what is no event, as was told */
 	atomic_bool ended;
 	enum exit_code code;			/* once it has ended */
@@ -160,6 +162,8 @@ on_event(void *ctx, const struct fealty_event *e)
 		    "`fealty`, or ask the server's operator", e->seq);
 		return false;
 	}
+	f->lost = false;
+	f->nonsense = 0;
 	if (listed(&f->in->skip, id))
 		webhook_tell(f->in->call.json, "webhook.skipped", NULL, "event %s is passed over, as --skip says", id);
 	else if (f->in->types.n == 0 || (e->event->type != NULL && listed(&f->in->types, e->event->type)))
@@ -175,14 +179,41 @@ on_progress(void *ctx, uint64_t last_seq)
 
 	f->after = (struct event_after){ .is_seq = true, .seq = last_seq };
 	f->lost = false;
+	f->nonsense = 0;
 	(void)snprintf(text, sizeof(text), "%" PRIu64, last_seq);
 	return webhook_pass(f->webhook, text);
 }
 
-/* Whether it is worth another try; else it was told. */
-static bool
-judge_end(struct following *f, const struct fealty_result *result)
+static unsigned
+pause_seconds(const struct following *f)
 {
+	unsigned shift = f->nonsense > 0 ? f->nonsense - 1 : 0;
+
+	return shift < 8 && AGAIN_SECONDS << shift < AGAIN_SECONDS_MAX ? AGAIN_SECONDS << shift : AGAIN_SECONDS_MAX;
+}
+
+/* Told each time: the pauses grow, and somebody has to look. */
+static void
+tell_nonsense(struct following *f, const char *why)
+{
+	json_t *more = json_new();
+
+	f->nonsense++;
+	json_put_number(more, "pause_ms", (uint64_t)pause_seconds(f) * 1000);
+	webhook_tell(f->in->call.json, "webhook.bad_ledger", more, "what answers is no server of a ledger, or a damaged one: %s. Nothing can be sent meanwhile; "
+	    "it is asked again in %u s", why, pause_seconds(f));
+}
+
+/* Whether it is worth another try; else it was told.  A server that is given up long before its time is up would be so again. */
+static bool
+judge_end(struct following *f, const struct fealty_result *result, int64_t asked_us)
+{
+	bool its_time = clock_monotonic_us() - asked_us >= (int64_t)f->in->call.timeout_ms * 1000 / 2;
+
+	if (!f->odd && result->outcome == FEALTY_FAILED && result->error == FEALTY_ERROR_PROTOCOL && its_time) {
+		tell_nonsense(f, result->message);
+		return true;
+	}
 	if (!f->odd && result->outcome == FEALTY_FAILED && (result->error == FEALTY_ERROR_CONNECT || result->error == FEALTY_ERROR_DEADLINE)) {
 		if (!f->lost)
 			webhook_tell(f->in->call.json, "webhook.no_ledger", NULL, "the ledger cannot be reached: %s; it is tried again", result->message);
@@ -213,11 +244,12 @@ follow(void *ctx)
 		body.member = f->in->member;
 		body.has_events = body.events = true;
 		request.subscribe = &body;
+		int64_t asked_us = clock_monotonic_us();
 		(void)fealty_subscribe(f->client, &request, &subscriber, &result);
-		again = judge_end(f, &result);
+		again = judge_end(f, &result, asked_us);
 		fealty_result_release(&result);
 		if (again)
-			(void)sleep(AGAIN_SECONDS);
+			(void)sleep(pause_seconds(f));
 	}
 	atomic_store(&f->ended, true);
 	return NULL;

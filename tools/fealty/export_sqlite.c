@@ -29,7 +29,7 @@ _Static_assert(INSERT_COUNT == EXPORT_SQLITE_COUNTS, "each has a count");
 static const struct { const char *table, *sql; } inserts[INSERT_COUNT] = {
 	[INSERT_PROGRAM] = { "programs", "INSERT INTO programs VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_TIER] = { "tiers", "INSERT INTO tiers VALUES (?,?,?)" },
-	[INSERT_PARTNER] = { "partners", "INSERT INTO partners VALUES (?,?,?,?,?,?,?,?)" },
+	[INSERT_PARTNER] = { "partners", "INSERT INTO partners VALUES (?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_MEMBER] = { "members", "INSERT INTO members VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
 	[INSERT_LOT] = { "lots", "INSERT INTO lots VALUES (?,?,?,?,?,?,?)" },
 	[INSERT_ENTRY] = { "entries", "INSERT INTO entries VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)" },
@@ -523,6 +523,33 @@ take_member(struct export_sqlite *x, struct bytes key, struct bytes value, struc
 	return insert_member(x, &m, book->rules, report_day_of(book, x->now_us));
 }
 
+/* The denominator that a partner's prices of all versions have in common, so small that a rest of each can be added up; 0: none is. */
+static int64_t
+common_den(const struct report_book *book, const char *partner, bool issue)
+{
+	struct money_sum sum = MONEY_ZERO;
+
+	for (size_t i = 0; i < book->n_versions; i++) {
+		const struct partner *terms = program_partner(book->versions[i], partner);
+		struct ratio price;
+
+		if (terms == NULL)
+			continue;
+		if (!report_partner_price(book->versions[i], issue ? terms->issue : terms->redeem, &price) || !money_add(&sum, 0, price))
+			return 0;
+	}
+	return sum.den <= INT64_MAX / (int64_t)(book->n_versions + 1) ? (int64_t)sum.den : 0;
+}
+
+static void
+put_den(struct row *r, int64_t den)
+{
+	if (den > 0)
+		put_int(r, den);
+	else
+		put_null(r);
+}
+
 static enum status
 insert_partners(struct export_sqlite *x, const struct report_book *book, const struct program *p)
 {
@@ -539,6 +566,8 @@ insert_partners(struct export_sqlite *x, const struct report_book *book, const s
 		put_text(&r, p->partners[i].prepaid ? "prepaid" : "postpaid");
 		put_ratio(&r, true, issue);
 		put_ratio(&r, true, redeem);
+		put_den(&r, common_den(book, p->partners[i].id, true));
+		put_den(&r, common_den(book, p->partners[i].id, false));
 		st = end_row(&r);
 	}
 	return st;

@@ -12,9 +12,10 @@ const char export_sqlite_tables[] =
     " currency TEXT NOT NULL, currency_digits INTEGER NOT NULL, unit TEXT NOT NULL, point_scale INTEGER NOT NULL, today TEXT,"
     " cost_num INTEGER, cost_den INTEGER, expected_num INTEGER, expected_den INTEGER);"
     "CREATE TABLE tiers (program INTEGER NOT NULL, tier TEXT NOT NULL, rank INTEGER NOT NULL, PRIMARY KEY (program, tier)) WITHOUT ROWID;"
-    /* prices in minor units for one unit of points */
+    /* prices in minor units for one unit of points; *_common: a denominator for the prices of all versions, NULL when there is none of 64 bits */
     "CREATE TABLE partners (program INTEGER NOT NULL, version INTEGER NOT NULL, partner TEXT NOT NULL, settlement TEXT NOT NULL,"
     " issue_num INTEGER NOT NULL, issue_den INTEGER NOT NULL, redeem_num INTEGER NOT NULL, redeem_den INTEGER NOT NULL,"
+    " issue_common INTEGER, redeem_common INTEGER,"
     " PRIMARY KEY (program, version, partner)) WITHOUT ROWID;"
     "CREATE TABLE members (program INTEGER NOT NULL, member INTEGER NOT NULL, enrolled_day TEXT, standing TEXT NOT NULL, merged_into INTEGER,"
     " tier TEXT, earned_tier TEXT, tier_since TEXT, tier_until TEXT, gift_tier TEXT, gift_until TEXT, available INTEGER NOT NULL,"
@@ -82,17 +83,35 @@ const char export_sqlite_views[] =
     " CASE WHEN cost_num IS NOT NULL THEN points_part - recognised END AS ifrs_deferred"
     " FROM shares s JOIN programs p ON p.program = s.program;"
 
-    /* each posting at the price of its version; of what comes back, of the version of what it takes back */
+    /*
+     * Each posting at the price of its version; of what comes back, of the version of what it takes back.  What one version priced is an integer and
+     * a rest below one, in parts of the common denominator; these are added up, and rounded down once.  Products are taken in two halves of 20
+     * bits; SQLite goes over to floating point when one does not fit all the same: then, and without a common denominator, there is no amount
+     * rather than one that is not exact.
+     */
     "CREATE VIEW report_settlement AS WITH priced AS (SELECT p.program, substr(p.day, 1, 7) AS month, p.partner, p.account = 'partner_issued' AS issue,"
     " CASE p.account WHEN 'partner_issued' THEN -p.points ELSE p.points END AS points, COALESCE(x.version, e.version) AS version"
     " FROM postings p JOIN entries e ON e.seq = p.seq AND e.idx = p.idx LEFT JOIN entries x ON x.seq = e.past_seq AND x.idx = e.past_idx"
-    " WHERE p.account IN ('partner_issued', 'partner_redeemed'))"
-    " SELECT a.program, month, a.partner, settlement, SUM(CASE WHEN issue THEN points ELSE 0 END) AS issued,"
-    " SUM(CASE WHEN issue AND points < 0 THEN -points ELSE 0 END) AS returned,"
-    " CAST(floor(ROUND(SUM(CASE WHEN issue THEN 1.0 * points * issue_num / issue_den ELSE 0 END), 6)) AS INTEGER) AS issued_amount,"
-    " SUM(CASE WHEN issue THEN 0 ELSE points END) AS redeemed, SUM(CASE WHEN NOT issue AND points < 0 THEN -points ELSE 0 END) AS reversed,"
-    " CAST(floor(ROUND(SUM(CASE WHEN issue THEN 0 ELSE 1.0 * points * redeem_num / redeem_den END), 6)) AS INTEGER) AS redeemed_amount"
-    " FROM priced a JOIN partners t ON t.program = a.program AND t.version = a.version AND t.partner = a.partner GROUP BY 1, 2, 3;"
+    " WHERE p.account IN ('partner_issued', 'partner_redeemed')),"
+    " sums AS (SELECT program, month, partner, issue, version, SUM(points) AS points, SUM(CASE WHEN points < 0 THEN -points ELSE 0 END) AS back"
+    " FROM priced GROUP BY 1, 2, 3, 4, 5),"
+    " prices AS (SELECT s.*, CASE WHEN issue THEN issue_num ELSE redeem_num END AS num, CASE WHEN issue THEN issue_den ELSE redeem_den END"
+    " AS den, CASE WHEN issue THEN issue_common ELSE redeem_common END AS common FROM sums s JOIN partners t ON t.program = s.program"
+    " AND t.version = s.version AND t.partner = s.partner),"
+    " steps AS (SELECT *, points % den AS over, num % den AS fraction FROM prices),"
+    " halves AS (SELECT *, over / 1048576 * fraction AS high, over % 1048576 * fraction AS low FROM steps),"
+    " parts AS (SELECT *, points / den * num + over * (num / den) + high / den * 1048576 + (high % den * 1048576 + low) / den AS whole,"
+    " (high % den * 1048576 + low) % den * (common / den) AS rest FROM halves),"
+    " amounts AS (SELECT program, month, partner, issue, MAX(version) AS version, SUM(points) AS points, SUM(back) AS back,"
+    " SUM(typeof(whole) = 'integer' AND typeof(rest) = 'integer') = COUNT(*) AS exact,"
+    " SUM(whole) AS whole, SUM(rest) AS rest, MAX(common) AS common FROM parts GROUP BY 1, 2, 3, 4),"
+    " floors AS (SELECT *, CASE WHEN exact THEN whole + (rest - (rest % common + common) % common) / common END AS amount FROM amounts)"
+    " SELECT f.program, month, f.partner, settlement, SUM(CASE WHEN issue THEN points ELSE 0 END) AS issued,"
+    " SUM(CASE WHEN issue THEN back ELSE 0 END) AS returned,"
+    " CASE WHEN COUNT(CASE WHEN issue AND amount IS NULL THEN 1 END) = 0 THEN SUM(CASE WHEN issue THEN amount ELSE 0 END) END AS issued_amount,"
+    " SUM(CASE WHEN issue THEN 0 ELSE points END) AS redeemed, SUM(CASE WHEN issue THEN 0 ELSE back END) AS reversed,"
+    " CASE WHEN COUNT(CASE WHEN NOT issue AND amount IS NULL THEN 1 END) = 0 THEN SUM(CASE WHEN issue THEN 0 ELSE amount END) END AS redeemed_amount"
+    " FROM floors f JOIN partners t ON t.program = f.program AND t.version = f.version AND t.partner = f.partner GROUP BY 1, 2, 3;"
 
     /* a month's figures, by the days of entries */
     "CREATE VIEW report_kpi AS WITH months AS (SELECT DISTINCT program, substr(day, 1, 7) AS month FROM entries WHERE program > 0),"

@@ -415,7 +415,8 @@ import_refusals_sort(struct import_totals *totals)
 enum exit_code
 import_refusals_write(const struct import_totals *t, const char *path)
 {
-	FILE *out = fopen(path, "we");
+	int fd = file_open_private(path);		/* what an importer could not read may be a name */
+	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
 
 	for (size_t i = 0; out != NULL && i < t->n_refusals; i++)
 		(void)fprintf(out, "%" PRIu32 "\t%s\t%s\n", t->refusals[i].line, t->refusals[i].reason, t->refusals[i].sentence);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "front.h"
 
 static const struct command commands[] = {
 	{ "init", "DIR --origin NAME", "make a new ledger and its keys", cmd_init },
@@ -90,7 +91,8 @@ overview(FILE *out)
 	(void)fprintf(out,
 	    "\n\"fealty COMMAND --help\" tells more about a command. With --json every command prints JSON.\n"
 	    "The daemon is looked for at --connect ADDRESS, else where --context NAME or $FEALTY_CONTEXT says, else at $FEALTY_CONNECT, else at\n"
-	    "unix:/run/fealty/fealtyd.sock. \"fealty --context NAME COMMAND\" is \"fealty COMMAND --context NAME\".\n\n%s",
+	    "unix:/run/fealty/fealtyd.sock. These and the other options that all commands to the daemon have may stand in front of COMMAND as well:\n"
+	    "\"fealty --context NAME --json COMMAND\" is \"fealty COMMAND --context NAME --json\".\n\n%s",
 	    exit_codes);
 	return out == stdout ? EXIT_DONE : EXIT_USAGE;
 }
@@ -119,7 +121,10 @@ run(const char *prefix, const struct command *command, int argc, char **argv)
 enum exit_code
 command_group(const char *name, const struct command *table, int argc, char **argv)
 {
-	char prefix[32];
+	char prefix[32], why[FRONT_WHY_BYTES];
+
+	if (!front_options(argc, argv, why))
+		return cli_fail(cli_wants_json(argc, argv), EXIT_USAGE, "%s", why);
 	const struct command *command = argc > 1 ? find(table, argv[1]) : NULL;
 
 	if (command != NULL) {
@@ -134,44 +139,21 @@ command_group(const char *name, const struct command *table, int argc, char **ar
 	return help ? EXIT_DONE : EXIT_USAGE;
 }
 
-/**
- * `fealty --context NAME COMMAND WORD… OPTION…` as `fealty COMMAND WORD… --context NAME OPTION…`: in front of the first option it is nobody's value.
- * The number of words, or -1: the name is missing.
- */
-static int
-context_to_options(int argc, char **argv)
-{
-	static const char option[] = "--context";
-	size_t len = strlen(option);
-
-	if (argc < 2 || strncmp(argv[1], option, len) != 0 || (argv[1][len] != '\0' && argv[1][len] != '='))
-		return argc;
-	int n = argv[1][len] == '=' ? 1 : 2;		/* words of the option */
-	if (argc < 2 + n)
-		return -1;
-	char *own[2] = { argv[1], n == 2 ? argv[2] : NULL };
-	int at = 1;
-	for (; at + n < argc && argv[at + n][0] != '-'; at++)
-		argv[at] = argv[at + n];
-	memcpy(argv + at, own, (size_t)n * sizeof(*own));
-	return argc;
-}
-
 static enum exit_code
 dispatch(int argc, char **argv)
 {
 	static char help[] = "--help";
+	char why[FRONT_WHY_BYTES];
+	bool json = cli_wants_json(argc, argv);
 
-	argc = context_to_options(argc, argv);
-	if (argc < 0)
-		return cli_fail(false, EXIT_USAGE, "--context: the name of a context is needed, and a command behind it");
-
+	if (!front_options(argc, argv, why))
+		return cli_fail(json, EXIT_USAGE, "%s", why);
 	if (argc < 2)
 		return overview(stderr);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 || (strcmp(argv[1], "help") == 0 && argc == 2))
 		return overview(stdout);
 	if (strcmp(argv[1], "--version") == 0)
-		return cmd_version(1, argv);
+		return run("fealty", find(commands, "version"), argc - 1, argv + 1);
 	if (strcmp(argv[1], "help") == 0) {
 		argv[1] = argv[2];
 		argv[2] = help;
@@ -179,7 +161,7 @@ dispatch(int argc, char **argv)
 	}
 	const struct command *command = find(commands, argv[1]);
 	if (command == NULL)
-		return cli_fail(false, EXIT_USAGE, "there is no command \"%s\"; \"fealty help\" lists them all", argv[1]);
+		return cli_fail(json, EXIT_USAGE, "there is no command \"%s\"; \"fealty help\" lists them all", argv[1]);
 	return run("fealty", command, argc - 1, argv + 1);
 }
 

@@ -1,4 +1,4 @@
-/* The steps of the daemon's publish, on a file: YAML, what is built, the zone, the rules. The first that fails is told with its line. */
+/* The steps of the daemon's publish, on a file: YAML, what is built, the zone, the rules. What fails of the first that does is told with its line. */
 #include "program_file.h"
 
 #include <errno.h>
@@ -45,14 +45,30 @@ program_file_line(const struct program_file *file, const char *path)
 	return file->lines == NULL ? 0 : yaml_line_of(file->lines, path);
 }
 
+/* What a step says, with the lines of the keys. */
 static enum status
-judge(struct program_file *file, struct program_file_error *ret_error)
+compile(struct program_file *file, const struct program_def *def, const struct zone *zone, struct program **ret_program,
+    struct program_file_error *errors, size_t max, size_t *ret_n)
+{
+	struct program_error *found = arena_take(&file->arena, max * sizeof(*found));
+
+	if (found == NULL)
+		return ST_NOMEM;
+	enum status st = program_compile_all(def, zone, &file->arena, ret_program, found, max, ret_n);
+	for (size_t i = 0; st == ST_INVALID && i < *ret_n; i++)
+		(void)wrong(&errors[i], found[i].path, program_file_line(file, found[i].path), found[i].sentence);
+	return st;
+}
+
+static enum status
+judge(struct program_file *file, struct program_file_error *ret_error, size_t max, size_t *ret_n)
 {
 	struct program_def *def;
 	struct program_error error;
 	struct program *program;
 	struct zone zone;
 
+	*ret_n = 1;
 	if (file->definition.len > LEDGER_PROGRAM_BYTES_MAX)
 		return wrong(ret_error, "", 0, "the program takes more than 40 000 bytes; a program must fit one transaction");
 	enum status st = codec_program_def(buf_bytes(&file->definition), &file->arena, &def, &error);
@@ -65,9 +81,9 @@ judge(struct program_file *file, struct program_file_error *ret_error)
 	if (read_zone(def->timezone, &file->zone, &zone) != ST_OK)
 		return wrong(ret_error, "timezone", program_file_line(file, "timezone"),
 		    "this machine has no such time zone; give one such as Asia/Seoul, of the package tzdata");
-	st = program_compile(def, &zone, &file->arena, &program, &error);
-	if (st == ST_INVALID)
-		return wrong(ret_error, error.path, program_file_line(file, error.path), error.sentence);
+	st = compile(file, def, &zone, &program, ret_error, max, ret_n);
+	if (st != ST_OK)
+		return st;
 	file->def = def;
 	file->program = program;
 	return st;
@@ -89,30 +105,51 @@ program_file_take(const char *name, struct bytes definition, struct program_file
 	file_init(name, ret_file);
 	buf_put(&ret_file->definition, definition.data, definition.len);
 	enum status st = buf_status(&ret_file->definition);
-	return st == ST_OK ? judge(ret_file, ret_error) : st;
+	size_t n;
+
+	return st == ST_OK ? judge(ret_file, ret_error, 1, &n) : st;
+}
+
+/* The file's YAML, as a serialised program. */
+static enum status
+parse(struct program_file *file, struct program_file_error *errors, size_t max, size_t *ret_n)
+{
+	struct text_error *found = arena_take(&file->arena, max * sizeof(*found));
+
+	if (found == NULL)
+		return ST_NOMEM;
+	enum status st = codec_yaml_parse_all(buf_bytes(&file->text), &file->arena, &file->definition, &file->lines, found, max, ret_n);
+	for (size_t i = 0; st == ST_INVALID && i < *ret_n; i++) {
+		(void)wrong(&errors[i], found[i].path, found[i].line, found[i].sentence);
+		errors[i].column = found[i].column;
+	}
+	return st;
 }
 
 enum status
 program_file_read(const char *path, struct program_file *ret_file, struct program_file_error *ret_error)
 {
-	struct text_error error;
+	size_t n;
+
+	return program_file_read_all(path, ret_file, ret_error, 1, &n);
+}
+
+enum status
+program_file_read_all(const char *path, struct program_file *ret_file, struct program_file_error *errors, size_t max, size_t *ret_n)
+{
 	char sentence[320];
 
+	*ret_n = 1;
 	file_init(path, ret_file);
 	enum status st = file_read_all(path, PROGRAM_FILE_BYTES_MAX, &ret_file->text);
 	if (st == ST_IO || st == ST_TOO_LARGE) {
 		(void)snprintf(sentence, sizeof(sentence), "the file cannot be read: %s",
 		    st == ST_TOO_LARGE ? "it has more than 1 MiB, and a program is at most 40 000 bytes" : cli_status_words(st));
-		return wrong(ret_error, "", 0, sentence);
+		return wrong(errors, "", 0, sentence);
 	}
-	if (st != ST_OK)
-		return st;
-	st = codec_yaml_parse(buf_bytes(&ret_file->text), &ret_file->arena, &ret_file->definition, &ret_file->lines, &error);
-	if (st == ST_INVALID) {
-		(void)wrong(ret_error, error.path, error.line, error.sentence);
-		ret_error->column = error.column;
-	}
-	return st == ST_OK ? judge(ret_file, ret_error) : st;
+	if (st == ST_OK)
+		st = parse(ret_file, errors, max, ret_n);
+	return st == ST_OK ? judge(ret_file, errors, max, ret_n) : st;
 }
 
 void
@@ -124,23 +161,59 @@ program_file_release(struct program_file *file)
 	arena_release(&file->arena);
 }
 
-enum exit_code
-program_file_tell(bool json, const char *path, const struct program_file_error *error, enum exit_code code)
+static void
+tell_people(const char *path, const struct program_file_error *error)
 {
-	if (!json) {
-		(void)fprintf(stderr, "%s", path);
-		if (error->line > 0)
-			(void)fprintf(stderr, ":%u", error->line);
-		(void)fprintf(stderr, ": %s%s%s\n", error->path, error->path[0] != '\0' ? ": " : "", error->sentence);
-		return code;
-	}
+	(void)fprintf(stderr, "%s", path);
+	if (error->line > 0)
+		(void)fprintf(stderr, ":%u", error->line);
+	(void)fprintf(stderr, ": %s%s%s\n", error->path, error->path[0] != '\0' ? ": " : "", error->sentence);
+}
+
+static void
+put_place(json_t *object, const struct program_file_error *error)
+{
+	json_put_number(object, "line", error->line);
+	json_put_number(object, "column", error->column);
+	json_put_text(object, "field", error->path);
+}
+
+static json_t *
+refused_json(const char *path, const struct program_file_error *error)
+{
 	json_t *object = json_new();
+
 	json_put_text(object, "status", "INVALID_ARGUMENT");
 	json_put_text(object, "reason", "PROGRAM_REFUSED");
 	json_put_text(object, "message", error->sentence);
 	json_put_text(object, "file", path);
-	json_put_number(object, "line", error->line);
-	json_put_number(object, "column", error->column);
-	json_put_text(object, "field", error->path);
+	put_place(object, error);
+	return object;
+}
+
+enum exit_code
+program_file_tell(bool json, const char *path, const struct program_file_error *error, enum exit_code code)
+{
+	if (json)
+		return json_print_line(refused_json(path, error), code);
+	tell_people(path, error);
+	return code;
+}
+
+enum exit_code
+program_file_tell_all(bool json, const char *path, const struct program_file_error *errors, size_t n, enum exit_code code)
+{
+	for (size_t i = 0; i < n && !json; i++)
+		tell_people(path, &errors[i]);
+	if (!json)
+		return code;
+	json_t *object = refused_json(path, &errors[0]), *list = json_array();
+	for (size_t i = 0; i < n; i++) {
+		json_t *one = json_new();
+		put_place(one, &errors[i]);
+		json_put_text(one, "message", errors[i].sentence);
+		(void)json_array_append_new(list, one);
+	}
+	json_put(object, "errors", list);
 	return json_print_line(object, code);
 }

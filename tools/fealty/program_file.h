@@ -24,6 +24,9 @@ struct program_file_error { unsigned line, column; char path[160]; char sentence
  * whatever the outcome.
  */
 enum status program_file_read(const char *path, struct program_file *ret_file, struct program_file_error *ret_error) MUST_CHECK;
+/* The same, with as much of what is wrong as can be said at once, up to ${max}, in the order in which it is judged. */
+enum status program_file_read_all(const char *path, struct program_file *ret_file, struct program_file_error *errors, size_t max, size_t *ret_n)
+    MUST_CHECK;
 void program_file_release(struct program_file *file);
 
 /* The same of a serialised Program, as a daemon has it. */
@@ -34,7 +37,8 @@ enum status program_file_take(const char *name, struct bytes definition, struct 
 /* The line of a key, or of the nearest one around it; 0: none. */
 unsigned program_file_line(const struct program_file *file, const char *path);
 
-/* Tells an error as FILE:LINE: KEY: SENTENCE. */
+/* Tells an error as FILE:LINE: KEY: SENTENCE; several so, a line each, and in JSON the first with all of them in `errors`. */
 enum exit_code program_file_tell(bool json, const char *path, const struct program_file_error *error, enum exit_code code);
+enum exit_code program_file_tell_all(bool json, const char *path, const struct program_file_error *errors, size_t n, enum exit_code code);
 
 #endif

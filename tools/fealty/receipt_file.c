@@ -22,7 +22,7 @@ receipt_file_begin(const char *path, bool json, struct receipt_file *ret_file)
 		ret_file->temporary = NULL;
 		return cli_fail(json, EXIT_INTERNAL, "out of memory");
 	}
-	ret_file->fd = open(ret_file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	ret_file->fd = open(ret_file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (ret_file->fd >= 0)
 		return EXIT_DONE;
 	int error = errno;

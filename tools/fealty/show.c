@@ -73,9 +73,80 @@ show_worth(const Fealty__V1__Response *r)
 			(void)printf("  %s of those through %s\n", r->lots[i]->points, day_format(r->lots[i]->last_day, day));
 }
 
-void
-show_replayed(const Fealty__V1__Response *r)
+/* ---- effects ---- */
+
+/* What it did comes behind the points, or before the voucher; ${taken}: of points below zero. */
+static const struct effect_words { const char *type, *words, *taken; } effect_words[] = {
+	{ "points.earned", "earned", NULL },
+	{ "points.activated", "can be spent from now on", NULL },
+	{ "points.spent", "spent", NULL },
+	{ "points.expired", "expired", NULL },
+	{ "points.adjusted", "added", "taken" },
+	{ "points.clawed", "taken back", NULL },
+	{ "points.reinstated", "given back", NULL },
+	{ "points.transferred", "sent", NULL },
+	{ "points.advanced", "lent", NULL },
+	{ "tier.upgraded", "A higher tier", NULL },
+	{ "tier.downgraded", "A lower tier", NULL },
+	{ "voucher.issued", "Issued the voucher", NULL },
+	{ "voucher.used", "Used the voucher", NULL },
+	{ "voucher.revoked", "Revoked the voucher", NULL },
+	{ "hold.expired", "out of a hold that is over", NULL },
+	{ "member.enrolled", "Enrolled", NULL },
+	{ "member.erased", "Erased", NULL },
+};
+
+/* One of a newer server has no words here, and is called as it is. */
+static struct effect_words
+words_of(const char *type)
 {
+	for (size_t i = 0; i < sizeof(effect_words) / sizeof(effect_words[0]); i++)
+		if (strcmp(effect_words[i].type, type) == 0)
+			return effect_words[i];
+	return (struct effect_words){ type, type, NULL };
+}
+
+/* Rules are joined by commas. */
+static void
+show_reason(const char *reason)
+{
+	for (const char *at = reason; *at != '\0'; at++) {
+		(void)putchar(*at);
+		if (*at == ',')
+			(void)putchar(' ');
+	}
+}
+
+static void
+show_effect(const char *type, const char *points, const char *reason)
+{
+	struct effect_words w = words_of(type);
+	bool taken = points != NULL && points[0] == '-' && w.taken != NULL;
+	bool voucher = strncmp(type, "voucher.", 8) == 0;
+
+	(void)printf("  ");
+	if (points != NULL)
+		(void)printf("%s ", POINTS(points + taken));
+	(void)printf("%s", taken ? w.taken : w.words);
+	if (reason != NULL) {
+		(void)fputs(voucher ? " " : " (", stdout);
+		show_reason(reason);
+		(void)fputs(voucher ? "" : ")", stdout);
+	}
+	(void)printf("\n");
+}
+
+void
+show_effects(const Fealty__V1__Response *r)
+{
+	for (size_t i = 0; i < r->n_effects; i++)
+		show_effect(r->effects[i]->type != NULL ? r->effects[i]->type : "?", r->effects[i]->points, r->effects[i]->reason);
+}
+
+void
+show_end(const Fealty__V1__Response *r)
+{
+	show_effects(r);
 	if (r->has_replayed && r->replayed)
 		(void)printf("This command had been applied before; nothing was applied again.\n");
 }
@@ -85,5 +156,5 @@ show_done(const Fealty__V1__Response *r)
 {
 	(void)printf("Done%s%s%s.\n", r->id != NULL ? " (" : "", r->id != NULL ? r->id : "", r->id != NULL ? ")" : "");
 	show_standing(r);
-	show_replayed(r);
+	show_end(r);
 }

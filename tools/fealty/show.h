@@ -18,8 +18,11 @@ void show_worth(const Fealty__V1__Response *response);
 /* "Done (17.0)." and the standing: for commands that have no number of their own to tell. */
 void show_done(const Fealty__V1__Response *response);
 
-/* A note that the answer is that of an earlier run; nothing when it is not. */
-void show_replayed(const Fealty__V1__Response *response);
+/* What the command did to its member: "  24 points earned (base, visit)", a line each. */
+void show_effects(const Fealty__V1__Response *response);
+
+/* These, and a note that the answer is that of an earlier run, when it is: what each answer to a command ends with. */
+void show_end(const Fealty__V1__Response *response);
 
 /* Whether a decimal is zero, or absent. */
 bool points_are_zero(const char *points);

@@ -44,7 +44,7 @@ webhook_place_write(const char *path, const char *origin, const char *after)
 		return ST_NOMEM;
 	size_t len = strlen(text);
 	text[len] = '\n';			/* over the NUL */
-	enum status st = file_write(path, bytes_of(text, len + 1));
+	enum status st = file_write_private(path, bytes_of(text, len + 1));
 	free(text);
 	return st;
 }
