@@ -401,7 +401,7 @@ class Maker(generate_more.MoreProgram):
         return (dt.date(2026, 1, 1) + dt.timedelta(days=self.rng.randint(low, high))).isoformat()
 
     def version(self, before, later):
-        """The next version: other rates, multipliers, terms, caps and thresholds, and of what falls due by itself more or less; the same tiers, counters and ids."""
+        """The next version: other rates, multipliers, terms, caps and thresholds, more or less that falls due by itself; the same tiers, counters and ids."""
         program = copy.deepcopy(before)
         for name in nightly(program):
             if self.chance(.2):
