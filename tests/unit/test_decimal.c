@@ -123,14 +123,13 @@ format_then_parse_is_identity(void **state)
 static void
 rest_is_exact(void **state)
 {
-	static const struct decimal most = { INT64_MAX, 0 };
 	static const struct { struct decimal whole, parts[3]; bool want[3]; } cases[] = {
 		{ { 1000, 0 }, { { 6005, 1 }, { 3995, 1 }, { 0, 18 } }, { true, true, true } },
 		{ { 1000, 0 }, { { 6005, 1 }, { 39950000000000001, 14 }, { 3995, 1 } }, { true, false, true } },
 		{ { 0, 2 }, { { 1, 18 }, { 0, 0 }, { 1, 0 } }, { false, true, false } },
 		{ { 1, 18 }, { { 1, 18 }, { 1, 18 }, { 0, 0 } }, { true, false, true } },
-		{ most, { most, { 1, 18 }, { 0, 0 } }, { true, false, true } },
-		{ { 1, 0 }, { most, { 1, 0 }, most }, { false, true, false } },
+		{ { INT64_MAX, 0 }, { { INT64_MAX, 0 }, { 1, 18 }, { 0, 0 } }, { true, false, true } },
+		{ { 1, 0 }, { { INT64_MAX, 0 }, { 1, 0 }, { INT64_MAX, 0 } }, { false, true, false } },
 	};
 	(void)state;
 
