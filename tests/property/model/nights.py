@@ -130,7 +130,7 @@ def leave_holds(model, member, today):
             whose, main = next((other, one) for other in model.members for one in other.holds.values()
                                if one.ends is not None and (one is hold or any(part is hold for _, part in one.parts)))
             whose.redeemed_on[hold.day] -= left - hold.left
-            if not main.whole:
+            if not main.whole and main.state == "open":
                 main.state = "expired"
                 for _, part in main.parts:
                     part.state = "expired"
