@@ -13,6 +13,7 @@
 #include "codec/scan.h"
 #include "codec/words.h"
 #include "frame.h"
+#include "ledger/decide.h"
 #include "ledger/terminal.h"
 
 #define PLAIN_BYTES_MAX 64
@@ -215,6 +216,21 @@ judge_in_atomic(struct judge *j)
 		invalid(j, "want_receipt", "is not for an atomic batch, whose commands share a transaction: leave one of the two out");
 }
 
+/* What the lines and the points paid come to, when each of them is in order. */
+static void
+judge_excess(struct judge *j)
+{
+	const char *sentence;
+
+	if (j->status != ST_OK || j->refusal->result != LEDGER_OK || (j->ret->op != REQUEST_PURCHASE && j->ret->op != REQUEST_QUOTE))
+		return;
+	const char *field = purchase_excess(&j->ret->cmd, &sentence);
+	if (field == NULL)
+		return;
+	*j->refusal = (struct refusal){ .result = LEDGER_INVALID_ARGUMENT, .field = field };
+	(void)snprintf(j->refusal->sentence, sizeof(j->refusal->sentence), "%s", sentence);
+}
+
 static enum status
 decode(struct bytes body, struct arena *arena, const struct batch *in_batch, const char *default_key, struct request *ret,
     struct refusal *ret_refusal)
@@ -246,6 +262,7 @@ decode(struct bytes body, struct arena *arena, const struct batch *in_batch, con
 	if (in_batch != NULL && in_batch->atomic)
 		judge_in_atomic(&j);
 	request_op_judge(&j, in);
+	judge_excess(&j);
 	if (j.status == ST_OK && ret_refusal->result == LEDGER_OK && request_op_writes(ret->op))
 		j.status = make_canonical(&j, in);
 	return j.status;

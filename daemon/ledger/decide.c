@@ -300,7 +300,8 @@ purchase_syntax(struct decision *d)
 	}
 	if (cmd->u.purchase.has_paid_with_points && cmd->u.purchase.paid_with_points.mantissa < 0)
 		return invalid(d, "paid_with_points", "paid_with_points is below zero");
-	return true;
+	const char *sentence, *field = purchase_excess(cmd, &sentence);
+	return field == NULL || invalid(d, field, "%s", sentence);
 }
 
 static bool

@@ -20,6 +20,13 @@ enum status decide(const struct ledger_state *state, const struct cmd *cmd, int6
     struct entry *ret_entry, struct refusal *ret_refusal) MUST_CHECK;
 
 /**
+ * purchase_excess(cmd, ret_sentence):
+ * The field of a purchase, or of a quote, that is worth more than its amount, and a sentence on it; NULL when none is.  It needs no program, only
+ * that no amount is below zero.
+ */
+const char *purchase_excess(const struct cmd *cmd, const char **ret_sentence) MUST_CHECK;
+
+/**
  * member_newcomer(program, number, day, ret): the record of somebody new, as a quote shows whom nobody knows.
  */
 void member_newcomer(const struct program *program, uint64_t number, int32_t day, struct member *ret);

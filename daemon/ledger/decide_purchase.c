@@ -3,12 +3,26 @@
 
 #include "ledger/internal.h"
 
+const char *
+purchase_excess(const struct cmd *cmd, const char **ret_sentence)
+{
+	decimal_rest left = decimal_rest_of(cmd->u.purchase.amount), unpaid = left;
+
+	*ret_sentence = "more was paid with points than the amount of the purchase";
+	if (cmd->u.purchase.has_paid_with_points && !decimal_rest_take(&unpaid, cmd->u.purchase.paid_with_points))
+		return "paid_with_points";
+	*ret_sentence = "the lines are worth more than the amount; they may be a part of it";
+	for (size_t i = 0; i < cmd->u.purchase.n_lines; i++)
+		if (!decimal_rest_take(&left, cmd->u.purchase.lines[i].amount))
+			return "lines";
+	return NULL;
+}
+
 static enum status
-scale_lines(struct decision *d, int64_t amount, bool *ret_ok)
+scale_lines(struct decision *d, bool *ret_ok)
 {
 	size_t n = d->cmd->u.purchase.n_lines;
 	struct entry_line *lines = arena_alloc(d->arena, n * sizeof(*lines));
-	int64_t left = amount;
 
 	*ret_ok = false;
 	if (lines == NULL)
@@ -19,10 +33,6 @@ scale_lines(struct decision *d, int64_t amount, bool *ret_ok)
 		lines[i] = (struct entry_line){ .sku = line->sku, .category = line->category, .qty = line->qty };
 		if (!decision_money(d, "lines", line->amount, &lines[i].amount))
 			return ST_OK;
-		if (lines[i].amount > left)
-			return refuse(d, LEDGER_INVALID_ARGUMENT, "lines",
-			    "the lines are worth more than the amount; they may be a part of it");
-		left -= lines[i].amount;
 	}
 	d->entry->u.purchase.lines = n > 0 ? lines : NULL;
 	d->entry->u.purchase.n_lines = n;
@@ -46,9 +56,7 @@ purchase_inputs(struct decision *d, bool *ret_ok)
 	if (cmd->u.purchase.has_paid_with_points &&
 	    !decision_money(d, "paid_with_points", cmd->u.purchase.paid_with_points, &e->u.purchase.paid_with_points))
 		return ST_OK;
-	if (e->u.purchase.paid_with_points > e->u.purchase.amount)
-		return refuse(d, LEDGER_INVALID_ARGUMENT, "paid_with_points", "more was paid with points than the amount of the purchase");
-	return scale_lines(d, e->u.purchase.amount, ret_ok);
+	return scale_lines(d, ret_ok);
 }
 
 enum status

@@ -67,6 +67,29 @@ decimal_scale(struct decimal d, unsigned scale, int64_t *ret)
 	return DECIMAL_OK;
 }
 
+decimal_rest
+decimal_rest_of(struct decimal d)
+{
+	decimal_rest value = d.mantissa;
+
+	assert(d.digits <= DECIMAL_DIGITS_MAX);
+	for (unsigned i = d.digits; i < DECIMAL_DIGITS_MAX; i++)
+		value *= 10;
+	return value;
+}
+
+bool
+decimal_rest_take(decimal_rest *rest, struct decimal part)
+{
+	decimal_rest value = decimal_rest_of(part);
+
+	assert(value >= 0);
+	if (value > *rest)
+		return false;
+	*rest -= value;
+	return true;
+}
+
 const char *
 decimal_format(int64_t value, unsigned scale, char ret_text[static DECIMAL_TEXT_BYTES])
 {

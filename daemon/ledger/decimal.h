@@ -27,6 +27,14 @@ enum decimal_result { DECIMAL_OK, DECIMAL_SURPLUS_DIGITS, DECIMAL_OVERFLOW };
 /* The integer d × 10^scale.  Digits beyond the scale are surplus even when they are zeros. */
 enum decimal_result decimal_scale(struct decimal d, unsigned scale, int64_t *ret) MUST_CHECK;
 
+/* What is left of a decimal, in 10^-18: exact, and with room to spare, whatever the digits. */
+__extension__ typedef __int128 decimal_rest;
+
+/* All of ${d}. */
+decimal_rest decimal_rest_of(struct decimal d);
+/* False, and *${rest} as it was: ${part}, which is not below zero, is more than is left.  Else *${rest} is less by it. */
+bool decimal_rest_take(decimal_rest *rest, struct decimal part) MUST_CHECK;
+
 /* All digits of the scale: 413 at scale 2 is "4.13", 0 is "0.00".  Returns ret_text. */
 const char *decimal_format(int64_t value, unsigned scale, char ret_text[static DECIMAL_TEXT_BYTES]);
 

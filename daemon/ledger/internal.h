@@ -292,6 +292,8 @@ bool pendings_check(const struct member *m) MUST_CHECK;
 void pendings_encode(const struct member *m, struct buf *out);
 bool pending_decode(struct cursor *c, struct pending *ret) MUST_CHECK;
 void pending_term_of(const struct rule *rule, const struct tier *tier, char ret[static PENDING_TERM_BYTES]);
+/* Whether what the entry makes pending is over waiting already, and will be under the inactivity clock. */
+bool decision_pends_to_clock(const struct decision *d) MUST_CHECK;
 /* What the entry has left so far of a row of its member's. */
 int64_t decision_pending_left(const struct decision *d, const struct pending *row) MUST_CHECK;
 /* Adds to the entry's facts. */

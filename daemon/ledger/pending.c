@@ -174,6 +174,18 @@ pending_last_day(const struct decision *d, const struct pending *p, int32_t day)
 	return rule_last_day(version, rule, tier, day);
 }
 
+bool
+decision_pends_to_clock(const struct decision *d)
+{
+	for (size_t i = 0; i < d->entry->n_pendings; i++) {
+		const struct pending *p = &d->pendings[i].p;
+
+		if (p->points > 0 && p->activity[0] == 0 && p->due_day < d->today && pending_last_day(d, p, p->due_day) == DAY_CLOCK)
+			return true;
+	}
+	return false;
+}
+
 static enum status
 end_row(struct decision *d, const struct pending *p)
 {

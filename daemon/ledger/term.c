@@ -174,6 +174,13 @@ posts_to_clock(const struct decision *d)
 	return false;
 }
 
+/* What a late event earned activates on a day in the past, and comes under the clock of today all the same. */
+static bool
+comes_to_clock(const struct decision *d)
+{
+	return posts_to_clock(d) || decision_pends_to_clock(d);
+}
+
 /*
  * The newest version, up to the one in force, that has it: lots of an earlier one stay under it.  Else the next that has it: what was earned
  * late under it may become a lot before it came into force.
@@ -183,13 +190,13 @@ inactivity_in_force(const struct decision *d)
 {
 	if (d->program->has_inactivity)
 		return &d->program->inactivity;
-	for (uint32_t v = d->member->clock.on || posts_to_clock(d) ? d->program->version : 0; v > 1; v--) {
+	for (uint32_t v = d->member->clock.on || comes_to_clock(d) ? d->program->version : 0; v > 1; v--) {
 		const struct program *p = d->state->program_version(d->state->ctx, d->entry->program, v - 1);
 
 		if (p != NULL && p->has_inactivity)
 			return &p->inactivity;
 	}
-	for (uint32_t v = d->program->version + 1; posts_to_clock(d); v++) {
+	for (uint32_t v = d->program->version + 1; comes_to_clock(d); v++) {
 		const struct program *p = d->state->program_version(d->state->ctx, d->entry->program, v);
 
 		if (p == NULL || p->has_inactivity)
@@ -216,12 +223,15 @@ set_clock(struct decision *d)
 	if (in == NULL || d->entry->clock.on)
 		return;
 	bool restarts = (d->cmd != NULL && (d->entry->op == OP_ENROL || d->entry->op == OP_OPENING)) || is_named(d, &in->activities);
-	if (!restarts && !posts_to_clock(d))
+	if (!restarts && !comes_to_clock(d))
 		return;
 	if (!clock.on)
 		clock.last_day = clock_from(d->member->enrolled_day, in->months);
+	int32_t ran_out = clock.last_day;
 	while (clock.last_day < d->today && !member_has_clock_lots(d->member))
 		clock.last_day = clock_from(clock.last_day + 1, in->months);
+	if (!restarts && !posts_to_clock(d) && clock.last_day == ran_out)
+		return;		/* it runs on: the activation finds it so */
 	if (restarts && clock_from(d->business_date, in->months) > clock.last_day)
 		clock.last_day = clock_from(d->business_date, in->months);
 	clock.on = true;

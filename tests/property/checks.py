@@ -121,8 +121,13 @@ def quote_is_purchase(versions, events, replies):
 
 
 def claws_are_grants(versions, events, replies):
-    """Returns of a purchase take what it was granted and no more; but steps of remainders may be those of other purchases."""
+    """
+    Returns of a purchase take what it was granted and no more; but steps of remainders may be those of other purchases, and a friend that went
+    into its referrer gives back what both had.
+    """
     if any(version.get("carry_remainder") for version in versions):
+        return None
+    if any(version.get("referral") for version in versions) and any(event["op"] == "merge" for event in events):
         return None
     granted, clawed = collections.Counter(), collections.Counter()
     for number, (event, reply) in enumerate(zip(events, replies)):

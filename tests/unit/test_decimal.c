@@ -120,6 +120,26 @@ format_then_parse_is_identity(void **state)
 	}
 }
 
+static void
+rest_is_exact(void **state)
+{
+	static const struct { struct decimal whole, parts[3]; bool want[3]; } cases[] = {
+		{ { 1000, 0 }, { { 6005, 1 }, { 3995, 1 }, { 0, 18 } }, { true, true, true } },
+		{ { 1000, 0 }, { { 6005, 1 }, { 39950000000000001, 14 }, { 3995, 1 } }, { true, false, true } },
+		{ { 0, 2 }, { { 1, 18 }, { 0, 0 }, { 1, 0 } }, { false, true, false } },
+		{ { 1, 18 }, { { 1, 18 }, { 1, 18 }, { 0, 0 } }, { true, false, true } },
+		{ { INT64_MAX, 0 }, { { INT64_MAX, 0 }, { 1, 18 }, { 0, 0 } }, { true, false, true } },
+		{ { 1, 0 }, { { INT64_MAX, 0 }, { 1, 0 }, { INT64_MAX, 0 } }, { false, true, false } },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		decimal_rest rest = decimal_rest_of(cases[i].whole);
+		for (size_t k = 0; k < 3; k++)
+			assert_int_equal(decimal_rest_take(&rest, cases[i].parts[k]), cases[i].want[k]);
+	}
+}
+
 int
 main(void)
 {
@@ -127,6 +147,7 @@ main(void)
 		cmocka_unit_test(parse_takes),
 		cmocka_unit_test(parse_refuses),
 		cmocka_unit_test(scale_is_exact),
+		cmocka_unit_test(rest_is_exact),
 		cmocka_unit_test(format_shows_all_digits),
 		cmocka_unit_test(format_then_parse_is_identity),
 	};

@@ -817,10 +817,6 @@ sim_play(struct sim *sim, struct sim_call *call, struct buf *out)
 		    request_op_str(call->request->op));
 		return sim_refusal(sim, &call->refusal, out);
 	}
-	if (call->request->want_receipt) {
-		sim_refuse(&call->refusal, LEDGER_INVALID_ARGUMENT, "want_receipt", "`want_receipt` is a daemon's; a simulation has no log.");
-		return sim_refusal(sim, &call->refusal, out);
-	}
 	if (!request_op_writes(call->request->op))
 		return sim_query(sim, call, out);
 	call->request->cmd.principal = call->principal;

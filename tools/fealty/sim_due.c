@@ -316,8 +316,10 @@ sim_due_next(struct sim_due *due, int64_t now_us, int64_t until_us, struct sim_d
 
 	if (first != NULL && first->at_us <= until_us)
 		best = *first;
+	/* no further than what comes first: it may end the tier whose window a later birthday would have */
+	int64_t look_us = best.at_us < until_us ? best.at_us : until_us;
 	for (uint32_t i = 0; i < due->n_programs; i++) {
-		if (birthday_next(due, i + 1, now_us, until_us, &row) && !before(&best, &row))
+		if (birthday_next(due, i + 1, now_us, look_us, &row) && !before(&best, &row))
 			best = row;
 	}
 	if (best.at_us == INT64_MAX)

@@ -2,6 +2,7 @@
 #include "sim_expect.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/codec.h"
@@ -18,6 +19,8 @@ static const char *const plain[] = {
 	"vouchers", "issued", "revoked", "voucher_rows", "codes", "refund", "value", "lots", "grants", "effects", "id", "member_no", "tier_earned", "tier_since",
 	"points_to_next", "points_to_keep", "conflict", "waiting", "notices", "rows", "results",
 };
+
+#define PART_BYTES 64
 
 /* ---- which keys exist ---- */
 
@@ -55,6 +58,56 @@ sim_expect_ids(json_t *ids, struct bytes definition, struct arena *scratch)
 	return ST_OK;
 }
 
+/* The path's first part in ${ret_part}, what follows it in *${ret_rest}, NULL after the last; false: longer than any key. */
+static bool
+path_part(const char *path, char ret_part[static PART_BYTES], const char **ret_rest)
+{
+	size_t len = strcspn(path, ".");
+
+	if (len >= PART_BYTES)
+		return false;
+	memcpy(ret_part, path, len);
+	ret_part[len] = '\0';
+	*ret_rest = path[len] == '.' ? path + len + 1 : NULL;
+	return true;
+}
+
+static bool
+is_place(const char *part)
+{
+	return part[0] != '\0' && strspn(part, "0123456789") == strlen(part) && strlen(part) < 7;
+}
+
+/* `pool.available`, `lots.0.points`: fields of messages, and places in lists. */
+static bool
+path_exists(const ProtobufCMessageDescriptor *of, const char *path)
+{
+	char part[PART_BYTES];
+
+	while (path != NULL) {
+		const ProtobufCFieldDescriptor *field;
+
+		if (of == NULL || !path_part(path, part, &path))
+			return false;
+		field = protobuf_c_message_descriptor_get_field_by_name(of, part);
+		if (field == NULL)
+			return false;
+		if (field->label == PROTOBUF_C_LABEL_REPEATED && path != NULL && (!path_part(path, part, &path) || !is_place(part)))
+			return false;
+		of = field->type == PROTOBUF_C_TYPE_MESSAGE ? field->descriptor : NULL;
+	}
+	return true;
+}
+
+/* Of a report, whose columns are its own. */
+static bool
+is_of_row(const char *key)
+{
+	char part[PART_BYTES];
+
+	return strncmp(key, "rows.", 5) == 0 && path_part(key + 5, part, &key) && is_place(part);
+}
+
 static bool
 dotted_exists(const char *key, const char *dot, json_t *ids)
 {
@@ -67,7 +120,7 @@ dotted_exists(const char *key, const char *dot, json_t *ids)
 		(void)snprintf(name, sizeof(name), "%s.%s", dotted[i].list, dot + 1);
 		return json_object_get(ids, name) != NULL;
 	}
-	return false;
+	return path_exists(&fealty__v1__response__descriptor, key) || path_exists(&fealty__v1__batch_response__descriptor, key) || is_of_row(key);
 }
 
 static bool
@@ -226,17 +279,17 @@ only_value(json_t *map)
 static json_t *
 find(json_t *reply, const char *key, const json_t *expected)
 {
-	json_t *direct = json_object_get(reply, key);
-	const char *dot = strchr(key, '.');
-	char first[64];
+	char part[PART_BYTES];
+	json_t *at = reply;
 
-	if (dot == NULL)
-		return strcmp(key, "remainder") == 0 && !json_is_object(expected) ? only_value(direct) : direct;
-	if ((size_t)(dot - key) >= sizeof(first))
-		return NULL;
-	memcpy(first, key, (size_t)(dot - key));
-	first[dot - key] = '\0';
-	return json_object_get(json_object_get(reply, first), dot + 1);
+	if (strcmp(key, "remainder") == 0 && !json_is_object(expected))
+		return only_value(json_object_get(reply, key));
+	for (const char *rest = key; rest != NULL && at != NULL;) {
+		if (!path_part(rest, part, &rest))
+			return NULL;
+		at = json_is_array(at) ? json_array_get(at, (size_t)strtoul(part, NULL, 10)) : json_object_get(at, part);
+	}
+	return at;
 }
 
 bool

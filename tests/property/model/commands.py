@@ -21,6 +21,12 @@ def syntax(model, event):
             refuse("POINTS_NOT_POSITIVE", "points")
         if value < 0 and event.op != "adjust":
             refuse("INVALID_ARGUMENT", "points")
+    if event.op in ("purchase", "quote"):
+        total = decimal(event.get("amount", "0"), 18)
+        if decimal(event.get("paid_with_points", "0"), 18) > total:
+            refuse("INVALID_ARGUMENT", "paid_with_points")
+        if sum(decimal(line["amount"], 18) for line in event.get("lines") or []) > total:
+            refuse("INVALID_ARGUMENT", "lines")
 
 
 def lot_rows(model, member, lots):

@@ -209,7 +209,7 @@ class Model:
         after = {name: block[name] for name in ("available", "pending", "held", "debt", "tier") if name in block}
         self.between = self.due_rows(member, event.today)
         for each in concerned:
-            settle(self, each, event.today, self.tier_before(each))
+            settle(self, each, event.today)
         if event.op in ("enrol", "profile"):
             if birthdays.birthday_night(self, member, event.today):
                 change_tier(self.program, member, event.today, lambda: look_up(self.program, member, event.today, event.today, only_balance=True))

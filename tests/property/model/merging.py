@@ -67,7 +67,7 @@ def merge_tiers(program, into, member):
 
 
 def add_up(into, member):
-    for name in ("used", "earned_on", "redeemed_on", "remainders"):
+    for name in ("used", "earned_on", "redeemed_on", "remainders", "rewards_used", "referrals"):
         mine = getattr(into, name)
         for key, count in getattr(member, name).items():
             mine[key] = mine.get(key, 0) + count

@@ -49,7 +49,7 @@ def night(model, member, today):
     clock_goes_on(program, member, today)
     if member.waiting:
         lapse(member, today)
-        activate_due(model, member, today, shown(program, member))
+        activate_due(model, member, today)
     birthday_night(model, member, today)
     anniversary_night(model, member, today)
     vouchers.auto_redeem(model, member, today, shown(program, member))
@@ -72,11 +72,12 @@ def lapse(member, today):
             waiting.source.lapsed(waiting)
 
 
-def activate_due(model, member, today, tier):
-    """Pending points whose day has come; `tier` was held before them."""
+def activate_due(model, member, today):
+    """Pending points whose day has come: each day's are an event of their own, which sees the tier held before it."""
     ready = sorted((waiting for waiting in member.waiting if waiting.due is not None and waiting.due <= today),
                    key=lambda waiting: (waiting.due, waiting.order))
     for due in sorted({waiting.due for waiting in ready}):
+        tier = shown(model.program, member)
         activate(member, [waiting for waiting in ready if waiting.due == due], due)
         change_tier(model.program, member, due, lambda: look_up(model.program, member, due, due))
         vouchers.auto_redeem(model, member, due, tier)
@@ -129,7 +130,7 @@ def leave_holds(model, member, today):
             whose, main = next((other, one) for other in model.members for one in other.holds.values()
                                if one.ends is not None and (one is hold or any(part is hold for _, part in one.parts)))
             whose.redeemed_on[hold.day] -= left - hold.left
-            if not main.whole:
+            if not main.whole and main.state == "open":
                 main.state = "expired"
                 for _, part in main.parts:
                     part.state = "expired"
@@ -154,11 +155,11 @@ def notices(program, member, today):
     return sorted(rows, key=lambda row: (row["due"], row["last_day"]))
 
 
-def settle(model, member, today, tier):
-    """After an event: what of it is due or over already; `tier` was held before it."""
+def settle(model, member, today):
+    """After an event: what of it is due or over already."""
     if member.waiting:
         lapse(member, today)
-        activate_due(model, member, today, tier)
+        activate_due(model, member, today)
     end_tiers(model.program, member, today)     # one that was reached on a day in the past may have ended since
     expire_lots(member, today)
     vouchers.expire_vouchers(member, today)
