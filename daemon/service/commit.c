@@ -545,9 +545,9 @@ run_each(struct commit *c, struct work *w)
 	for (size_t i = w->n_done, end = i + w->item.granted; i < end; i++) {
 		work_activate(c, w);
 		enum status st = command_run(c, w, i, &refusal);
+		work_activate(c, w);		/* what came due before the command may have been flushed; and who fails is somebody's to free */
 		if (st != ST_OK)
 			return st;
-		work_activate(c, w);		/* what came due before the command may have been flushed */
 		bool last = w->finished = i + 1 == w->batch.n;
 		if (!commit_is_large(c) && !c->unflushed)
 			continue;
