@@ -7,7 +7,7 @@ from injector import AFTER, ANY, COMMIT, LMDB, LMDB_ERRORS, MEMORY, NET, OTHER, 
 from rounds import ARGUMENTS, WORK, Round, batch, fail_starts, prepared, purchase, said
 from test_admin import port
 from test_tls import Door
-from wire import Closed, Fatal, Wire, pb
+from wire import Closed, Fatal, Wire, keyless, pb
 from world import eventually, expect
 
 def fail_allocations(world, names, step):
@@ -287,6 +287,20 @@ def fail_lmdb(world, names, pick, most=1000):
 @seconds(100)
 def test_calls_of_lmdb_in_a_commit(world):
     fail_lmdb(world, ("enrol", "purchase", "publish"), lambda tried, k: [tried[k % len(tried)]])
+
+
+@plain_build
+@seconds(100)
+def test_a_command_that_fails_when_what_was_due_before_it_is_flushed(world):
+    """A version's look at six hundred members has a flush in it, and comes before the first command after a start."""
+    r = Round(world, Fault(world))
+    results = r.wire.batch([keyless("enrol", member=f"x-{i}") for i in range(600)], key="many").results
+    assert all(result.status == pb.OK for result in results)
+    for k in range(1, 9):
+        for name in ("publish", "purchase"):
+            r.one(name, f"d-{name}-{k}", at=k, kind=LMDB, call="cursor_open", error=LMDB_ERRORS["BAD_TXN"], mode=0)
+    assert r.ends["ended"] > 4, r.ends
+    r.finish()
 
 
 @long
