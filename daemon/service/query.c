@@ -513,8 +513,7 @@ run_about_member(struct query *q, struct buf *out)
 static bool
 about_log(enum request_op op)
 {
-	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS || op == REQUEST_VAULT ||
-	    op == REQUEST_SCRUB;
+	return op == REQUEST_TRANSACTION || op == REQUEST_CHECKPOINT || op == REQUEST_PROOF || op == REQUEST_TERMINALS || op == REQUEST_VAULT;
 }
 
 static enum status
@@ -526,7 +525,6 @@ run_about_log(struct query *q, struct buf *out)
 	case REQUEST_PROOF: return query_proof(q, out);
 	case REQUEST_TERMINALS: return query_terminals(q, out);
 	case REQUEST_VAULT: return query_vault(q, out);
-	case REQUEST_SCRUB: return query_scrub(q, out);
 	default: assert(false); return ST_INVALID;
 	}
 }
@@ -543,7 +541,13 @@ query_run(struct loop_context *loop, const struct identity *who, const struct re
 	q->who = who;
 	q->request = &copy;
 	q->birthdays_us = atomic_load(&loop->service->birthdays_us);
-	enum status st = loop_renew(loop);
+	enum status st = ST_OK;
+	if (request->op == REQUEST_SCRUB) {		/* also, and then above all, when nothing can be read any more */
+		q->size = service_size(loop->service);
+		st = query_scrub(q, out);
+		goto end;
+	}
+	st = loop_renew(loop);
 	if (st == ST_OK)
 		st = apply_read_size(loop->state, &q->size);
 	if (st == ST_OK && about_log(request->op)) {

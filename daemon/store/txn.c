@@ -33,6 +33,13 @@ bytes_of_val(MDB_val v)
 	return bytes_of(v.mv_data, v.mv_size);
 }
 
+/* The map is as large as any file of ours can be: pages beyond it are those of a damaged head. */
+static enum status
+begin_status(const struct store *store, int rc)
+{
+	return rc == MDB_MAP_RESIZED ? ST_CORRUPT : env_status(store, rc);
+}
+
 enum status
 txn_begin(struct store *store, struct env *e, bool write, struct store_txn **ret_txn)
 {
@@ -48,7 +55,7 @@ txn_begin(struct store *store, struct env *e, bool write, struct store_txn **ret
 	if (rc != 0) {
 		env_release(e);
 		free(txn);
-		return env_status(store, rc);
+		return begin_status(store, rc);
 	}
 	*ret_txn = txn;
 	return ST_OK;
@@ -109,7 +116,7 @@ txn_move(struct store_txn *txn)
 	int rc = mdb_txn_begin(e->mdb, NULL, MDB_RDONLY, &mdb);
 	if (rc != 0) {
 		env_release(e);
-		return env_status(txn->store, rc);
+		return begin_status(txn->store, rc);
 	}
 	mdb_txn_abort(txn->mdb);
 	env_release(txn->env);
@@ -127,7 +134,7 @@ store_renew(struct store_txn *txn)
 		return txn_move(txn);
 	int rc = mdb_txn_renew(txn->mdb);
 	if (rc != 0)
-		return env_status(txn->store, rc);
+		return begin_status(txn->store, rc);
 	txn->rested = false;
 	return ST_OK;
 }

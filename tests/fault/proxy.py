@@ -146,14 +146,18 @@ class Connection:
             self.proxy.counts["pauses"] += 1
             pause, fate.pause = fate.pause, 0
             await asyncio.sleep(pause)
-        left = fate.ends_at - self.carried
+        left = max(fate.ends_at - self.carried, 0)
         ends = fate.ending != "none" and not self.proxy.calm and len(part) >= left
+        self.carried += len(part)
         try:
-            await self.loop.sock_sendall(target, part[:max(left, 0)] if ends else part)
+            await self.loop.sock_sendall(target, part[:left] if ends else part)
+            if ends and not self.end(way):
+                return False
+            if ends:
+                await self.loop.sock_sendall(target, part[left:])       # it is the other direction's end: no byte of this one is lost
         except OSError:
             return False
-        self.carried += len(part)
-        return not ends or self.end(way)
+        return True
 
     def end(self, way):
         """As its fate is."""
