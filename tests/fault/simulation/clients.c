@@ -580,7 +580,7 @@ clients_receive(void *client, const struct frame_header *header, struct bytes bo
 	case FRAME_PUSH: on_push(c, body); break;
 	case FRAME_GOAWAY: break;
 	case FRAME_ERROR:
-		if (excused())
+		if (excused() || link_was_excused(c->conn))
 			break;
 		broken("%s is told of an error of its own: %.*s", c->principal, (int)body.len, (const char *)body.data);
 	default: broken("%s gets a frame %s", c->principal, frame_type_str(header->type));

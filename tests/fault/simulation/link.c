@@ -3,6 +3,7 @@
  * in the queue of the connection's loop.  A connection is remembered until links_free(): either end may outlive the other.
  */
 #include "link.h"
+#include "world.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ struct net_conn {
 	struct net_loop *loop;
 	void *user, *client;			/* client NULL: that end is gone */
 	bool is_open, closing, paused, resting;
+	bool excused;				/* it was ended for an error while the disk gave the process a reason to */
 	const char *reason;
 	int64_t client_us, server_us;		/* when the newest parcel arrives there */
 	size_t unsent_bytes, room_bytes;
@@ -622,7 +624,14 @@ net_conn_fail(struct net_conn *conn, enum frame_error reason, const char *messag
 	if (buf_status(&frame) == ST_OK)
 		net_conn_send(conn, FRAME_ERROR, 0, 0, bytes_of(frame.data + FRAME_HEADER_BYTES, frame.len - FRAME_HEADER_BYTES));
 	buf_release(&frame);
+	conn->excused = excused();
 	net_conn_close(conn, frame_error_str(reason));
+}
+
+bool
+link_was_excused(const struct net_conn *conn)
+{
+	return conn->excused;
 }
 
 void

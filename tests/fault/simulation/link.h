@@ -24,6 +24,8 @@ struct net_conn *link_open(struct net *net, enum net_door door, void *client);
 void link_send(struct net_conn *conn, enum frame_type type, uint64_t tag, struct bytes body);
 /* The client ends it, or the network does. */
 void link_cut(struct net_conn *conn);
+/* The error frame that ended it was sent when the process was excused(), which may have ended since. */
+bool link_was_excused(const struct net_conn *conn);
 /* The process is gone: what it sent may still come, and then the end. */
 void links_orphan(void);
 /* When the first frame arrives, on either side; INT64_MAX.  And hands over those that are there by now. */
