@@ -29,7 +29,7 @@
 
 struct store_disk {
 	enum store_env env;
-	struct store_txn *txn;		/* at rest between two reads */
+	struct store_txn *txn;		/* at rest between two reads; NULL: none can begin, because of what a meta page says */
 	int fd;				/* of the file that the transaction is in */
 	uint64_t epoch;			/* the vault's that it is */
 	bool direct;
@@ -410,12 +410,12 @@ close_file(struct store_disk *d)
 }
 
 static enum status
-open_file(struct store_disk *d)
+open_file(struct store_disk *d, const struct env *e)
 {
 	struct stat own, mapped;
 	int fd;
 
-	char *path = file_path(d->txn->env->path, "data.mdb");
+	char *path = file_path(e->path, "data.mdb");
 	if (path == NULL)
 		return ST_NOMEM;
 	d->fd = open(path, O_RDONLY | O_CLOEXEC | O_DIRECT);
@@ -425,7 +425,7 @@ open_file(struct store_disk *d)
 	free(path);
 	if (d->fd < 0)
 		return file_status(errno);
-	if (mdb_env_get_fd(d->txn->env->mdb, &fd) != 0 || fstat(fd, &mapped) != 0 || fstat(d->fd, &own) != 0)
+	if (mdb_env_get_fd(e->mdb, &fd) != 0 || fstat(fd, &mapped) != 0 || fstat(d->fd, &own) != 0)
 		return ST_IO;
 	return own.st_dev == mapped.st_dev && own.st_ino == mapped.st_ino ? ST_OK : ST_NOTFOUND;	/* a vault that was just replaced */
 }
@@ -443,7 +443,7 @@ renew(struct store_disk *d)
 		return ST_OK;
 	close_file(d);
 	d->epoch = epoch;
-	return open_file(d);
+	return open_file(d, d->txn->env);
 }
 
 /* The meta page of the transaction.  ST_NOTFOUND: neither is; then ${ret_bad} is one that is damaged, 2: none is. */
@@ -478,6 +478,20 @@ find_meta(struct store_disk *d, struct meta *ret_meta, uint64_t *ret_bad)
 	return found && (*ret_bad != 2 || metas_follow(metas)) ? ST_OK : ST_NOTFOUND;
 }
 
+/* The meta page of which LMDB makes no transaction. */
+static uint64_t
+bad_head(struct store_disk *d)
+{
+	struct stat info;
+	struct meta meta;
+	size_t len = 0;
+
+	uint64_t bytes = fstat(d->fd, &info) == 0 ? (uint64_t)info.st_size : 0;
+	enum status st = read_blocks(d, d->one, BLOCK_BYTES, 0, &len);
+	bool is_good = st == ST_OK && len >= PAGE_META_BYTES && page_meta(d->one, 0, 0, &meta) == ST_OK && meta_long_enough(&meta, bytes);
+	return is_good ? 1 : 0;
+}
+
 /* A writer may commit twice between our transaction's begin and our look at the meta pages: then again. */
 static enum status
 begin(struct store_disk *d, struct meta *ret_meta)
@@ -494,6 +508,11 @@ begin(struct store_disk *d, struct meta *ret_meta)
 	d->from = bytes_of(NULL, 0);
 	d->form.integer_keys = false;
 	buf_clear(&d->rows);
+	d->fault = (struct store_disk_fault){ .env = d->env, .part = STORE_PART_META };
+	if (d->txn == NULL) {
+		note_fault(d, bad_head(d), false, bytes_of(NULL, 0), bytes_of(NULL, 0));
+		return ST_CORRUPT;
+	}
 	for (int i = 0; i < BEGIN_TRIES && st == ST_NOTFOUND; i++) {
 		size_t id = mdb_txn_id(d->txn->mdb);
 		st = renew(d);
@@ -507,7 +526,8 @@ begin(struct store_disk *d, struct meta *ret_meta)
 		return ST_BUSY;
 	if (st == ST_NOTFOUND && bad == 2)
 		bad = mdb_txn_id(d->txn->mdb) & 1;	/* no writer was there: its number is another */
-	d->fault = (struct store_disk_fault){ .env = d->env, .part = STORE_PART_META };
+	if (st == ST_CORRUPT && (d->fd >= 0 || open_file(d, d->txn->env) == ST_OK))
+		bad = bad_head(d);
 	if (bad != 2)
 		note_fault(d, bad, false, bytes_of(NULL, 0), bytes_of(NULL, 0));
 	if (st != ST_OK)
@@ -593,11 +613,17 @@ store_disk_open(struct store *store, enum store_env env, struct store_disk **ret
 	d->ahead = aligned(AHEAD_BYTES);
 	buf_init(&d->rows);
 	enum status st = d->one == NULL || d->ahead == NULL ? ST_NOMEM : store_read(store, env, &d->txn);
+	if (st == ST_CORRUPT) {
+		struct env *e = env_hold(store, env);
+		st = open_file(d, e);
+		env_release(e);
+	}
 	if (st != ST_OK) {
 		store_disk_close(d);
 		return st;
 	}
-	store_rest(d->txn);
+	if (d->txn != NULL)
+		store_rest(d->txn);
 	*ret_disk = d;
 	return ST_OK;
 }
@@ -629,7 +655,8 @@ show_rows(const struct store_disk *d, const struct store_disk_visit *visit)
 static enum status
 show(struct store_disk *d, enum status st, uint64_t entries, const struct store_disk_visit *visit, struct store_disk_read *ret)
 {
-	store_rest(d->txn);
+	if (d->txn != NULL)
+		store_rest(d->txn);
 	*ret = (struct store_disk_read){ .bytes = d->bytes_read, .direct = d->direct, .done = !d->full || d->ended, .next = d->next, .epoch = d->epoch,
 		.entries = entries };
 	if (st == ST_OK)
