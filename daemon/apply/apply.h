@@ -112,6 +112,7 @@ enum status terminal_row_decode(struct bytes key, struct bytes value, struct ter
 /* The first at or before ${until_us} by instant, then holds before all else, then program and member; ST_NOTFOUND. */
 struct due_row { int64_t at_us; bool hold; uint32_t program; uint64_t member; };
 enum status apply_due_first(struct apply *apply, int64_t until_us, struct due_row *ret) MUST_CHECK;
+bool due_before(const struct due_row *a, const struct due_row *b) MUST_CHECK;		/* in that order */
 
 /**
  * What versions make due for members that had no entry since: rows of TABLE_LOOK, which the schedule writes as it looks at them all, and which the

@@ -152,7 +152,7 @@ apply_receipt(struct apply *a, uint32_t program, const char *store, const char *
 	return ST_OK;
 }
 
-static bool
+bool
 due_before(const struct due_row *a, const struct due_row *b)
 {
 	if (a->at_us != b->at_us)

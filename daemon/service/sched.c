@@ -506,26 +506,11 @@ run_look(struct commit *c, const struct due_row *row)
 	return st == ST_OK ? looks_add(&c->looks, row, true) : st;
 }
 
-static bool
-look_before(const struct due_row *look, const struct due_row *due)
-{
-	if (look->at_us != due->at_us)
-		return look->at_us < due->at_us;
-	if (due->hold)
-		return false;
-	return look->program != due->program ? look->program < due->program : look->member < due->member;
-}
-
+/* Before what else is due for its member at that instant, holds apart. */
 static bool
 birthday_first(const struct birthday_row *b, const struct due_row *d)
 {
-	if (b->at_us != d->at_us)
-		return b->at_us < d->at_us;
-	if (d->hold)
-		return false;
-	if (b->program != d->program)
-		return b->program < d->program;
-	return b->member <= d->member;
+	return !due_before(d, &(struct due_row){ .at_us = b->at_us, .program = b->program, .member = b->member });
 }
 
 /* ${nexts}[i] is what birthday_next() said of program i + 1; at_us 0: not asked yet. */
@@ -570,7 +555,7 @@ find_first(struct commit *c, struct birthday_row *nexts, int64_t until_us, struc
 		st = apply_due_first(c->apply, until_us, &f->due);
 	if (st != ST_OK && st != ST_NOTFOUND)
 		return st;
-	bool is_look = f->look.at_us <= until_us && (st == ST_NOTFOUND || look_before(&f->look, &f->due));
+	bool is_look = f->look.at_us <= until_us && (st == ST_NOTFOUND || due_before(&f->look, &f->due));
 	if (!is_look && st == ST_NOTFOUND)
 		return ST_OK;
 	const struct due_row *row = is_look ? &f->look : &f->due;
