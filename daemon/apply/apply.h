@@ -114,6 +114,9 @@ struct due_row { int64_t at_us; bool hold; uint32_t program; uint64_t member; };
 enum status apply_due_first(struct apply *apply, int64_t until_us, struct due_row *ret) MUST_CHECK;
 bool due_before(const struct due_row *a, const struct due_row *b) MUST_CHECK;		/* in that order */
 
+/* Members that will be asked for soon, at most STORE_MANY, so that asking for them costs little; 0, who is not there and a damaged record are passed over. */
+enum status apply_load_members(struct apply *apply, uint32_t program, const uint64_t *numbers, size_t n) MUST_CHECK;
+
 /**
  * What versions make due for members that had no entry since: rows of TABLE_LOOK, which the schedule writes as it looks at them all, and which the
  * ledger does not tell of.  One that is out of date does no harm: the member is asked.
@@ -130,6 +133,9 @@ enum status apply_look_first(struct apply *apply, const struct due_row *after, s
 /* A state read transaction's view. ST_NOTFOUND; memory from ${arena}. */
 enum status apply_read_member(struct store_txn *state, uint32_t program, uint64_t number, struct arena *arena,
     struct member *ret) MUST_CHECK;
+/* The records of at most STORE_MANY members, in the snapshot, without data for who is not there; and the member of one.  ST_CORRUPT, ST_NOMEM. */
+enum status apply_read_records(struct store_txn *state, uint32_t program, const uint64_t *numbers, size_t n, struct bytes *ret_records) MUST_CHECK;
+enum status apply_take_member(struct bytes record, uint32_t program, uint64_t number, struct arena *arena, struct member *ret) MUST_CHECK;
 enum status apply_read_size(struct store_txn *state, uint64_t *ret_size) MUST_CHECK;
 enum status apply_read_request(struct store_txn *state, const char *principal, const char *key, struct request_row *ret) MUST_CHECK;
 /* The complete subtree of 256^level leaves that begins with leaf index × 256^level; ST_CORRUPT: it is not there. */

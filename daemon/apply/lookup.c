@@ -276,13 +276,30 @@ apply_read_member(struct store_txn *state, uint32_t program, uint64_t number, st
 
 	member_key(program, number, key);
 	enum status st = store_get(state, TABLE_MEMBER, bytes_of(key, sizeof(key)), &record);
-	if (st == ST_OK)
-		st = member_decode(record, arena, ret);
-	if (st != ST_OK)
-		return st;
+	return st == ST_OK ? apply_take_member(record, program, number, arena, ret) : st;
+}
+
+enum status
+apply_take_member(struct bytes record, uint32_t program, uint64_t number, struct arena *arena, struct member *ret)
+{
+	enum status st = member_decode(record, arena, ret);
+
 	ret->program = program;
 	ret->number = number;
-	return ST_OK;
+	return st;
+}
+
+enum status
+apply_read_records(struct store_txn *state, uint32_t program, const uint64_t *numbers, size_t n, struct bytes *ret_records)
+{
+	uint8_t keys[STORE_MANY][MEMBER_KEY_BYTES];
+	struct bytes key[STORE_MANY];
+
+	for (size_t i = 0; i < n; i++) {
+		member_key(program, numbers[i], keys[i]);
+		key[i] = bytes_of(keys[i], MEMBER_KEY_BYTES);
+	}
+	return store_get_many(state, TABLE_MEMBER, key, n, ret_records);
 }
 
 enum status

@@ -53,6 +53,16 @@ overlay_reset(struct overlay *o)
 	arena_reset(&o->arena);
 }
 
+bool
+member_due_is_hold(const struct member *m)
+{
+	for (size_t i = 0; i < m->n_holds; i++) {
+		if (m->holds[i].ends_at_us == m->due_at_us)
+			return true;
+	}
+	return false;
+}
+
 static size_t
 member_bucket(const struct overlay *o, uint32_t program, uint64_t number)
 {
@@ -94,6 +104,18 @@ overlay_find_member(const struct overlay *o, uint32_t program, uint64_t number)
 	return m;
 }
 
+static void
+add(struct overlay *o, struct overlay_member *m, uint32_t program, uint64_t number)
+{
+	grow_members(o);
+	o->n_members++;
+	struct overlay_member **bucket = &o->members[member_bucket(o, program, number)];
+	m->m.program = program;
+	m->m.number = number;
+	m->next = *bucket;
+	*bucket = m;
+}
+
 struct overlay_member *
 overlay_add_member(struct overlay *o, uint32_t program, uint64_t number)
 {
@@ -101,15 +123,26 @@ overlay_add_member(struct overlay *o, uint32_t program, uint64_t number)
 
 	if (m == NULL)
 		return NULL;
-	grow_members(o);
-	o->n_members++;
-	struct overlay_member **bucket = &o->members[member_bucket(o, program, number)];
-	m->m.program = program;
-	m->m.number = number;
 	m->m.due_at_us = m->stored_due_us = INSTANT_NEVER;
-	m->next = *bucket;
-	*bucket = m;
+	add(o, m, program, number);
 	return m;
+}
+
+enum status
+overlay_load_member(struct overlay *o, uint32_t program, uint64_t number, struct bytes record, struct overlay_member **ret)
+{
+	struct overlay_member *m = arena_alloc(&o->arena, sizeof(*m));
+
+	if (m == NULL)
+		return ST_NOMEM;
+	enum status st = member_decode(record, &o->arena, &m->m);
+	if (st != ST_OK)
+		return st;
+	m->stored_due_us = m->m.due_at_us;
+	m->stored_hold = member_due_is_hold(&m->m);
+	add(o, m, program, number);
+	*ret = m;
+	return ST_OK;
 }
 
 void
@@ -289,16 +322,6 @@ row_order(const void *a, const void *b)
 	if (order != 0)
 		return order;
 	return p.len < q.len ? -1 : p.len > q.len;
-}
-
-bool
-member_due_is_hold(const struct member *m)
-{
-	for (size_t i = 0; i < m->n_holds; i++) {
-		if (m->holds[i].ends_at_us == m->due_at_us)
-			return true;
-	}
-	return false;
 }
 
 static void

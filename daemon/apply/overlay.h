@@ -49,6 +49,8 @@ void overlay_reset(struct overlay *o);
 struct overlay_member *overlay_find_member(const struct overlay *o, uint32_t program, uint64_t number);
 /* A new, zeroed one, clean; NULL beyond the budget. */
 struct overlay_member *overlay_add_member(struct overlay *o, uint32_t program, uint64_t number) MUST_CHECK;
+/* One as it is stored, clean.  ST_CORRUPT: the record is none, and nothing was added; ST_NOMEM, beyond the budget too. */
+enum status overlay_load_member(struct overlay *o, uint32_t program, uint64_t number, struct bytes record, struct overlay_member **ret) MUST_CHECK;
 void overlay_mark_dirty(struct overlay *o, struct overlay_member *m);
 
 /* Rows of TABLE_REQUEST share a bucket when their request ids are equal, whoever the principal. */

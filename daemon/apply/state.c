@@ -58,20 +58,36 @@ load_member(struct apply *a, uint32_t program, uint64_t number, struct overlay_m
 	st = store_get(txn, TABLE_MEMBER, bytes_of(key, sizeof(key)), &record);
 	if (st == ST_NOTFOUND)
 		return ST_OK;
-	if (st != ST_OK)
-		return st;
-	struct overlay_member *m = overlay_add_member(&a->overlay, program, number);
-	if (m == NULL)
-		return ST_NOMEM;
-	st = member_decode(record, &a->overlay.arena, &m->m);
-	if (st != ST_OK)
-		return st;
-	m->m.program = program;
-	m->m.number = number;
-	m->stored_due_us = m->m.due_at_us;
-	m->stored_hold = member_due_is_hold(&m->m);
-	*ret = m;
-	return ST_OK;
+	return st != ST_OK ? st : overlay_load_member(&a->overlay, program, number, record, ret);
+}
+
+enum status
+apply_load_members(struct apply *a, uint32_t program, const uint64_t *numbers, size_t n)
+{
+	struct bytes records[STORE_MANY];
+	uint64_t wanted[STORE_MANY];
+	size_t n_wanted = 0;
+	struct overlay_member *m;
+	struct store_txn *txn;
+
+	assert(n <= STORE_MANY);
+	for (size_t i = 0; i < n; i++) {
+		if (numbers[i] != 0 && overlay_find_member(&a->overlay, program, numbers[i]) == NULL)
+			wanted[n_wanted++] = numbers[i];
+	}
+	if (n_wanted == 0)
+		return ST_OK;
+	enum status st = apply_reader(a, &txn);
+	if (st == ST_OK)
+		st = apply_read_records(txn, program, wanted, n_wanted, records);
+	for (size_t i = 0; i < n_wanted && st == ST_OK; i++) {
+		if (records[i].data == NULL || overlay_find_member(&a->overlay, program, wanted[i]) != NULL)	/* twice among them */
+			continue;
+		st = overlay_load_member(&a->overlay, program, wanted[i], records[i], &m);
+		if (st == ST_CORRUPT)
+			st = ST_OK;
+	}
+	return st;
 }
 
 /* The record, or a copy of it that is brought up to the versions since: what is stored follows from its entries alone. */

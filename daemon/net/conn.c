@@ -120,6 +120,15 @@ refusal_message(enum frame_error e)
 	return NULL;
 }
 
+static void
+end_turn_of(struct net_conn *conn)
+{
+	const struct net_handler *handler = &conn->loop->net->handler;
+
+	if (handler->on_turn_end != NULL)
+		handler->on_turn_end(handler->ctx, conn);
+}
+
 /* Delivers the whole frames at the beginning of ${data}, as long as the handler wants them; how many bytes they were. */
 static size_t
 deliver(struct net_conn *conn, struct bytes data)
@@ -144,6 +153,8 @@ deliver(struct net_conn *conn, struct bytes data)
 
 		enum frame_error e = frame_header_decode(p, &conn->limits, &header);
 		if (e != FRAME_ERROR_NONE) {
+			if (n > 0)
+				end_turn_of(conn);
 			net_conn_fail(conn, e, refusal_message(e), header.tag, 0);
 			break;
 		}
@@ -159,8 +170,10 @@ deliver(struct net_conn *conn, struct bytes data)
 		handler->on_frame(handler->ctx, conn, &header, bytes_of(p + FRAME_HEADER_BYTES, header.body_bytes));
 		now_us = clock_monotonic_us();
 	}
-	if (n > 0)
-		share_charge(conn->loop, conn->share, begun_us, now_us);
+	if (n > 0) {
+		end_turn_of(conn);
+		share_charge(conn->loop, conn->share, begun_us, clock_monotonic_us());
+	}
 	return used;
 }
 

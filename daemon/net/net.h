@@ -50,6 +50,8 @@ struct net_handler {
 	void (*on_open)(void *ctx, struct net_conn *conn);
 	/* A whole frame, already judged by the connection's limits.  ${body} is borrowed until the return. */
 	void (*on_frame)(void *ctx, struct net_conn *conn, const struct frame_header *header, struct bytes body);
+	/* After one or more on_frame(), which came together: what they left to be done is done here.  NULL: they leave nothing. */
+	void (*on_turn_end)(void *ctx, struct net_conn *conn);
 	/* The unsent output fell to half of a mark set by net_conn_want_room(), or a net_conn_rest() is over. */
 	void (*on_room)(void *ctx, struct net_conn *conn);
 	/**

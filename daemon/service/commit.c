@@ -492,7 +492,9 @@ run_commands(struct commit *c, struct work *w, struct refusal *refusal)
 {
 	enum status st = ST_OK;
 
-	for (size_t i = 0; i < w->batch.n && st == ST_OK && refusal->result == LEDGER_OK; i++) {
+	for (size_t i = 0, ahead = 0; i < w->batch.n && st == ST_OK && refusal->result == LEDGER_OK; i++) {
+		if (i == ahead)
+			ahead = readahead_batch(c, w, i, w->batch.n);
 		st = command_run(c, w, i, refusal);
 		if (st == ST_OK && refusal->result != LEDGER_OK)
 			set_whole(w, refusal, i);
@@ -542,7 +544,9 @@ run_each(struct commit *c, struct work *w)
 {
 	struct refusal refusal;
 
-	for (size_t i = w->n_done, end = i + w->item.granted; i < end; i++) {
+	for (size_t i = w->n_done, end = i + w->item.granted, ahead = i; i < end; i++) {
+		if (w->is_batch && i == ahead)
+			ahead = readahead_batch(c, w, i, end);
 		work_activate(c, w);
 		enum status st = command_run(c, w, i, &refusal);
 		work_activate(c, w);		/* what came due before the command may have been flushed; and who fails is somebody's to free */
@@ -628,6 +632,7 @@ run_turn(struct commit *c, struct work *list)
 {
 	struct refusal refusal;
 	enum status st = ST_OK;
+	size_t ahead = 0;
 
 	for (struct work *w = list, *next; w != NULL; w = next) {
 		next = work_next(w);
@@ -638,6 +643,10 @@ run_turn(struct commit *c, struct work *list)
 		bool is_part = w->item.granted < w->item.cost;
 		c->pace.commands += w->item.granted;
 		commit_writable(c, &refusal);
+		if (!w->is_batch && ahead > 0)
+			ahead--;
+		else if (!w->is_batch && refusal.result == LEDGER_OK)
+			ahead = readahead_works(c, w) - 1;
 		if (refusal.result == LEDGER_OK)
 			st = run_work(c, w);
 		else if (w->n_done > 0)

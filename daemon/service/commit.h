@@ -112,6 +112,14 @@ struct commit {
 	struct sched_looks looks;
 };
 
+/**
+ * ---- readahead.c ----
+ *
+ * readahead_batch(): of the commands of a batch from ${begin} on; returns up to which.  readahead_works(): of single commands in a list; returns how many.
+ */
+size_t readahead_batch(struct commit *c, const struct work *w, size_t begin, size_t end);
+size_t readahead_works(struct commit *c, const struct work *list);
+
 /* ---- queue.c ---- */
 
 /* Whether there are works.  Waits for one, for cosignatures or for the end, at most ${wait_us}. */

@@ -228,6 +228,8 @@ struct view {
 void view_init(struct view *view, struct programs *programs, struct arena *arena);	/* the caller fills view->m, or: */
 /* apply_read_member() into view->m, brought up to the versions since. */
 enum status view_read(struct view *view, struct store_txn *state, uint32_t program, uint64_t member) MUST_CHECK;
+/* Of the record that was read. */
+enum status view_take(struct view *view, struct bytes record, uint32_t program, uint64_t member) MUST_CHECK;
 enum status view_roll(struct view *view, int64_t until_us) MUST_CHECK;
 /* Whether any version of the program has birthdays. */
 bool view_has_birthdays(const struct ledger_state *state, uint32_t program);
@@ -236,20 +238,33 @@ enum status view_roll_ahead(struct view *view, const struct birthday_date *dates
 
 /* ---- reads, on a connection's thread ---- */
 
+#define BALANCES_MAX 32			/* at most STORE_MANY */
 struct loop_context {
 	struct service *service;
 	struct net_message wake;		/* tells subscriptions that the head moved */
 	atomic_bool wake_posted;
 	atomic_uint subscriptions;
 	struct store_txn *ledger, *vault, *state;	/* at rest between requests */
+	int64_t birthdays_us;			/* the service's, from before these snapshots */
+	struct work *balances[BALANCES_MAX];	/* of one connection, read in this turn of it, and to be answered at its end */
+	size_t n_balances;
 	struct arena arena;
 	struct buf out;
 	struct command_counts commands;		/* answered on this thread */
 	struct counter limits[LIMIT_COUNT];	/* reached on this thread */
 };
-/* Appends the Response of a read, and says what it says. */
+/* Who a read is about, found before it is run: the alias's member and that one's record, which is the snapshot's.  Member 0: nothing is. */
+struct query_ahead { uint32_t program; uint64_t member; struct bytes record; };
+/**
+ * query_run(): appends the Response of a read, and says what it says.
+ * query_begin(): looks for the members of ${works}, single commands, at most BALANCES_MAX, together; then query_run_in() of each, in the same snapshot,
+ * and loop_rest() in any case.
+ */
 enum status query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out,
     enum ledger_result *ret_result) MUST_CHECK;
+enum status query_begin(struct loop_context *loop, struct work *const *works, size_t n, struct query_ahead *ret_ahead) MUST_CHECK;
+enum status query_run_in(struct loop_context *loop, const struct identity *who, const struct request *request, const struct query_ahead *ahead,
+    struct buf *out, enum ledger_result *ret_result) MUST_CHECK;
 /**
  * A stored transaction's leaf, borrowed from ${ledger}, as it is there: for the start, and for who verifies it.
  * leaf_is_good(): whether it has the hash that was computed when it was written; ${state} is a read transaction, and what it does not have yet was

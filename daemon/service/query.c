@@ -24,6 +24,7 @@ loop_renew(struct loop_context *loop)
 {
 	struct store *store = loop->service->store;
 
+	loop->birthdays_us = atomic_load(&loop->service->birthdays_us);
 	enum status st = renew(store, STORE_STATE, &loop->state);
 	if (st == ST_OK)
 		st = renew(store, STORE_VAULT, &loop->vault);
@@ -97,16 +98,21 @@ read_entry(struct store_txn *ledger, struct store_txn *state, struct entry_id id
 
 /* ---- one read ---- */
 
-static enum status
+static uint32_t
+program_of(struct loop_context *loop, const struct request *request, struct refusal *ret_refusal)
+{
+	struct programs *programs = loop->service->programs;
+	uint32_t named = request->program == NULL ? 0 : programs_number(programs, request->program);
+
+	return request_program(request, programs_count(programs), named, ret_refusal);
+}
+
+static void
 find_program(struct query *q)
 {
-	struct programs *programs = q->loop->service->programs;
-	uint32_t named = q->request->program == NULL ? 0 : programs_number(programs, q->request->program);
-
-	q->program = request_program(q->request, programs_count(programs), named, &q->refusal);
+	q->program = program_of(q->loop, q->request, &q->refusal);
 	if (q->program != 0)
-		q->rules = programs_at(programs, q->program, INT64_MAX);
-	return ST_OK;
+		q->rules = programs_at(q->loop->service->programs, q->program, INT64_MAX);
 }
 
 static void
@@ -131,19 +137,24 @@ static enum status
 find_member(struct query *q)
 {
 	struct loop_context *loop = q->loop;
+	const struct query_ahead *ahead = q->ahead != NULL && q->ahead->member != 0 && q->ahead->program == q->program ? q->ahead : NULL;
 
 	q->member = 0;
 	if (q->program == 0)
 		return ST_OK;
 	enum status st = ST_OK;
-	if (q->request->member == NULL)
+	if (ahead != NULL)
+		q->member = ahead->member;
+	else if (q->request->member == NULL)
 		q->member = q->request->member_no;
 	else
 		st = vault_lookup(loop->service->vault, loop->vault, q->program, q->request->member, &q->member);
 	if (st == ST_NOTFOUND)
 		return ST_OK;
 	view_init(&q->view, loop->service->programs, &loop->arena);
-	if (st == ST_OK)
+	if (st == ST_OK && ahead != NULL && ahead->record.data != NULL)
+		st = view_take(&q->view, ahead->record, q->program, q->member);
+	else if (st == ST_OK)
 		st = view_read(&q->view, loop->state, q->program, q->member);
 	while (st == ST_OK && q->view.m.merged_into != 0 && !(q->request->op == REQUEST_HISTORY && q->request->member == NULL)) {
 		q->member = q->view.m.merged_into;
@@ -193,7 +204,7 @@ query_member(struct loop_context *loop, const struct request *request, uint32_t 
 	q->request = &copy;
 	enum status st = loop_renew(loop);
 	if (st == ST_OK)
-		st = find_program(q);
+		find_program(q);
 	if (st == ST_OK && q->refusal.result == LEDGER_OK)
 		st = find_member(q);
 	require_member(q);
@@ -218,7 +229,7 @@ roll(struct query *q, struct view *view, uint64_t member)
 {
 	struct loop_context *loop = q->loop;
 
-	if (q->now_us < q->birthdays_us || !view_has_birthdays(&view->state, q->program))
+	if (q->now_us < loop->birthdays_us || !view_has_birthdays(&view->state, q->program))
 		return view_roll(view, q->now_us);
 	struct profile *profile = arena_alloc(&loop->arena, sizeof(*profile));
 	if (profile == NULL)
@@ -227,7 +238,7 @@ roll(struct query *q, struct view *view, uint64_t member)
 	if (st != ST_OK && st != ST_NOTFOUND)
 		return st;
 	return view_roll_ahead(view, profile->dates, st == ST_OK ? profile->n_dates : 0,
-	    zone_day(&q->rules->zone, q->birthdays_us), q->now_us);
+	    zone_day(&q->rules->zone, loop->birthdays_us), q->now_us);
 }
 
 /* What another member of the pool has, as of the same instant. */
@@ -530,7 +541,8 @@ run_about_log(struct query *q, struct buf *out)
 }
 
 enum status
-query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out, enum ledger_result *ret_result)
+query_run_in(struct loop_context *loop, const struct identity *who, const struct request *request, const struct query_ahead *ahead,
+    struct buf *out, enum ledger_result *ret_result)
 {
 	struct request copy = *request;
 	struct query *q = arena_alloc(&loop->arena, sizeof(*q));
@@ -540,24 +552,21 @@ query_run(struct loop_context *loop, const struct identity *who, const struct re
 	q->loop = loop;
 	q->who = who;
 	q->request = &copy;
-	q->birthdays_us = atomic_load(&loop->service->birthdays_us);
+	q->ahead = ahead;
 	enum status st = ST_OK;
 	if (request->op == REQUEST_SCRUB) {		/* also, and then above all, when nothing can be read any more */
 		q->size = service_size(loop->service);
 		st = query_scrub(q, out);
 		goto end;
 	}
-	st = loop_renew(loop);
-	if (st == ST_OK)
-		st = apply_read_size(loop->state, &q->size);
+	st = apply_read_size(loop->state, &q->size);
 	if (st == ST_OK && about_log(request->op)) {
 		st = run_about_log(q, out);
 		goto end;
 	}
-	if (st == ST_OK)
-		st = find_program(q);
 	if (st != ST_OK)
 		goto end;
+	find_program(q);
 	if (q->refusal.result != LEDGER_OK)
 		st = query_refusal(q, out);
 	else if (request->op == REQUEST_PROGRAM)
@@ -566,6 +575,56 @@ query_run(struct loop_context *loop, const struct identity *who, const struct re
 		st = run_about_member(q, out);
 end:
 	*ret_result = q->refusal.result;
+	return st;
+}
+
+enum status
+query_run(struct loop_context *loop, const struct identity *who, const struct request *request, struct buf *out, enum ledger_result *ret_result)
+{
+	enum status st = request->op == REQUEST_SCRUB ? ST_OK : loop_renew(loop);
+
+	if (st == ST_OK)
+		st = query_run_in(loop, who, request, NULL, out, ret_result);
 	loop_rest(loop);
+	return st;
+}
+
+/* Of those that are one program's, by their aliases.  The others are looked for alone, and when it fails all: who is about a damaged page is told. */
+static void
+look_ahead(struct loop_context *loop, struct work *const *works, size_t n, struct query_ahead *ret_ahead)
+{
+	const char *aliases[BALANCES_MAX];
+	uint64_t members[BALANCES_MAX];
+	struct bytes records[BALANCES_MAX];
+	size_t of[BALANCES_MAX], n_aliases = 0;
+	uint32_t first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct request *request = &works[i]->batch.commands[0];
+		struct refusal refusal;
+		uint32_t program = program_of(loop, request, &refusal);
+		first = first == 0 ? program : first;
+		if (request->member == NULL || program == 0 || program != first)
+			continue;
+		of[n_aliases] = i;
+		aliases[n_aliases++] = request->member;
+	}
+	if (n_aliases == 0)
+		return;
+	enum status st = vault_lookup_many(loop->service->vault, loop->vault, first, aliases, n_aliases, members);
+	if (st == ST_OK)
+		st = apply_read_records(loop->state, first, members, n_aliases, records);
+	for (size_t i = 0; i < n_aliases && st == ST_OK; i++)
+		ret_ahead[of[i]] = (struct query_ahead){ first, members[i], records[i] };
+}
+
+enum status
+query_begin(struct loop_context *loop, struct work *const *works, size_t n, struct query_ahead *ret_ahead)
+{
+	assert(n <= BALANCES_MAX);
+	memset(ret_ahead, 0, n * sizeof(*ret_ahead));
+	enum status st = loop_renew(loop);
+	if (st == ST_OK && n > 1)
+		look_ahead(loop, works, n, ret_ahead);
 	return st;
 }

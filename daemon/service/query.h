@@ -13,7 +13,7 @@ struct query {
 	const struct program *rules;
 	uint64_t member;
 	int64_t now_us;
-	int64_t birthdays_us;		/* the service's, from before the snapshots */
+	const struct query_ahead *ahead;	/* NULL: nothing was looked for before */
 	uint64_t size;			/* applied in the snapshot of state */
 	struct view view;
 };

@@ -1,7 +1,6 @@
 /**
- * Invariants: a tag is in flight from its REQUEST or BATCH until its RESPONSE, at most FRAME_IN_FLIGHT_MAX of them; reads are answered at
- * once and
- * are never in flight; a session ends in on_closed() and nowhere else.
+ * Invariants: a tag is in flight from its REQUEST or BATCH until its RESPONSE, at most FRAME_IN_FLIGHT_MAX of them; reads are never in flight: balances are
+ * answered at the end of the turn that they came in, all others at once; a session ends in on_closed() and nowhere else.
  */
 #include "service/session.h"
 
@@ -18,9 +17,13 @@
 static const char *const features[] = { "batch", "subscribe" };
 #define N_FEATURES (sizeof(features) / sizeof(*features))
 
+static void answer_balances(struct session *s);
+
+/* What was asked before it is answered. */
 static void
 fail(struct session *s, enum frame_error reason, const char *message, uint64_t tag)
 {
+	answer_balances(s);
 	log_event(s->service->log, LOG_LEVEL_WARNING, "conn.refused", "conn", LOG_N(net_conn_id(s->conn)), "principal", s->who.principal, "reason",
 	    frame_error_str(reason), NULL);
 	net_conn_fail(s->conn, reason, message, tag, 0);
@@ -289,17 +292,13 @@ refuse_batch(struct session *s, uint64_t tag, const struct batch *batch, const s
 	reply_refusal(s, tag, refusal, true);
 }
 
+/* Of ${st}, what the reading came to; the answer is in the loop's buffer. */
 static void
-answer_read(struct session *s, uint64_t tag, const struct request *request)
+send_read(struct session *s, uint64_t tag, const struct request *request, enum status st, enum ledger_result result)
 {
-	struct buf *out = &s->loop->out;
-	enum ledger_result result = LEDGER_OK;
-
-	buf_clear(out);
-	enum status st = query_run(s->loop, &s->who, request, out, &result);
 	if (st == ST_OK) {
 		command_count(&s->loop->commands, request->op, result);
-		send_response(s, tag, out);
+		send_response(s, tag, &s->loop->out);
 		return;
 	}
 	log_event(s->service->log, LOG_LEVEL_ERROR, "query.failed", "op", request_op_str(request->op), "why", status_str(st), NULL);
@@ -310,6 +309,42 @@ answer_read(struct session *s, uint64_t tag, const struct request *request)
 		refusal_set(&refusal, LEDGER_UNAVAILABLE, "disk", "The answer could not be read: %s. Try again; an operator finds more in the log.",
 		    status_str(st));
 	refuse_request(s, tag, request->op, &refusal);
+}
+
+static void
+answer_read(struct session *s, uint64_t tag, const struct request *request)
+{
+	enum ledger_result result = LEDGER_OK;
+
+	buf_clear(&s->loop->out);
+	enum status st = query_run(s->loop, &s->who, request, &s->loop->out, &result);
+	send_read(s, tag, request, st, result);
+}
+
+/* Those that came together, in one snapshot: what an app asks most, and most of what it costs is the way to the member. */
+static void
+answer_balances(struct session *s)
+{
+	struct loop_context *loop = s->loop;
+	struct query_ahead ahead[BALANCES_MAX];
+	size_t n = loop->n_balances;
+
+	if (n == 0)
+		return;
+	loop->n_balances = 0;
+	enum status begun = query_begin(loop, loop->balances, n, ahead);
+	for (size_t i = 0; i < n; i++) {
+		struct work *w = loop->balances[i];
+		const struct request *request = &w->batch.commands[0];
+		enum ledger_result result = LEDGER_OK;
+
+		arena_reset(&loop->arena);
+		buf_clear(&loop->out);
+		enum status st = begun != ST_OK ? begun : query_run_in(loop, &s->who, request, &ahead[i], &loop->out, &result);
+		send_read(s, w->tag, request, st, result);
+		work_free(w);
+	}
+	loop_rest(loop);
 }
 
 /* A till's commands carry its store and terminal even when they do not say so.  ${who} lives as long as the request. */
@@ -432,6 +467,12 @@ answer_request(struct session *s, uint64_t tag, struct work *w)
 		refuse_request(s, tag, request->op, refusal);
 	} else if (request->op == REQUEST_SUBSCRIBE) {
 		subscription_open(s, tag, request);
+	} else if (request->op == REQUEST_BALANCE) {
+		fill_own(&s->who, request);
+		s->loop->balances[s->loop->n_balances++] = w;
+		if (s->loop->n_balances == BALANCES_MAX)
+			answer_balances(s);
+		return;
 	} else if (!request_op_writes(request->op)) {
 		fill_own(&s->who, request);
 		answer_read(s, tag, request);
@@ -628,6 +669,16 @@ on_frame(void *ctx, struct net_conn *conn, const struct frame_header *header, st
 }
 
 static void
+on_turn_end(void *ctx, struct net_conn *conn)
+{
+	struct session *s = net_conn_user(conn);
+
+	(void)ctx;
+	if (s != NULL)
+		answer_balances(s);
+}
+
+static void
 on_room(void *ctx, struct net_conn *conn)
 {
 	struct session *s = net_conn_user(conn);
@@ -647,6 +698,7 @@ on_closed(void *ctx, struct net_conn *conn, const char *reason)
 
 	if (s == NULL)
 		return;
+	assert(s->loop->n_balances == 0);
 	log_event(service->log, LOG_LEVEL_INFO, "conn.closed", "conn", LOG_N(net_conn_id(conn)), "principal", s->who.principal, "reason", reason,
 	    "in_flight", LOG_N(s->n_in_flight), NULL);
 	subscriptions_end(s);
@@ -683,6 +735,7 @@ service_handler(struct service *service)
 		.ctx = service,
 		.on_open = on_open,
 		.on_frame = on_frame,
+		.on_turn_end = on_turn_end,
 		.on_room = on_room,
 		.on_closed = on_closed,
 		.on_aged = on_aged,

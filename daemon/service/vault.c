@@ -161,12 +161,6 @@ vault_key_drop(struct vault *v, uint64_t epoch)
 	}
 }
 
-static const struct epoch_key *
-key_of(const struct vault *v, const struct store_txn *txn)
-{
-	return vault_key(v, store_txn_epoch(txn));
-}
-
 /* The writer's: what is written goes to the vault in use. */
 static const struct epoch_key *
 key_now(const struct vault *v)
@@ -261,36 +255,7 @@ touch_changed(struct vault *v)
 	pthread_mutex_unlock(&t->lock);
 }
 
-/* ---- reading ---- */
-
-static enum status
-lookup_hash(const struct vault *v, struct store_txn *txn, uint32_t program, const uint8_t hash[static ALIAS_HASH_BYTES],
-    uint64_t *ret_member)
-{
-	struct bytes value;
-	uint64_t seq;
-
-	enum status st = store_get(txn, TABLE_ALIAS, bytes_of(hash, ALIAS_HASH_BYTES), &value);
-	return st != ST_OK ? st : alias_unseal(key_of(v, txn), hash, program, value, ret_member, &seq);
-}
-
-enum status
-vault_lookup(const struct vault *v, struct store_txn *txn, uint32_t program, const char *alias, uint64_t *ret_member)
-{
-	uint8_t hash[ALIAS_HASH_BYTES];
-
-	alias_hash(key_of(v, txn), program, alias, hash);
-	return lookup_hash(v, txn, program, hash, ret_member);
-}
-
-enum status
-vault_read(const struct vault *v, struct store_txn *txn, uint32_t program, uint64_t member, struct arena *arena, struct profile *ret)
-{
-	struct bytes key, value;
-
-	enum status st = person_row(txn, program, member, &key, &value);
-	return st != ST_OK ? st : person_unseal(key_of(v, txn), key.data, value, arena, ret);
-}
+/* ---- the writer reads ---- */
 
 /* Whatever this thread commits next is seen after it. */
 static void
@@ -335,6 +300,34 @@ person_bucket(struct vault *v, const uint8_t key[static PERSON_PREFIX])
 	return &v->persons[get_be32(key + 8) % VAULT_BUCKETS];
 }
 
+/* Without the environment: whether it is known, or changed in this batch. */
+static bool
+find_here(struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES], uint64_t *ret_member)
+{
+	const struct known *known = known_slot(v, hash);
+
+	if (known->member != 0 && memcmp(known->hash, hash, ALIAS_HASH_BYTES) == 0) {
+		*ret_member = known->member;
+		return true;
+	}
+	for (const struct change *c = *alias_bucket(v, hash); c != NULL; c = c->next_in_bucket) {
+		if (memcmp(c->key, hash, ALIAS_HASH_BYTES) == 0) {
+			*ret_member = c->member;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+learn(struct vault *v, const uint8_t hash[static ALIAS_HASH_BYTES], uint64_t member)
+{
+	struct known *known = known_slot(v, hash);
+
+	memcpy(known->hash, hash, ALIAS_HASH_BYTES);
+	known->member = member;
+}
+
 enum status
 vault_find(struct vault *v, uint32_t program, const char *alias, uint64_t *ret_member)
 {
@@ -342,23 +335,43 @@ vault_find(struct vault *v, uint32_t program, const char *alias, uint64_t *ret_m
 	struct store_txn *txn;
 
 	alias_hash(key_now(v), program, alias, hash);
-	struct known *known = known_slot(v, hash);
-	if (known->member != 0 && memcmp(known->hash, hash, sizeof(hash)) == 0) {
-		*ret_member = known->member;
-		return ST_OK;
-	}
-	for (const struct change *c = *alias_bucket(v, hash); c != NULL; c = c->next_in_bucket) {
-		if (memcmp(c->key, hash, sizeof(hash)) == 0) {
-			*ret_member = c->member;
-			return c->member == 0 ? ST_NOTFOUND : ST_OK;
-		}
-	}
+	if (find_here(v, hash, ret_member))
+		return *ret_member == 0 ? ST_NOTFOUND : ST_OK;
 	enum status st = writer_reader(v, &txn);
 	if (st == ST_OK)
-		st = lookup_hash(v, txn, program, hash, ret_member);
-	if (st == ST_OK) {
-		memcpy(known->hash, hash, sizeof(hash));
-		known->member = *ret_member;
+		st = vault_lookup_hash(v, txn, program, hash, ret_member);
+	if (st == ST_OK)
+		learn(v, hash, *ret_member);
+	return st;
+}
+
+enum status
+vault_find_many(struct vault *v, uint32_t program, const char *const *aliases, size_t n, uint64_t *ret_members)
+{
+	uint8_t hashes[STORE_MANY][ALIAS_HASH_BYTES];
+	struct bytes keys[STORE_MANY];
+	uint64_t members[STORE_MANY];
+	size_t of[STORE_MANY], n_read = 0;
+	struct store_txn *txn;
+
+	assert(n <= STORE_MANY);
+	for (size_t i = 0; i < n; i++) {
+		ret_members[i] = 0;
+		alias_hash(key_now(v), program, aliases[i], hashes[i]);
+		if (find_here(v, hashes[i], &ret_members[i]))
+			continue;
+		of[n_read] = i;
+		keys[n_read++] = bytes_of(hashes[i], ALIAS_HASH_BYTES);
+	}
+	if (n_read == 0)
+		return ST_OK;
+	enum status st = writer_reader(v, &txn);
+	if (st == ST_OK)
+		st = vault_lookup_hashes(v, txn, program, keys, n_read, members);
+	for (size_t i = 0; i < n_read && st == ST_OK; i++) {
+		ret_members[of[i]] = members[i];
+		if (members[i] != 0)
+			learn(v, keys[i].data, members[i]);
 	}
 	return st;
 }
@@ -854,40 +867,4 @@ vault_recover(struct vault *v, uint64_t size)
 		return store_commit(txn);
 	store_abort(txn);
 	return st;
-}
-
-enum status
-vault_each_birthday(const struct vault *v, bool (*visit)(void *ctx, uint32_t program, uint64_t member, const struct birthday_date *date),
-    void *ctx)
-{
-	struct store_txn *txn;
-	struct store_cursor *cursor;
-	struct bytes key, value;
-	struct arena arena;
-	uint8_t first[1] = { 0 };
-	bool go_on = true;
-
-	enum status st = store_read(v->store, STORE_VAULT, &txn);
-	if (st != ST_OK)
-		return st;
-	st = store_cursor_open(txn, TABLE_PERSON, bytes_of(first, sizeof(first)), &cursor);
-	if (st != ST_OK) {
-		store_abort(txn);
-		return st;
-	}
-	arena_init(&arena, (size_t)1024 * 1024);
-	while (go_on && (st = store_cursor_next(cursor, &key, &value)) == ST_OK) {
-		struct profile profile;
-		arena_reset(&arena);
-		st = key.len == PERSON_KEY ? person_unseal(key_of(v, txn), key.data, value, &arena, &profile) : ST_CORRUPT;
-		if (st != ST_OK)
-			break;
-		for (size_t i = 0; i < profile.n_dates && go_on; i++)
-			go_on = visit(ctx, get_be32(key.data), get_be64(key.data + 4), &profile.dates[i]);
-		sodium_memzero(profile.key, sizeof(profile.key));
-	}
-	arena_release(&arena);
-	store_cursor_close(cursor);
-	store_abort(txn);
-	return st == ST_NOTFOUND ? ST_OK : st;
 }

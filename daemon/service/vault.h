@@ -58,12 +58,17 @@ enum status vault_recover(struct vault *vault, uint64_t size) MUST_CHECK;
 /* The member of an alias; ST_NOTFOUND. ST_CORRUPT: a row that does not open (another vault key?). */
 enum status vault_lookup(const struct vault *vault, struct store_txn *txn, uint32_t program, const char *alias,
     uint64_t *ret_member) MUST_CHECK;
+/* Of each, at most STORE_MANY, in less time; 0: nobody, or ask for it alone. */
+enum status vault_lookup_many(const struct vault *vault, struct store_txn *txn, uint32_t program, const char *const *aliases, size_t n,
+    uint64_t *ret_members) MUST_CHECK;
 enum status vault_read(const struct vault *vault, struct store_txn *txn, uint32_t program, uint64_t member, struct arena *arena,
     struct profile *ret) MUST_CHECK;
 
 /* ---- the writer, through its batch ---- */
 
 enum status vault_find(struct vault *vault, uint32_t program, const char *alias, uint64_t *ret_member) MUST_CHECK;
+/* As vault_find() of each, at most STORE_MANY, in less time; 0: nobody, or ask for it alone. */
+enum status vault_find_many(struct vault *vault, uint32_t program, const char *const *aliases, size_t n, uint64_t *ret_members) MUST_CHECK;
 enum status vault_profile(struct vault *vault, uint32_t program, uint64_t member, struct arena *arena, struct profile *ret) MUST_CHECK;
 /* A fresh member key and nothing else. */
 void vault_profile_init(struct profile *profile);

@@ -1,6 +1,6 @@
 /**
- * vault_row.h: the rows of a vault, for what writes them: vault.c (batches) and vault_copy.c (another epoch).  Each is good in its place and epoch only:
- * ST_CORRUPT otherwise.
+ * vault_row.h: the rows of a vault, for vault.c (batches), vault_read.c (what other threads read) and vault_copy.c (another epoch).  Each is good in its
+ * place and epoch only: ST_CORRUPT otherwise.
  */
 #ifndef FEALTY_SERVICE_VAULT_ROW_H
 #define FEALTY_SERVICE_VAULT_ROW_H
@@ -33,7 +33,16 @@ enum status person_opens(const struct epoch_key *key, struct bytes row_key, stru
 /* The newest row of a person.  ST_NOTFOUND. */
 enum status person_row(struct store_txn *txn, uint32_t program, uint64_t member, struct bytes *ret_key, struct bytes *ret_value) MUST_CHECK;
 
-/* ---- what vault.c has for vault_copy.c ---- */
+/**
+ * vault_lookup() and vault_lookup_many() (vault_read.c), for who has the hashes.  Of many: 0 for whom there is no row, and for one that does not open:
+ * whoever looks that one up alone is told.
+ */
+enum status vault_lookup_hash(const struct vault *vault, struct store_txn *txn, uint32_t program, const uint8_t hash[static ALIAS_HASH_BYTES],
+    uint64_t *ret_member) MUST_CHECK;
+enum status vault_lookup_hashes(const struct vault *vault, struct store_txn *txn, uint32_t program, const struct bytes *hashes, size_t n,
+    uint64_t *ret_members) MUST_CHECK;
+
+/* ---- what vault.c has for vault_read.c and vault_copy.c ---- */
 
 /* The key of an epoch that some transaction may still be in (asserted). */
 const struct epoch_key *vault_key(const struct vault *vault, uint64_t epoch);

@@ -134,6 +134,16 @@ view_read(struct view *v, struct store_txn *state, uint32_t program, uint64_t nu
 }
 
 enum status
+view_take(struct view *v, struct bytes record, uint32_t program, uint64_t number)
+{
+	enum status st = apply_take_member(record, program, number, v->arena, &v->m);
+
+	if (st == ST_OK)
+		member_look(&v->state, &v->m);
+	return st;
+}
+
+enum status
 view_roll(struct view *v, int64_t until_us)
 {
 	return roll_ahead(&v->state, &v->m, NULL, 0, 0, until_us, v->arena);

@@ -4,6 +4,7 @@
  * one that is missing later is damage.  LMDB trusts its file, so inspect.c looks at it first.
  */
 #include "store/internal.h"
+#include "store/page.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -168,6 +169,24 @@ judge_lockless(struct store *store, const char *path, bool *ret_lockless)
 	return ST_OK;
 }
 
+/* A value lies in a page, which says its own number, and that was looked at a moment ago. */
+static const uint8_t *
+map_of(const struct env *e, MDB_txn *txn)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	MDB_stat stat;
+
+	if (mdb_env_stat(e->mdb, &stat) != 0 || mdb_cursor_open(txn, e->main, &cursor) != 0)
+		return NULL;
+	int rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	mdb_cursor_close(cursor);
+	if (rc != 0)
+		return NULL;
+	const uint8_t *page = (const uint8_t *)((uintptr_t)value.mv_data / stat.ms_psize * stat.ms_psize);
+	return page - page_number(page) * stat.ms_psize;
+}
+
 static enum status
 open_tables(struct store *store, struct env *e)
 {
@@ -178,6 +197,10 @@ open_tables(struct store *store, struct env *e)
 	if (rc != 0)
 		return env_status(store, rc);
 	enum status st = inspect_env(mdb, txn);
+	if (st == ST_OK)
+		st = env_status(store, mdb_dbi_open(txn, NULL, 0, &e->main));
+	if (st == ST_OK)
+		e->map = map_of(e, txn);
 	for (enum store_table t = 0; t < TABLE_COUNT && st == ST_OK; t++)
 		if (store_table_env(t) == e->env)
 			st = env_status(store, mdb_dbi_open(txn, store_table_str(t), 0, &e->dbis[t]));

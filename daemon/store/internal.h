@@ -17,6 +17,8 @@ struct env {
 	enum store_env env;
 	MDB_env *mdb;		/* NULL: not open */
 	MDB_dbi dbis[TABLE_COUNT];	/* its own tables' */
+	MDB_dbi main;		/* the table of tables */
+	const uint8_t *map;	/* where page 0 is in memory, for as long as it is open; NULL: not known */
 	char *path;		/* NULL: there is none */
 	uint64_t epoch;		/* the vault's */
 	atomic_int txns;	/* that are open: it is not closed before they are */

@@ -40,7 +40,7 @@ load64(const uint8_t *p)
 /* ---- trees and meta pages ---- */
 
 struct tree
-tree_load(const uint8_t *p)
+tree_load(const uint8_t p[static TREE_BYTES])
 {
 	return (struct tree){ .flags = load16(p + 4), .depth = load16(p + 6), .entries = load64(p + 32), .root = load64(p + 40) };
 }
@@ -123,6 +123,18 @@ size_t
 page_nodes(const uint8_t *page)
 {
 	return (load16(page + 12) - (size_t)PAGE_HEADER) / 2;
+}
+
+uint64_t
+page_number(const uint8_t *page)
+{
+	return load64(page);
+}
+
+const uint8_t *
+page_node_at(const uint8_t *page, size_t index)
+{
+	return page + load16(page + PAGE_HEADER + 2 * index);
 }
 
 bool

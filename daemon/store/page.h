@@ -16,6 +16,7 @@
 #define PAGE_BYTES_MIN 512
 #define PAGE_BYTES_MAX 65536
 #define TREE_DEPTH_MAX 32
+#define TREE_BYTES 48		/* a row of the main tree */
 /* Pages that a transaction took at the end of the file and gave back are never written; it can have no more than this. */
 #define UNWRITTEN_PAGES_MAX 131072
 
@@ -53,13 +54,16 @@ enum status page_meta(const uint8_t data[static PAGE_META_BYTES], uint64_t page_
 bool metas_follow(const struct meta metas[static 2]);
 /* A file of so many bytes may belong to it. */
 bool meta_long_enough(const struct meta *meta, uint64_t bytes);
-/* The value of a row of the main tree, 48 bytes. */
-struct tree tree_load(const uint8_t *value);
+/* The value of a row of the main tree. */
+struct tree tree_load(const uint8_t value[static TREE_BYTES]);
 /* Whether there are pages to read: ST_OK; ST_NOTFOUND, it is empty; ST_CORRUPT. */
 enum status tree_judge(const struct tree *tree, bool integer_keys) MUST_CHECK;
 
 bool page_sane(const struct page_form *form, const uint8_t *page, uint64_t page_no, bool leaf) MUST_CHECK;
 size_t page_nodes(const uint8_t *page);
+uint64_t page_number(const uint8_t *page);	/* that it says of itself */
+/* Where a node of a sane page says that it is: to be asked for, not to be read. */
+const uint8_t *page_node_at(const uint8_t *page, size_t index);
 /* False: it is not inside its page. */
 bool page_node(const struct page_form *form, const uint8_t *page, size_t index, bool leaf, struct node *ret_node) MUST_CHECK;
 /* memcmp()'s order, or that of numbers. */

@@ -385,6 +385,35 @@ def test_pipelining_and_too_many_in_flight(world):
         assert not wire.ok("purchase", member="m1", amount="1", key=f"q{last}").replayed, "the one too many was not to be decided"
 
 
+def test_balances_that_come_together(world):
+    """Read in one piece they are answered from one snapshot, each as if it had come alone, and before whatever ends the connection."""
+    ledger = served(world)
+    ledger.publish(programs.STARS, at=None)
+    with ledger.wire() as wire:
+        for n in range(40):
+            wire.ok("enrol", program="plain", member=f"g{n}", key=f"ge{n}")
+            wire.ok("purchase", program="plain", member=f"g{n}", amount=str(n), key=f"gp{n}")
+        wire.ok("enrol", program="stars", member="g1", key="other")
+        asked = [(program, f"g{n % 44}") for n in range(150) for program in (["plain", "stars"] if n % 7 == 0 else ["plain"])]
+        asked += [(None, "g1"), ("plain", "g2"), ("nowhere", "g2"), ("plain", "")]
+        alone = []
+        for program, member in asked:
+            tag = wire.start("balance", program=program, member=member)
+            alone.append(wire.wait(tag))
+        assert {a.status for a in alone} == {pb.OK, pb.NOT_FOUND, pb.INVALID_ARGUMENT}
+        first = 10000
+        wire.send_raw(b"".join(frame(REQUEST, request("balance", program=p, member=m), tag=first + n) for n, (p, m) in enumerate(asked)))
+        for n, want in enumerate(alone):
+            got = wire.wait(first + n)
+            assert got == want, (asked[n], got, want)
+    for ending, reason in ((b"\0" * 16, "BAD_VERSION"), (frame(REQUEST, b"\xff\xff", tag=9), "MALFORMED")):
+        with ledger.wire() as wire:
+            wire.send_raw(b"".join(frame(REQUEST, request("balance", program="plain", member=f"g{n}"), tag=n) for n in range(1, 6)) + ending)
+            for n in range(1, 6):
+                assert wire.wait(n).status == pb.OK, n
+            wire.expect_fatal(reason)
+
+
 def test_tags(world):
     ledger = served(world)
     with ledger.wire() as wire:

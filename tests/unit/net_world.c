@@ -205,7 +205,7 @@ struct world *
 world_new(const struct net_limits *limits)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	struct net_handler handler = { w, on_open, on_frame, on_room, on_closed, on_aged, on_rejected };
+	struct net_handler handler = { w, on_open, on_frame, NULL, on_room, on_closed, on_aged, on_rejected };
 
 	assert_non_null(w);
 	pthread_mutex_init(&w->mutex, NULL);

@@ -107,6 +107,32 @@ members_are_found_by_program_and_number(void **state)
 }
 
 static void
+a_stored_member_is_loaded_clean_or_not_at_all(void **state)
+{
+	struct fixture *f = *state;
+	struct overlay_member *m;
+	struct buf record;
+
+	struct overlay_member *stored = add(f, 2, 5, 1234);
+	struct lot lot = { 20000, LOT_EARNED, 70 };
+	stored->m.available = 70;
+	stored->m.lots = &lot;
+	stored->m.n_lots = 1;
+	stored->m.birthday_paid = DAY_NONE;
+	buf_init(&record);
+	member_encode(&stored->m, &record);
+	assert_int_equal(overlay_load_member(&f->o, 1, 9, buf_bytes(&record), &m), ST_OK);
+	assert_ptr_equal(overlay_find_member(&f->o, 1, 9), m);
+	assert_true(!m->dirty && m->m.program == 1 && m->m.number == 9 && m->m.available == 70 && m->stored_due_us == 1234);
+	assert_int_equal(f->o.n_members, 2);
+	for (size_t len = 0; len < record.len; len++)
+		assert_int_equal(overlay_load_member(&f->o, 1, 10, bytes_of(record.data, len), &m), ST_CORRUPT);
+	assert_null(overlay_find_member(&f->o, 1, 10));		/* else the next command would take half a record for one */
+	assert_int_equal(f->o.n_members, 2);
+	buf_release(&record);
+}
+
+static void
 a_member_is_dirty_once(void **state)
 {
 	struct fixture *f = *state;
@@ -279,6 +305,7 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	static const struct CMUnitTest tests[] = {
 		TEST(members_are_found_by_program_and_number),
+		TEST(a_stored_member_is_loaded_clean_or_not_at_all),
 		TEST(a_member_is_dirty_once),
 		TEST(a_row_is_replaced_not_doubled),
 		TEST(equal_request_ids_share_a_bucket),

@@ -281,6 +281,93 @@ test_writes_are_those_of_a_model(void **state)
 	store_close(store, true);
 }
 
+/* Of ${n} keys, some twice and some not there: together as one by one.  Returns how many there are. */
+static size_t
+assert_many_as_one_by_one(struct store_txn *txn, enum store_table table, uint64_t (*pick)(uint32_t x), uint32_t *x, size_t n)
+{
+	uint8_t keys[STORE_MANY][8];
+	struct bytes key[STORE_MANY] = { { 0 } }, many[STORE_MANY], one;
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		*x = *x * UINT32_C(1664525) + UINT32_C(1013904223);
+		put_be64(keys[i], pick(*x));
+		key[i] = bytes_of(keys[i], *x % 61 == 0 ? 0 : sizeof(keys[i]));
+	}
+	assert_int_equal(store_get_many(txn, table, key, n, many), ST_OK);
+	for (size_t i = 0; i < n; i++) {
+		enum status st = store_get(txn, table, key[i], &one);
+		assert_int_equal(st, many[i].data == NULL ? ST_NOTFOUND : ST_OK);
+		assert_true(st != ST_OK || (many[i].len == one.len && memcmp(many[i].data, one.data, one.len) == 0));
+		found += st == ST_OK;
+	}
+	return found;
+}
+
+static uint64_t
+near(uint32_t x)
+{
+	return x >> 4;
+}
+
+static uint64_t
+far(uint32_t x)
+{
+	return (x >> 8) % 12000 * 3;		/* a third of the keys of the table below */
+}
+
+/* A tree of several levels, with values that lie in pages of their own, an empty one, and tables with one row and with none. */
+static void
+test_many_are_what_each_is(void **state)
+{
+	static uint8_t value[3000];
+	struct store_txn *txn;
+	uint8_t key[8];
+	uint32_t x = 7;
+	size_t found = 0;
+
+	(void)state;
+	struct store *store = open_writer();
+	assert_int_equal(store_write(store, STORE_VAULT, &txn), ST_OK);
+	for (uint32_t i = 0; i < 12000; i++) {
+		put_be64(key, i * 9);
+		put_be32(value, i);
+		store_put(txn, TABLE_PERSON, bytes_of(key, sizeof(key)), bytes_of(value, i % 50 == 0 ? 2900 : i % 51 == 0 ? 0 : 4 + i % 300));
+	}
+	put_be64(key, 12);
+	store_put(txn, TABLE_ALIAS, bytes_of(key, sizeof(key)), text("alone"));
+	assert_int_equal(store_commit(txn), ST_OK);
+
+	assert_int_equal(store_read(store, STORE_VAULT, &txn), ST_OK);
+	for (size_t round = 0; round < 2000; round++)
+		found += assert_many_as_one_by_one(txn, TABLE_PERSON, far, &x, round % (STORE_MANY + 1));
+	assert_in_range(found, 15000, 30000);
+	assert_int_equal(assert_many_as_one_by_one(txn, TABLE_PERSON, near, &x, STORE_MANY), 0);
+	for (size_t round = 0; round < 100; round++)
+		(void)assert_many_as_one_by_one(txn, TABLE_ALIAS, far, &x, STORE_MANY);
+	assert_int_equal(assert_many_as_one_by_one(txn, TABLE_VAULT_META, far, &x, STORE_MANY), 0);
+	put_be64(key, 12);
+	struct bytes keys[] = { bytes_of(key, sizeof(key)), text("not there") }, values[2];
+	assert_int_equal(store_get_many(txn, TABLE_ALIAS, keys, 2, values), ST_OK);
+	assert_true(bytes_equal(values[0], text("alone")));
+	assert_null(values[1].data);
+
+	/* the snapshot's, whatever is written meanwhile; and the next one's */
+	struct store_txn *writer;
+	assert_int_equal(store_write(store, STORE_VAULT, &writer), ST_OK);
+	store_put(writer, TABLE_ALIAS, bytes_of(key, sizeof(key)), text("another"));
+	store_put(writer, TABLE_ALIAS, text("not there"), text("now it is"));
+	assert_int_equal(store_commit(writer), ST_OK);
+	assert_int_equal(store_get_many(txn, TABLE_ALIAS, keys, 2, values), ST_OK);
+	assert_true(bytes_equal(values[0], text("alone")));
+	assert_null(values[1].data);
+	assert_int_equal(store_renew(txn), ST_OK);
+	assert_int_equal(store_get_many(txn, TABLE_ALIAS, keys, 2, values), ST_OK);
+	assert_true(bytes_equal(values[0], text("another")) && bytes_equal(values[1], text("now it is")));
+	store_abort(txn);
+	store_close(store, true);
+}
+
 static void
 test_append_sticks(void **state)
 {
@@ -689,6 +776,7 @@ main(void)
 		STORE_TEST(test_reopen_after_kill),
 		STORE_TEST(test_get_put_delete),
 		STORE_TEST(test_writes_are_those_of_a_model),
+		STORE_TEST(test_many_are_what_each_is),
 		STORE_TEST(test_append_sticks),
 		STORE_TEST(test_add_is_anywhere_and_never_again),
 		STORE_TEST(test_key_limits),

@@ -179,6 +179,75 @@ links_profiles_and_unlinks_last(void **state)
 	assert_int_equal(rows(f, TABLE_ALIAS), 1);
 }
 
+/* Of ${n} aliases "m1", ..., of which some are linked: the writer's, and what is stored. */
+static void
+assert_many(struct fixture *f, const uint64_t *writers, const uint64_t *stored, size_t n)
+{
+	char text[STORE_MANY][16];
+	const char *aliases[STORE_MANY];
+	uint64_t members[STORE_MANY];
+	struct store_txn *txn;
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(text[i], sizeof(text[i]), "m%zu", i);
+		aliases[i] = text[i];
+	}
+	for (int again = 0; again < 2; again++) {		/* what is known the second time is the same */
+		assert_int_equal(vault_find_many(f->vault, 1, aliases, n, members), ST_OK);
+		assert_memory_equal(members, writers, n * sizeof(*members));
+	}
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(vault_find(f->vault, 1, aliases[i], &members[0]), writers[i] == 0 ? ST_NOTFOUND : ST_OK);
+		assert_true(writers[i] == 0 || members[0] == writers[i]);
+	}
+	assert_int_equal(store_read(f->w.store, STORE_VAULT, &txn), ST_OK);
+	assert_int_equal(vault_lookup_many(f->vault, txn, 1, aliases, n, members), ST_OK);
+	assert_memory_equal(members, stored, n * sizeof(*members));
+	store_abort(txn);
+	assert_int_equal(vault_find_many(f->vault, 2, aliases, n, members), ST_OK);		/* of another program: nobody */
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(members[i], 0);
+}
+
+static void
+many_are_found_as_each_is(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t writers[STORE_MANY] = { 0 }, stored[STORE_MANY] = { 0 };
+	char alias[16];
+
+	for (size_t i = 0; i < STORE_MANY; i += 2) {
+		snprintf(alias, sizeof(alias), "m%zu", i);
+		assert_int_equal(vault_link(f->vault, 1, alias, 100 + i, 5), ST_OK);
+		writers[i] = 100 + i;
+	}
+	assert_many(f, writers, stored, STORE_MANY);
+	commit(f);
+	memcpy(stored, writers, sizeof(stored));
+	assert_many(f, writers, stored, STORE_MANY);
+	crash(f, 6);
+	assert_many(f, writers, stored, STORE_MANY);
+
+	/* one goes, one comes, one is somebody else's: for the writer at once, whether it knew them or not */
+	for (int known = 0; known < 2; known++) {
+		if (!known)
+			crash(f, 6);
+		assert_int_equal(vault_unlink(f->vault, 1, "m2", 6), ST_OK);
+		assert_int_equal(vault_link(f->vault, 1, "m3", 7, 6), ST_OK);
+		assert_int_equal(vault_unlink(f->vault, 1, "m4", 6), ST_OK);
+		assert_int_equal(vault_link(f->vault, 1, "m4", 8, 6), ST_OK);
+		writers[2] = 0;
+		writers[3] = 7;
+		writers[4] = 8;
+		assert_many(f, writers, stored, 5);
+		vault_discard(f->vault);
+		memcpy(writers, stored, sizeof(writers));
+		assert_many(f, writers, stored, STORE_MANY);
+	}
+	assert_many(f, writers, stored, 1);
+	assert_many(f, writers, stored, 0);
+}
+
 /* Several changes of one member in one batch, some in one transaction. */
 static void
 the_last_change_of_a_batch_counts(void **state)
@@ -525,6 +594,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(a_batch_is_seen_by_its_writer_only),
 		TEST(links_profiles_and_unlinks_last),
+		TEST(many_are_found_as_each_is),
 		TEST(the_last_change_of_a_batch_counts),
 		TEST(a_profile_survives_every_crash),
 		TEST(an_alias_survives_every_crash),

@@ -317,6 +317,7 @@ do_frame(struct net_loop *loop, struct item *item)
 		return;
 	loop->net->received_bytes += item->len;
 	loop->net->handler.on_frame(loop->net->handler.ctx, conn, &item->header, bytes_of(item->body, item->len));
+	loop->net->handler.on_turn_end(loop->net->handler.ctx, conn);
 }
 
 static void
