@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 #define PAGE_HEADER 16
+#define NODE_HEADER 8
 #define PAGE_META_BYTES (PAGE_HEADER + 136)	/* of a page, what page_meta() looks at */
 #define PAGE_BYTES_MIN 512
 #define PAGE_BYTES_MAX 65536
