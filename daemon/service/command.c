@@ -62,6 +62,15 @@ command_clock(struct commit *c, const struct request *request, struct refusal *r
 
 /* ---- looking names up ---- */
 
+uint32_t
+command_program(struct commit *c, const struct request *r, struct refusal *ret_refusal)
+{
+	const struct ledger_state *state = apply_state(c->apply);
+	uint32_t named = r->program == NULL ? 0 : state->program_number(state->ctx, r->program);
+
+	return request_program(r, state->program_count(state->ctx), named, ret_refusal);
+}
+
 static enum status
 find_program(struct step *s)
 {
@@ -74,8 +83,7 @@ find_program(struct step *s)
 	}
 	if (r->op == REQUEST_CLOCK_ACCEPT || r->op == REQUEST_ROTATE_KEY || r->op == REQUEST_APPROVER_KEY)
 		return ST_OK;
-	uint32_t named = r->program == NULL ? 0 : state->program_number(state->ctx, r->program);
-	r->cmd.program = request_program(r, state->program_count(state->ctx), named, s->refusal);
+	r->cmd.program = command_program(s->c, r, s->refusal);
 	if (r->cmd.program != 0)
 		s->program = state->program_at(state->ctx, r->cmd.program, INT64_MAX);
 	return ST_OK;

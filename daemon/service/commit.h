@@ -185,6 +185,8 @@ void commit_clock_trusted(struct commit *c);
 
 /* Moves a manual ledger's clock to the command's `at`, after what falls due up to it.  A refusal when it may not. */
 enum status command_clock(struct commit *c, const struct request *request, struct refusal *ret_refusal) MUST_CHECK;
+/* The number of the program that it means; 0: there is no such one, or several, of which it names none: *${ret_refusal} says that. */
+uint32_t command_program(struct commit *c, const struct request *request, struct refusal *ret_refusal);
 /* Runs command ${index} of ${work} and sets its response.  ST_FULL or ST_TOO_LARGE never come back: they are answers. */
 enum status command_run(struct commit *c, struct work *work, size_t index, struct refusal *ret_refusal) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 #ifndef FEALTY_SERVICE_INTERNAL_H
 #define FEALTY_SERVICE_INTERNAL_H
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -238,7 +239,8 @@ enum status view_roll_ahead(struct view *view, const struct birthday_date *dates
 
 /* ---- reads, on a connection's thread ---- */
 
-#define BALANCES_MAX 32			/* at most STORE_MANY */
+#define BALANCES_MAX 32
+static_assert(BALANCES_MAX <= STORE_MANY, "they are looked for together");
 struct loop_context {
 	struct service *service;
 	struct net_message wake;		/* tells subscriptions that the head moved */

@@ -13,24 +13,16 @@ struct ahead {
 	const char *aliases[STORE_MANY];
 };
 
-static uint32_t
-program_of(struct commit *c, const struct request *r)
-{
-	const struct ledger_state *state = apply_state(c->apply);
-	struct refusal refusal;
-
-	return request_program(r, state->program_count(state->ctx), r->program == NULL ? 0 : state->program_number(state->ctx, r->program), &refusal);
-}
-
 /* All of one program's: where there are several, the others look for themselves. */
 static void
 note(struct ahead *a, const struct work *w, size_t index)
 {
 	const struct request *r = &w->batch.commands[index];
+	struct refusal refusal;
 
 	if (w->batch.refusals[index].result != LEDGER_OK || r->member == NULL)
 		return;
-	uint32_t program = program_of(a->c, r);
+	uint32_t program = command_program(a->c, r, &refusal);
 	if (a->n == 0)
 		a->program = program;
 	if (program != 0 && program == a->program)

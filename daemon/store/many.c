@@ -21,7 +21,7 @@
 struct way {
 	const uint8_t *page;
 	size_t low, high;
-	unsigned depth;			/* levels left, the leaf's among them; 0: the way is at its end */
+	unsigned depth;			/* levels left, the leaf's among them */
 	bool entered;			/* the page's header was looked at */
 	bool lost;
 };

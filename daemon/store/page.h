@@ -1,6 +1,6 @@
 /**
  * page.h: LMDB's pages as bytes: every number in them is checked before it is used.  The layout is that of LMDB's data format 1 (mdb.c: MDB_meta,
- * MDB_page, MDB_node, MDB_db) on a 64-bit machine in its own byte order.  Pure: who reads the bytes, and from where, is inspect.c's and disk.c's.
+ * MDB_page, MDB_node, MDB_db) on a 64-bit machine in its own byte order.  Pure: who reads the bytes, and from where, is the others'.
  */
 #ifndef FEALTY_STORE_PAGE_H
 #define FEALTY_STORE_PAGE_H
