@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ask.h"
+
+#define ASK_MEMBERS 32		/* whose records and pages come together */
+
 static void
 tables_init(struct overlay *o)
 {
@@ -140,6 +144,7 @@ overlay_load_member(struct overlay *o, uint32_t program, uint64_t number, struct
 		return st;
 	m->stored_due_us = m->m.due_at_us;
 	m->stored_hold = member_due_is_hold(&m->m);
+	m->stored_at = record.data;
 	add(o, m, program, number);
 	*ret = m;
 	return ST_OK;
@@ -342,6 +347,20 @@ write_due(const struct overlay_member *m, struct store_txn *state)
 	}
 }
 
+/* They were decided in another order, so by now they and their pages are far from the processor, which finds several at once. */
+static void
+ask_for_members(const struct sorted_member *sorted, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		ask_for(sorted[i].m, sizeof(*sorted[i].m));
+	for (size_t i = 0; i < n; i++) {
+		const struct overlay_member *m = sorted[i].m;
+		store_ask(m->stored_at);
+		ask_for(m->m.lots, m->m.n_lots * sizeof(*m->m.lots));
+		ask_for(m->m.days, m->m.n_days * sizeof(*m->m.days));
+	}
+}
+
 static enum status
 write_sorted_members(const struct sorted_member *sorted, size_t n, struct store_txn *state)
 {
@@ -351,6 +370,8 @@ write_sorted_members(const struct sorted_member *sorted, size_t n, struct store_
 	buf_init(&record);
 	for (size_t i = 0; i < n && st == ST_OK; i++) {
 		uint8_t key[MEMBER_KEY_BYTES];
+		if (i % ASK_MEMBERS == 0)
+			ask_for_members(sorted + i, n - i < ASK_MEMBERS ? n - i : ASK_MEMBERS);
 		buf_clear(&record);
 		member_encode(&sorted[i].m->m, &record);
 		st = buf_status(&record);

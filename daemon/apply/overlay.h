@@ -16,6 +16,7 @@ struct overlay_member {
 	bool dirty;
 	int64_t stored_due_us;			/* of its row in TABLE_DUE; INSTANT_NEVER: none */
 	bool stored_hold;			/* what that row says */
+	const uint8_t *stored_at;		/* its record, to be asked for and not to be read; NULL: there is none */
 	struct member m;			/* as its newest entry left it, and as it is stored */
 	struct member *looked;			/* as decisions see it, when versions were published since; NULL: not asked for yet */
 };

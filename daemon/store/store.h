@@ -124,6 +124,8 @@ enum status store_get(struct store_txn *txn, enum store_table table, struct byte
 /* As store_get() of each, in one read transaction, in less time; a value without data: ST_NOTFOUND.  At most STORE_MANY. */
 #define STORE_MANY 64
 enum status store_get_many(struct store_txn *txn, enum store_table table, const struct bytes *keys, size_t n, struct bytes *ret_values) MUST_CHECK;
+/* Asks for the page of a value that was read, where LMDB will look before it writes to it (base/ask.h); the value may have ended.  NULL: for nothing. */
+void store_ask(const uint8_t *value);
 enum status store_last(struct store_txn *txn, enum store_table table, struct bytes *ret_key, struct bytes *ret_value) MUST_CHECK;
 enum status store_ceil(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *ret_key, struct bytes *ret_value)
     MUST_CHECK;
