@@ -324,7 +324,7 @@ put_files(struct buf *out, const struct figures *f)
 {
 	if (!f->has_sizes)
 		return;
-	family(out, "fealty_file_bytes", "gauge", "Length of an environment's file.");
+	family(out, "fealty_file_bytes", "gauge", "Length of an environment's file; the end of state's is a hole, for the next commits.");
 	for (size_t i = 0; i < sizeof(f->file_bytes) / sizeof(*f->file_bytes); i++)
 		count_of(out, "fealty_file_bytes", LABELS({ "environment", f->file_bytes[i].name }), f->file_bytes[i].count);
 	gauge(out, "fealty_disk_free_bytes", "Free on the disk of the data directory.", f->free_bytes);

@@ -249,7 +249,11 @@ env_close(struct env *env)
 	assert(atomic_load(&env->txns) == 0);
 	if (env->mdb != NULL)
 		mdb_env_close(env->mdb);
+	if (env->page_fd >= 0)
+		close(env->page_fd);
 	env->mdb = NULL;
+	env->page_fd = -1;
+	env->pages = env->growth = env->pages_ready = 0;
 }
 
 struct env *
@@ -263,6 +267,7 @@ env_new(enum store_env env, char *path)
 	}
 	e->env = env;
 	e->path = path;
+	e->page_fd = -1;
 	return e;
 }
 

@@ -21,6 +21,8 @@ struct env {
 	const uint8_t *map;	/* where page 0 is in memory, for as long as it is open; NULL: not known */
 	char *path;		/* NULL: there is none */
 	uint64_t epoch;		/* the vault's */
+	int page_fd;		/* grow.c: of the same file, -1: not open */
+	uint64_t pages, growth, pages_ready;	/* at the last commit; the most of one; up to which they are in memory one by one */
 	atomic_int txns;	/* that are open: it is not closed before they are */
 	atomic_bool failed;	/* a durable commit failed: what the disk holds is not known, so no more writes */
 };
@@ -106,6 +108,13 @@ enum status store_free_bytes(const struct store *store, uint64_t *ret_bytes) MUS
 void state_judge(struct store *store);
 /* Syncs state and marks it clean. */
 enum status state_mark_clean(struct store *store) MUST_CHECK;
+
+/* ---- grow.c: pages that will be written one by one are kept one by one ---- */
+
+/* Before a commit: the end of the file is made ready for twice what the largest one so far added.  Its length may be more than what is used. */
+void env_grow(struct env *env);
+/* file_write_all() for a file that LMDB will write to. */
+enum status file_write_pages(int fd, struct bytes data) MUST_CHECK;
 
 /* ---- vaults.c ---- */
 

@@ -72,7 +72,7 @@ sum_file(int fd, int to_fd, uint8_t ret_sum[static SUM_BYTES])
 			offset += n;
 		}
 		if (st == ST_OK && to_fd >= 0)
-			st = file_write_all(to_fd, bytes_of(chunk, len));
+			st = file_write_pages(to_fd, bytes_of(chunk, len));
 		memcpy(key, sum, sizeof(key));
 		hash_keyed(sum, key, bytes_of(chunk, len));
 	} while (st == ST_OK && len == CHUNK_BYTES);

@@ -173,6 +173,8 @@ store_commit(struct store_txn *txn)
 
 	struct store *store = txn->store;
 	struct env *e = txn->env;
+	if (e->env == STORE_STATE)
+		env_grow(e);
 	enum status st = env_status(store, mdb_txn_commit(txn->mdb));
 	if (st != ST_OK && is_given_up(e)) {
 		errno = EIO;

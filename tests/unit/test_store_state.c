@@ -1,4 +1,5 @@
 /* State: when it is trusted, its snapshots; and the published head. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +10,108 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
+#include <unistd.h>
 
 #include "store_world.h"
+
+/* ---- state: how its file grows ---- */
+
+static struct stat
+stat_of(const char *name)
+{
+	char path[PATH_BYTES];
+	struct stat st;
+
+	path_in(path, name);
+	assert_int_equal(stat(path, &st), 0);
+	return st;
+}
+
+/* Whether the page at ${offset} is in memory; always, where files are memory. */
+static bool
+is_in_memory(const char *name, off_t offset)
+{
+	char path[PATH_BYTES];
+	unsigned char in_memory;
+
+	path_in(path, name);
+	int fd = open(path, O_RDONLY);
+	struct statfs fs;
+	assert_true(fd >= 0);
+	assert_int_equal(fstatfs(fd, &fs), 0);
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, offset);
+	assert_true(page != MAP_FAILED);
+	assert_int_equal(mincore(page, 4096, &in_memory), 0);
+	assert_int_equal(munmap(page, 4096), 0);
+	assert_int_equal(close(fd), 0);
+	return fs.f_type == TMPFS_MAGIC || (in_memory & 1) != 0;
+}
+
+static void
+test_grows_page_by_page(void **state)
+{
+	char value[201];
+
+	(void)state;
+	memset(value, 'v', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	struct store *store = open_writer();
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(put_rows(store, TABLE_MEMBER, i * 2000, (i + 1) * 2000, value), ST_OK);
+	store_close(store, true);
+	/* What the next commits are expected to need lies behind what is used: in memory, and not on the disk. */
+	struct stat file = stat_of("state/data.mdb");
+	assert_true(file.st_size > INT64_C(512) * file.st_blocks);
+	assert_true(file.st_size < 3 * INT64_C(512) * file.st_blocks);
+	assert_true(is_in_memory("state/data.mdb", (file.st_size - 1) / 4096 * 4096));
+	store = open_writer();
+	assert_true(store_state_trusted(store));
+	assert_int_equal(rows_of(store, TABLE_MEMBER), 12000);
+	assert_int_equal(store_snapshot_write(store, 12000), ST_OK);
+	assert_true(stat_of("snapshot/12000.mdb").st_size <= INT64_C(512) * file.st_blocks);
+	/* A commit that changes little needs nothing more. */
+	assert_int_equal(put_rows(store, TABLE_MEMBER, 5, 6, "m"), ST_OK);
+	assert_int_equal(put_rows(store, TABLE_MEMBER, 5, 6, "n"), ST_OK);
+	assert_int_equal(stat_of("state/data.mdb").st_size, file.st_size);
+	/* The ledger's file ends where its pages end. */
+	assert_int_equal(append_rows(store, 0, 20, 20000), ST_OK);
+	file = stat_of("ledger/data.mdb");
+	assert_true(file.st_size <= INT64_C(512) * file.st_blocks);
+	assert_int_equal(put_rows(store, TABLE_MEMBER, 12000, 14000, value), ST_OK);
+	assert_int_equal(rows_of(store, TABLE_MEMBER), 14000);
+	assert_int_equal(store_state_restore(store, 12000), ST_OK);
+	assert_int_equal(rows_of(store, TABLE_MEMBER), 12000);
+	store_close(store, true);
+}
+
+/* A full map is full as it was, and the file no longer than the map. */
+static void
+test_grows_up_to_its_map(void **state)
+{
+	char value[201];
+	enum status st = ST_OK;
+	uint32_t n = 0;
+
+	(void)state;
+	memset(value, 'v', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	struct store_params params = params_of(false);
+	params.map_bytes = (size_t)1 << 20;
+	struct store *store;
+	assert_int_equal(store_open(&params, &store), ST_OK);
+	while (st == ST_OK && n < 20) {
+		st = put_rows(store, TABLE_MEMBER, n * 500, (n + 1) * 500, value);
+		n += st == ST_OK;
+	}
+	assert_int_equal(st, ST_FULL);
+	assert_int_equal(rows_of(store, TABLE_MEMBER), n * 500);
+	assert_true(stat_of("state/data.mdb").st_size <= 1 << 20);
+	store_close(store, true);
+}
 
 /* ---- state: trust and mark ---- */
 
@@ -467,6 +568,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		STORE_TEST(test_grows_page_by_page),
+		STORE_TEST(test_grows_up_to_its_map),
 		STORE_TEST(test_mark),
 		STORE_TEST(test_power_loss),
 		STORE_TEST(test_mark_that_is_no_mark),
