@@ -91,7 +91,8 @@ class Loaded:
     def measure(self, figures, name, *words, **options):
         """Adds commands a second, percentiles, the CPU time of the load, how busy the cores were, and each kind of thread at most."""
         begin, before, cores_before = time.monotonic(), thread_seconds(self.server.pid), core_ticks()
-        got = self.bench("--no-enrol", "--warmup", WARMUP_SECONDS, *words, **options)
+        warmup = () if "-n" in words else ("--warmup", WARMUP_SECONDS)
+        got = self.bench("--no-enrol", *warmup, *words, **options)
         seconds, after, cores = time.monotonic() - begin, thread_seconds(self.server.pid), core_ticks()
         figures.add(name, got["per_second"])
         for part in ("p50", "p99"):
