@@ -106,8 +106,9 @@ class Loaded:
 
 
 class Fealty(Loaded):
-    def __init__(self, place, build, name):
+    def __init__(self, place, build, name, snapshots=True):
         super().__init__(place, build)
+        self.snapshots = () if snapshots else ("--snapshot-seconds", "0")
         self.data, self.socket = place.path(name), place.path(f"{name}.sock")
         self.pki, self.ports = place.path(f"{name}.pki"), {"tcp": free_port(), "admin": free_port()}
 
@@ -128,7 +129,7 @@ class Fealty(Loaded):
     def options(self):
         tls = ["--listen", f"127.0.0.1:{self.ports['tcp']}", "--tls-cert", f"{self.pki}.server/cert.pem", "--tls-key", f"{self.pki}.server/key.pem",
                "--tls-ca", f"{self.pki}.server/ca.pem"]
-        return ["--data", self.data, "--socket", self.socket, "--admin", f"127.0.0.1:{self.ports['admin']}", "--log-level", "warning", *tls,
+        return ["--data", self.data, "--socket", self.socket, "--admin", f"127.0.0.1:{self.ports['admin']}", "--log-level", "warning", *tls, *self.snapshots,
                 *(f"--limit={name}={value}" for name, value in RAISED.items())]
 
     def start(self):

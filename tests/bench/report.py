@@ -297,7 +297,9 @@ def how_lines(facts, figures):
         "- Growth is one ledger that grows, its members enrolled in batches. Then as many purchases are made in batches of 1 000 as there are members, each by "
         f"a member taken at random, so that what is measured next are not the first ones, after which a record is longer. These took "
         f"{first_purchases(figures)}. Batches are then measured for {GROWTH_BATCH_SECONDS} s each at least, since a commit of "
-        "theirs is 26 000 commands and takes up to half a second; restart is from kill -9 under load until `/readyz` says 200.", ""]
+        "theirs is 26 000 commands and takes up to half a second; restart is from kill -9 under load until `/readyz` says 200. Its daemon makes no "
+        "snapshots of the derived state (`--snapshot-seconds 0`): while one is made commands cost more, and with ten million members it would fall on this "
+        "work or on that.", ""]
 
 
 def results(facts, figures: Figures):
