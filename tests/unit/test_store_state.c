@@ -103,12 +103,12 @@ test_grows_up_to_its_map(void **state)
 	params.map_bytes = (size_t)1 << 20;
 	struct store *store;
 	assert_int_equal(store_open(&params, &store), ST_OK);
-	while (st == ST_OK && n < 20) {
-		st = put_rows(store, TABLE_MEMBER, n * 500, (n + 1) * 500, value);
+	while (st == ST_OK && n < 200) {
+		st = put_rows(store, TABLE_MEMBER, n * 100, (n + 1) * 100, value);
 		n += st == ST_OK;
 	}
 	assert_int_equal(st, ST_FULL);
-	assert_int_equal(rows_of(store, TABLE_MEMBER), n * 500);
+	assert_int_equal(rows_of(store, TABLE_MEMBER), n * 100);
 	assert_true(stat_of("state/data.mdb").st_size <= 1 << 20);
 	store_close(store, true);
 }
