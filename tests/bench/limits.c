@@ -1,12 +1,13 @@
 /**
- * What the machine allows, whatever the program: Ed25519 by libsodium on one core and on all, fdatasync of the disk, appending to LMDB.
+ * What the machine allows, whatever the program: Ed25519 by libsodium on one core and on all, fdatasync of the disk, appending to LMDB, copying pages.
  *
  *     limits DIRECTORY [SECONDS]
  *
  * Each measurement takes SECONDS (1).  Prints one JSON object; files are made in DIRECTORY and removed.  Exit code 2: it could not be measured.
  *
  * Messages are as long as a transaction with one purchase, LMDB's records those of FACTS about it: 256 bytes under growing keys.  fdatasync is
- * measured twice: of a file that grows by every write, and of one that is overwritten, as LMDB's pages mostly are.
+ * measured twice: of a file that grows by every write, and of one that is overwritten, as LMDB's pages mostly are.  Pages of 4 KiB are copied from
+ * anywhere to anywhere, within what the processor keeps near and within much more: that is what becomes dearer when a ledger grows.
  */
 #include <err.h>
 #include <lmdb.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +28,9 @@
 #define RECORD_BYTES 256
 #define MAP_BYTES ((size_t)64 << 30)
 #define THREADS_MAX 256
+#define PAGE ((size_t)4096)
+#define NEAR_BYTES ((size_t)1 << 20)
+#define FAR_BYTES ((size_t)1 << 30)
 
 static double
 now_seconds(void)
@@ -140,6 +145,39 @@ appends_per_second(const char *path, unsigned flags, unsigned records, double se
 	return (double)n / took;
 }
 
+/* ---- memory ---- */
+
+static uint64_t
+next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+/* Without huge pages, as files are mapped. */
+static double
+page_copy_ns(size_t bytes, double seconds)
+{
+	uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t n = 0, seed = 88172645463325252, pages = bytes / PAGE;
+
+	if (memory == MAP_FAILED || madvise(memory, bytes, MADV_NOHUGEPAGE) != 0)
+		err(2, "memory");
+	memset(memory, 1, bytes);
+	double begin = now_seconds();
+	while (now_seconds() - begin < seconds) {
+		for (unsigned i = 0; i < 100; i++, n++) {
+			uint64_t from = next_random(&seed) % pages, to = next_random(&seed) % pages;
+			memmove(memory + to * PAGE, memory + from * PAGE, PAGE);
+		}
+	}
+	double took = now_seconds() - begin;
+	(void)munmap(memory, bytes);
+	return took / (double)n * 1e9;
+}
+
 /* ---- the whole ---- */
 
 static void
@@ -187,6 +225,8 @@ main(int argc, char **argv)
 	printf("\"sign_all\":%.1f,", signatures_per_second(false, all, seconds));
 	printf("\"verify_one\":%.1f,", signatures_per_second(true, 1, seconds));
 	printf("\"verify_all\":%.1f,", signatures_per_second(true, all, seconds));
+	printf("\"page_copy_near_ns\":%.1f,", page_copy_ns(NEAR_BYTES, seconds));
+	printf("\"page_copy_far_ns\":%.1f,", page_copy_ns(FAR_BYTES, seconds));
 	print_flushes(argv[1], "fdatasync_appended", true, seconds);
 	print_flushes(argv[1], "fdatasync_in_place", false, seconds);
 	print_appends(argv[1], seconds);

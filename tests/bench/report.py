@@ -115,7 +115,7 @@ def slow_rows(figures, cores):
         for work, words in GROWTH_WORK:
             for cost, what in (("wall_us", "time"), ("cpu_us", "CPU time")):
                 rows.append(Row(f"growth to {members:,} members: {what} of a command; {words}", f"growth/{members}/{work}/{cost}",
-                                f"at {GROWTH_BEGIN:,} members", measured(figures, f"growth/{GROWTH_BEGIN}/{work}/{cost}"), " µs",
+                                f"at {GROWTH_BEGIN:,} members", measured(figures, f"growth/{members}/{work}/begin/{cost}"), " µs",
                                 at_most=2 if members == GROWN[-1] else None))
     return rows
 
@@ -232,7 +232,8 @@ def limit_table(figures):
         ("sign_one", "Ed25519 signatures, one core", "/s"), ("sign_all", "Ed25519 signatures, all cores", "/s"),
         ("verify_one", "Ed25519 verifications, one core", "/s"), ("verify_all", "Ed25519 verifications, all cores", "/s"),
         ("fdatasync_ms", "fdatasync after 4 KiB appended, mean", " ms"), ("fdatasync_p50_ms", "the same, p50", " ms"),
-        ("fdatasync_p99_ms", "the same, p99", " ms"), ("fdatasync_in_place_ms", "fdatasync after 4 KiB overwritten, mean", " ms"))]
+        ("fdatasync_p99_ms", "the same, p99", " ms"), ("fdatasync_in_place_ms", "fdatasync after 4 KiB overwritten, mean", " ms"),
+        ("page_copy_near_ns", "4 KiB copied at random within 1 MiB", " ns"), ("page_copy_far_ns", "4 KiB copied at random within 1 GiB", " ns"))]
     rows += [[f"LMDB append, 256-byte records, {size} in a transaction, {how}", figure_text(figures, f"limits/lmdb/{kind}/{size}", "/s")]
              for kind, how in (("synced", "default sync"), ("unsynced", "MDB_NOSYNC")) for size in (1, 100, 1000)]
     return table(["limit of the machine", ""], rows)
@@ -294,10 +295,11 @@ def how_lines(facts, figures):
         "the time: cores by /proc/stat, threads by their processor time.",
         "- Half load is an open loop: purchases at random moments (Poisson), as many a second as half of what the closed loop reached in the same round, the "
         "null server's as half of fealty's.",
-        "- Growth is one ledger that grows, its members enrolled in batches. Then as many purchases are made in batches of 1 000 as there are members, each by "
-        f"a member taken at random, so that what is measured next are not the first ones, after which a record is longer. These took "
+        f"- Growth is one ledger that grows, beside one that stays with {GROWTH_BEGIN:,} members; in a round they take turns. Members are enrolled in batches. "
+        "Then as many purchases are made in batches of 1 000 as there are members, each by a member taken at random, so that what is measured next "
+        "are not the first ones, after which a record is longer. These took "
         f"{first_purchases(figures)}. Batches are then measured for {GROWTH_BATCH_SECONDS} s each at least, since a commit of "
-        "theirs is 26 000 commands and takes up to half a second; restart is from kill -9 under load until `/readyz` says 200. Its daemon makes no "
+        "theirs is 26 000 commands and takes up to half a second; restart is from kill -9 under load until `/readyz` says 200. Their daemons make no "
         "snapshots of the derived state (`--snapshot-seconds 0`): while one is made commands cost more, and with ten million members it would fall on this "
         "work or on that.", ""]
 

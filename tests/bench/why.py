@@ -98,9 +98,9 @@ def audit_sentence(figures, row, cores):
 
 
 def growth_sentence(figures, row, begin):
-    """Of growth/10000000/batch/wall_us, where the ledger had ${begin} members at first."""
+    """Of growth/10000000/batch/wall_us, beside a ledger of ${begin} members."""
     _, members, work, _ = row.name.split("/")
-    parts = [figures.median(f"growth/{n}/{work}/{cost}") for cost in ("wall_us", "cpu_us") for n in (members, begin)]
+    parts = [figures.median(f"growth/{members}/{of}/{cost}") for cost in ("wall_us", "cpu_us") for of in (work, f"{work}/begin")]
     thread, share = busiest(figures, f"growth/{members}/{work}")
     disk, disk_before = (figures.median(f"growth/{n}/disk_mib") for n in (members, begin))
     if None in (*parts, share, disk, disk_before):

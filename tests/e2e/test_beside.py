@@ -25,7 +25,7 @@ SAMPLES = {
     "fealty/purchase/64x1": [9000, 30000, 10000], "postgresql/purchase/64": [5000], "postgresql/purchase/128": [4000, 8000, 6000],
     "limits/fdatasync_ms": [2.0], "limits/sign_one": [20000], "fealty/purchase/64x16": [12000], "fealty/batch/1000": [119000],
     "fealty/balance/64x1": [60000], "fealty/half-of-64x1/p99_ms": [12.0], "fealty/half-of-64x16/p99_ms": [12.1],
-    "growth/10000/batch/wall_us": [10], "growth/10000000/batch/wall_us": [20.1], "restart/1000000/seconds": [0.4, 0.6, 0.5],
+    "growth/10000000/batch/begin/wall_us": [10], "growth/10000000/batch/wall_us": [20.1], "restart/1000000/seconds": [0.4, 0.6, 0.5],
     "null/purchase/64x1": [40000], "null-sign/purchase/64x1": [20000], "null-flush/purchase/64x1": [12500, 12800, 11000],
     "null-flush/half-of-64x16/p99_ms": [6.05],
 }
@@ -131,7 +131,7 @@ def test_what_limits_audits_and_growth(_world):
     audit = {"audit/rate": [20000], "audit/verify_rate": [25000]}
     assert limit_of("audit", samples=audit) == ("Of the 100.0 µs of a core that a transaction takes, 80.0 µs are its signature's; all else takes 20.0 µs, for "
                                                 "which the target leaves 8.9 µs.")
-    growth = {"growth/10000/batch/cpu_us": [11], "growth/10000000/batch/cpu_us": [20.5], "growth/10000000/batch/thread/commit": [0.97],
+    growth = {"growth/10000000/batch/begin/cpu_us": [11], "growth/10000000/batch/cpu_us": [20.5], "growth/10000000/batch/thread/commit": [0.97],
               "growth/10000/disk_mib": [7], "growth/10000000/disk_mib": [7489]}
     target = "growth to 10,000,000 members: time of a command; purchases in batches"
     assert limit_of(target, samples=growth) == (
