@@ -367,11 +367,22 @@ prepare_process(void)
 	struct rlimit files;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);		/* a file that may not grow shows as a failed write, as on a full disk */
 	umask(077);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
+}
+
+static void
+tell_file_limit(const struct daemon *d)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		log_event(d->log, LOG_LEVEL_WARNING, "files.limited", "bytes", LOG_N(limit.rlim_cur), "remedy", "writes are refused when a file of the ledger has "
+		    "less than --low-space-mib left to it; raise it: LimitFSIZE=, ulimit -f, or prlimit --fsize while it runs", NULL);
 }
 
 int
@@ -389,6 +400,7 @@ main(int argc, char **argv)
 		fprintf(stderr, "fealtyd: cannot open the log %s: %s\n", o.log_path == NULL ? "" : o.log_path, strerror(errno));
 		return EXIT_STARTED_NOT;
 	}
+	tell_file_limit(&d);
 	if (!open_events(&d))
 		fprintf(stderr, "fealtyd: the event loop could not be started: %s\n", strerror(errno));
 	else if (open_admin(&d, &o) && open_service(&d, &o) && open_net(&d, &o))

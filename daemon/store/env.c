@@ -28,19 +28,20 @@ store_free_bytes(const struct store *store, uint64_t *ret_bytes)
 	return ST_OK;
 }
 
+/* LMDB says EIO when the end of the disk, or of what a file may be, cut a write short. */
 static enum status
-io_status(const struct store *store, int err)
+io_status(struct store *store, int err)
 {
-	uint64_t free_bytes = 0;
+	uint64_t room_bytes = 0;
 
-	if (err == EIO && store_free_bytes(store, &free_bytes) == ST_OK && free_bytes < store->low_space_bytes)
+	if (err == EIO && store_room_bytes(store, &room_bytes) == ST_OK && room_bytes < store->low_space_bytes)
 		return ST_FULL;
 	enum status st = file_status(err);
 	return st == ST_NOTFOUND ? ST_IO : st;	/* a file that went away under LMDB is no missing record */
 }
 
 enum status
-env_status(const struct store *store, int rc)
+env_status(struct store *store, int rc)
 {
 	switch (rc) {
 	case MDB_SUCCESS: return ST_OK;

@@ -86,7 +86,7 @@ enum status txn_begin(struct store *store, struct env *env, bool write, struct s
 /* ---- env.c: one environment ---- */
 
 /* Sets errno for ST_IO.  EIO on a disk below the low-space mark is ST_FULL. */
-enum status env_status(const struct store *store, int rc) MUST_CHECK;
+enum status env_status(struct store *store, int rc) MUST_CHECK;
 /* Makes directory, file and empty tables, on disk when it returns. */
 enum status env_create(const char *path, enum store_env env) MUST_CHECK;
 /* On the heap, not open; ${path} becomes its own, and NULL is no memory.  env_free() closes it and takes NULL. */
@@ -101,6 +101,8 @@ void env_release(struct env *env);
 /* Removes the files, not the directory. */
 enum status env_remove_files(const char *path) MUST_CHECK;
 enum status store_free_bytes(const struct store *store, uint64_t *ret_bytes) MUST_CHECK;
+/* What may still be written: what is free, and no more than what the longest of our files may grow by (RLIMIT_FSIZE). */
+enum status store_room_bytes(struct store *store, uint64_t *ret_bytes) MUST_CHECK;
 
 /* ---- state.c ---- */
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define US_PER_S INT64_C(1000000)
@@ -18,14 +19,36 @@ env_bytes(struct store *store, enum store_env env, uint64_t *ret_bytes)
 
 	*ret_bytes = 0;
 	if (e->mdb != NULL) {
-		status = env_status(store, mdb_env_get_fd(e->mdb, &fd));
-		if (status == ST_OK && fstat(fd, &st) != 0)
+		if (mdb_env_get_fd(e->mdb, &fd) != 0 || fstat(fd, &st) != 0)
 			status = ST_IO;
-		if (status == ST_OK)
+		else
 			*ret_bytes = (uint64_t)st.st_size;
 	}
 	env_release(e);
 	return status;
+}
+
+enum status
+store_room_bytes(struct store *store, uint64_t *ret_bytes)
+{
+	uint64_t room, bytes;
+	struct rlimit limit;
+
+	enum status st = store_free_bytes(store, &room);
+	if (st != ST_OK)
+		return st;
+	bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+	for (enum store_env env = 0; env < ENV_COUNT && limited; env++) {
+		st = env_bytes(store, env, &bytes);
+		if (st != ST_OK)
+			return st;
+		if (bytes >= limit.rlim_cur)
+			room = 0;
+		else if (limit.rlim_cur - bytes < room)
+			room = limit.rlim_cur - bytes;
+	}
+	*ret_bytes = room;
+	return ST_OK;
 }
 
 /* The newest; one that is pruned meanwhile counts as none. */

@@ -393,12 +393,12 @@ store_close(struct store *store, bool clean)
 enum status
 store_writable(struct store *store)
 {
-	uint64_t free_bytes;
+	uint64_t room_bytes;
 
-	enum status st = store_free_bytes(store, &free_bytes);
+	enum status st = store_room_bytes(store, &room_bytes);
 	if (st != ST_OK)
 		return st;
-	return free_bytes < store->low_space_bytes ? ST_FULL : ST_OK;
+	return room_bytes < store->low_space_bytes ? ST_FULL : ST_OK;
 }
 
 int

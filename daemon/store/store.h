@@ -236,7 +236,10 @@ enum status store_loss_write(const char *data_path, const struct store_loss *los
 enum status store_loss_read(struct store *store, struct store_loss *ret_loss) MUST_CHECK;
 enum status store_loss_remove(struct store *store) MUST_CHECK;
 
-/* ST_FULL when less than low_space_bytes are free; for the commit thread to ask before it lets LMDB see a batch. */
+/**
+ * ST_FULL when less than low_space_bytes are free, or a file may not grow by so much (RLIMIT_FSIZE); for the commit thread to ask before it lets LMDB see
+ * a batch.
+ */
 enum status store_writable(struct store *store) MUST_CHECK;
 
 /* ---- how much ---- */

@@ -35,7 +35,7 @@ bytes_of_val(MDB_val v)
 
 /* The map is as large as any file of ours can be: pages beyond it are those of a damaged head. */
 static enum status
-begin_status(const struct store *store, int rc)
+begin_status(struct store *store, int rc)
 {
 	return rc == MDB_MAP_RESIZED ? ST_CORRUPT : env_status(store, rc);
 }

@@ -172,6 +172,7 @@ main(int argc, char **argv)
 
 	program_invocation_name = name;
 	(void)signal(SIGPIPE, SIG_IGN);		/* a reader that leaves shows as a failed write below */
+	(void)signal(SIGXFSZ, SIG_IGN);		/* so does a file that may not grow */
 	if (!args_guard(argc, argv))
 		return EXIT_INTERNAL;
 	enum exit_code code = dispatch(argc, argv);
