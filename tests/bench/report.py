@@ -298,7 +298,9 @@ def how_lines(facts, figures):
         f"- Growth is one ledger that grows, beside one that stays with {GROWTH_BEGIN:,} members; in a round they take turns. Members are enrolled in batches. "
         "Then as many purchases are made in batches of 1 000 as there are members, each by a member taken at random, so that what is measured next "
         "are not the first ones, after which a record is longer. These took "
-        f"{first_purchases(figures)}. Batches are then measured for {GROWTH_BATCH_SECONDS} s each at least, since a commit of "
+        f"{first_purchases(figures)}. In batches the small ledger took {figure_text(figures, f'growth/{GROWTH_BEGIN}/batch/wall_us', ' µs')} for a purchase "
+        f"({figure_text(figures, f'growth/{GROWTH_BEGIN}/batch/cpu_us', ' µs')} of CPU) when it was new and alone, before the other was begun; no ratio is "
+        f"of that. Batches are measured for {GROWTH_BATCH_SECONDS} s each at least, since a commit of "
         "theirs is 26 000 commands and takes up to half a second; restart is from kill -9 under load until `/readyz` says 200. Their daemons make no "
         "snapshots of the derived state (`--snapshot-seconds 0`): while one is made commands cost more, and with ten million members it would fall on this "
         "work or on that.", ""]
