@@ -609,7 +609,7 @@ def test_stopping(world):
 @seconds(90)
 def test_a_full_disk(world):
     with small_disk(world, 32) as path:
-        ledger = on_disk(world, path, "--low-space-mib", "8", *ANY_PORT)
+        ledger = on_disk(world, "disk/l", "--low-space-mib", "8", *ANY_PORT)
         where = port(ledger)
         assert readiness(where) == "ready"
         ballast = fill(path, 7 << 20)

@@ -347,7 +347,7 @@ def test_a_full_disk_gives_no_receipt_of_what_is_undone(world):
     """What was undone has none, what has one is in the ledger, and a second sending gets it."""
     lines = [{"sku": "s" * 60, "category": "c" * 60, "qty": 1, "amount": "0.01"}] * 150
     with small_disk(world, 64) as path:
-        ledger = on_disk(world, path, "--low-space-mib", "1")
+        ledger = on_disk(world, "disk/l", "--low-space-mib", "1")
         reader = Reader(ledger)
         with ledger.wire() as wire:
             member = wire.ok("balance", member="m1").member_no
