@@ -85,7 +85,7 @@ enum status txn_begin(struct store *store, struct env *env, bool write, struct s
 
 /* ---- env.c: one environment ---- */
 
-/* Sets errno for ST_IO.  EIO on a disk below the low-space mark is ST_FULL. */
+/* Sets errno for ST_IO.  EIO with less room than the low-space mark is ST_FULL. */
 enum status env_status(struct store *store, int rc) MUST_CHECK;
 /* Makes directory, file and empty tables, on disk when it returns. */
 enum status env_create(const char *path, enum store_env env) MUST_CHECK;
